@@ -1,0 +1,1 @@
+"""A regression test harness for gunicorn worker recycling behind a reverse proxy."""

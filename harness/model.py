@@ -1,0 +1,242 @@
+"""The vocabulary of the project: cells, events, observations, findings, verdicts.
+
+Frozen types only. Nothing here reads a file, starts a process or imports another room of ours, so that a
+stored run can be loaded and judged anywhere. Times are nanoseconds of CLOCK_MONOTONIC (``*_ns``) or seconds
+since the start of the load (``at_s``); they compare across the processes of one machine, never across two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+Json: TypeAlias = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+
+VERDICT_SCHEMA = 1
+
+
+class Outcome(str, Enum):
+    """The five verdicts of the contract."""
+
+    HOLDS = "holds"
+    VIOLATED = "violated"
+    INCONCLUSIVE = "inconclusive"
+    UNRUNNABLE = "unrunnable"
+    ERROR = "error"
+
+
+class State(str, Enum):
+    """What one invariant says of one run: three-valued, because not having seen is not having held."""
+
+    HOLDS = "holds"
+    VIOLATED = "violated"
+    UNKNOWN = "unknown"
+
+
+class FindingId(str, Enum):
+    """The ids of the contract, in the order in which a report names them: the socket comes first."""
+
+    SOCKET_DELETED = "socket-deleted"
+    SOCKET_REPLACED = "socket-replaced"
+    PERMANENT_OUTAGE = "permanent-outage"
+    FAILED_RESPONSES = "failed-responses"
+    WORKERS_NOT_RESPAWNED = "workers-not-respawned"
+    MAX_REQUESTS_IGNORED = "max-requests-ignored"
+    RECYCLED_EARLY = "recycled-early"
+    WORKER_CRASHED = "worker-crashed"
+    MEMORY_UNBOUNDED = "memory-unbounded"
+    CAPACITY_LOST = "capacity-lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """Everything that defines one experiment; the defaults are those of the original report."""
+
+    spec: str
+    gunicorn: str | None = None  # the installed version, known once the environment is built
+    python: str | None = None  # the full version of the interpreter, likewise
+    worker: str = "gthread"
+    threads: int = 5
+    workers: int = 5
+    max_requests: int = 512
+    max_requests_jitter: int = 0
+    bind: str = "unix"
+    proxy: str = "h2o"
+    load: str = "wrk"
+    load_threads: int = 10
+    connections: int = 200
+    duration_s: float = 10.0
+    full_duration: bool = False
+    recycles: int = 30
+    backend: str = "local"
+    port: int | None = None
+    trace: bool = True
+    app: str | None = None  # ``module:app`` of the user's own; None is the fixture
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that was seen, as one line of ``events.jsonl``: ``{"at_ns", "kind", **fields}``."""
+
+    at_ns: int
+    kind: str
+    fields: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Culprit:
+    """Who removed the bound path: from the tracer inside gunicorn, innermost frame last."""
+
+    pid: int
+    role: str  # "arbiter", "worker" or "other"
+    call: str  # "os.unlink", "os.rename", ...
+    stack: tuple[str, ...]  # "gunicorn/sock.py:123 close"
+    source: tuple[str, ...] = ()  # the source line of each frame, "" where it could not be read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One broken promise, with the moment (seconds since the load began), the evidence and the culprit."""
+
+    id: FindingId
+    at_s: float | None
+    detail: str
+    culprit: Culprit | None = None
+    evidence: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """The answer of one invariant: its state, why, and what it found (only where violated)."""
+
+    state: State
+    reason: str
+    findings: tuple[Finding, ...] = ()
+
+
+# --- observations: what the events say, before anybody judges -------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketChange:
+    """A change of the bound path: ``bound created deleted moved snapshot``; inode where the path exists."""
+
+    at_ns: int
+    action: str
+    inode: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """A call inside gunicorn that removed or renamed the bound path (``failed``: errno name, or None)."""
+
+    at_ns: int
+    culprit: Culprit
+    failed: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One request of the prober, at its start. ``outcome``: a status ("200") or a client error (see CLIENT_ERRORS)."""
+
+    at_ns: int
+    took_ns: int
+    via: str  # "proxy" or "direct"
+    outcome: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether this counts as an answer of success (2xx or 3xx)."""
+        return is_success(self.outcome)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """How many of the load's requests ended in which way within one bucket of time (10 ms)."""
+
+    at_ns: int
+    outcomes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerLife:
+    """One worker process from boot to end. ``served`` counts the access-log lines that carry its pid."""
+
+    pid: int
+    booted_ns: int | None
+    ended_ns: int | None  # None: alive when the window closed
+    served: int
+    announced_restart: bool  # it logged that it reached max_requests
+    crash: str | None = None  # the last line of its traceback, or the signal
+    crash_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadResult:
+    """What the load generator says at its end; ``errors`` by CLIENT_ERRORS key. ``failed``: why it is not to be trusted."""
+
+    requests: int
+    statuses: Mapping[str, int]
+    errors: Mapping[str, int]
+    stopped_early: bool
+    failed: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observations:
+    """A run as it was seen, cut to the window that is judged (from boot to the end of the settle phase)."""
+
+    cell: Cell
+    phases: Mapping[str, int]  # name -> at_ns of its start: boot control load settle closed
+    arbiter_pid: int | None
+    arbiter_exit_ns: int | None
+    arbiter_status: int | None
+    arbiter_stopping_ns: int | None  # it said that it shuts down, although nobody of ours asked
+    proxy_exit_ns: int | None
+    control_asked: int
+    control_answered: int
+    socket: tuple[SocketChange, ...]
+    removals: tuple[Removal, ...]
+    probes: tuple[Probe, ...]
+    answers: tuple[Answers, ...]
+    lives: tuple[WorkerLife, ...]
+    live_at_end: int | None
+    fewest_live: int | None
+    load: LoadResult | None
+    watchers: Mapping[str, str]  # name -> "stopped" (saw the whole window), "started" or "died: why"
+    proxy_errors: Mapping[str, int]  # reason in the proxy's log -> lines
+    interrupted: str | None  # the phase in which somebody pressed Ctrl-C
+    fault: str | None  # the harness itself failed: the error's text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The judged run; ``verdict.json`` is its rendering. ``reasons`` say in words why it is this outcome."""
+
+    cell: Cell
+    outcome: Outcome
+    reasons: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+    invariants: Mapping[str, State] = field(default_factory=dict)
+    invariant_reasons: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, Json] = field(default_factory=dict)
+    strength: Mapping[str, Json] = field(default_factory=dict)
+    timing_s: Mapping[str, float] = field(default_factory=dict)
+    error: Mapping[str, Json] | None = None
+
+
+CLIENT_ERRORS = ("closed", "timeout", "refused", "missing", "other")
+"""How a request can end without a status: closed before the answer was whole, no answer in time, connection
+refused, no such socket file, and anything else (named in the event)."""
+
+
+def is_success(outcome: str) -> bool:
+    """Whether an outcome (a status or a client error) is an answer of success: 2xx or 3xx."""
+    return outcome[:1] in ("2", "3") and outcome.isdigit()
+
+
+def is_failure(outcome: str) -> bool:
+    """Whether a client was let down: a 5xx answer, or none at all. 4xx is the app's own word and neither."""
+    return not outcome.isdigit() or outcome[:1] == "5"
