@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
-Json: TypeAlias = None | bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"]
+Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
 
 VERDICT_SCHEMA = 1
 
@@ -168,14 +168,19 @@ class WorkerLife:
     booted_ns: int | None
     ended_ns: int | None  # None: alive when the window closed
     served: int
-    announced_restart: bool  # it logged that it reached max_requests
+    restart_ns: int | None  # when it logged that it reached max_requests
     crash: str | None = None  # the last line of its traceback, or the signal
     crash_ns: int | None = None
+
+    @property
+    def announced_restart(self) -> bool:
+        """Whether it said that it reached max_requests."""
+        return self.restart_ns is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadResult:
-    """What the load generator says at its end; ``errors`` by CLIENT_ERRORS key. ``failed``: why it is not to be trusted."""
+    """What the load generator says at its end; ``errors`` by CLIENT_ERRORS. ``failed``: why not to trust it."""
 
     requests: int
     statuses: Mapping[str, int]
@@ -185,11 +190,19 @@ class LoadResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stall:
+    """The machine did not run the harness between ``at_ns`` and ``at_ns + gap_ns``."""
+
+    at_ns: int
+    gap_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observations:
     """A run as it was seen, cut to the window that is judged (from boot to the end of the settle phase)."""
 
     cell: Cell
-    phases: Mapping[str, int]  # name -> at_ns of its start: boot control load settle closed
+    phases: Mapping[str, int]  # name -> at_ns of its start: prepare boot control load settle closed ended
     arbiter_pid: int | None
     arbiter_exit_ns: int | None
     arbiter_status: int | None
@@ -207,8 +220,17 @@ class Observations:
     load: LoadResult | None
     watchers: Mapping[str, str]  # name -> "stopped" (saw the whole window), "started" or "died: why"
     proxy_errors: Mapping[str, int]  # reason in the proxy's log -> lines
+    stalls: tuple[Stall, ...]  # the machine gave the harness no time: time-outs in there are nobody's fault
     interrupted: str | None  # the phase in which somebody pressed Ctrl-C
-    fault: str | None  # the harness itself failed: the error's text
+    fault: Mapping[str, Json] | None  # why there is nothing to judge: {"outcome", "type", "what", "remedy"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One line of the story of a run: what happened, in seconds since the load began."""
+
+    at_s: float
+    what: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

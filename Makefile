@@ -1,0 +1,102 @@
+# Everything is set up by the targets themselves; `make help` lists them.
+#
+# The variables below are data. Make must not expand what a user puts into them and no shell may run it, so
+# each is frozen as its unexpanded text (`override ... := $(value ...)`) and reaches Python through the environment
+# only; no recipe names one. harness/makevars.py turns them into a command line.
+
+override GUNICORN := $(value GUNICORN)
+override PYTHON := $(value PYTHON)
+override WORKER := $(value WORKER)
+override PROXY := $(value PROXY)
+override BIND := $(value BIND)
+override BACKEND := $(value BACKEND)
+override LOAD := $(value LOAD)
+override OUT := $(value OUT)
+override ARGS := $(value ARGS)
+override BOOTSTRAP_PYTHON := $(value BOOTSTRAP_PYTHON)
+VARIABLES := GUNICORN PYTHON WORKER PROXY BIND BACKEND LOAD OUT ARGS BOOTSTRAP_PYTHON
+export $(VARIABLES)
+
+# A misspelt variable would silently change nothing, and make would expand its value for the recipes.
+STRAY := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
+$(foreach name,$(STRAY),$(eval unexport $(name)))
+$(if $(STRAY),$(warning unknown variable $(STRAY) is ignored; there are: $(VARIABLES)))
+
+# The tests start make themselves, and it must not take orders from this one.
+unexport MAKEFLAGS MFLAGS MAKELEVEL
+# Compiled bytecode saves a second at each start, whatever the caller's environment says.
+export PYTHONDONTWRITEBYTECODE :=
+
+SHELL := /bin/sh
+VENV_PYTHON := .venv/bin/python
+HARNESS := $(VENV_PYTHON) -m harness.makevars
+LOCK := .venv/bin/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.10 \
+	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements/dev.txt
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.SUFFIXES:
+.PHONY: help setup tools reproduce check doctor test lint format unit integration regression lock upgrade clean
+
+help: ## list the targets and the variables
+	@echo 'make TARGET [VARIABLE=value ...]'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@echo 'variables: GUNICORN PYTHON WORKER PROXY BIND BACKEND LOAD OUT, and ARGS for any further option:'
+	@echo "  make reproduce GUNICORN=19.6.0 WORKER=sync ARGS='--workers 2 --duration 5'"
+
+setup: ## make .venv from the lock (every other target does it where needed)
+	@if test -z "$$BOOTSTRAP_PYTHON" && test -x $(VENV_PYTHON) \
+	  && $(VENV_PYTHON) -I -S harness/bootstrap.py --check 2>/dev/null; then exit 0; fi; \
+	for python in "$$BOOTSTRAP_PYTHON" python3 python; do \
+	  if "$$python" -I -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null; then \
+	    exec "$$python" -I harness/bootstrap.py; \
+	  fi; \
+	  if test -n "$$python" && test "$$python" = "$$BOOTSTRAP_PYTHON"; then \
+	    echo 'set-up failed: BOOTSTRAP_PYTHON is not a Python 3 that starts' >&2; exit 4; \
+	  fi; \
+	done; \
+	echo 'set-up failed: there is no python3 on PATH' >&2; \
+	echo 'To do: install Python 3.10 or newer (Debian, Ubuntu: apt-get install python3 python3-venv)' >&2; \
+	exit 4
+
+tools: setup ## have h2o and wrk: from PATH, else installed or fetched
+	@command -v h2o >/dev/null && command -v wrk >/dev/null || $(VENV_PYTHON) -m harness.tools --install h2o wrk
+
+reproduce: setup ## one run of GUNICORN; prints the verdict and where the record lies
+	@$(HARNESS) reproduce
+
+check: setup ## the same run as a test: fails where GUNICORN violates what it promises
+	@$(HARNESS) check
+
+doctor: setup ## what is installed, what is missing, how to get it
+	@$(HARNESS) doctor
+
+test: setup tools lint unit integration regression ## all checks and tests
+
+lint: setup ## ruff and mypy
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
+
+format: setup ## let ruff format the code and fix what it can
+	@.venv/bin/ruff check --fix
+	@.venv/bin/ruff format
+
+unit: setup ## tests that start no server
+	@$(VENV_PYTHON) -m pytest tests/unit
+
+integration: setup ## tests against small stub servers
+	@$(VENV_PYTHON) -m pytest tests/integration
+
+regression: setup tools ## tests against pinned gunicorns, h2o and wrk
+	@$(VENV_PYTHON) -m pytest tests/regression
+
+lock: setup ## re-make requirements/dev.txt after a change of pyproject.toml; pins that still fit stay
+	@$(LOCK)
+
+upgrade: setup ## re-make requirements/dev.txt with the newest releases
+	@$(LOCK) --upgrade
+
+clean: ## remove .venv and what the checks cached here; runs and `harness clean`'s caches stay
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	@find harness tests fixtures -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,160 @@
+"""Processes on this machine: each leads a group of its own, carries the run's marker, and dies with the harness.
+
+A small reaper process stands by for the case that the harness is killed; ``active/`` in the cache folder holds one
+file for each run under way, for ``harness clean``, should the reaper be killed too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from harness import reaper
+from harness.backends import Command
+from harness.errors import SurroundingsError
+from harness.places import cache_dir
+
+
+class LocalProcess:
+    """A child of the harness; see ``backends.Process``."""
+
+    def __init__(self, popen: subprocess.Popen[bytes], name: str) -> None:
+        self._popen = popen
+        self.name = name
+        self.start_ticks = reaper.start_ticks(popen.pid)
+
+    @property
+    def pid(self) -> int:
+        """Not re-used while we have not waited for it, because it is our child."""
+        return self._popen.pid
+
+    def poll(self) -> int | None:
+        """See ``backends.Process``."""
+        return self._popen.poll()
+
+    def interrupt(self) -> None:
+        """See ``backends.Process``."""
+        if self._popen.poll() is None:
+            self._popen.send_signal(signal.SIGINT)
+
+    def stop(self) -> int:
+        """See ``backends.Process``. The group goes also when its leader is dead: workers outlive an arbiter."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._popen.pid, signal.SIGKILL)
+        return self._popen.wait(timeout=10)
+
+
+class LocalBackend:
+    """See ``backends.Backend``. ``marker`` is the run's id."""
+
+    def __init__(self, marker: str, run_folder: Path) -> None:
+        self._marker = marker
+        self._run_folder = run_folder
+        self._processes: list[LocalProcess] = []
+        self._folders: list[str] = []
+        self._active = cache_dir() / "active" / f"{marker}.json"
+        self._reaper = self._start_reaper()
+        self._note()
+
+    def _start_reaper(self) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", reaper.__file__, self._marker],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+
+    def spawn(self, command: Command) -> LocalProcess:
+        """See ``backends.Backend``."""
+        env = {**command.env, reaper.MARKER: self._marker}
+        with command.stdout.open("ab") as stdout, command.stderr.open("ab") as stderr:
+            try:
+                popen = subprocess.Popen(
+                    list(command.argv),
+                    env=env,
+                    cwd=command.cwd,
+                    stdin=subprocess.DEVNULL,
+                    stdout=stdout,
+                    stderr=stderr,
+                    start_new_session=True,
+                )
+            except OSError as problem:
+                raise SurroundingsError(
+                    what=f"{command.name} could not be started: {problem}.",
+                    remedy=f"Check that {command.argv[0]} exists and may be executed (`harness doctor` tells).",
+                ) from problem
+        process = LocalProcess(popen, command.name)
+        self._processes.append(process)
+        self._tell(f"leader {process.pid} {process.start_ticks or 0}")
+        self._note()
+        return process
+
+    def adopt_folder(self, folder: Path) -> None:
+        """See ``backends.Backend``."""
+        self._folders.append(str(folder))
+        self._tell(f"folder {folder}")
+        self._note()
+
+    def close(self) -> None:
+        """See ``backends.Backend``."""
+        for process in self._processes:
+            process.stop()
+        reaper.sweep(self._marker, {}, self._folders)
+        self._tell("done")
+        with suppress(OSError):
+            if self._reaper.stdin is not None:
+                self._reaper.stdin.close()
+        self._reaper.wait(timeout=10)
+        self._active.unlink(missing_ok=True)
+
+    def _tell(self, line: str) -> None:
+        if self._reaper.stdin is None or self._reaper.poll() is not None:
+            return  # killed from outside: ``active`` still holds everything that ``harness clean`` needs
+        with suppress(BrokenPipeError):
+            self._reaper.stdin.write(line + "\n")
+            self._reaper.stdin.flush()
+
+    def _note(self) -> None:
+        """Keep the file in ``active`` true."""
+        content = {
+            "marker": self._marker,
+            "run": str(self._run_folder),
+            "harness": [os.getpid(), reaper.start_ticks(os.getpid())],
+            "leaders": [[process.pid, process.start_ticks] for process in self._processes],
+            "folders": self._folders,
+        }
+        try:
+            self._active.parent.mkdir(parents=True, exist_ok=True)
+            beside = self._active.with_suffix(f".{os.getpid()}")
+            beside.write_text(json.dumps(content))
+            beside.replace(self._active)
+        except OSError as problem:
+            raise SurroundingsError(
+                what=f"The cache folder {self._active.parent} can't be written to: {problem}.",
+                remedy="Free some space there, or set RECYCLE_HARNESS_CACHE to another folder.",
+            ) from problem
+
+
+def find_interrupted() -> Sequence[Path]:
+    """The files in ``active`` whose harness no longer lives."""
+    found = []
+    for path in sorted((cache_dir() / "active").glob("*.json")):
+        pid, start = json.loads(path.read_text())["harness"]
+        if reaper.start_ticks(pid) != start:
+            found.append(path)
+    return found
+
+
+def sweep_interrupted(active: Path) -> tuple[str, int]:
+    """End what an interrupted run left behind; returns (its run folder, processes killed)."""
+    content = json.loads(active.read_text())
+    killed = reaper.sweep(content["marker"], {pid: start or 0 for pid, start in content["leaders"]}, content["folders"])
+    active.unlink(missing_ok=True)
+    return content["run"], killed

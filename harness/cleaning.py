@@ -1,0 +1,68 @@
+"""Sweeps up: what killed runs left running or lying about, unused environments, and on demand the whole cache.
+
+Nothing that a live run uses is touched, and nothing is found by name pattern: processes by their run's marker or group,
+folders by what the run wrote down about itself.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+from harness.backends.local import find_interrupted, sweep_interrupted
+from harness.errors import SurroundingsError
+from harness.places import cache_dir
+
+KEPT = {"active", "envs"}
+"""Below the cache folder: swept entry by entry, because live runs may hold some of it."""
+
+
+def sweep_all(*, everything: bool) -> Iterator[str]:
+    """Sweep, and say what was done, a line each; ``everything``: also the tools and all else in the cache folder."""
+    done = False
+    for line in [*_sweep_runs(), *_sweep_environments(), *(_sweep_cache() if everything else ())]:
+        done = True
+        yield line
+    if not done:
+        yield f"nothing to clean in {cache_dir()}"
+
+
+def _sweep_runs() -> list[str]:
+    lines = []
+    for active in find_interrupted():
+        run, killed = sweep_interrupted(active)
+        ended = f"{killed} processes were still running" if killed else "nothing of it was still running"
+        lines.append(f"interrupted run {run}: {ended}; its record stays (`harness judge {run}`)")
+    return lines
+
+
+def _sweep_environments() -> list[str]:
+    from harness.sweeping import remove_unused
+
+    try:
+        return [f"removed {one.path.name} ({one.size_bytes / 1e6:.1f} MB): {one.why}" for one in remove_unused()]
+    except OSError as problem:
+        raise _explain(problem) from problem
+
+
+def _sweep_cache() -> list[str]:
+    lines = []
+    for entry in sorted(cache_dir().glob("*")):
+        if entry.name in KEPT:
+            continue
+        try:
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+        except OSError as problem:
+            raise _explain(problem) from problem
+        lines.append(f"removed {entry}")
+    return lines
+
+
+def _explain(problem: OSError) -> SurroundingsError:
+    return SurroundingsError(
+        what=f"{problem.filename} could not be removed: {problem.strerror}.",
+        remedy="Remove it as the user to whom it belongs.",
+    )

@@ -1,0 +1,112 @@
+"""The command line: parses, calls the command, and turns every failure into one clear message and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+from harness import commands, errors
+from harness.options import add_run_options
+from harness.places import harness_version
+
+FORMATS = ("md", "json", "junit")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    _hear_signals()
+    options = make_parser().parse_args(argv)
+    try:
+        code: int = options.command(options)
+        sys.stdout.flush()
+    except errors.HarnessError as problem:
+        print(f"harness: {problem}", file=sys.stderr)
+        for note in getattr(problem, "__notes__", ()):
+            print(note, file=sys.stderr)
+        checking = getattr(options, "skips", False) and problem.exit_code != errors.EXIT_USAGE
+        return errors.EXIT_CHECK_SKIP if checking else problem.exit_code
+    except KeyboardInterrupt:
+        print("harness: interrupted before there was anything to record; nothing is left running.", file=sys.stderr)
+        return errors.EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone: there is nobody to tell, and nothing went wrong
+        return errors.EXIT_OK
+    return code
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser; every command has its own --help."""
+    parser = argparse.ArgumentParser(
+        prog="harness",
+        description="Drives a pinned gunicorn release through worker restarts behind a real reverse proxy, "
+        "and says what broke.",
+        epilog="Exit codes of reproduce: 0 a verdict was reached, 1 not what --expect says, 2 wrong usage, "
+        "3 inconclusive, 4 error, 5 unrunnable, 130 interrupted. "
+        "Of check: 0 holds, 1 violated, 2 wrong usage, 125 anything else.",
+    )
+    parser.add_argument("--version", action="version", version=f"recycle-harness {harness_version()}")
+    names = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_run(names, "reproduce", "one run; prints the verdict and where the record lies")
+    _add_run(names, "check", "the same run as a test, for scripts and `git bisect run`")
+    judge = _add(names, "judge", "judges a stored run again, from its events alone")
+    _add_run_argument(judge)
+    judge.add_argument("--json", action="store_true", help="print verdict.json instead of text")
+    report = _add(names, "report", "renders a stored run")
+    _add_run_argument(report)
+    report.add_argument(
+        "--format",
+        type=_formats,
+        default=("md",),
+        metavar="F[,F]",
+        help=f"{', '.join(FORMATS)} [md]; several: as files",
+    )
+    report.add_argument("--out", type=Path, metavar="DIR", help="write the files here instead")
+    bundle = _add(names, "bundle", "makes the bug-report attachment, one zip")
+    _add_run_argument(bundle)
+    bundle.add_argument("--out", type=Path, metavar="FILE", help="the zip's name [beside the run]")
+    doctor = _add(names, "doctor", "what is installed, what is missing, how to get it")
+    doctor.add_argument("--install", action="store_true", help="fetch what is missing first")
+    clean = _add(names, "clean", "removes unused environments and what interrupted runs left behind")
+    clean.add_argument("--all", action="store_true", help="the whole cache folder: tools and environments")
+    return parser
+
+
+def _add(names: argparse._SubParsersAction[argparse.ArgumentParser], name: str, what: str) -> argparse.ArgumentParser:
+    parser = names.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+    parser.set_defaults(command=getattr(commands, name), skips=name == "check")
+    return parser
+
+
+def _add_run(names: argparse._SubParsersAction[argparse.ArgumentParser], name: str, what: str) -> None:
+    add_run_options(_add(names, name, what))
+
+
+def _add_run_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", type=Path, help="a run's folder (such as runs/latest) or an attachment")
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(f"{text!r}: the formats are {', '.join(FORMATS)}")
+    return names
+
+
+def _hear_signals() -> None:
+    """TERM and HUP end a run as Ctrl-C does: everything is stopped and the record kept."""
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,167 @@
+"""What each command of the CLI does; each takes the parsed options and returns an exit code. Results go to stdout."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness import errors
+from harness.model import Json, Outcome
+from harness.options import HOLDS, make_wish
+
+_REPRODUCE = {
+    Outcome.HOLDS: errors.EXIT_OK,
+    Outcome.VIOLATED: errors.EXIT_OK,
+    Outcome.INCONCLUSIVE: errors.EXIT_INCONCLUSIVE,
+    Outcome.ERROR: errors.EXIT_ERROR,
+    Outcome.UNRUNNABLE: errors.EXIT_UNRUNNABLE,
+}
+_CHECK = {Outcome.HOLDS: errors.EXIT_OK, Outcome.VIOLATED: errors.EXIT_UNEXPECTED}
+WIDTH = 100
+
+
+def reproduce(options: argparse.Namespace) -> int:
+    """`harness reproduce SPEC`: one run; 0 once a verdict was reached."""
+    return _run(options, check=False)
+
+
+def check(options: argparse.Namespace) -> int:
+    """`harness check SPEC`: the same run as a test; 0 holds, 1 violated, 125 anything else."""
+    return _run(options, check=True)
+
+
+def _run(options: argparse.Namespace, *, check: bool) -> int:
+    from harness.backends.local import LocalBackend
+    from harness.engine import run_cell
+    from harness.live import live_line
+
+    wish = make_wish(options)
+    with live_line() as say:
+        result = run_cell(wish, make_backend=LocalBackend, say=say)
+    print_run(result.path, as_json=options.json)
+    if result.note and not options.json:
+        print(result.note)
+    if result.interrupted:
+        return errors.EXIT_INTERRUPTED
+    found = frozenset(finding.id.value for finding in result.verdict.findings)
+    return exit_code(result.verdict.outcome, found, check=check, expect=options.expect)
+
+
+def exit_code(outcome: Outcome, found: frozenset[str], *, check: bool, expect: frozenset[str] | None) -> int:
+    """The contract's exit codes. ``expect``: what `--expect` named; it matters only where a verdict was reached."""
+    reached = outcome in (Outcome.HOLDS, Outcome.VIOLATED)
+    if expect is not None and reached:
+        met = outcome is Outcome.HOLDS if HOLDS in expect else expect <= found
+        return errors.EXIT_OK if met else errors.EXIT_UNEXPECTED
+    if check:
+        return _CHECK.get(outcome, errors.EXIT_CHECK_SKIP)
+    return _REPRODUCE[outcome]
+
+
+def print_run(path: Path, *, as_json: bool) -> None:
+    """The verdict of a stored run on standard output."""
+    from harness.report.as_json import render_json
+    from harness.report.as_terminal import render_terminal
+    from harness.store import load_run
+
+    with load_run(path) as stored:
+        if as_json:
+            sys.stdout.write(render_json(stored))
+        else:
+            width = shutil.get_terminal_size((WIDTH, 24)).columns
+            sys.stdout.write(render_terminal(stored, colour=wants_colour(), width=width))
+
+
+def wants_colour() -> bool:
+    """Colour only for a terminal, and never against NO_COLOR."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def judge(options: argparse.Namespace) -> int:
+    """`harness judge RUN`: the verdict again, from the events alone."""
+    from dataclasses import replace
+
+    from harness.rejudge import judge_path, store_reports
+    from harness.report.as_terminal import render_terminal
+    from harness.store import RunFolder, load_run
+
+    verdict, content = judge_path(options.run)
+    with load_run(options.run) as stored:
+        before = stored.verdict
+        if before is None and stored.unpacked is None:
+            folder = RunFolder(path=stored.path)
+            folder.write_json("verdict.json", content)
+            store_reports(folder)
+        if options.json:
+            sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        else:
+            width = shutil.get_terminal_size((WIDTH, 24)).columns
+            sys.stdout.write(render_terminal(replace(stored, verdict=content), colour=wants_colour(), width=width))
+        _compare(before, content)
+    found = frozenset(finding.id.value for finding in verdict.findings)
+    return exit_code(verdict.outcome, found, check=False, expect=None)
+
+
+def _compare(before: Mapping[str, Json] | None, now: Mapping[str, Json]) -> None:
+    """Say where the stored verdict was another one: the judge has changed since, or somebody edited the record."""
+    if before is not None and before != now:
+        changed = [key for key in now if before.get(key) != now[key]]
+        print(
+            f"The stored verdict.json differs from this one in: {', '.join(changed)}; it was left as it is.",
+            file=sys.stderr,
+        )
+
+
+def report(options: argparse.Namespace) -> int:
+    """`harness report RUN`: one format to standard output, several as files into the run's folder or --out."""
+    from harness.report import FILES, FORMATS
+    from harness.store import RunFolder, load_run
+
+    with load_run(options.run) as stored:
+        if len(options.format) == 1 and options.out is None:
+            sys.stdout.write(FORMATS[options.format[0]](stored))
+            return errors.EXIT_OK
+        target = options.out or stored.path
+        if stored.unpacked is not None and options.out is None:
+            raise errors.UsageError(
+                what="An attachment is never written to.", remedy="Name a folder for the reports with --out."
+            )
+        target.mkdir(parents=True, exist_ok=True)
+        for name in options.format:
+            print(RunFolder(path=target).write_text(FILES[name], FORMATS[name](stored)))
+    return errors.EXIT_OK
+
+
+def bundle(options: argparse.Namespace) -> int:
+    """`harness bundle RUN`: prints the path of the attachment."""
+    from harness.attachment import bundle as make_bundle
+    from harness.store import load_run
+
+    with load_run(options.run) as stored:
+        print(make_bundle(stored, options.out))
+    return errors.EXIT_OK
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """`harness doctor`: 0 where a run can be made here, 4 where something that every run needs is missing."""
+    from harness.doctor import examine, install, render
+
+    if options.install:
+        install(lambda text: print(text, file=sys.stderr))
+    rows = examine()
+    sys.stdout.write(render(rows))
+    return errors.EXIT_OK if all(row.ok or not row.needed for row in rows) else errors.EXIT_ERROR
+
+
+def clean(options: argparse.Namespace) -> int:
+    """`harness clean`: sweeps what killed runs left behind, and the environments that nobody uses."""
+    from harness.cleaning import sweep_all
+
+    for line in sweep_all(everything=options.all):
+        print(line)
+    return errors.EXIT_OK

@@ -1,0 +1,171 @@
+"""Drives the load and the settle phase: starts wrk, watches everybody's pulse, stops early, lets the service settle.
+
+It decides when there is enough evidence, never what the evidence means: that is the judge's, from the record.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from harness import tools
+from harness.backends import Backend, Command, Process
+from harness.clock import now_ns
+from harness.errors import SurroundingsError
+from harness.load import wrk
+from harness.model import Cell
+from harness.outage import ENOUGH_PROBES
+from harness.places import fixtures_dir
+from harness.ready import Stage
+from harness.stage import base_environment
+from harness.watch.progress import Progress
+from harness.watch.sink import EventSink
+
+TICK_S = 0.01
+QUIET_S = 0.3
+"""After the socket file went: nobody answered for so long is enough to end the load. Every answer on the way from
+gunicorn's access log, the proxy's and the probers counts, and each connect to a missing path fails at once."""
+
+SETTLE_S = 10.0
+"""How long a service may take to come back to full number and to answer again. gunicorn spawns a missing worker
+within a second; a slow app takes its boot time on top."""
+
+LOAD_GRACE_S = 5.0
+"""wrk ends by itself when its duration is over; it looks every 0.1 s."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drive:
+    """One run's moving parts, as the load and settle phases see them."""
+
+    stage: Stage
+    backend: Backend
+    progress: Progress
+    sink: EventSink
+    say: Callable[[str], None]
+    tool: tools.Tool
+
+    def watch_pulse(self) -> None:
+        """Record a death as it happens; raise where the harness or its proxy can't go on."""
+        self.sink.check()
+        status = self.stage.gunicorn.poll()
+        if status is not None and not self.progress.arbiter_ended:
+            self.sink.emit("arbiter", state="exited", pid=self.stage.gunicorn.pid, status=status)
+        proxy = self.stage.proxy
+        if proxy is not None and proxy.process.poll() is not None:
+            self.sink.emit("proxy", state="exited", pid=proxy.process.pid, status=proxy.process.poll())
+            raise SurroundingsError(
+                what=f"The proxy {self.stage.cell.proxy} ended in mid-run with status {proxy.process.poll()}.",
+                remedy="Read its log; this says nothing about gunicorn.",
+                log=self.stage.run.logs / f"{self.stage.cell.proxy}.error.log",
+            )
+
+
+def find_load_tool(cell: Cell) -> tools.Tool:
+    """wrk; SurroundingsError where it is missing."""
+    return tools.require_tool(wrk.TOOL, f"--load {cell.load}")
+
+
+def run_load(drive: Drive) -> None:
+    """Drive the clients' address until the time is over or the evidence conclusive; emits ``load`` and ``answers``."""
+    stage, cell = drive.stage, drive.stage.cell
+    result = stage.run.logs / "wrk.result"
+    script = stage.run.config / wrk.SCRIPT
+    stage.run.write_text(f"config/{wrk.SCRIPT}", (fixtures_dir() / "load" / wrk.SCRIPT).read_text())
+    command = Command(
+        name="wrk",
+        argv=wrk.render_command(str(drive.tool.path), cell, url=f"http://{stage.client_address}/", script=str(script)),
+        env={**base_environment(stage.places.home), **drive.tool.env, wrk.RESULT_VARIABLE: str(result)},
+        cwd=stage.run.logs,
+        stdout=stage.run.logs / "wrk.out.log",
+        stderr=stage.run.logs / "wrk.error.log",
+    )
+    started_ns = now_ns()
+    process = drive.backend.spawn(command)
+    drive.sink.emit("load", state="started", client=cell.load, pid=process.pid)
+    early = _follow_load(drive, process, started_ns)
+    _report_load(drive, process.poll(), result.read_text() if result.exists() else "", stopped_early=early)
+
+
+def _follow_load(drive: Drive, process: Process, started_ns: int) -> bool:
+    """Until wrk has ended; True where it was told to end early."""
+    cell, early, deadline_s = drive.stage.cell, False, drive.stage.cell.duration_s + LOAD_GRACE_S
+    while process.poll() is None:
+        drive.watch_pulse()
+        elapsed_s = (now_ns() - started_ns) / 1e9
+        if not early and not cell.full_duration and is_conclusive(drive, started_ns):
+            early = True
+            deadline_s = elapsed_s + LOAD_GRACE_S
+            process.interrupt()
+        if elapsed_s > deadline_s:
+            process.stop()
+            break
+        drive.say(_describe(drive.progress, elapsed_s, cell))
+        time.sleep(TICK_S)
+    return early
+
+
+def is_conclusive(drive: Drive, started_ns: int) -> bool:
+    """Whether more load can't change the verdict: the socket file is gone and nobody is served, or enough recycles."""
+    progress, cell = drive.progress, drive.stage.cell
+    if progress.deleted_ns is not None:
+        return progress.quiet_s(max(started_ns, progress.deleted_ns)) >= QUIET_S
+    return cell.max_requests > 0 and progress.recycles >= max(cell.recycles, 1)
+
+
+def _report_load(drive: Drive, status: int | None, text: str, *, stopped_early: bool) -> None:
+    result = wrk.parse_result(text)
+    if result is None:
+        said = (drive.stage.run.logs / "wrk.out.log").read_text(errors="replace").strip().splitlines()
+        failed = f"wrk ended with status {status} and left no result: {said[-1] if said else 'it said nothing'}"
+        drive.sink.emit(
+            "load", state="ended", requests=0, statuses={}, errors={}, stopped_early=stopped_early, failed=failed
+        )
+        return
+    for row in result.answers:
+        drive.sink.emit("answers", row.at_ns, outcomes=dict(row.outcomes))
+    drive.sink.emit(
+        "load",
+        state="ended",
+        requests=result.requests,
+        statuses=dict(result.statuses),
+        errors=dict(result.errors),
+        stopped_early=stopped_early,
+        failed=None if result.requests or sum(result.errors.values()) else "wrk sent nothing that was answered",
+    )
+
+
+def _describe(progress: Progress, elapsed_s: float, cell: Cell) -> str:
+    socket = "" if cell.bind != "unix" else ", socket file GONE" if progress.deleted_ns else ", socket file there"
+    answered = sum(progress.outcomes.values())
+    return (
+        f"load {elapsed_s:.1f} s: {answered:,} answers, {progress.failures:,} failed, "
+        f"{progress.recycles} recycles{socket}"
+    )
+
+
+def settle(drive: Drive) -> None:
+    """The load is off: until the service is whole again, or plainly isn't coming back, or SETTLE_S is over."""
+    started_ns = now_ns()
+    while (now_ns() - started_ns) / 1e9 < SETTLE_S:
+        drive.watch_pulse()
+        if _has_settled(drive, started_ns):
+            return
+        drive.say(f"settling: {drive.progress.live_workers} of {drive.stage.cell.workers} workers live")
+        time.sleep(TICK_S)
+
+
+def _has_settled(drive: Drive, started_ns: int) -> bool:
+    progress, stage = drive.progress, drive.stage
+    ways = ["direct"] + ([] if stage.proxy is None else ["proxy"])
+    probes = [progress.probes_since(started_ns, way) for way in ways]
+    if any(len(way) < ENOUGH_PROBES for way in probes):
+        return False
+    if progress.arbiter_ended:
+        return not any(ok for way in probes for ok in way)
+    if progress.live_workers < stage.cell.workers:
+        return False
+    if all(all(way[-ENOUGH_PROBES:]) for way in probes):
+        return True
+    return progress.deleted_ns is not None and not any(ok for way in probes for ok in way)

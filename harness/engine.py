@@ -1,0 +1,263 @@
+"""One cell from left to right: environment, stage, control, load, settle; then judge the record and store it.
+
+Whatever goes wrong, what was started is stopped, the record so far is kept, and a verdict is written in one piece.
+The CLI and the pytest plugin are the only users; they differ in the back end that starts the processes.
+"""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import drive, ready, tools
+from harness.backends import Backend
+from harness.clock import now_ns
+from harness.errors import HarnessError, SurroundingsError, UnrunnableError, UsageError
+from harness.facts import collect_facts, collect_surroundings
+from harness.model import Cell, Outcome, Verdict
+from harness.stage import TRACE_FILE, GunicornPlan, Places, make_places, plan_gunicorn, start_proxy
+from harness.store import RunFolder, cell_id, cell_to_json, create_run
+from harness.watch.crew import Crew
+from harness.watch.progress import Progress
+from harness.watch.sink import EventSink
+
+if TYPE_CHECKING:
+    from harness.environments import Environment
+
+LEAST_FREE_BYTES = 1 << 16
+"""A file system with less room has cut somebody's log short, even where our own lines still fit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What the user asked for, beside the cell: where the record goes and what gunicorn is made of."""
+
+    cell: Cell
+    out: Path
+    python: str | None = None
+    settings: Path | None = None  # the user's own gunicorn settings; None is the fixture's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """A finished run: its folder and its verdict. ``interrupted``: somebody pressed Ctrl-C; the record is kept."""
+
+    path: Path
+    verdict: Verdict
+    interrupted: bool
+    note: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class _Run:
+    """A run under way."""
+
+    wish: Wish
+    cell: Cell
+    folder: RunFolder
+    sink: EventSink
+    say: Callable[[str], None]
+    phase: str = "prepare"
+    interrupted: bool = False
+
+    def enter(self, phase: str, at_ns: int | None = None) -> None:
+        """A new phase begins."""
+        self.phase = phase
+        self.sink.emit("phase", at_ns, name=phase)
+
+
+def run_cell(wish: Wish, *, make_backend: Callable[[str, Path], Backend], say: Callable[[str], None]) -> Result:
+    """Run one cell, judge it and store it.
+
+    Raises:
+        UsageError: the SPEC or the interpreter can't be meant; there is no record then.
+        SurroundingsError: the record itself could not be written.
+        KeyboardInterrupt: interrupted before there was anything to record.
+    """
+    started_ns = now_ns()
+    environment, problem = _prepare(wish, say)
+    run = _open_run(wish, environment, say)
+    run.enter("prepare", started_ns)
+    with _recording(run):
+        if environment is None:
+            raise problem or UnrunnableError(what="There is no environment, and nobody said why.")
+        _experiment(run, environment, make_backend)
+    with shielded():
+        return _conclude(run)
+
+
+def _prepare(wish: Wish, say: Callable[[str], None]) -> tuple[Environment | None, HarnessError | None]:
+    from harness.environments import prepare
+    from harness.spec import parse_spec
+
+    spec = parse_spec(wish.cell.spec)
+    try:
+        return prepare(spec, python=wish.python, worker=wish.cell.worker, say=say), None
+    except UsageError:
+        raise
+    except HarnessError as problem:
+        return None, problem
+
+
+def _open_run(wish: Wish, environment: Environment | None, say: Callable[[str], None]) -> _Run:
+    cell, label = wish.cell, wish.cell.spec.rstrip("/").rpartition("/")[2]
+    if environment is not None:
+        cell = replace(cell, gunicorn=environment.gunicorn_version, python=environment.python_version)
+        label = environment.label
+    folder = create_run(wish.out, cell_id(cell, label))
+    folder.write_json("cell.json", cell_to_json(cell))
+    folder.write_json("facts.json", collect_surroundings(folder.run_id))
+    return _Run(wish=wish, cell=cell, folder=folder, sink=EventSink(folder.path / "events.jsonl"), say=say)
+
+
+@contextmanager
+def _recording(run: _Run) -> Iterator[None]:
+    """Whatever ends the experiment becomes an event; the verdict follows from the events."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        run.interrupted = True
+        run.sink.emit("interrupted", phase=run.phase)
+    except HarnessError as problem:
+        outcome = Outcome.UNRUNNABLE if isinstance(problem, UnrunnableError) else Outcome.ERROR
+        log = str(problem.log.relative_to(run.folder.path)) if problem.log else None
+        what = " ".join([problem.what, *getattr(problem, "__notes__", [])])
+        run.sink.emit(
+            "fault", outcome=outcome.value, type=type(problem).__name__, what=what, remedy=problem.remedy, log=log
+        )
+    except Exception as problem:  # noqa: BLE001 - a bug of ours must not look like a verdict, and must not be lost
+        run.folder.write_text("logs/harness.traceback.log", traceback.format_exc())
+        run.sink.emit(
+            "fault",
+            outcome=Outcome.ERROR.value,
+            type=type(problem).__name__,
+            what=f"The harness itself failed: {type(problem).__name__}: {problem}",
+            remedy="Report it, with this record.",
+            log="logs/harness.traceback.log",
+        )
+
+
+def _experiment(run: _Run, environment: Environment, make_backend: Callable[[str, Path], Backend]) -> None:
+    """Start everything, drive it, and stop everything; the window is closed before anything is torn down."""
+    backend = make_backend(run.folder.run_id, run.folder.path)
+    crew = Crew(run.sink)
+    try:
+        run.enter("boot")
+        moving = _set_stage(run, environment, backend, crew)
+        run.enter("control")
+        ready.send_controls(moving.stage, moving.progress, run.sink)
+        _drive(run, moving, crew)
+    finally:
+        with shielded():
+            crew.stop()
+            run.enter("closed")
+            backend.close()
+            run.enter("ended")
+
+
+def _set_stage(run: _Run, environment: Environment, backend: Backend, crew: Crew) -> drive.Drive:
+    """Everything started, and both gunicorn and the proxy seen to answer."""
+    cell, folder = run.cell, run.folder
+    load_tool = drive.find_load_tool(cell)  # what is missing should be said before anything was started
+    places, progress = make_places(backend), Progress()
+    run.sink.listen(progress.hear)
+    plan = plan_gunicorn(
+        cell,
+        folder,
+        places,
+        python=str(environment.python),
+        shims=environment.shims,
+        settings=run.wish.settings,
+    )
+    _watch(run, crew, places, environment)
+    run.say(f"starting gunicorn {cell.gunicorn} on Python {cell.python}")
+    proxy = start_proxy(cell, folder, places, backend, plan.address)
+    process = backend.spawn(plan.command)
+    run.sink.emit("arbiter", state="started", pid=process.pid)
+    crew.watch_arbiter(process.pid)
+    stage = ready.Stage(
+        cell=cell,
+        run=folder,
+        places=places,
+        gunicorn=process,
+        address=plan.address,
+        proxy=proxy,
+        python_version=environment.python_version,
+    )
+    _write_facts(run, environment, plan, stage, load_tool)
+    ready.await_gunicorn(stage, progress)
+    ready.await_proxy(stage, progress)
+    return drive.Drive(stage=stage, backend=backend, progress=progress, sink=run.sink, say=run.say, tool=load_tool)
+
+
+def _watch(run: _Run, crew: Crew, places: Places, environment: Environment) -> None:
+    logs = run.folder.logs
+    site = str(environment.path)
+    crew.watch_files(run.cell, logs=logs, socket=places.socket, trace=logs / TRACE_FILE, site=site)
+
+
+def _write_facts(
+    run: _Run, environment: Environment, plan: GunicornPlan, stage: ready.Stage, load_tool: tools.Tool
+) -> None:
+    """While gunicorn boots, which takes longer."""
+    facts = collect_facts(
+        cell=run.cell,
+        run_id=run.folder.run_id,
+        environment=environment,
+        plan=plan,
+        proxy=stage.proxy,
+        load_tool=load_tool,
+    )
+    run.folder.write_json("facts.json", facts)
+
+
+def _drive(run: _Run, moving: drive.Drive, crew: Crew) -> None:
+    stage = moving.stage
+    ways = {"direct": stage.address}
+    if stage.proxy is not None:
+        ways["proxy"] = stage.client_address
+    run.enter("load")
+    crew.probe(ways)
+    drive.run_load(moving)
+    run.enter("settle")
+    drive.settle(moving)
+
+
+def _conclude(run: _Run) -> Result:
+    """Judge the record as it lies on disk, exactly as `harness judge` will, and write everything that follows."""
+    from harness.rejudge import judge_stored, store_reports
+
+    run.sink.close()
+    run.sink.check()
+    free_bytes = shutil.disk_usage(run.folder.path).free
+    if free_bytes < LEAST_FREE_BYTES:
+        raise SurroundingsError(
+            what=f"Only {free_bytes} bytes are free in {run.folder.path}: the record may be cut short.",
+            remedy=f"Make room there (`df {run.folder.path}`), or name another folder with --out.",
+        )
+    verdict = judge_stored(run.folder)
+    store_reports(run.folder)
+    note = run.folder.link_latest()
+    return Result(path=run.folder.path, verdict=verdict, interrupted=run.interrupted, note=note)
+
+
+@contextmanager
+def shielded() -> Iterator[None]:
+    """Ctrl-C has been heard; a second one must not leave anything running. Bounded: stopping takes a second at most."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,136 @@
+"""What a run ran on: versions of everything, kernel, limits, what deviates from the original report. Only looks."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import gunicorn, tools
+from harness.model import Cell, Json
+from harness.places import harness_version
+from harness.stage import PASSED_ON, GunicornPlan, StartedProxy
+
+if TYPE_CHECKING:
+    from harness.environments import Environment
+
+REPORT_BOTTLE = "bottle==0.12.13"
+
+
+def collect_facts(
+    *,
+    cell: Cell,
+    run_id: str,
+    environment: Environment,
+    plan: GunicornPlan,
+    proxy: StartedProxy | None,
+    load_tool: tools.Tool,
+) -> dict[str, Json]:
+    """The content of ``facts.json``; asks the tools for their versions (some 10 ms)."""
+    return {
+        **collect_surroundings(run_id),
+        "gunicorn": {
+            "version": environment.gunicorn_version,
+            "spec": cell.spec,
+            "revision": environment.revision,
+            "freeze": list(environment.freeze),
+            "shims": [{"name": name, "why": why} for name, why in explain_shims(environment)],
+            "command": list(plan.command.argv),
+        },
+        "python": {
+            "version": environment.python_version,
+            "path": str(environment.base_python),
+            "looked_at": list(environment.looked_at),
+        },
+        "proxy": _proxy(cell, proxy),
+        "load": {"name": cell.load, "version": tools.tool_version(load_tool), "path": str(load_tool.path)},
+        "deviations": list_deviations(cell, environment),
+    }
+
+
+def collect_surroundings(run_id: str) -> dict[str, Json]:
+    """The part that is known even where nothing could be started."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return {
+        "schema": 1,
+        "run": run_id,
+        "started_utc": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        "harness": {"version": harness_version(), "python": platform.python_version()},
+        "os": {
+            "kernel": f"{platform.system()} {platform.release()}",
+            "distribution": _distribution(),
+            "machine": platform.machine(),
+            "cpus": len(os.sched_getaffinity(0)),
+            "root": os.geteuid() == 0,
+        },
+        "limits": {"nofile": [soft, hard], "somaxconn": _read_number("/proc/sys/net/core/somaxconn")},
+        "environment": {name: os.environ[name] for name in PASSED_ON if name in os.environ},
+    }
+
+
+def explain_shims(environment: Environment) -> list[tuple[str, str]]:
+    """(name, why) of each shim that this release needs."""
+    from harness.releases import load_catalogue
+
+    reasons = {shim.name: shim.reason for shim in load_catalogue().shims}
+    return [(name, reasons.get(name, "")) for name in environment.shims]
+
+
+def list_deviations(cell: Cell, environment: Environment) -> list[Json]:
+    """How this run differs from the original report, in words."""
+    deviations: list[Json] = list(gunicorn.DEVIATIONS)
+    if not environment.python_version.startswith("3.6."):
+        deviations.append(f"Python {environment.python_version} instead of 3.6")
+    deviations.extend(
+        f"{pin} instead of {REPORT_BOTTLE}, which does not install on this Python"
+        for pin in environment.freeze
+        if pin.startswith("bottle==") and pin != REPORT_BOTTLE
+    )
+    deviations.append("wrk: runs a Lua script that tallies the statuses, and is stopped early once all is clear")
+    original = Cell(spec=cell.spec)
+    deviations.extend(
+        f"{name}: {getattr(cell, name)} instead of {getattr(original, name)}"
+        for name in (
+            "threads",
+            "workers",
+            "max_requests",
+            "max_requests_jitter",
+            "bind",
+            "proxy",
+            "connections",
+            "worker",
+        )
+        if getattr(cell, name) != getattr(original, name)
+    )
+    deviations.extend(f"shim {name}: {why}" for name, why in explain_shims(environment))
+    return deviations
+
+
+def _proxy(cell: Cell, proxy: StartedProxy | None) -> dict[str, Json]:
+    if proxy is None:
+        return {"name": cell.proxy, "version": None}
+    return {
+        "name": cell.proxy,
+        "version": tools.tool_version(proxy.tool),
+        "path": str(proxy.tool.path),
+        "port": proxy.port,
+        "user": proxy.module.user_when_root() if os.geteuid() == 0 else None,
+        "command": list(proxy.command),
+    }
+
+
+def _distribution() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "unknown")
+    except OSError:
+        return "unknown"
+
+
+def _read_number(path: str) -> int | None:
+    try:
+        return int(Path(path).read_text())
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,136 @@
+"""gunicorn seen from outside: the command line and settings for a cell, and what its log lines mean.
+
+Pure text in, text out. No version number may come in here: differences between releases are shims, named by the
+catalogue and rendered as text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import Template
+
+from harness.errors import UsageError
+from harness.model import Cell
+
+REPORT_ACCESS_FORMAT = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
+ACCESS_FORMAT = REPORT_ACCESS_FORMAT + " %(p)s"
+
+DEVIATIONS = (
+    "access log: written to a file of its own instead of standard output, so that it can be read as a stream",
+    "access log format: the worker's pid is appended, so that requests per worker life can be counted",
+    "HOME: a folder of this run alone, because recent releases keep a control socket there",
+)
+
+SHIMS: Mapping[str, str] = {
+    "hide-so-reuseport": (
+        "import socket  # shim hide-so-reuseport: this kernel refuses SO_REUSEPORT on a Unix socket\n"
+        'if hasattr(socket, "SO_REUSEPORT"):\n'
+        "    del socket.SO_REUSEPORT\n"
+    ),
+}
+"""What some releases need to start at all on a recent system, as lines at the head of the settings file."""
+
+
+def started_worker_class(cell: Cell) -> tuple[str, int]:
+    """(worker_class, threads) as written into the settings.
+
+    As in the original report, thread workers are asked for as ``sync`` with several threads; with one thread
+    gunicorn would then really choose its sync worker, so that case names ``gthread``.
+    """
+    if cell.worker == "gthread":
+        return ("sync" if cell.threads > 1 else "gthread"), cell.threads
+    return cell.worker, 1
+
+
+def render_config(template: str, cell: Cell, *, bind: str, access_log: str, shims: Sequence[str]) -> str:
+    """The settings file for a cell; UsageError where the catalogue names a shim that nobody knows."""
+    worker_class, threads = started_worker_class(cell)
+    unknown = [name for name in shims if name not in SHIMS]
+    if unknown:
+        raise UsageError(
+            what=f"The release catalogue asks for the unknown shim {unknown[0]!r}.",
+            remedy=f"Use one of: {', '.join(SHIMS)}.",
+        )
+    values = {
+        "bind": bind,
+        "workers": cell.workers,
+        "threads": threads,
+        "worker_class": worker_class,
+        "max_requests": cell.max_requests,
+        "max_requests_jitter": cell.max_requests_jitter,
+        "accesslog": access_log,
+        "access_log_format": ACCESS_FORMAT,
+    }
+    rendered = {name: repr(value) for name, value in values.items()}
+    return Template(template).substitute(rendered, shims="".join(SHIMS[name] for name in shims))
+
+
+HOOKS_MARK = "\n\ndef pre_fork("
+"""Where the fixture's values end and its hooks begin."""
+
+
+def put_before_values(settings: str, template: str) -> str:
+    """A template of the user's own settings: theirs (hooks and all) first, then the values that the cell fixes."""
+    values, _, _ = template.partition(HOOKS_MARK)
+    return settings.replace("$", "$$") + "\n\n" + values + "\n"
+
+
+def render_command(python: str, app: str, config: str) -> list[str]:
+    """The argv that starts the arbiter: the module form works in every release, wherever the environment lies."""
+    return [python, "-m", "gunicorn.app.wsgiapp", app, "-c", config]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """A line of the error log: ``state`` where it says something about a process, ``pid`` of the one meant."""
+
+    text: str
+    pid: int | None
+    level: str | None
+    state: str | None
+
+
+_HEAD = re.compile(r"^\[[^]]*\] \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] (?P<text>.*)$")
+_NAMED_PID = re.compile(r"\bpid:? ?(\d+)")
+_STATES = (
+    ("booted", re.compile(r"^Booting worker with pid")),
+    ("restarting", re.compile(r"^Autorestarting worker")),
+    ("exiting", re.compile(r"^Worker exiting")),
+    ("crashed", re.compile(r"^Exception in worker process")),
+    ("timed-out", re.compile(r"^WORKER TIMEOUT")),
+    ("signalled", re.compile(r"^Worker (?:\(pid:\d+\) was sent|with pid \d+ was terminated due to signal) ")),
+    ("failed", re.compile(r"^Worker \(pid:\d+\) exited with code (?!0\b)")),
+    ("stopping", re.compile(r"^(?:Handling signal: (?:term|int|quit)|Shutting down: Master)")),
+)
+_NAMES_ANOTHER = {"booted", "exiting", "timed-out", "signalled", "failed"}
+"""The states whose line names the pid that is meant; the others mean the process that wrote the line."""
+
+
+def parse_log_line(text: str) -> LogLine:
+    """One line of the error log, whatever it is; lines of a traceback have neither pid nor level."""
+    head = _HEAD.match(text)
+    if head is None:
+        return LogLine(text=text, pid=None, level=None, state=None)
+    message = head["text"]
+    state = next((name for name, pattern in _STATES if pattern.match(message)), None)
+    named = _NAMED_PID.search(message) if state in _NAMES_ANOTHER else None
+    return LogLine(text=text, pid=int(named[1]) if named else int(head["pid"]), level=head["level"], state=state)
+
+
+_ACCESS = re.compile(rb'" (\d{3}) [^\n]*<(\d+)>$', re.MULTILINE)
+
+
+def parse_access(chunk: bytes) -> Counter[tuple[int, str]]:
+    """Whole lines of the access log -> how many answers by (worker pid, status)."""
+    return Counter((int(pid), status.decode()) for status, pid in _ACCESS.findall(chunk))
+
+
+def last_error(log_tail: str) -> str:
+    """Why a process ended, from its log: the last exception, else the last error, else the last line."""
+    lines = [line.rstrip() for line in log_tail.splitlines() if line.strip()]
+    exceptions = [line for line in lines if re.match(r"^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit)\b", line)]
+    errors = [line for line in lines if "[ERROR]" in line or "[CRITICAL]" in line or line.startswith("Error: ")]
+    return (exceptions or errors or lines or ["it said nothing"])[-1]

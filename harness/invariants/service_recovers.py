@@ -1,0 +1,39 @@
+"""After the load the service answers again: whatever happened in between must not last."""
+
+from __future__ import annotations
+
+from harness.model import Finding, FindingId, Judgement, Observations, State
+from harness.outage import ENOUGH_PROBES, client_way, find_outage, proxy_in_doubt, settle_probes
+from harness.timeline import since_load_s
+
+
+def judge(observations: Observations) -> Judgement:
+    """Violated by ``permanent-outage``; unknown where nobody asked, or where the proxy itself is in doubt."""
+    way = client_way(observations)
+    last = settle_probes(observations, way)
+    if any(probe.ok for probe in last):
+        return Judgement(state=State.HOLDS, reason="the service answered again after the load")
+    outage = find_outage(observations)
+    if outage is None:
+        return Judgement(state=State.UNKNOWN, reason=f"fewer than {ENOUGH_PROBES} probes came after the load")
+    if proxy_in_doubt(observations):
+        return Judgement(
+            state=State.UNKNOWN,
+            reason="the proxy ended, or failed while gunicorn answered directly: it may be the one at fault",
+        )
+    finding = Finding(
+        id=FindingId.PERMANENT_OUTAGE,
+        at_s=since_load_s(observations, outage.onset_ns),
+        detail=_describe(observations, outage.failed_probes, outage.last_success_ns is not None),
+        evidence={"failed_probes_after_the_load": outage.failed_probes},
+    )
+    return Judgement(state=State.VIOLATED, reason=finding.detail, findings=(finding,))
+
+
+def _describe(observations: Observations, failed_probes: int, ever_answered: bool) -> str:
+    seen = ", ".join(sorted({probe.outcome for probe in settle_probes(observations, client_way(observations))}))
+    since = "from then on" if ever_answered else "from the first request on"
+    arbiter = ""
+    if observations.arbiter_exit_ns is not None:
+        arbiter = f"; the arbiter had ended with status {observations.arbiter_status}"
+    return f"{since} nothing was answered with success ({failed_probes} probes after the load: {seen}){arbiter}"

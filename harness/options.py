@@ -1,0 +1,163 @@
+"""The options of a run: their names and defaults (those of the original report), and the cell that they describe.
+
+Everything that can't be meant is refused here, before anything is prepared. What a value does is not known here.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.engine import Wish
+from harness.errors import UsageError
+from harness.model import Cell, FindingId
+from harness.proxies import PROXIES
+
+WORKERS = ("gthread", "sync")
+BINDS = ("unix", "tcp")
+LOADS = ("wrk",)
+BACKENDS = ("local",)
+DEFAULTS = Cell(spec="")
+HOLDS = "holds"
+LONGEST_S = 3600.0
+LAST_PORT = 65535
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """SPEC and the options that `reproduce` and `check` share."""
+    parser.add_argument("spec", metavar="SPEC", help="a release (19.6.0), latest, a path, or git+file:///path@rev")
+    cell = parser.add_argument_group("the cell")
+    _choice(cell, "--worker", WORKERS, "worker class")
+    _number(cell, "--threads", at_least(1), "threads per worker (gthread)")
+    _number(cell, "--workers", at_least(1), "worker processes")
+    _number(cell, "--max-requests", at_least(0), "requests after which a worker restarts")
+    _number(cell, "--max-requests-jitter", at_least(0), "at most so many more, drawn for each worker")
+    _choice(cell, "--bind", BINDS, "what gunicorn listens on")
+    _choice(cell, "--proxy", tuple(PROXIES), "the reverse proxy")
+    _choice(cell, "--load", LOADS, "the load generator")
+    _number(cell, "--load-threads", at_least(1), "the load generator's threads")
+    _number(cell, "--connections", at_least(1), "its open connections")
+    cell.add_argument("--app", metavar="MODULE:APP", help="your own WSGI app, importable from this folder")
+    cell.add_argument("--settings", type=Path, metavar="FILE", help="your own gunicorn settings; the cell's values win")
+    run = parser.add_argument_group("the run")
+    run.add_argument(
+        "--duration",
+        type=seconds,
+        default=DEFAULTS.duration_s,
+        metavar="S",
+        help="upper bound of the load [%(default)g]",
+    )
+    run.add_argument("--full-duration", action="store_true", help="no early stop, however clear the evidence is")
+    _number(run, "--recycles", at_least(1), "how many worker restarts are enough")
+    run.add_argument("--python", metavar="PYTHON", help="interpreter for gunicorn: 3.6, python3.6 or a path")
+    _choice(run, "--backend", BACKENDS, "where the processes live")
+    run.add_argument("--port", type=port, metavar="N", help="the proxy's port; a free one if left out")
+    run.add_argument("--no-trace", dest="trace", action="store_false", help="leave the unlink tracer out of gunicorn")
+    run.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where records go [%(default)s]")
+    run.add_argument("--json", action="store_true", help="print verdict.json instead of text")
+    run.add_argument(
+        "--expect", type=expectation, metavar="WHAT", help="'holds', or finding ids that must all be there"
+    )
+
+
+def make_wish(options: argparse.Namespace) -> Wish:
+    """The cell and the run that the options describe; UsageError where they contradict each other."""
+    threads = 1 if options.worker == "sync" else options.threads
+    cell = Cell(
+        spec=options.spec,
+        worker=options.worker,
+        threads=DEFAULTS.threads if threads is None else threads,
+        workers=options.workers,
+        max_requests=options.max_requests,
+        max_requests_jitter=options.max_requests_jitter,
+        bind=options.bind,
+        proxy=options.proxy,
+        load=options.load,
+        load_threads=options.load_threads,
+        connections=options.connections,
+        duration_s=options.duration,
+        full_duration=options.full_duration,
+        recycles=options.recycles,
+        backend=options.backend,
+        port=options.port,
+        trace=options.trace,
+        app=options.app,
+    )
+    _refuse_contradictions(cell, options)
+    return Wish(cell=cell, out=options.out, python=options.python, settings=options.settings)
+
+
+def _refuse_contradictions(cell: Cell, options: argparse.Namespace) -> None:
+    if cell.worker == "sync" and options.threads not in (None, 1):
+        raise UsageError(
+            what=f"--worker sync has one thread, not {options.threads}.",
+            remedy="Leave --threads out, or use --worker gthread.",
+        )
+    if cell.proxy == "none" and cell.bind == "unix":
+        raise UsageError(
+            what="wrk can't talk to a Unix socket, and with --proxy none nobody stands between.",
+            remedy="Use --bind tcp with --proxy none, or a proxy with --bind unix.",
+        )
+    if cell.max_requests_jitter and not cell.max_requests:
+        raise UsageError(
+            what=f"--max-requests-jitter {cell.max_requests_jitter} means nothing with --max-requests 0.",
+            remedy="Give a --max-requests of 1 or more.",
+        )
+    if options.settings is not None and not options.settings.is_file():
+        raise UsageError(what=f"--settings {options.settings}: there is no such file.", remedy="Name a settings file.")
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """A type for argparse: a whole number not below ``least``."""
+
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {least} or more")
+        return int(text)
+
+    return parse
+
+
+def seconds(text: str) -> float:
+    """A type for argparse: seconds, above 0 and at most LONGEST_S."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= LONGEST_S:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0 and up to {LONGEST_S:g}")
+    return value
+
+
+def port(text: str) -> int:
+    """A type for argparse: a TCP port."""
+    number = at_least(1)(text)
+    if number > LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to {LAST_PORT})")
+    return number
+
+
+def expectation(text: str) -> frozenset[str]:
+    """A type for argparse: ``holds``, or finding ids separated by commas."""
+    names = frozenset(name.strip() for name in text.split(",") if name.strip())
+    known = {finding.value for finding in FindingId}
+    unknown = sorted(names - known - {HOLDS})
+    if unknown or not names or (HOLDS in names and len(names) > 1):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither '{HOLDS}' nor finding ids; those are: {', '.join(sorted(known))}"
+        )
+    return names
+
+
+def _choice(group: argparse._ArgumentGroup, name: str, choices: tuple[str, ...], what: str) -> None:
+    field = name.removeprefix("--").replace("-", "_")
+    default = getattr(DEFAULTS, field)
+    group.add_argument(name, choices=choices, default=default, help=f"{what}: {', '.join(choices)} [{default}]")
+
+
+def _number(group: argparse._ArgumentGroup, name: str, parse: Callable[[str], int], what: str) -> None:
+    field = name.removeprefix("--").replace("-", "_")
+    default = getattr(DEFAULTS, field)
+    given = None if field == "threads" else default
+    group.add_argument(name, type=parse, default=given, metavar="N", help=f"{what} [{default}]")

@@ -1,0 +1,36 @@
+"""Judges a run as it lies on disk and writes its verdict.json: after a run, and again for ``harness judge``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.model import Json, Verdict
+from harness.report.as_json import verdict_to_json
+from harness.store import RunFolder, load_run
+from harness.story import tell
+from harness.verdict import judge_events
+
+
+def judge_stored(folder: RunFolder) -> Verdict:
+    """The verdict on the events of a run's folder; written as ``verdict.json`` in one piece."""
+    verdict, content = judge_path(folder.path)
+    folder.write_json("verdict.json", content)
+    return verdict
+
+
+def store_reports(folder: RunFolder) -> None:
+    """Write what people read and run: ``report.md`` and ``reproduce.sh``."""
+    from harness.report.as_markdown import render_markdown
+    from harness.report.as_script import render_script
+
+    with load_run(folder.path) as stored:
+        folder.write_text("report.md", render_markdown(stored))
+        if (folder.config / "config.py").exists():  # else nothing was ever started
+            folder.write_text("reproduce.sh", render_script(stored.cell, stored.facts, folder.config), executable=True)
+
+
+def judge_path(path: Path) -> tuple[Verdict, dict[str, Json]]:
+    """The verdict on a run's folder or attachment, and the content of its verdict.json. Writes nothing."""
+    with load_run(path) as stored:
+        verdict, observations = judge_events(stored.cell, stored.events())
+        return verdict, verdict_to_json(verdict, run_id=stored.run_id, story=tell(observations))

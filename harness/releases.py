@@ -1,0 +1,172 @@
+"""The catalogue of gunicorn releases: the Pythons they run on, the pins of their era, the shims they need.
+
+The facts lie in ``releases.toml`` beside this module; here is only how to read and ask them. No process, no
+interpreter that exists on this machine, no index: what is *here* belongs to ``interpreters`` and ``environments``.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Minor: TypeAlias = tuple[int, int]
+"""The first two numbers of a Python's version: (3, 6)."""
+
+CATALOGUE_SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a row of the catalogue is about: releases (PEP 440), Pythons (PEP 440), workers (none named: all)."""
+
+    releases: SpecifierSet
+    python: SpecifierSet
+    workers: tuple[str, ...]
+
+    def covers(self, release: str | None, *, python: str | None = None, worker: str | None = None) -> bool:
+        """Whether the row speaks of this release; an unknown release (None) is covered by rows for all of them."""
+        if self.workers and worker not in self.workers:
+            return False
+        if python is not None and not self.python.contains(python, prereleases=True):
+            return False
+        if not str(self.releases):
+            return True
+        known = as_version(release)
+        return known is not None and self.releases.contains(known, prereleases=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PythonLimit:
+    """The oldest and the newest Python on which the releases of ``scope`` run, and why."""
+
+    scope: Scope
+    oldest: Minor | None
+    newest: Minor | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """A requirement that is installed beside the releases of ``scope``, and why."""
+
+    scope: Scope
+    requirement: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shim:
+    """A change to the world around the releases of ``scope`` without which they don't run here, and why."""
+
+    scope: Scope
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A worker class that the releases of ``scope`` don't have, or that never worked in them, and why."""
+
+    scope: Scope
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """All rows, in the order of the file. The questions are the functions of this class; they are pure."""
+
+    preferred_python: Minor
+    limits: tuple[PythonLimit, ...]
+    pins: tuple[Pin, ...]
+    shims: tuple[Shim, ...]
+    gaps: tuple[Gap, ...]
+
+    def why_not(self, release: str | None, python: Minor, worker: str) -> str | None:
+        """Why a release can't run on this Python with this worker; None where nothing is known against it."""
+        for limit in self.limits:
+            if not limit.scope.covers(release, worker=worker):
+                continue
+            too_old = limit.oldest is not None and python < limit.oldest
+            too_new = limit.newest is not None and python > limit.newest
+            if too_old or too_new:
+                return limit.reason
+        return None
+
+    def why_no_worker(self, release: str | None, worker: str) -> str | None:
+        """Why a release can't run this worker class on any Python; None where nothing is known against it."""
+        return next((gap.reason for gap in self.gaps if gap.scope.covers(release, worker=worker)), None)
+
+    def requirements(self, release: str | None, python: str, worker: str) -> tuple[str, ...]:
+        """The pins for a release on a Python (a full version such as "3.6.15") with a worker, sorted."""
+        return tuple(
+            sorted(pin.requirement for pin in self.pins if pin.scope.covers(release, python=python, worker=worker))
+        )
+
+    def shims_for(self, release: str | None) -> tuple[str, ...]:
+        """The names of the shims that a release needs."""
+        return tuple(shim.name for shim in self.shims if shim.scope.covers(release))
+
+
+def as_version(release: str | None) -> Version | None:
+    """The release as a PEP 440 version; None where it isn't known or isn't one."""
+    try:
+        return Version(release) if release else None
+    except InvalidVersion:
+        return None
+
+
+def parse_minor(text: str) -> Minor:
+    """The first two numbers of a Python's version: "3.6.15" gives (3, 6). ValueError for anything else."""
+    major, minor = text.split(".")[:2]
+    return int(major), int(minor)
+
+
+def parse_catalogue(text: str) -> Catalogue:
+    """The catalogue from the text of ``releases.toml``; KeyError or ValueError where the file is at fault."""
+    data: Mapping[str, Any] = tomllib.loads(text)
+    if data["schema"] != CATALOGUE_SCHEMA:
+        raise ValueError(f"releases.toml has schema {data['schema']}, this harness reads {CATALOGUE_SCHEMA}")
+    return Catalogue(
+        preferred_python=parse_minor(data["preferred_python"]),
+        limits=tuple(_parse_limit(row) for row in data["python"]),
+        pins=tuple(
+            Pin(scope=_parse_scope(row), requirement=row["requirement"], reason=row["reason"]) for row in data["pin"]
+        ),
+        shims=tuple(Shim(scope=_parse_scope(row), name=row["name"], reason=row["reason"]) for row in data["shim"]),
+        gaps=tuple(Gap(scope=_parse_scope(row), reason=row["reason"]) for row in data["gap"]),
+    )
+
+
+@cache
+def load_catalogue() -> Catalogue:
+    """The catalogue that is packed with the harness; read once a process."""
+    return parse_catalogue(Path(__file__).with_name("releases.toml").read_text(encoding="utf-8"))
+
+
+def _parse_scope(row: Mapping[str, Any]) -> Scope:
+    return Scope(
+        releases=SpecifierSet(row["releases"]),
+        python=SpecifierSet(row.get("python", "")),
+        workers=tuple(row.get("workers", ())),
+    )
+
+
+def _parse_limit(row: Mapping[str, Any]) -> PythonLimit:
+    return PythonLimit(
+        scope=_parse_scope(row),
+        oldest=parse_minor(row["oldest"]) if "oldest" in row else None,
+        newest=parse_minor(row["newest"]) if "newest" in row else None,
+        reason=row["reason"],
+    )

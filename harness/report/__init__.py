@@ -1,0 +1,27 @@
+"""Renderings of a stored run: one small module a format, one row in the table below.
+
+They read ``verdict.json``, ``facts.json`` and the run's folder, never live objects, so that a stored run or an
+attachment can be rendered on a machine without gunicorn, proxy or load generator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from harness.report.as_json import render_json
+from harness.report.as_junit import render_junit
+from harness.report.as_markdown import render_markdown
+from harness.stored import StoredRun
+
+FORMATS: Mapping[str, Callable[[StoredRun], str]] = {
+    "md": render_markdown,
+    "json": render_json,
+    "junit": render_junit,
+}
+"""By the name of ``--format``. The terminal's rendering takes a width and is called by its own name."""
+
+FILES: Mapping[str, str] = {"md": "report.md", "json": "report.json", "junit": "report.xml"}
+"""What a rendering is called where it is written as a file."""
+
+FILES: Mapping[str, str] = {"md": "report.md", "json": "verdict.json", "junit": "junit.xml"}
+"""What each format's file is called in a run's folder."""

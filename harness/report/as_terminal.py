@@ -1,0 +1,158 @@
+"""A run for a tired person at a terminal: the answer first, then whatever else broke, then the evidence.
+
+Plain text; with ``colour`` a few ANSI attributes round whole lines. Whether there is a terminal, how wide it is and
+what NO_COLOR says is the caller's business.
+"""
+
+from __future__ import annotations
+
+import shlex
+import textwrap
+from collections.abc import Iterator, Mapping
+
+from harness.model import Json, Outcome
+from harness.report import summary
+from harness.report.fields import dig, frames, items, mapping, number, text, texts
+from harness.report.summary import Answer, Tone
+from harness.stored import StoredRun
+
+_BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
+_TONES = {Tone.BAD: "\x1b[1;31m", Tone.GOOD: "\x1b[1;32m", Tone.UNSURE: "\x1b[1;33m"}
+_NARROWEST = 40
+_FAILED = {Outcome.ERROR.value, Outcome.UNRUNNABLE.value}
+
+
+def render_terminal(stored: StoredRun, *, colour: bool, width: int) -> str:
+    """The report in lines of at most ``width`` characters (40 or more); UsageError where there is no verdict."""
+    page = _Page(colour=colour, width=max(width, _NARROWEST))
+    verdict = stored.judged()
+    if dig(verdict, "verdict") in _FAILED:
+        _failure(page, verdict)
+    else:
+        _answer(page, verdict)
+    _other_findings(page, verdict)
+    _story(page, verdict)
+    _culprits(page, verdict)
+    _evidence(page, verdict)
+    _surroundings(page, stored, verdict)
+    return "\n".join(page.lines) + "\n"
+
+
+class _Page:
+    """The lines so far, and how they are wrapped and coloured."""
+
+    def __init__(self, *, colour: bool, width: int) -> None:
+        self.lines: list[str] = []
+        self._colour = colour
+        self._width = width
+
+    def say(self, said: str, *, indent: str = "", hanging: str = "", style: str = "") -> None:
+        """One paragraph, wrapped; ``hanging`` is the indentation of its further lines."""
+        wrapped = textwrap.wrap(said, self._width, initial_indent=indent, subsequent_indent=hanging or indent)
+        for one in wrapped or [indent.rstrip()]:
+            self.lines.append(f"{style}{one}{_RESET}" if self._colour and style else one)
+
+    def title(self, said: str) -> None:
+        """The head of a section."""
+        self.lines.append("")
+        self.say(said, style=_BOLD)
+
+    def row(self, name: str, said: str, name_width: int) -> None:
+        """A name and what belongs to it, side by side."""
+        self.say(f"{name:<{name_width}}  {said}", indent="  ", hanging=" " * (name_width + 4))
+
+    def rows(self, rows: list[tuple[str, str]]) -> None:
+        """Several of them, aligned."""
+        for name, said in rows:
+            self.row(name, said, max(len(name) for name, _ in rows))
+
+
+def _failure(page: _Page, verdict: Mapping[str, Json]) -> None:
+    page.say(f"{text(verdict, 'verdict').upper()}: {summary.subject(verdict)}", style=_TONES[Tone.UNSURE])
+    page.rows(summary.error_lines(verdict))
+    page.say(summary.setting(verdict), style=_DIM)
+
+
+def _answer(page: _Page, verdict: Mapping[str, Json]) -> None:
+    answer = summary.socket_answer(verdict)
+    page.say(_headline(answer), style=_TONES[answer.tone])
+    page.say(f"{summary.subject(verdict)}: {text(verdict, 'verdict')}", style=_BOLD)
+    page.say(summary.setting(verdict), style=_DIM)
+    for finding in summary.findings(verdict):
+        if summary.is_about_socket(finding):
+            page.say(f"{text(finding, 'id')} {summary.describe(finding)}")
+    if dig(verdict, "verdict") == Outcome.INCONCLUSIVE.value:
+        page.title("Why there is no clear answer")
+        page.rows(summary.error_lines(verdict))
+
+
+def _headline(answer: Answer) -> str:
+    return answer.sentence[:1].upper() + answer.sentence[1:]
+
+
+def _other_findings(page: _Page, verdict: Mapping[str, Json]) -> None:
+    rest = [finding for finding in summary.findings(verdict) if not summary.is_about_socket(finding)]
+    if not rest:
+        return
+    socket_broke = len(rest) < len(summary.findings(verdict))
+    page.title("Also broken" if socket_broke else "What broke (this is not the deleted socket)")
+    page.rows([(text(finding, "id"), summary.describe(finding)) for finding in rest])
+
+
+def _story(page: _Page, verdict: Mapping[str, Json]) -> None:
+    moments = [moment for moment in items(verdict, "story") if isinstance(moment, Mapping)]
+    if not moments:
+        return
+    page.title("What happened (seconds since the load began)")
+    for moment in moments:
+        at_s = number(moment, "at_s")
+        page.row("?" if at_s is None else f"{at_s:8.3f}", text(moment, "what"), 8)
+
+
+def _culprits(page: _Page, verdict: Mapping[str, Json]) -> None:
+    told: list[Json] = []
+    for finding in summary.findings(verdict):
+        culprit = finding.get("culprit")
+        if not isinstance(culprit, Mapping) or culprit in told:
+            continue
+        told.append(culprit)
+        page.title(f"Who did it: {text(culprit, 'role')}, pid {text(culprit, 'pid')}, {text(culprit, 'call')}")
+        for frame, source in frames(culprit):
+            page.say(frame, indent="  ", hanging="    ")
+            if source:
+                page.say(source, indent="      ", style=_DIM)
+
+
+def _evidence(page: _Page, verdict: Mapping[str, Json]) -> None:
+    counts = summary.count_lines(verdict)
+    if counts:
+        page.title("Counts")
+        page.rows(counts)
+    strength = summary.strength_line(verdict)
+    if strength:
+        page.title("How strong this is")
+        page.say(strength, indent="  ")
+    states = mapping(verdict, "invariants")
+    if states:
+        page.title("Invariants")
+        page.rows(list(_invariants(verdict, states)))
+
+
+def _invariants(verdict: Mapping[str, Json], states: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    for name in states:
+        why = text(verdict, "invariant_reasons", name, default="")
+        yield name, f"{text(states, name)}{': ' if why else ''}{why}"
+
+
+def _surroundings(page: _Page, stored: StoredRun, verdict: Mapping[str, Json]) -> None:
+    page.lines.append("")
+    rows = [("Shims", "; ".join(summary.shim_lines(stored.facts)) or "none")]
+    rows.append(("Deviations", "; ".join(texts(stored.facts, "deviations")) or "none"))
+    rows.append(("Time", summary.timing_line(verdict)))
+    page.rows(rows)
+    # Not wrapped: a path that is cut in two can't be pasted.
+    page.lines += ["", f"  Record  {stored.path}", f"  Next    harness bundle {_quoted(str(stored.path))}"]
+
+
+def _quoted(path: str) -> str:
+    return shlex.quote(path)

@@ -1,0 +1,118 @@
+"""The few lines of a log that matter: around the first recycle and the first error, read as a stream.
+
+Logs may be large, repetitive and hostile: repeats are folded, lines are shortened, and never more is read than
+READ_BYTES. Which lines matter is known here; what a report makes of them is not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+from harness.report.fields import clean
+from harness.stored import StoredRun
+
+READ_BYTES = 64 * 2**20
+LINE_CHARS = 300
+BEFORE, AFTER = 6, 24
+TAIL = 30
+
+_RECYCLE = re.compile(r"Autorestarting worker")
+_ERROR = re.compile(
+    r"Traceback|\[(?:ERROR|CRITICAL|error|crit|emerg|ALERT)\]|Exception|failed|refused|No such file|error \(|I/O error"
+)
+_ERROR_LOG = "gunicorn.error.log"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folded:
+    """A line and how often it came in a row."""
+
+    text: str
+    number: int
+    times: int
+
+    def __str__(self) -> str:
+        return self.text if self.times == 1 else f"{self.text}   [{self.times} times in a row]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excerpt:
+    """Some lines of one log, with what they show."""
+
+    log: str
+    title: str
+    lines: tuple[str, ...]
+
+
+def excerpts(stored: StoredRun) -> list[Excerpt]:
+    """What the logs of gunicorn and of the proxy say around the event; nothing for logs that are empty or missing."""
+    logs = stored.path / "logs"
+    gunicorn = logs / _ERROR_LOG
+    found = [_around(gunicorn, _RECYCLE, "the first recycle"), _around(gunicorn, _ERROR, "the first error")]
+    kept = [excerpt for excerpt in found if excerpt is not None]
+    if len(kept) > 1 and set(kept[1].lines[:BEFORE]) <= set(kept[0].lines):
+        kept[1:] = []  # the first already shows the error
+    if not kept:
+        kept = _tail(gunicorn)
+    for path in sorted(logs.glob("*error*")):
+        if path.name != _ERROR_LOG:
+            other = _around(path, _ERROR, "the first error")
+            kept += _tail(path) if other is None else [other]
+    return kept
+
+
+def _around(path: Path, wanted: re.Pattern[str], title: str) -> Excerpt | None:
+    if not _readable(path):
+        return None
+    before: deque[Folded] = deque(maxlen=BEFORE)
+    with path.open("rb") as stream:
+        lines = _fold(stream)
+        for line in lines:
+            if wanted.search(line.text):
+                shown = [*before, line, *islice(lines, AFTER)]
+                return Excerpt(
+                    log=path.name, title=f"{title}, from line {shown[0].number}", lines=tuple(map(str, shown))
+                )
+            before.append(line)
+    return None
+
+
+def _tail(path: Path) -> list[Excerpt]:
+    if not _readable(path) or path.stat().st_size == 0:
+        return []
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - TAIL * LINE_CHARS * 4))
+        lines = deque(_fold(stream), maxlen=TAIL)
+    return [Excerpt(log=path.name, title="its end", lines=tuple(map(str, lines)))]
+
+
+def _readable(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _fold(stream: BinaryIO) -> Iterator[Folded]:
+    """The lines, with those that repeat the one before counted instead of given again."""
+    last: Folded | None = None
+    for number, text in enumerate(_lines(stream), start=1):
+        if last is not None and text == last.text:
+            last = Folded(text=text, number=last.number, times=last.times + 1)
+            continue
+        if last is not None:
+            yield last
+        last = Folded(text=text, number=number, times=1)
+    if last is not None:
+        yield last
+
+
+def _lines(stream: BinaryIO) -> Iterator[str]:
+    left = READ_BYTES
+    while left > 0 and (raw := stream.readline(2**20)):
+        left -= len(raw)
+        text = clean(raw[: LINE_CHARS * 4].decode("utf-8", "replace").rstrip("\n"))
+        yield text if len(text) <= LINE_CHARS else text[:LINE_CHARS] + " ..."

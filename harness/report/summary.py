@@ -1,0 +1,169 @@
+"""What a verdict means in a sentence: the wording that the reports share, the socket file first.
+
+Sentences from stored JSON only; no layout, no colour, no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from harness.model import Json, Outcome, State
+from harness.report.fields import dig, items, line, mapping, number, pairs, seconds, text, texts
+from harness.stored import StoredRun
+
+SOCKET_FINDINGS = {"socket-deleted": "deleted", "socket-replaced": "replaced"}
+SOCKET_INVARIANT = "socket-survives"
+
+
+class Tone(str, Enum):
+    """How a line is meant, for a reader who sees colours."""
+
+    BAD = "bad"
+    GOOD = "good"
+    UNSURE = "unsure"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The first sentence of a report."""
+
+    sentence: str
+    tone: Tone
+
+
+def findings(verdict: Mapping[str, Json]) -> list[Mapping[str, Json]]:
+    """The findings that are objects, as stored: the socket's come first."""
+    return [finding for finding in items(verdict, "findings") if isinstance(finding, Mapping)]
+
+
+def is_about_socket(finding: Json) -> bool:
+    """Whether a finding is about the socket file and not about any of the other faults."""
+    return dig(finding, "id") in SOCKET_FINDINGS
+
+
+def socket_answer(verdict: Mapping[str, Json]) -> Answer:
+    """What became of the socket file, kept apart from everything else that broke."""
+    for finding in findings(verdict):
+        if is_about_socket(finding):
+            fate = SOCKET_FINDINGS[str(finding["id"])]
+            return Answer(sentence=f"socket file {fate}{_when(finding)}", tone=Tone.BAD)
+    if dig(verdict, "cell", "bind") == "tcp":
+        return Answer(sentence="not applicable: bound to a TCP port, so there is no socket file", tone=Tone.GOOD)
+    state = dig(verdict, "invariants", SOCKET_INVARIANT)
+    if state == State.HOLDS.value:
+        seen = number(verdict, "counts", "recycles")
+        sure = dig(verdict, "verdict") in (Outcome.HOLDS.value, Outcome.VIOLATED.value) and seen
+        survived = f"socket file survived {plural(seen or 0, 'recycle')}"
+        return Answer(sentence=survived, tone=Tone.GOOD if sure else Tone.UNSURE)
+    if state == State.VIOLATED.value:
+        return Answer(sentence="socket file did not survive", tone=Tone.BAD)
+    why = text(verdict, "invariant_reasons", SOCKET_INVARIANT, default="it was not watched to the end")
+    return Answer(sentence=f"socket file: unknown ({why})", tone=Tone.UNSURE)
+
+
+def subject(verdict: Mapping[str, Json]) -> str:
+    """What was tested: ``gunicorn 19.6.0, gthread worker``."""
+    return f"gunicorn {release(verdict)}, {text(verdict, 'cell', 'worker')} worker"
+
+
+def release(verdict: Mapping[str, Json]) -> str:
+    """The installed version, else what was asked for."""
+    return text(verdict, "cell", "gunicorn", default=text(verdict, "cell", "spec"))
+
+
+def setting(verdict: Mapping[str, Json]) -> str:
+    """The rest of the cell in one line."""
+    cell = mapping(verdict, "cell")
+    return (
+        f"Python {text(cell, 'python')}, {text(cell, 'proxy')} over {text(cell, 'bind')}, {text(cell, 'load')}, "
+        f"{plural(number(cell, 'workers') or 0, 'worker')} x {plural(number(cell, 'threads') or 0, 'thread')}, "
+        f"max_requests {text(cell, 'max_requests')} (jitter {text(cell, 'max_requests_jitter')}), "
+        f"{text(cell, 'backend')}"
+    )
+
+
+def describe(finding: Mapping[str, Json]) -> str:
+    """A finding without its id: ``at 1.27 s: the text``."""
+    at_s = number(finding, "at_s")
+    return (f"at {seconds(finding, 'at_s')}: " if at_s is not None else "") + text(finding, "detail", default="")
+
+
+def count_lines(verdict: Mapping[str, Json]) -> list[tuple[str, str]]:
+    """(name, value) of everything that was counted; what a later version counts too is shown as it is."""
+    counts = mapping(verdict, "counts")
+    return [(line(name).replace("_", " "), _counted(value)) for name, value in counts.items()]
+
+
+def strength_line(verdict: Mapping[str, Json]) -> str | None:
+    """How strong a ``holds`` is, in one sentence; None for other verdicts."""
+    if dig(verdict, "verdict") != Outcome.HOLDS.value:
+        return None
+    recycles = number(verdict, "strength", "recycles")
+    requests = number(verdict, "strength", "requests")
+    requests = number(verdict, "counts", "requests") if requests is None else requests
+    upper = number(verdict, "strength", "failure_rate_upper_95")
+    seen = f"no failure in {plural(recycles or 0, 'recycle')} and {plural(requests or 0, 'request')}"
+    if upper is None:
+        return seen + "; no bound of the failure rate is known"
+    return f"{seen}; with 95 % confidence fewer than {upper:.2%} of all recycles fail"
+
+
+def timing_line(verdict: Mapping[str, Json]) -> str:
+    """Where the time went: ``prepare 0.100 s, ... total 2.60 s``."""
+    timing = mapping(verdict, "timing_s")
+    return ", ".join(f"{line(name)} {seconds(timing, name)}" for name in timing) or "not recorded"
+
+
+def shim_lines(facts: Mapping[str, Json]) -> list[str]:
+    """Each shim with its reason, ``name (why)``."""
+    shims = items(facts, "gunicorn", "shims")
+    named = [f"{text(shim, 'name')} ({text(shim, 'why')})" for shim in shims if isinstance(shim, Mapping)]
+    return named + [line(shim) for shim in shims if isinstance(shim, str)]
+
+
+def error_lines(verdict: Mapping[str, Json]) -> list[tuple[str, str]]:
+    """(label, text) for an error, unrunnable or inconclusive verdict: what, why, what to do."""
+    error = mapping(verdict, "error")
+    reasons = "; ".join(texts(verdict, "reasons"))
+    what = text(error, "what", default=reasons or "no reason was recorded")
+    rows = [("What", what), ("Why", reasons if reasons not in ("", what) else text(error, "type", default=""))]
+    rows += [("To do", text(error, "remedy", default="")), ("More in", text(error, "log", default=""))]
+    return [(label, said) for label, said in rows if said]
+
+
+def versions(stored: StoredRun) -> list[tuple[str, str]]:
+    """(program, version) of what took part."""
+    facts = stored.facts
+    system = ", ".join(text(facts, "os", key) for key in ("distribution", "kernel", "machine"))
+    cpus = number(facts, "os", "cpus")
+    rows = [
+        ("gunicorn", text(facts, "gunicorn", "version", default=stored.cell.gunicorn or stored.cell.spec)),
+        ("Python", text(facts, "python", "version", default=stored.cell.python or "unknown")),
+        (stored.cell.proxy, text(facts, "proxy", "version")),
+        (stored.cell.load, text(facts, "load", "version")),
+        ("system", system + (f", {plural(cpus, 'CPU')}" if cpus is not None else "")),
+        ("harness", text(facts, "harness", "version")),
+    ]
+    return [(name, version) for name, version in rows if name != "none"]
+
+
+def plural(count: int | float, noun: str) -> str:
+    """``1 recycle``, ``34 recycles``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _when(finding: Mapping[str, Json]) -> str:
+    at_s = number(finding, "at_s")
+    if at_s is None:
+        return ""
+    return f" {seconds(finding, 'at_s')} after the load began" if at_s >= 0 else " before the load began"
+
+
+def _counted(value: Json) -> str:
+    if not isinstance(value, Mapping):
+        return f"{value:,}" if isinstance(value, int | float) else line(str(value))
+    if any(isinstance(inner, Mapping) for inner in value.values()):
+        return "; ".join(f"{line(name)} ({_counted(inner)})" for name, inner in value.items())
+    return pairs(value)

@@ -1,0 +1,178 @@
+"""Sets the stage for one cell: folders, configuration files, gunicorn, the proxy, and the proof that both answer.
+
+Readiness is an answered request, never a line of a log, and every wait notices a death at once. Nothing here judges:
+what fails because the set-up is broken is raised as an error, what gunicorn does is left to the watchers.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness import gunicorn, tools
+from harness.backends import Backend, Command, Process
+from harness.errors import SurroundingsError
+from harness.model import Cell
+from harness.places import fixtures_dir
+from harness.proxies import PROXIES, Proxy
+from harness.store import RunFolder
+
+LONGEST_SOCKET_PATH = 107
+"""Linux's sun_path holds 108 bytes, the last of them zero."""
+
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
+"""The variables of the user's environment that the servers get: an allow-list, so that no secret gets into a record."""
+
+TRACE_FILE = "trace.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """Where this run's short-lived things lie, outside of the record."""
+
+    base: Path
+
+    @property
+    def socket(self) -> Path:
+        """The path that gunicorn binds; its folder is open to the proxy's user."""
+        return self.base / "socket" / "gunicorn.sock"
+
+    @property
+    def home(self) -> Path:
+        """HOME of this run's gunicorn: recent releases keep a control socket there, which masters steal from others."""
+        return self.base / "home"
+
+
+def make_places(backend: Backend) -> Places:
+    """A fresh folder below the temporary folder; SurroundingsError where a socket's path would get too long."""
+    try:
+        base = Path(tempfile.mkdtemp(prefix="recycle-"))
+    except OSError as problem:
+        raise SurroundingsError(
+            what=f"No temporary folder could be made in {tempfile.gettempdir()}: {problem.strerror}.",
+            remedy="Free some space there, or set TMPDIR to another folder.",
+        ) from problem
+    backend.adopt_folder(base)
+    places = Places(base=base)
+    if len(os.fsencode(places.socket)) > LONGEST_SOCKET_PATH:
+        raise SurroundingsError(
+            what=f"The socket's path {places.socket} is longer than the {LONGEST_SOCKET_PATH} bytes that Linux allows.",
+            remedy="Set TMPDIR to a folder with a shorter path, such as /tmp.",
+        )
+    for folder in (base, places.socket.parent, places.home):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)  # mkdtemp makes 0700: the proxy, which drops its user, could not reach the socket
+    return places
+
+
+def find_free_port() -> int:
+    """A port of 127.0.0.1 that is free now; whoever uses it must be ready to try another."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def require_free_port(port: int) -> None:
+    """SurroundingsError where somebody listens on 127.0.0.1:port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as problem:
+            raise SurroundingsError(
+                what=f"Port {port} of 127.0.0.1 can't be used: {problem.strerror}.",
+                remedy=f"Stop what listens there (`ss -ltnp 'sport = :{port}'`), or leave --port out.",
+            ) from problem
+
+
+def base_environment(home: Path) -> dict[str, str]:
+    """What every server of a run gets."""
+    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return {**passed, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GunicornPlan:
+    """How gunicorn is started: the command, and where its clients find it (``unix:PATH`` or ``HOST:PORT``)."""
+
+    command: Command
+    address: str
+
+
+def plan_gunicorn(
+    cell: Cell, run: RunFolder, places: Places, *, python: str, shims: Sequence[str], settings: Path | None
+) -> GunicornPlan:
+    """Write gunicorn's files into the run's config folder and say how it is started."""
+    address = f"unix:{places.socket}" if cell.bind == "unix" else f"127.0.0.1:{find_free_port()}"
+    template = (fixtures_dir() / "config.py.in").read_text()
+    if settings is not None:
+        template = gunicorn.put_before_values(settings.read_text(), template)
+    text = gunicorn.render_config(
+        template, cell, bind=address, access_log=str(run.logs / "gunicorn.access.log"), shims=shims
+    )
+    run.write_text("config/config.py", text)
+    for name in () if cell.app else ("web.py",):
+        shutil.copyfile(fixtures_dir() / name, run.config / name)
+    env = base_environment(places.home)
+    if cell.trace:
+        env |= _plant_tracer(run, places)
+    command = Command(
+        name="gunicorn",
+        argv=gunicorn.render_command(python, cell.app or "web:app", str(run.config / "config.py")),
+        env=env,
+        cwd=Path.cwd() if cell.app else run.config,
+        stdout=run.logs / "gunicorn.out.log",
+        stderr=run.logs / "gunicorn.error.log",
+    )
+    return GunicornPlan(command=command, address=address)
+
+
+def _plant_tracer(run: RunFolder, places: Places) -> Mapping[str, str]:
+    folder = run.config / "trace"
+    folder.mkdir()
+    shutil.copyfile(fixtures_dir() / "trace" / "sitecustomize.py", folder / "sitecustomize.py")
+    return {
+        "PYTHONPATH": str(folder),
+        "RECYCLE_HARNESS_TRACE_FILE": str(run.logs / TRACE_FILE),
+        "RECYCLE_HARNESS_TRACE_PATH": str(places.socket),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartedProxy:
+    """A proxy that listens, or is about to."""
+
+    process: Process
+    port: int
+    tool: tools.Tool
+    module: Proxy
+    command: Sequence[str]
+
+
+def start_proxy(cell: Cell, run: RunFolder, places: Places, backend: Backend, upstream: str) -> StartedProxy | None:
+    """Start the cell's proxy in front of ``upstream``; None where the cell has none."""
+    module = PROXIES[cell.proxy]
+    if module is None:
+        return None
+    tool = tools.require_tool(module.TOOL, f"--proxy {cell.proxy}")
+    if cell.port is not None:
+        require_free_port(cell.port)
+    port = cell.port or find_free_port()
+    template = (fixtures_dir() / "proxies" / module.TEMPLATE).read_text()
+    run.write_text(f"config/{module.CONFIG}", module.render_config(template, port=port, upstream=upstream))
+    argv = module.render_command(str(tool.path), str(run.config / module.CONFIG))
+    command = Command(
+        name=cell.proxy,
+        argv=argv,
+        env={**base_environment(places.home), **tool.env},
+        cwd=run.config,
+        stdout=run.logs / f"{cell.proxy}.access.log",
+        stderr=run.logs / f"{cell.proxy}.error.log",
+    )
+    return StartedProxy(process=backend.spawn(command), port=port, tool=tool, module=module, command=argv)

@@ -1,0 +1,200 @@
+"""From events to observations: cuts the window that is judged, joins the sources, says which workers lived when.
+
+Pure: the same events always give the same observations. Nothing here says what is good or bad.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from harness.lives import Lives
+from harness.model import (
+    Answers,
+    Cell,
+    Culprit,
+    Event,
+    LoadResult,
+    Observations,
+    Probe,
+    Removal,
+    SocketChange,
+    Stall,
+)
+
+SAME_MOMENT_NS = 100_000_000
+"""Two watchers that see one thing may differ by so much: the followers read every 10 to 50 ms."""
+
+
+class _Reader:
+    """Collects what each kind of event says; one method a kind."""
+
+    def __init__(self) -> None:
+        self.phases: dict[str, int] = {}
+        self.arbiter_pid: int | None = None
+        self.arbiter_exit: tuple[int, int | None] | None = None
+        self.stopping_ns: int | None = None
+        self.proxy_exit_ns: int | None = None
+        self.control = (0, 0)
+        self.socket: list[SocketChange] = []
+        self.removals: list[Removal] = []
+        self.probes: list[Probe] = []
+        self.answers: list[Answers] = []
+        self.lives = Lives()
+        self.load: LoadResult | None = None
+        self.watchers: dict[str, str] = {}
+        self.proxy_errors: Counter[str] = Counter()
+        self.traced: set[int] = set()
+        self.stalls: list[Stall] = []
+        self.interrupted: str | None = None
+        self.fault: dict[str, Any] | None = None
+
+    def read(self, event: Event) -> None:
+        handler = getattr(self, "_read_" + event.kind.replace("-", "_"), None)
+        if handler is not None:
+            handler(event.at_ns, event.fields)
+
+    def _read_phase(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        self.phases.setdefault(fields["name"], at_ns)
+        if fields["name"] == "load":
+            self.lives.forget_samples()
+
+    def _read_arbiter(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        if fields["state"] == "started":
+            self.arbiter_pid = fields["pid"]
+        else:
+            self.arbiter_exit = (at_ns, fields.get("status"))
+
+    def _read_proxy(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        if fields["state"] == "exited":
+            self.proxy_exit_ns = at_ns
+
+    def _read_control(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        self.control = (fields["asked"], fields["answered"])
+
+    def _read_socket(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        self.socket.append(SocketChange(at_ns=at_ns, action=fields["action"], inode=fields["inode"]))
+
+    def _read_removal(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        stack = fields["stack"]
+        culprit = Culprit(
+            pid=fields["pid"],
+            role=self._role(fields),
+            call=fields["call"],
+            stack=tuple(f"{file}:{line} {name}" for file, line, name, _ in stack),
+            source=tuple(text for *_, text in stack),
+        )
+        self.removals.append(Removal(at_ns=at_ns, culprit=culprit, failed=fields["failed"]))
+
+    def _role(self, fields: Mapping[str, Any]) -> str:
+        """The arbiter that the harness started outranks what the traced process thinks of itself."""
+        if fields["pid"] == self.arbiter_pid:
+            return "arbiter"
+        return "worker" if fields["ppid"] == self.arbiter_pid else "other"
+
+    def _read_probe(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        self.probes.append(Probe(at_ns=at_ns, took_ns=fields["took_ns"], via=fields["via"], outcome=fields["outcome"]))
+
+    def _read_answers(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        self.answers.append(Answers(at_ns=at_ns, outcomes=fields["outcomes"]))
+
+    def _read_workers(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        self.lives.see(at_ns, {pid for pid, _ in fields["live"]})
+
+    def _read_log(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        if fields["state"] == "stopping" and fields["pid"] == self.arbiter_pid and self.stopping_ns is None:
+            self.stopping_ns = at_ns
+        self.lives.read_line(at_ns, fields["pid"], fields["state"], fields["text"])
+
+    def _read_served(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        for pid, by_status in fields["by_pid"].items():
+            self.lives.count(int(pid), sum(by_status.values()))
+
+    def _read_proxy_errors(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        self.proxy_errors.update(fields["reasons"])
+
+    def _read_load(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        if fields["state"] == "ended":
+            self.load = LoadResult(
+                requests=fields["requests"],
+                statuses=fields["statuses"],
+                errors=fields["errors"],
+                stopped_early=fields["stopped_early"],
+                failed=fields["failed"],
+            )
+
+    def _read_watcher(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        name, state = fields["name"], fields["state"]
+        if not self.watchers.get(name, "").startswith("died"):
+            self.watchers[name] = f"died: {fields['detail']}" if state == "died" else state
+
+    def _read_tracer(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        self.traced.add(fields["pid"])
+
+    def _read_tracer_problem(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        self.watchers["tracer"] = f"died: {fields['text']}"
+
+    def _read_stall(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        self.stalls.append(Stall(at_ns=at_ns, gap_ns=fields["gap_ns"]))
+
+    def _read_interrupted(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        self.interrupted = fields["phase"]
+
+    def _read_fault(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        self.fault = dict(fields)
+
+    def tracer_state(self) -> str:
+        """The tracer saw the whole run if the arbiter loaded it: workers inherit it, and it can't be unloaded."""
+        state = self.watchers.get("tracer", "off")
+        if state != "expected":
+            return state
+        return "stopped" if self.arbiter_pid in self.traced else "died: it was never loaded by the arbiter"
+
+
+_OUTSIDE_THE_WINDOW = {"phase", "fault", "interrupted"}
+"""Kinds that count whenever they came; everything else only until the window closed."""
+
+
+def observe(cell: Cell, events: Iterable[Event]) -> Observations:
+    """One pass over the events of a run, in any order of arrival; O(probes + answers + workers) in memory."""
+    reader = _Reader()
+    closed = False
+    for event in events:
+        if not closed or event.kind in _OUTSIDE_THE_WINDOW:
+            reader.read(event)
+        closed = closed or (event.kind == "phase" and event.fields["name"] == "closed")
+    if "tracer" in reader.watchers:
+        reader.watchers["tracer"] = reader.tracer_state()
+    exit_ns, status = reader.arbiter_exit or (None, None)
+    return Observations(
+        cell=cell,
+        phases=reader.phases,
+        arbiter_pid=reader.arbiter_pid,
+        arbiter_exit_ns=exit_ns,
+        arbiter_status=status,
+        arbiter_stopping_ns=reader.stopping_ns,
+        proxy_exit_ns=reader.proxy_exit_ns,
+        control_asked=reader.control[0],
+        control_answered=reader.control[1],
+        socket=tuple(sorted(reader.socket, key=lambda change: change.at_ns)),
+        removals=tuple(sorted(reader.removals, key=lambda removal: removal.at_ns)),
+        probes=tuple(sorted(reader.probes, key=lambda probe: probe.at_ns)),
+        answers=tuple(sorted(reader.answers, key=lambda answers: answers.at_ns)),
+        lives=reader.lives.close(),
+        live_at_end=reader.lives.live_workers(),
+        fewest_live=reader.lives.fewest_workers(),
+        load=reader.load,
+        watchers=reader.watchers,
+        proxy_errors=dict(reader.proxy_errors),
+        stalls=tuple(reader.stalls),
+        interrupted=reader.interrupted,
+        fault=reader.fault,
+    )
+
+
+def since_load_s(observations: Observations, at_ns: int) -> float:
+    """Seconds since the load began (since the first phase where there was no load); negative before it."""
+    phases = observations.phases
+    origin_ns = phases.get("load", min(phases.values(), default=at_ns))
+    return (at_ns - origin_ns) / 1e9

@@ -1,0 +1,160 @@
+"""Folds what the invariants say into one verdict. Pure: the same observations always give the same verdict.
+
+Evidence of a fault outranks "unknown", which outranks "fine"; a failure of the harness itself outranks all three,
+because its record can't be trusted. A judge that crashes is "unknown".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+from harness.invariants import INVARIANTS
+from harness.invariants.max_requests_honoured import is_recycle
+from harness.model import (
+    CLIENT_ERRORS,
+    Cell,
+    Event,
+    FindingId,
+    Json,
+    Judgement,
+    Observations,
+    Outcome,
+    State,
+    Verdict,
+)
+from harness.outage import count_outcomes
+from harness.timeline import observe
+
+CONFIDENCE = 0.95
+_ORDER = list(FindingId)
+_NEXT_PHASE = {"prepare": "boot", "boot": "control", "control": "load", "load": "settle", "settle": "closed"}
+
+
+def judge_events(cell: Cell, events: Iterable[Event]) -> tuple[Verdict, Observations]:
+    """The verdict on a record, and the observations that it rests on."""
+    observations = observe(cell, events)
+    return judge(observations), observations
+
+
+def judge(observations: Observations) -> Verdict:
+    """The verdict on observations."""
+    judgements = {name: _ask(judge_one, observations) for name, judge_one in INVARIANTS.items()}
+    if observations.fault is not None:
+        judgements = {}
+    outcome, reasons = _fold(observations, judgements)
+    findings = sorted(
+        (finding for judgement in judgements.values() for finding in judgement.findings),
+        key=lambda finding: _ORDER.index(finding.id),
+    )
+    return Verdict(
+        cell=observations.cell,
+        outcome=outcome,
+        reasons=tuple(reasons),
+        findings=tuple(findings),
+        invariants={name: judgement.state for name, judgement in judgements.items()},
+        invariant_reasons={name: judgement.reason for name, judgement in judgements.items()},
+        counts=_count(observations),
+        strength=_strength(observations, outcome),
+        timing_s=_time(observations),
+        error=_error(observations.fault),
+    )
+
+
+def count_recycles(observations: Observations) -> int:
+    """Worker lives that ended because max_requests was reached."""
+    return sum(is_recycle(observations.cell, life) for life in observations.lives)
+
+
+def failure_rate_upper_95(recycles: int) -> float | None:
+    """The upper 95 % bound of the failure rate per recycle after ``recycles`` without one (exact binomial).
+
+    None without a recycle. Source: solve (1 - p)^n = 0.05 for p (Clopper and Pearson's interval at zero failures).
+    """
+    return None if recycles == 0 else float(1 - (1 - CONFIDENCE) ** (1 / recycles))
+
+
+def _ask(judge_one: Callable[[Observations], Judgement], observations: Observations) -> Judgement:
+    try:
+        return judge_one(observations)
+    except Exception as problem:  # noqa: BLE001 - a crashing judge must not turn into any verdict on the release
+        return Judgement(state=State.UNKNOWN, reason=f"the judge itself failed: {type(problem).__name__}: {problem}")
+
+
+def _fold(observations: Observations, judgements: Mapping[str, Judgement]) -> tuple[Outcome, list[str]]:
+    if observations.fault is not None:
+        return Outcome(str(observations.fault["outcome"])), [str(observations.fault["what"])]
+    violated = [f"{name}: {j.reason}" for name, j in judgements.items() if j.state is State.VIOLATED]
+    if violated:
+        return Outcome.VIOLATED, violated
+    doubts = [f"{name}: {j.reason}" for name, j in judgements.items() if j.state is State.UNKNOWN]
+    doubts = _doubts(observations) + doubts
+    if doubts:
+        return Outcome.INCONCLUSIVE, doubts
+    return Outcome.HOLDS, [f"{name}: {judgement.reason}" for name, judgement in judgements.items()]
+
+
+def _doubts(observations: Observations) -> list[str]:
+    """What forbids to say "holds" although nothing wrong was seen."""
+    cell, load = observations.cell, observations.load
+    doubts = []
+    if observations.interrupted is not None:
+        doubts.append(f"the run was interrupted in its {observations.interrupted} phase")
+    if load is None or load.failed is not None:
+        doubts.append(f"the load failed: {load.failed if load else 'it never ran'}")
+    recycles = count_recycles(observations)
+    if cell.max_requests > 0 and recycles < cell.recycles:
+        doubts.append(
+            f"only {recycles} of {cell.recycles} wanted recycles were seen: raise --duration, or lower --max-requests"
+        )
+    for name, state in observations.watchers.items():
+        if state != "stopped" and not (name == "tracer" and state == "off"):
+            doubts.append(f"the watcher {name} did not see the whole run: {state}")
+    if "closed" not in observations.phases:
+        doubts.append("the record ends before its window was closed")
+    return doubts
+
+
+def _count(observations: Observations) -> dict[str, Json]:
+    by_client = count_outcomes(observations)
+    everything: Counter[str] = sum(by_client.values(), Counter())
+    statuses = {outcome: count for outcome, count in sorted(everything.items()) if outcome.isdigit()}
+    errors = {name: everything.get(name, 0) for name in CLIENT_ERRORS}
+    late = observations.load.errors.get("timeout", 0) if observations.load else 0
+    return {
+        "requests": sum(statuses.values()) + sum(errors.values()) - late,  # a late answer has a status as well
+        "statuses": statuses,
+        "client_errors": errors,
+        "recycles": count_recycles(observations),
+        "workers_seen": len(observations.lives),
+        "workers_crashed": sum(life.crash is not None for life in observations.lives),
+        "fewest_workers": observations.fewest_live,
+        "by_client": {client: dict(sorted(outcomes.items())) for client, outcomes in by_client.items()},
+        "proxy_errors": dict(observations.proxy_errors),
+    }
+
+
+def _strength(observations: Observations, outcome: Outcome) -> dict[str, Json]:
+    recycles = count_recycles(observations)
+    bound = failure_rate_upper_95(recycles) if outcome is Outcome.HOLDS else None
+    return {
+        "recycles": recycles,
+        "requests": observations.load.requests if observations.load else 0,
+        "failure_rate_upper_95": None if bound is None else round(bound, 6),
+    }
+
+
+def _time(observations: Observations) -> dict[str, float]:
+    phases = observations.phases
+    times = {
+        name: round((phases[after] - phases[name]) / 1e9, 3)
+        for name, after in _NEXT_PHASE.items()
+        if name in phases and after in phases
+    }
+    if phases:
+        times["total"] = round((max(phases.values()) - min(phases.values())) / 1e9, 3)
+    return times
+
+
+def _error(fault: Mapping[str, Json] | None) -> dict[str, Json] | None:
+    return None if fault is None else {name: fault.get(name) for name in ("type", "what", "remedy", "log")}

@@ -1,0 +1,72 @@
+"""All watchers of one run: who is needed for this cell, started in time, stopped in the order that loses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.model import Cell
+from harness.proxies import PROXIES
+from harness.watch.follow import Follower, Handler
+from harness.watch.logs import GunicornLog, read_trace, tally_gunicorn, tally_proxy, tally_proxy_errors
+from harness.watch.prober import Prober
+from harness.watch.sink import EventSink
+from harness.watch.socket import SocketWatcher
+from harness.watch.thread import WatchThread
+from harness.watch.workers import WorkerSampler
+
+LINES_S = 0.01
+"""How often the few lines of gunicorn's error log and of the tracer are fetched: they time the events."""
+
+TALLIES_S = 0.05
+"""How often the access logs are fetched, which may grow by 10 MB a second."""
+
+
+class Crew:
+    """Start in three steps (``watch_files``, ``watch_arbiter``, ``probe``), stop in one."""
+
+    def __init__(self, sink: EventSink) -> None:
+        self._sink = sink
+        self._threads: list[WatchThread] = []
+        self._socket: SocketWatcher | None = None
+
+    def watch_files(self, cell: Cell, *, logs: Path, socket: Path, trace: Path, site: str) -> None:
+        """Before gunicorn starts: the socket's folder, the logs, and the tracer's file."""
+        if cell.bind == "unix":
+            self._socket = SocketWatcher(socket, self._sink)
+            self._start("socket", self._socket)
+        traced = cell.trace and cell.bind == "unix"
+        self._sink.emit("watcher", name="tracer", state="expected" if traced else "off")
+        lines: dict[Path, Handler] = {logs / "gunicorn.error.log": GunicornLog(self._sink).handle}
+        if traced:
+            lines[trace] = read_trace(self._sink, site)
+        self._start("logs", Follower(lines, LINES_S))
+        self._start("tallies", Follower(self._tallies(cell, logs), TALLIES_S))
+
+    def watch_arbiter(self, pid: int) -> None:
+        """As soon as gunicorn has a pid: its children."""
+        self._start("workers", WorkerSampler(pid, self._sink))
+
+    def probe(self, ways: Mapping[str, str]) -> None:
+        """With the load: an independent client on each way."""
+        self._start("prober", Prober(ways, self._sink))
+
+    def stop(self) -> None:
+        """Stop all, those first whose doings the others write down; everything seen is in the sink afterwards."""
+        if self._socket is not None:
+            self._socket.snapshot()
+        while self._threads:
+            self._threads.pop().stop()
+
+    def _tallies(self, cell: Cell, logs: Path) -> dict[Path, Handler]:
+        handlers: dict[Path, Handler] = {logs / "gunicorn.access.log": tally_gunicorn(self._sink)}
+        proxy = PROXIES[cell.proxy]
+        if proxy is not None:
+            handlers[logs / f"{cell.proxy}.access.log"] = tally_proxy(self._sink, proxy)
+            handlers[logs / f"{cell.proxy}.error.log"] = tally_proxy_errors(self._sink, proxy)
+        return handlers
+
+    def _start(self, name: str, watcher: SocketWatcher | Follower | WorkerSampler | Prober) -> None:
+        thread = WatchThread(name, watcher.loop, self._sink)
+        self._threads.append(thread)
+        thread.start()

@@ -1,0 +1,117 @@
+"""An independent client: one request every 50 ms through the proxy and one straight to gunicorn.
+
+wrk counts a hung request nowhere; the prober does, because each probe has its own time-out and a new one starts
+on time however many are still waiting. Every probe opens a connection of its own, so the direct one also tests that
+the bound path can be reached.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from harness.clock import now_ns
+from harness.watch.sink import EventSink
+
+if TYPE_CHECKING:
+    import httpx
+
+PERIOD_S = 0.05
+TIMEOUT_S = 2.0
+"""As wrk's own: an answer that takes longer has failed for most clients."""
+
+MAX_WAITING = 48
+"""Probes in flight for one way: enough for a time-out's worth of periods."""
+
+_BY_ERRNO = {
+    errno.ENOENT: "missing",
+    errno.ECONNREFUSED: "refused",
+    errno.EAGAIN: "refused",
+    errno.ECONNRESET: "closed",
+    errno.EPIPE: "closed",
+}
+
+
+def open_client(address: str, timeout_s: float = TIMEOUT_S) -> httpx.Client:
+    """A client for ``unix:PATH`` or ``HOST:PORT`` that never re-uses a connection and ignores the user's proxies."""
+    import httpx
+
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
+    uds = address.removeprefix("unix:") if address.startswith("unix:") else None
+    transport = httpx.HTTPTransport(uds=uds, limits=limits, verify=False, trust_env=False)
+    host = "gunicorn" if uds else address
+    headers = {"Connection": "close", "User-Agent": "recycle-harness-prober"}
+    return httpx.Client(
+        transport=transport, base_url=f"http://{host}", timeout=timeout_s, headers=headers, trust_env=False
+    )
+
+
+def ask(client: httpx.Client) -> str:
+    """One request; the status as text, or one of ``model.CLIENT_ERRORS``."""
+    import httpx
+
+    try:
+        return str(client.get("/").status_code)
+    except httpx.TimeoutException:
+        return "timeout"
+    except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError):
+        return "closed"
+    except httpx.TransportError as problem:
+        return _BY_ERRNO.get(_errno(problem) or 0, "other")
+
+
+def _errno(problem: BaseException) -> int | None:
+    """The first errno in a chain of causes."""
+    cause: BaseException | None = problem
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno is not None:
+            return cause.errno
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
+class Prober:
+    """Probes ``ways`` (name -> address: ``proxy``, ``direct``) until told to stop."""
+
+    def __init__(self, ways: Mapping[str, str], sink: EventSink) -> None:
+        self._ways = ways
+        self._sink = sink
+        self._waiting = dict.fromkeys(ways, 0)
+        self._lock = threading.Lock()
+
+    def loop(self, stop: threading.Event) -> None:
+        """Start a probe of each way every PERIOD_S; at the end wait for those that are under way."""
+        clients = {way: open_client(address) for way, address in self._ways.items()}
+        with ThreadPoolExecutor(MAX_WAITING * len(clients), thread_name_prefix="probe") as pool:
+            due_ns = now_ns()
+            while not stop.is_set():
+                for way, client in clients.items():
+                    self._start(pool, way, client)
+                due_ns = max(due_ns + int(PERIOD_S * 1e9), now_ns())
+                stop.wait((due_ns - now_ns()) / 1e9)
+        for client in clients.values():
+            client.close()
+
+    def _start(self, pool: ThreadPoolExecutor, way: str, client: httpx.Client) -> None:
+        with self._lock:
+            if self._waiting[way] >= MAX_WAITING:
+                return  # all of them hang, and each of them will be reported
+            self._waiting[way] += 1
+        pool.submit(self._probe, way, client).add_done_callback(self._surface)
+
+    def _probe(self, way: str, client: httpx.Client) -> None:
+        started_ns = now_ns()
+        try:
+            outcome = ask(client)
+            self._sink.emit("probe", started_ns, via=way, outcome=outcome, took_ns=now_ns() - started_ns)
+        finally:
+            with self._lock:
+                self._waiting[way] -= 1
+
+    def _surface(self, done: Future[None]) -> None:
+        problem = done.exception()
+        if problem is not None:
+            self._sink.emit("watcher", name="prober", state="died", detail=f"{type(problem).__name__}: {problem}")

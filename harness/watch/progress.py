@@ -1,0 +1,103 @@
+"""What is known while a run is under way: for the live line and for stopping early. It never reaches the verdict."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, cast
+
+from harness.clock import now_ns
+from harness.model import Event, is_failure, is_success
+
+
+class Progress:
+    """Listens to the sink; its attributes may be read from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._booted: set[int] = set()
+        self._live: set[int] = set()
+        self._announced: set[int] = set()
+        self.arbiter_ended = False
+        self.deleted_ns: int | None = None
+        self.last_success_ns: int | None = None
+        self.outcomes: Counter[str] = Counter()
+        self.recent: dict[str, list[tuple[int, bool]]] = {"proxy": [], "direct": []}
+
+    def hear(self, event: Event) -> None:
+        """Take one event into account."""
+        handler = getattr(self, f"_hear_{event.kind}", None)
+        if handler is not None:
+            with self._lock:
+                handler(event.at_ns, cast(Mapping[str, Any], event.fields))  # the fields' types are the kind's own
+
+    @property
+    def recycles(self) -> int:
+        """Workers that said that they restart, and are gone."""
+        with self._lock:
+            return len(self._announced - self._live)
+
+    @property
+    def live_workers(self) -> int:
+        """Live children of the arbiter that booted as workers."""
+        with self._lock:
+            return len(self._live & self._booted)
+
+    @property
+    def booted_workers(self) -> int:
+        """How many workers said that they boot."""
+        with self._lock:
+            return len(self._booted)
+
+    @property
+    def failures(self) -> int:
+        """Answers through the proxy that let a client down."""
+        with self._lock:
+            return sum(count for outcome, count in self.outcomes.items() if is_failure(outcome))
+
+    def quiet_s(self, since_ns: int) -> float:
+        """For how long nobody was answered with success, counted from ``since_ns`` at the earliest."""
+        last_ns = max(since_ns, self.last_success_ns or 0)
+        return (now_ns() - last_ns) / 1e9
+
+    def probes_since(self, at_ns: int, way: str) -> list[bool]:
+        """Whether each probe of a way that started after ``at_ns`` was answered with success, oldest first."""
+        with self._lock:
+            return [ok for started_ns, ok in self.recent[way] if started_ns >= at_ns]
+
+    def _succeed(self, at_ns: int) -> None:
+        self.last_success_ns = max(at_ns, self.last_success_ns or 0)
+
+    def _hear_arbiter(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        self.arbiter_ended = self.arbiter_ended or fields["state"] == "exited"
+
+    def _hear_socket(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        if fields["action"] in {"deleted", "moved"} and self.deleted_ns is None:
+            self.deleted_ns = at_ns
+
+    def _hear_workers(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        self._live = {pid for pid, _ in fields["live"]}
+
+    def _hear_log(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        if fields["state"] == "booted":
+            self._booted.add(fields["pid"])
+        elif fields["state"] == "restarting":
+            self._announced.add(fields["pid"])
+
+    def _hear_proxied(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        self.outcomes.update(fields["statuses"])
+        if any(is_success(status) for status in fields["statuses"]):
+            self._succeed(at_ns)
+
+    def _hear_served(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        if any(is_success(status) for by_status in fields["by_pid"].values() for status in by_status):
+            self._succeed(at_ns)
+
+    def _hear_probe(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        ok = is_success(fields["outcome"])
+        recent = self.recent[fields["via"]]
+        recent.append((at_ns, ok))
+        del recent[:-200]
+        if ok:
+            self._succeed(at_ns + fields["took_ns"])

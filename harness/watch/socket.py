@@ -1,0 +1,61 @@
+"""Watches the bound path with inotify on its folder: created, deleted, moved away, and as which inode."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from harness.watch.sink import EventSink
+
+WAIT_MS = 50
+
+
+class SocketWatcher:
+    """``prepare`` before gunicorn starts, so that not even the first bind is missed; then ``loop`` in a thread."""
+
+    def __init__(self, path: Path, sink: EventSink) -> None:
+        import inotify_simple
+
+        self._path = path
+        self._sink = sink
+        flags = inotify_simple.flags
+        self._actions = (
+            (flags.DELETE, "deleted"),
+            (flags.MOVED_FROM, "moved"),
+            (flags.CREATE, "created"),
+            (flags.MOVED_TO, "created"),
+        )
+        self._overflow = flags.Q_OVERFLOW
+        self._folder_gone = flags.DELETE_SELF | flags.MOVE_SELF
+        self._inotify = inotify_simple.INotify()
+        mask = flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.MOVED_TO | flags.DELETE_SELF | flags.MOVE_SELF
+        self._inotify.add_watch(path.parent, mask)
+
+    def loop(self, stop: threading.Event) -> None:
+        """Emit ``socket`` events until told to stop; then once more what is still queued."""
+        with self._inotify:
+            while not stop.is_set():
+                self._read(WAIT_MS)
+            self._read(0)
+
+    def snapshot(self) -> None:
+        """Emit what the path is at this moment, whatever the events said."""
+        self._sink.emit("socket", action="snapshot", inode=self._inode())
+
+    def _read(self, timeout_ms: int) -> None:
+        for event in self._inotify.read(timeout=timeout_ms):
+            if event.mask & self._overflow:
+                raise RuntimeError("the kernel's inotify queue overflowed: events are lost")
+            if event.mask & self._folder_gone:
+                self._sink.emit("socket", action="deleted", inode=None, whole_folder=True)
+            if event.name == self._path.name:
+                for flag, action in self._actions:
+                    if event.mask & flag:
+                        inode = self._inode() if action == "created" else None
+                        self._sink.emit("socket", action=action, inode=inode)
+
+    def _inode(self) -> int | None:
+        try:
+            return self._path.lstat().st_ino
+        except FileNotFoundError:
+            return None

@@ -1,0 +1,60 @@
+"""Tools that are really started: stub scripts that answer as h2o and wrk do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness import apt, tools
+from harness.errors import SurroundingsError
+
+WRK = "#!/bin/sh\necho 'wrk debian/4.1.0-3+b2 [epoll] Copyright'\nexit 1\n"
+UNLOADABLE = "#!/bin/sh\necho 'error while loading shared libraries: libh2o.so' >&2\nexit 127\n"
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine without any tool or root, whose cache is empty."""
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("RECYCLE_HARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(tools, "SYSTEM_FOLDERS", ())
+    monkeypatch.setattr(apt, "available", lambda: True)
+    monkeypatch.setattr(apt, "privileges", lambda: None)
+    return tmp_path / "cache" / "tools"
+
+
+def place_script(path: Path, script: str) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_text(script)
+    path.chmod(0o755)
+
+
+def test_without_rights_a_tool_is_unpacked_and_moved_into_place(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unpack(package: str, into: Path) -> str:
+        place_script(into / "usr" / "bin" / package, WRK)
+        return "4.1.0-3+b2"
+
+    monkeypatch.setattr(apt, "unpack", unpack)
+    place_script(cache / "wrk.tmp" / "usr" / "bin" / "left-by-a-killed-call", WRK)
+    tool = tools.install_tool("wrk")
+    assert tool.path == cache / "wrk-4.1.0-3+b2" / "usr" / "bin" / "wrk"
+    assert tools.tool_version(tool) == "4.1.0"
+    assert [path.name for path in tool.path.parent.iterdir()] == ["wrk"]
+
+
+def test_a_tool_that_does_not_start_is_not_moved_into_place(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unpack(package: str, into: Path) -> str:
+        place_script(into / "usr" / "bin" / package, UNLOADABLE)
+        return "2.2.5"
+
+    monkeypatch.setattr(apt, "unpack", unpack)
+    with pytest.raises(SurroundingsError, match=r"libh2o\.so"):
+        tools.install_tool("h2o")
+    assert tools.find_tool("h2o") is None
+
+
+def test_the_command_line_lists_what_is_there(tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place_script(tmp_path / "bin" / "wrk", WRK)
+    assert tools.main(["wrk"]) == 0
+    assert capsys.readouterr().out == f"wrk 4.1.0 {tmp_path / 'bin' / 'wrk'}\n"

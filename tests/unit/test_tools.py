@@ -1,0 +1,104 @@
+"""Finding the native tools, and what a user is told where one is missing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from harness import tools
+from harness.errors import SurroundingsError, UsageError
+
+
+@pytest.fixture
+def bare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine with an empty PATH and an empty cache; its folder holds ``bin`` and ``cache``."""
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("RECYCLE_HARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
+    monkeypatch.setattr(tools, "SYSTEM_FOLDERS", ())
+    return tmp_path
+
+
+def place_program(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("")
+    path.chmod(0o755)
+    return path
+
+
+def test_a_missing_tool_is_none(bare: Path) -> None:
+    assert tools.find_tool("wrk") is None
+
+
+def test_a_tool_on_path_needs_no_environment(bare: Path) -> None:
+    program = place_program(bare / "bin" / "wrk")
+    assert tools.find_tool("wrk") == tools.Tool(name="wrk", path=program)
+
+
+def test_the_sbin_folders_are_looked_at_too(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = place_program(bare / "sbin" / "nginx")
+    monkeypatch.setattr(tools, "SYSTEM_FOLDERS", (str(bare / "sbin"),))
+    assert tools.find_tool("nginx") == tools.Tool(name="nginx", path=program)
+
+
+def test_an_unpacked_tool_is_told_where_its_libraries_and_data_are(bare: Path) -> None:
+    tree = bare / "cache" / "tools" / "h2o-2.2.5"
+    program = place_program(tree / "usr" / "bin" / "h2o")
+    libraries = tree / "usr" / "lib" / "x86_64-linux-gnu"
+    libraries.mkdir(parents=True)
+    found = tools.find_tool("h2o")
+    assert found is not None
+    assert found.path == program
+    assert found.env["LD_LIBRARY_PATH"].split(os.pathsep)[0] == str(libraries)
+    assert found.env["H2O_ROOT"] == str(tree / "usr")
+
+
+def test_an_inherited_library_path_comes_after_the_tool_s_own(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree = bare / "cache" / "tools" / "wrk-4.1.0"
+    place_program(tree / "usr" / "bin" / "wrk")
+    (tree / "usr" / "lib").mkdir()
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/elsewhere")
+    found = tools.find_tool("wrk")
+    assert found is not None
+    assert found.env == {"LD_LIBRARY_PATH": f"{tree / 'usr' / 'lib'}{os.pathsep}/elsewhere"}
+
+
+def test_a_half_unpacked_tree_is_not_found(bare: Path) -> None:
+    place_program(bare / "cache" / "tools" / "h2o.tmp" / "usr" / "bin" / "h2o")
+    place_program(bare / "cache" / "tools" / "h2o-2.2.5.tmp" / "usr" / "bin" / "h2o")
+    assert tools.find_tool("h2o") is None
+
+
+@pytest.mark.parametrize("name", tools.RECIPES)
+def test_the_error_names_who_needs_it_and_the_package_of_each_system(name: str, bare: Path) -> None:
+    with pytest.raises(SurroundingsError) as caught:
+        tools.require_tool(name, "this very test")
+    text = str(caught.value)
+    assert "this very test" in text
+    assert "harness doctor --install" in text
+    for system in ("Debian, Ubuntu", "Fedora", "Alpine", "macOS"):
+        assert f"{system}: {tools.RECIPES[name].packages[system]}" in text
+
+
+def test_an_unknown_tool_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match="curl"):
+        tools.find_tool("curl")
+
+
+def test_without_apt_an_install_says_which_package_is_missing(bare: Path) -> None:
+    with pytest.raises(SurroundingsError, match="brew install wrk"):
+        tools.install_tool("wrk")
+
+
+def test_an_install_of_what_is_there_does_nothing(bare: Path) -> None:
+    program = place_program(bare / "bin" / "h2o")
+    assert tools.install_tool("h2o").path == program
+    assert not (bare / "cache").exists()
+
+
+def test_the_command_line_says_what_is_missing(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert tools.main(["--install", "h2o"]) == 4
+    assert "apk add h2o" in capsys.readouterr().err
