@@ -33,7 +33,7 @@ class Row:
 def examine() -> list[Row]:
     """Look at everything; takes less than a second unless a Docker engine is slow to answer."""
     rows = [_harness(), _platform(), _uv(), _git()]
-    rows += [_tool(name, needed=name in tools.DEFAULT_TOOLS) for name in tools.RECIPES]
+    rows += [_tool(name, needed=True) for name in tools.DEFAULT_TOOLS]
     rows += _interpreters()
     rows += [_cache(), _temporary_folder(), _inotify(), _docker(), _interrupted()]
     return rows
@@ -108,10 +108,8 @@ def _tool(name: str, *, needed: bool) -> Row:
 def _interpreters() -> list[Row]:
     from harness.interpreters import Memory, survey
 
-    found = survey(Memory.load(cache_dir()), environ=os.environ, home=Path.home())
-    rows = [
-        Row(name=f"Python {one.version}", ok=True, needed=False, found=str(one.path)) for one in found.interpreters
-    ]
+    found = survey(Memory.load(cache_dir() / "interpreters.json"), environ=os.environ, home=Path.home())
+    rows = [Row(name=f"Python {one.version}", ok=True, needed=False, found=str(one.path)) for one in found.interpreters]
     original = any(one.version.startswith("3.6.") for one in found.interpreters)
     if not original:
         rows.append(

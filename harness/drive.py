@@ -23,13 +23,17 @@ from harness.watch.progress import Progress
 from harness.watch.sink import EventSink
 
 TICK_S = 0.01
-QUIET_S = 0.3
+QUIET_S = 0.15
 """After the socket file went: nobody answered for so long is enough to end the load. Every answer on the way from
 gunicorn's access log, the proxy's and the probers counts, and each connect to a missing path fails at once."""
 
 SETTLE_S = 10.0
 """How long a service may take to come back to full number and to answer again. gunicorn spawns a missing worker
 within a second; a slow app takes its boot time on top."""
+
+LINGER_S = 3.5
+"""Connections that the proxy holds open to gunicorn may be answered although the path is gone. Without requests they
+are closed after keepalive (2 s), which gunicorn looks at once a second; so long the probes through the proxy pause."""
 
 LOAD_GRACE_S = 5.0
 """wrk ends by itself when its duration is over; it looks every 0.1 s."""
@@ -45,6 +49,7 @@ class Drive:
     sink: EventSink
     say: Callable[[str], None]
     tool: tools.Tool
+    pause_probes: Callable[[str, float], None]  # (way, seconds)
 
     def watch_pulse(self) -> None:
         """Record a death as it happens; raise where the harness or its proxy can't go on."""
@@ -147,11 +152,14 @@ def _describe(progress: Progress, elapsed_s: float, cell: Cell) -> str:
 
 def settle(drive: Drive) -> None:
     """The load is off: until the service is whole again, or plainly isn't coming back, or SETTLE_S is over."""
-    started_ns = now_ns()
+    started_ns = since_ns = now_ns()
     while (now_ns() - started_ns) / 1e9 < SETTLE_S:
         drive.watch_pulse()
-        if _has_settled(drive, started_ns):
+        if _has_settled(drive, since_ns):
             return
+        if since_ns == started_ns and drive.progress.deleted_ns and any(drive.progress.probes_since(since_ns, "proxy")):
+            drive.pause_probes("proxy", LINGER_S)
+            since_ns += int(LINGER_S * 1e9)
         drive.say(f"settling: {drive.progress.live_workers} of {drive.stage.cell.workers} workers live")
         time.sleep(TICK_S)
 

@@ -43,6 +43,7 @@ class Wish:
     out: Path
     python: str | None = None
     settings: Path | None = None  # the user's own gunicorn settings; None is the fixture's
+    app_folder: Path | None = None  # where the user's own app is imported from; None is the working folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ class Result:
 
 
 @dataclass(slots=True, kw_only=True)
-class _Run:
+class Run:
     """A run under way."""
 
     wish: Wish
@@ -82,8 +83,8 @@ def run_cell(wish: Wish, *, make_backend: Callable[[str, Path], Backend], say: C
         KeyboardInterrupt: interrupted before there was anything to record.
     """
     started_ns = now_ns()
-    environment, problem = _prepare(wish, say)
-    run = _open_run(wish, environment, say)
+    environment, problem = prepare_environment(wish, say)
+    run = open_run(wish, environment, say)
     run.enter("prepare", started_ns)
     with _recording(run):
         if environment is None:
@@ -93,7 +94,8 @@ def run_cell(wish: Wish, *, make_backend: Callable[[str, Path], Backend], say: C
         return _conclude(run)
 
 
-def _prepare(wish: Wish, say: Callable[[str], None]) -> tuple[Environment | None, HarnessError | None]:
+def prepare_environment(wish: Wish, say: Callable[[str], None]) -> tuple[Environment | None, HarnessError | None]:
+    """The environment for what is wished, or why there is none; UsageError where it can't be meant."""
     from harness.environments import prepare
     from harness.spec import parse_spec
 
@@ -106,7 +108,8 @@ def _prepare(wish: Wish, say: Callable[[str], None]) -> tuple[Environment | None
         return None, problem
 
 
-def _open_run(wish: Wish, environment: Environment | None, say: Callable[[str], None]) -> _Run:
+def open_run(wish: Wish, environment: Environment | None, say: Callable[[str], None]) -> Run:
+    """A fresh folder for the record, with the cell and its surroundings in it; SurroundingsError where it can't be."""
     cell, label = wish.cell, wish.cell.spec.rstrip("/").rpartition("/")[2]
     if environment is not None:
         cell = replace(cell, gunicorn=environment.gunicorn_version, python=environment.python_version)
@@ -114,11 +117,11 @@ def _open_run(wish: Wish, environment: Environment | None, say: Callable[[str], 
     folder = create_run(wish.out, cell_id(cell, label))
     folder.write_json("cell.json", cell_to_json(cell))
     folder.write_json("facts.json", collect_surroundings(folder.run_id))
-    return _Run(wish=wish, cell=cell, folder=folder, sink=EventSink(folder.path / "events.jsonl"), say=say)
+    return Run(wish=wish, cell=cell, folder=folder, sink=EventSink(folder.path / "events.jsonl"), say=say)
 
 
 @contextmanager
-def _recording(run: _Run) -> Iterator[None]:
+def _recording(run: Run) -> Iterator[None]:
     """Whatever ends the experiment becomes an event; the verdict follows from the events."""
     try:
         yield
@@ -144,7 +147,7 @@ def _recording(run: _Run) -> Iterator[None]:
         )
 
 
-def _experiment(run: _Run, environment: Environment, make_backend: Callable[[str, Path], Backend]) -> None:
+def _experiment(run: Run, environment: Environment, make_backend: Callable[[str, Path], Backend]) -> None:
     """Start everything, drive it, and stop everything; the window is closed before anything is torn down."""
     backend = make_backend(run.folder.run_id, run.folder.path)
     crew = Crew(run.sink)
@@ -162,7 +165,7 @@ def _experiment(run: _Run, environment: Environment, make_backend: Callable[[str
             run.enter("ended")
 
 
-def _set_stage(run: _Run, environment: Environment, backend: Backend, crew: Crew) -> drive.Drive:
+def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Crew) -> drive.Drive:
     """Everything started, and both gunicorn and the proxy seen to answer."""
     cell, folder = run.cell, run.folder
     load_tool = drive.find_load_tool(cell)  # what is missing should be said before anything was started
@@ -175,6 +178,7 @@ def _set_stage(run: _Run, environment: Environment, backend: Backend, crew: Crew
         python=str(environment.python),
         shims=environment.shims,
         settings=run.wish.settings,
+        app_folder=run.wish.app_folder,
     )
     _watch(run, crew, places, environment)
     run.say(f"starting gunicorn {cell.gunicorn} on Python {cell.python}")
@@ -194,17 +198,25 @@ def _set_stage(run: _Run, environment: Environment, backend: Backend, crew: Crew
     _write_facts(run, environment, plan, stage, load_tool)
     ready.await_gunicorn(stage, progress)
     ready.await_proxy(stage, progress)
-    return drive.Drive(stage=stage, backend=backend, progress=progress, sink=run.sink, say=run.say, tool=load_tool)
+    return drive.Drive(
+        stage=stage,
+        backend=backend,
+        progress=progress,
+        sink=run.sink,
+        say=run.say,
+        tool=load_tool,
+        pause_probes=crew.pause_probes,
+    )
 
 
-def _watch(run: _Run, crew: Crew, places: Places, environment: Environment) -> None:
+def _watch(run: Run, crew: Crew, places: Places, environment: Environment) -> None:
     logs = run.folder.logs
     site = str(environment.path)
     crew.watch_files(run.cell, logs=logs, socket=places.socket, trace=logs / TRACE_FILE, site=site)
 
 
 def _write_facts(
-    run: _Run, environment: Environment, plan: GunicornPlan, stage: ready.Stage, load_tool: tools.Tool
+    run: Run, environment: Environment, plan: GunicornPlan, stage: ready.Stage, load_tool: tools.Tool
 ) -> None:
     """While gunicorn boots, which takes longer."""
     facts = collect_facts(
@@ -218,7 +230,7 @@ def _write_facts(
     run.folder.write_json("facts.json", facts)
 
 
-def _drive(run: _Run, moving: drive.Drive, crew: Crew) -> None:
+def _drive(run: Run, moving: drive.Drive, crew: Crew) -> None:
     stage = moving.stage
     ways = {"direct": stage.address}
     if stage.proxy is not None:
@@ -230,7 +242,7 @@ def _drive(run: _Run, moving: drive.Drive, crew: Crew) -> None:
     drive.settle(moving)
 
 
-def _conclude(run: _Run) -> Result:
+def _conclude(run: Run) -> Result:
     """Judge the record as it lies on disk, exactly as `harness judge` will, and write everything that follows."""
     from harness.rejudge import judge_stored, store_reports
 

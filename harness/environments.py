@@ -93,7 +93,7 @@ class _Wish:
     say: Callable[[str], None]
 
     def look_around(self) -> Choice:
-        found = survey(self.memory, environ=os.environ, home=Path.home())
+        found = survey(self.memory, environ=os.environ, home=Path.home(), own=Path(sys.executable))
         return fit(self.catalogue, found, self.request, release=self.source.version, worker=self.worker)
 
 

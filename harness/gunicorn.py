@@ -101,11 +101,20 @@ _STATES = (
     ("exiting", re.compile(r"^Worker exiting")),
     ("crashed", re.compile(r"^Exception in worker process")),
     ("timed-out", re.compile(r"^WORKER TIMEOUT")),
+    (
+        "terminated",
+        re.compile(r"^Worker (?:\(pid:\d+\) was sent SIGTERM!|with pid \d+ was terminated due to signal 15$)"),
+    ),
     ("signalled", re.compile(r"^Worker (?:\(pid:\d+\) was sent|with pid \d+ was terminated due to signal) ")),
     ("failed", re.compile(r"^Worker \(pid:\d+\) exited with code (?!0\b)")),
-    ("stopping", re.compile(r"^(?:Handling signal: (?:term|int|quit)|Shutting down: Master)")),
+    ("asked-to-stop", re.compile(r"^Handling signal: (?:term|int|quit)\b")),
+    ("asked", re.compile(r"^Handling signal: (?:hup|usr2|ttin|ttou)\b")),
+    ("stopping", re.compile(r"^Shutting down: Master")),
 )
-_NAMES_ANOTHER = {"booted", "exiting", "timed-out", "signalled", "failed"}
+"""``terminated`` is how the arbiter itself ends a worker, hence no crash; ``asked`` is a signal to the arbiter that
+changes its workers."""
+
+_NAMES_ANOTHER = {"booted", "exiting", "timed-out", "terminated", "signalled", "failed"}
 """The states whose line names the pid that is meant; the others mean the process that wrote the line."""
 
 

@@ -133,16 +133,16 @@ def install(
 
 def judge_failure(stderr: str, *, subject: str, log: Path | None) -> HarnessError:
     """The error for what uv said: the release's own fault, the interpreter's, or the surroundings'."""
-    complaint, line = classify(stderr), one_line(stderr)
+    complaint, line, flat = classify(stderr), one_line(stderr), " ".join(stderr.split())
     if complaint is Complaint.WRONG_PYTHON:
-        wants = _WANTS_PYTHON.search(stderr)
+        wants = _WANTS_PYTHON.search(flat)
         if wants is not None:
             specifier = wants["specifier"]
             return WrongPythonError(what=f"{subject} asks for Python {specifier}", wants=specifier, log=log)
-    if complaint is Complaint.NO_SUCH_VERSION and _NO_GUNICORN.search(stderr):
+    if complaint is Complaint.NO_SUCH_VERSION and _NO_GUNICORN.search(flat):
         return UnrunnableError(what=f"{subject} can't be installed: the package index has no such release")
     if complaint is Complaint.BUILD:
-        built = _BUILT.search(stderr)
+        built = _BUILT.search(flat)
         if built is not None and built["name"].lower().startswith("gunicorn"):
             reasons = _LAST_ERROR.findall(stderr)
             why = one_line(reasons[-1]) if reasons else line
@@ -185,7 +185,8 @@ def is_unknown_python(failure: str) -> bool:
 
 def classify(stderr: str) -> Complaint:
     """What is behind a failure, from uv's words; the surroundings are looked for before the release is blamed."""
-    return next((complaint for complaint, sign in _SIGNS if sign.search(stderr)), Complaint.OTHER)
+    flat = " ".join(stderr.split())
+    return next((complaint for complaint, sign in _SIGNS if sign.search(flat)), Complaint.OTHER)
 
 
 def one_line(text: str) -> str:

@@ -1,8 +1,8 @@
-"""Which Python interpreters are here: where to look, what each one is, and which of them a user asked for.
+"""Which Python interpreters are here: what each candidate is, and which of them a user asked for.
 
-Looks on PATH, below pyenv's versions and among those that uv manages, in this order. It says nothing about which
-release runs on which Python (``releases``) and downloads nothing (``installer``). What an interpreter said of
-itself is remembered by path, size and time of change, so that a second look starts no process.
+What an interpreter said of itself is remembered by path, size and time of change, so that a second look starts no
+process. Where to look is ``candidates``; nothing is said here about which release runs on which Python
+(``releases``), and nothing is downloaded (``installer``).
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from harness.candidates import list_candidates, one_per_file
 from harness.errors import UsageError
 from harness.releases import Minor, parse_minor
 
@@ -26,9 +27,11 @@ OLDEST_PYTHON: Minor = (3, 6)
 PROBE_TIMEOUT_S = 20.0
 MEMORY_SCHEMA = 1
 
-_NAMES = ("python3", "python", *(f"python3.{minor}" for minor in range(30)), "python2.7")
 _VERSION_REQUEST = re.compile(r"(?:python)?([0-9]{1,3}(?:\.[0-9]{1,4}){1,2})")
 _VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+[0-9a-z+]*")
+
+PYTHON_2 = "Python 2 (or before 3.4), which is out of scope"
+"""The one rejection that is remembered: others (a missing library) may be gone tomorrow, this one stays."""
 
 _PROBE = """
 import platform, sys
@@ -100,29 +103,17 @@ class Memory:
         known = data.get("interpreters") if isinstance(data, dict) and data.get("schema") == MEMORY_SCHEMA else {}
         return cls(file=file, answers=known if isinstance(known, dict) else {})
 
-    def recall(self, path: Path) -> Interpreter | None:
-        """The interpreter behind a path, if neither the path nor the interpreter changed since it was asked."""
+    def recall(self, path: Path) -> Answer | None:
+        """What a path was found to be, if neither it nor the interpreter behind it changed since it was asked."""
         known = self.answers.get(str(path))
-        if known is None or not {"stamp", "base", "base_stamp", "version", "implementation"} <= known.keys():
+        if known is None or known.get("stamp") != _stamp(path):
             return None
+        if known.keys() == {"stamp"}:
+            return PYTHON_2
         base = Path(known["base"])
-        if known["stamp"] != _stamp(path) or known["base_stamp"] != _stamp(base):
+        if known["base_stamp"] != _stamp(base):
             return None
         return Interpreter(path=base, version=known["version"], implementation=known["implementation"])
-
-    def keep(self, path: Path, found: Interpreter) -> None:
-        """Remember an answer. Not of scripts: which interpreter those start depends on more than the file."""
-        with path.open("rb") as file:
-            if file.read(2) == b"#!":
-                return
-        self.changed = True
-        self.answers[str(path)] = {
-            "stamp": _stamp(path),
-            "base": str(found.path),
-            "base_stamp": _stamp(found.path),
-            "version": found.version,
-            "implementation": found.implementation,
-        }
 
     def ask_once(self, path: Path, ask: Probe) -> Answer:
         """The answer of a candidate: the remembered one, else by asking, and then it is remembered."""
@@ -130,8 +121,9 @@ class Memory:
         if known is not None:
             return known
         answer = ask(path)
-        if not isinstance(answer, str):
-            self.keep(path, answer)
+        if (isinstance(answer, Interpreter) or answer == PYTHON_2) and not _is_script(path):
+            self.changed = True
+            self.answers[str(path)] = {"stamp": _stamp(path), **_facts(answer)}
         return answer
 
     def save(self) -> None:
@@ -144,12 +136,17 @@ class Memory:
         beside.replace(self.file)
 
 
-def survey(memory: Memory, *, environ: Mapping[str, str], home: Path, probe: Probe | None = None) -> Survey:
-    """Look at every candidate once. ``probe`` asks one that the memory doesn't know (default: start it)."""
+def survey(
+    memory: Memory, *, environ: Mapping[str, str], home: Path, own: Path | None = None, probe: Probe | None = None
+) -> Survey:
+    """Look at every candidate once, at last at ``own``, the Python that runs the harness.
+
+    ``probe`` asks a candidate that the memory doesn't know (default: start it).
+    """
     ask = probe or ask_interpreter
     interpreters: dict[Path, Interpreter] = {}
     rejected: list[tuple[Path, str]] = []
-    for candidate in _one_per_file(list_candidates(environ, home)):
+    for candidate in one_per_file([*list_candidates(environ, home), *([own] if own else [])]):
         answer = memory.ask_once(candidate, ask)
         if isinstance(answer, str):
             rejected.append((candidate, answer))
@@ -179,21 +176,6 @@ def parse_request(
     return Request(interpreter=answer)
 
 
-def list_candidates(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
-    """Every file that may be an interpreter: on PATH, below pyenv's versions (newest first), then uv's own."""
-    roots = _pyenv_roots(environ, home)
-    for folder in environ.get("PATH", "").split(os.pathsep):
-        # pyenv's shims exist for every version, selected or not, and the real interpreters come below.
-        if folder and os.path.isabs(folder) and Path(folder) not in {root / "shims" for root in roots}:  # noqa: PTH117
-            yield from (Path(folder, name) for name in _NAMES)
-    for root in roots:
-        for version in sorted(_folders(root / "versions"), key=_numbers, reverse=True):
-            yield version / "bin" / "python"
-    for version in sorted(_folders(_uv_python_dir(environ, home)), key=_numbers, reverse=True):
-        if version.name.startswith("cpython-"):
-            yield version / "bin" / "python3"
-
-
 def ask_interpreter(path: Path) -> Answer:
     """Start a candidate and let it say what it is; a line where it can't be used, with what it said on stderr."""
     try:
@@ -211,7 +193,7 @@ def ask_interpreter(path: Path) -> Answer:
     except OSError as error:
         return f"it can't be started: {error.strerror}"
     if "Unknown option: -I" in done.stderr:
-        return "Python 2 (or before 3.4), which is out of scope"
+        return PYTHON_2
     return _parse_answer(path, done.returncode, done.stdout, done.stderr)
 
 
@@ -232,16 +214,20 @@ def _parse_answer(path: Path, status: int, stdout: str, stderr: str) -> Answer:
     return Interpreter(path=executable, version=version, implementation=implementation)
 
 
-def _one_per_file(candidates: Iterable[Path]) -> Iterator[Path]:
-    """Only what can be executed, each real file once; a virtual environment's link counts as its own file."""
-    seen: set[Path] = set()
-    for candidate in candidates:
-        if not os.access(candidate, os.X_OK) or candidate.is_dir():
-            continue
-        real = candidate.resolve()
-        if real not in seen:
-            seen.add(real)
-            yield candidate
+def _facts(answer: Answer) -> dict[str, str]:
+    if isinstance(answer, str):
+        return {}
+    facts = {"base": str(answer.path), "base_stamp": _stamp(answer.path)}
+    return facts | {"version": answer.version, "implementation": answer.implementation}
+
+
+def _is_script(path: Path) -> bool:
+    """Which interpreter a script starts (a shim) depends on more than the file, so its answer is asked each time."""
+    try:
+        with path.open("rb") as file:
+            return file.read(2) == b"#!"
+    except PermissionError:
+        return True  # it may be run, not read: nothing is known, as of a script
 
 
 def _find_named(text: str, environ: Mapping[str, str]) -> Path:
@@ -257,29 +243,6 @@ def _find_named(text: str, environ: Mapping[str, str]) -> Path:
     if found is None:
         raise UsageError(what=f"--python {text!r} is neither a version nor a program on PATH", remedy=_REMEDY)
     return Path(found)
-
-
-def _pyenv_roots(environ: Mapping[str, str], home: Path) -> tuple[Path, ...]:
-    named = [Path(environ["PYENV_ROOT"])] if environ.get("PYENV_ROOT") else []
-    return tuple(dict.fromkeys([*named, home / ".pyenv"]))
-
-
-def _uv_python_dir(environ: Mapping[str, str], home: Path) -> Path:
-    if environ.get("UV_PYTHON_INSTALL_DIR"):
-        return Path(environ["UV_PYTHON_INSTALL_DIR"])
-    return Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share") / "uv" / "python"
-
-
-def _folders(folder: Path) -> tuple[Path, ...]:
-    try:
-        return tuple(entry for entry in folder.iterdir() if entry.is_dir())
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return ()  # a source of interpreters that doesn't exist here
-
-
-def _numbers(folder: Path) -> tuple[tuple[int, ...], str]:
-    """Order by the version in a folder's name ("3.10.13" after "3.9.18"), then by the name itself."""
-    return tuple(int(number) for number in re.findall(r"[0-9]+", folder.name)[:3]), folder.name
 
 
 def _stamp(path: Path) -> str:

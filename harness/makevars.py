@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from harness.errors import EXIT_CHECK_SKIP, EXIT_USAGE, HarnessError, UsageError
+from harness.tools import RECIPES
 
 OPTIONS: Mapping[str, str] = {
     "PYTHON": "--python",
@@ -24,8 +25,6 @@ OPTIONS: Mapping[str, str] = {
 }
 RUNS = ("reproduce", "check")
 """The commands that take a release and the options of a run; any other takes ARGS alone."""
-
-PROXY_TOOLS = ("h2o", "nginx", "haproxy")
 
 
 def build_arguments(command: str, environ: Mapping[str, str]) -> list[str]:
@@ -71,7 +70,7 @@ def needed_tools(environ: Mapping[str, str]) -> list[str]:
         return []
     proxy = environ.get("PROXY") or "h2o"
     load = environ.get("LOAD") or "wrk"
-    return [name for name in (proxy, load) if name in PROXY_TOOLS or name == "wrk"]
+    return [name for name in (proxy, load) if name in RECIPES]
 
 
 def main(arguments: Sequence[str]) -> int:

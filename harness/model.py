@@ -207,6 +207,9 @@ class Observations:
     arbiter_exit_ns: int | None
     arbiter_status: int | None
     arbiter_stopping_ns: int | None  # it said that it shuts down, although nobody of ours asked
+    arbiter_asked_ns: int | None = (
+        None  # somebody else sent it a signal (stop, reload, ...): what follows is no evidence
+    )
     proxy_exit_ns: int | None
     control_asked: int
     control_answered: int

@@ -5,16 +5,27 @@ Pure arithmetic over observations. A failure is what a client saw; see ``model.i
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.model import Observations, Probe, SocketChange, is_failure, is_success
+from harness.model import Observations, Probe, Removal, SocketChange, is_failure, is_success
 from harness.timeline import SAME_MOMENT_NS
 
 ENOUGH_PROBES = 3
-"""So many failed probes after the load ended, and none that succeeded, before anything is called an outage."""
+"""So many probes in a row, at the end of the settle phase, tell how it ended where the cause is lasting: the path is
+gone, or the arbiter."""
+
+ENOUGH_UNEXPLAINED = 20
+"""So many (a second's worth) where it is not known why nothing is answered: it might still be a coincidence."""
 
 VANISHING = {"deleted", "moved"}
+
+CLOCK_STEP_NS = 1_000
+"""The tracer's clock is a float of seconds: so much it may be off. Else a call always comes before its effect is seen."""
+
+ARBITERS_STOP = re.compile(r"^gunicorn/arbiter\.py:\d+ stop$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,16 +39,47 @@ class Outage:
 
 def find_vanishing(observations: Observations) -> SocketChange | None:
     """The first time the bound path vanished while the arbiter lived and did not stop by itself."""
-    bound = next((change.at_ns for change in observations.socket if change.action == "created"), None)
-    if bound is None:
-        return None
-    ends = [ns for ns in (observations.arbiter_stopping_ns, observations.arbiter_exit_ns) if ns is not None]
-    arbiter_end_ns = min(ends, default=None)
-    for change in observations.socket:
-        if change.action in VANISHING and change.at_ns >= bound:
-            own_stop = arbiter_end_ns is not None and change.at_ns > arbiter_end_ns - SAME_MOMENT_NS
-            return None if own_stop else change
-    return None
+    first = next((change for change in since_bind(observations)[1:] if _is_gone(change)), None)
+    return None if first is None or _is_own_stop(observations, first) else first
+
+
+def since_bind(observations: Observations) -> Sequence[SocketChange]:
+    """What happened to the path from the moment at which gunicorn bound it: that first, or nothing at all."""
+    changes = observations.socket
+    return next((changes[at:] for at, change in enumerate(changes) if change.action == "created"), ())
+
+
+def arbiter_end_ns(observations: Observations) -> int | None:
+    """When the arbiter said that it stops, or was seen to have ended; None while it lived on."""
+    ends = (observations.arbiter_stopping_ns, observations.arbiter_exit_ns)
+    return min((ns for ns in ends if ns is not None), default=None)
+
+
+def find_removal(observations: Observations, vanishing: SocketChange) -> Removal | None:
+    """The tracer's record of the call that made the file go: the last that succeeded before it was seen to be gone."""
+    bound = since_bind(observations)
+    earliest, latest = (bound[0].at_ns if bound else 0) - SAME_MOMENT_NS, vanishing.at_ns + CLOCK_STEP_NS
+    candidates = [
+        removal for removal in observations.removals if removal.failed is None and earliest <= removal.at_ns <= latest
+    ]
+    return candidates[-1] if candidates else None
+
+
+def _is_gone(change: SocketChange) -> bool:
+    return change.action in VANISHING or (change.action == "snapshot" and change.inode is None)
+
+
+def _is_own_stop(observations: Observations, vanishing: SocketChange) -> bool:
+    """Whether the arbiter cleaned up after itself: it unlinks first, and says so only when its workers have ended."""
+    end_ns = arbiter_end_ns(observations)
+    if end_ns is not None and vanishing.at_ns > end_ns - SAME_MOMENT_NS:
+        return True
+    removal = find_removal(observations, vanishing)
+    return (
+        removal is not None
+        and removal.culprit.role == "arbiter"
+        and any(ARBITERS_STOP.match(frame) for frame in removal.culprit.stack)
+    )
 
 
 def client_way(observations: Observations) -> str:
@@ -56,28 +98,52 @@ def settle_probes(observations: Observations, way: str) -> list[Probe]:
 def find_outage(observations: Observations) -> Outage | None:
     """The outage that lasted to the end of the settle phase, as the clients saw it; None where there was none.
 
-    Never claimed on fewer than ENOUGH_PROBES failures after the load, and never from time-outs during which the
-    machine itself stood still.
+    Connections that a proxy kept open may still be answered for a while after the path has gone, so what counts is
+    how the settle phase ended: with enough failures in a row. Time-outs while the machine stood still never count.
     """
     way = client_way(observations)
-    last = settle_probes(observations, way)
-    failed = [probe for probe in last if is_failure(probe.outcome) and not overlaps_stall(observations, probe)]
-    if any(probe.ok for probe in last) or len(failed) < ENOUGH_PROBES:
+    failed = _failures_at_the_end(observations, way)
+    enough = ENOUGH_PROBES if has_lasting_cause(observations) else ENOUGH_UNEXPLAINED
+    if len(failed) < enough:
         return None
     last_success_ns = _last_success_ns(observations, way)
-    first_failure_ns = min(_failure_times(observations, way), default=failed[0].at_ns)
+    first_failure_ns = min(_failure_times(observations), default=failed[0].at_ns)
     onset_ns = first_failure_ns if last_success_ns is None else last_success_ns
     return Outage(onset_ns=onset_ns, failed_probes=len(failed), last_success_ns=last_success_ns)
+
+
+def has_lasting_cause(observations: Observations) -> bool:
+    """Whether nothing can be answered any more: the path vanished and did not come back, or the arbiter ended."""
+    if observations.arbiter_exit_ns is not None:
+        return True
+    return is_gone_for_good(observations)
+
+
+def is_gone_for_good(observations: Observations) -> bool:
+    """Whether the path vanished, and the last that was seen of it is that it is not there."""
+    return find_vanishing(observations) is not None and _is_gone(observations.socket[-1])
+
+
+def _failures_at_the_end(observations: Observations, way: str) -> list[Probe]:
+    failed: list[Probe] = []
+    for probe in reversed(settle_probes(observations, way)):
+        if not is_failure(probe.outcome):
+            break
+        if not overlaps_stall(observations, probe):
+            failed.append(probe)
+    return failed[::-1]
 
 
 def proxy_in_doubt(observations: Observations) -> bool:
     """Whether the proxy may be what failed: it ended, or gunicorn answered directly while it let everybody down.
 
-    Never where the socket file vanished: no proxy can reach what is not there.
+    Never where the socket file is gone for good: no proxy can reach what is not there.
     """
-    if client_way(observations) != "proxy" or find_vanishing(observations) is not None:
+    outage = find_outage(observations)
+    if client_way(observations) != "proxy" or outage is None or is_gone_for_good(observations):
         return False
-    return observations.proxy_exit_ns is not None or any(p.ok for p in settle_probes(observations, "direct"))
+    direct = settle_probes(observations, "direct")
+    return observations.proxy_exit_ns is not None or any(p.ok and p.at_ns >= outage.onset_ns for p in direct)
 
 
 def covered_from_ns(observations: Observations) -> int | None:
@@ -86,7 +152,7 @@ def covered_from_ns(observations: Observations) -> int | None:
     if outage is None:
         return None
     vanishing = find_vanishing(observations)
-    if vanishing is None:
+    if vanishing is None or not is_gone_for_good(observations):
         return outage.onset_ns
     return min(vanishing.at_ns - SAME_MOMENT_NS, outage.onset_ns)
 
@@ -130,6 +196,6 @@ def _last_success_ns(observations: Observations, way: str) -> int | None:
     return max(answered + probed, default=None)
 
 
-def _failure_times(observations: Observations, way: str) -> list[int]:
+def _failure_times(observations: Observations) -> list[int]:
     answered = [row.at_ns for row in observations.answers if any(map(is_failure, row.outcomes))]
-    return answered + [probe.at_ns for probe in probe_failures(observations) if probe.via == way]
+    return answered + [probe.at_ns for probe in probe_failures(observations)]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 
 DISTRIBUTION = "recycle-harness"
@@ -33,6 +32,8 @@ def fixtures_dir() -> Path:
 @cache
 def harness_version() -> str:
     """The version of the installed distribution; "0+unknown" where the package is used without being installed."""
+    from importlib import metadata  # 10 ms, which not every command needs
+
     try:
         return metadata.version(DISTRIBUTION)
     except metadata.PackageNotFoundError:

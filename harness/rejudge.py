@@ -25,7 +25,7 @@ def store_reports(folder: RunFolder) -> None:
 
     with load_run(folder.path) as stored:
         folder.write_text("report.md", render_markdown(stored))
-        if (folder.config / "config.py").exists():  # else nothing was ever started
+        if "gunicorn" in stored.facts:  # else nothing was ever started that could be repeated
             folder.write_text("reproduce.sh", render_script(stored.cell, stored.facts, folder.config), executable=True)
 
 

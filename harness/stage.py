@@ -106,9 +106,19 @@ class GunicornPlan:
 
 
 def plan_gunicorn(
-    cell: Cell, run: RunFolder, places: Places, *, python: str, shims: Sequence[str], settings: Path | None
+    cell: Cell,
+    run: RunFolder,
+    places: Places,
+    *,
+    python: str,
+    shims: Sequence[str],
+    settings: Path | None,
+    app_folder: Path | None = None,
 ) -> GunicornPlan:
-    """Write gunicorn's files into the run's config folder and say how it is started."""
+    """Write gunicorn's files into the run's config folder and say how it is started.
+
+    ``app_folder``: gunicorn's working folder, from which it imports the user's own app; None is ours.
+    """
     address = f"unix:{places.socket}" if cell.bind == "unix" else f"127.0.0.1:{find_free_port()}"
     template = (fixtures_dir() / "config.py.in").read_text()
     if settings is not None:
@@ -126,7 +136,7 @@ def plan_gunicorn(
         name="gunicorn",
         argv=gunicorn.render_command(python, cell.app or "web:app", str(run.config / "config.py")),
         env=env,
-        cwd=Path.cwd() if cell.app else run.config,
+        cwd=(app_folder or Path.cwd()) if cell.app else run.config,
         stdout=run.logs / "gunicorn.out.log",
         stderr=run.logs / "gunicorn.error.log",
     )

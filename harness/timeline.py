@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from harness.lives import Lives
 from harness.model import (
@@ -30,11 +30,12 @@ SAME_MOMENT_NS = 100_000_000
 class _Reader:
     """Collects what each kind of event says; one method a kind."""
 
-    def __init__(self) -> None:
+    def __init__(self, arbiter_pid: int | None) -> None:
         self.phases: dict[str, int] = {}
-        self.arbiter_pid: int | None = None
+        self.arbiter_pid = arbiter_pid
         self.arbiter_exit: tuple[int, int | None] | None = None
         self.stopping_ns: int | None = None
+        self.asked_ns: int | None = None
         self.proxy_exit_ns: int | None = None
         self.control = (0, 0)
         self.socket: list[SocketChange] = []
@@ -61,13 +62,11 @@ class _Reader:
             self.lives.forget_samples()
 
     def _read_arbiter(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        if fields["state"] == "started":
-            self.arbiter_pid = fields["pid"]
-        else:
+        if fields["state"] == "exited" and self.arbiter_exit is None:
             self.arbiter_exit = (at_ns, fields.get("status"))
 
     def _read_proxy(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        if fields["state"] == "exited":
+        if fields["state"] == "exited" and self.proxy_exit_ns is None:
             self.proxy_exit_ns = at_ns
 
     def _read_control(self, at_ns: int, fields: Mapping[str, Any]) -> None:
@@ -103,13 +102,19 @@ class _Reader:
         self.lives.see(at_ns, {pid for pid, _ in fields["live"]})
 
     def _read_log(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        if fields["state"] == "stopping" and fields["pid"] == self.arbiter_pid and self.stopping_ns is None:
-            self.stopping_ns = at_ns
+        if fields["pid"] is not None and fields["pid"] == self.arbiter_pid:
+            self._read_arbiter_line(at_ns, fields["state"])
         self.lives.read_line(at_ns, fields["pid"], fields["state"], fields["text"])
+
+    def _read_arbiter_line(self, at_ns: int, state: str | None) -> None:
+        if state in {"stopping", "asked-to-stop"} and self.stopping_ns is None:
+            self.stopping_ns = at_ns
+        if state in {"asked", "asked-to-stop"} and self.asked_ns is None:
+            self.asked_ns = at_ns
 
     def _read_served(self, at_ns: int, fields: Mapping[str, Any]) -> None:
         for pid, by_status in fields["by_pid"].items():
-            self.lives.count(int(pid), sum(by_status.values()))
+            self.lives.count(at_ns, int(pid), sum(by_status.values()))
 
     def _read_proxy_errors(self, at_ns: int, fields: Mapping[str, Any]) -> None:
         self.proxy_errors.update(fields["reasons"])
@@ -145,10 +150,15 @@ class _Reader:
         self.fault = dict(fields)
 
     def tracer_state(self) -> str:
-        """The tracer saw the whole run if the arbiter loaded it: workers inherit it, and it can't be unloaded."""
+        """The tracer saw the whole run if the arbiter loaded it: workers inherit it, and it can't be unloaded.
+
+        What it wrote is read by the watcher of the logs, so it is worth no more than that one.
+        """
         state = self.watchers.get("tracer", "off")
         if state != "expected":
             return state
+        if self.watchers.get("logs") != "stopped":
+            return "died: its file was not read to the end"
         return "stopped" if self.arbiter_pid in self.traced else "died: it was never loaded by the arbiter"
 
 
@@ -157,13 +167,13 @@ _OUTSIDE_THE_WINDOW = {"phase", "fault", "interrupted"}
 
 
 def observe(cell: Cell, events: Iterable[Event]) -> Observations:
-    """One pass over the events of a run, in any order of arrival; O(probes + answers + workers) in memory."""
-    reader = _Reader()
-    closed = False
-    for event in events:
-        if not closed or event.kind in _OUTSIDE_THE_WINDOW:
+    """The events of a run in the order of their times, whatever the order of their arrival; O(events) in memory."""
+    ordered = sorted(events, key=lambda event: event.at_ns)
+    reader = _Reader(_find_arbiter(ordered))
+    closed_ns = next((e.at_ns for e in ordered if e.kind == "phase" and e.fields["name"] == "closed"), None)
+    for event in ordered:
+        if event.kind in _OUTSIDE_THE_WINDOW or closed_ns is None or _end_ns(event) <= closed_ns:
             reader.read(event)
-        closed = closed or (event.kind == "phase" and event.fields["name"] == "closed")
     if "tracer" in reader.watchers:
         reader.watchers["tracer"] = reader.tracer_state()
     exit_ns, status = reader.arbiter_exit or (None, None)
@@ -174,14 +184,15 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         arbiter_exit_ns=exit_ns,
         arbiter_status=status,
         arbiter_stopping_ns=reader.stopping_ns,
+        arbiter_asked_ns=reader.asked_ns,
         proxy_exit_ns=reader.proxy_exit_ns,
         control_asked=reader.control[0],
         control_answered=reader.control[1],
-        socket=tuple(sorted(reader.socket, key=lambda change: change.at_ns)),
-        removals=tuple(sorted(reader.removals, key=lambda removal: removal.at_ns)),
-        probes=tuple(sorted(reader.probes, key=lambda probe: probe.at_ns)),
-        answers=tuple(sorted(reader.answers, key=lambda answers: answers.at_ns)),
-        lives=reader.lives.close(),
+        socket=tuple(reader.socket),
+        removals=tuple(reader.removals),
+        probes=tuple(reader.probes),
+        answers=tuple(reader.answers),
+        lives=reader.lives.close(log_complete=reader.watchers.get("logs") == "stopped"),
         live_at_end=reader.lives.live_workers(),
         fewest_live=reader.lives.fewest_workers(),
         load=reader.load,
@@ -191,6 +202,26 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         interrupted=reader.interrupted,
         fault=reader.fault,
     )
+
+
+def _find_arbiter(events: Iterable[Event]) -> int | None:
+    pids = (e.fields["pid"] for e in events if e.kind == "arbiter" and e.fields["state"] == "started")
+    return cast("int | None", next(pids, None))
+
+
+def _end_ns(event: Event) -> int:
+    """A probe carries the time of its start; one that was still under way when the window closed saw the teardown."""
+    took_ns = event.fields["took_ns"] if event.kind == "probe" else 0
+    return event.at_ns + cast(int, took_ns)
+
+
+def find_blind(observations: Observations, *names: str) -> str | None:
+    """The first of these watchers that did not see the whole run, in words; None where all of them did."""
+    for name in names:
+        state = observations.watchers.get(name, "never started")
+        if state != "stopped":
+            return f"the watcher {name} did not see the whole run: {state}"
+    return None
 
 
 def since_load_s(observations: Observations, at_ns: int) -> float:

@@ -49,7 +49,7 @@ RECIPES: Mapping[str, Recipe] = {
         debian="h2o",
         packages={
             "Debian, Ubuntu": "apt-get install h2o",
-            "Fedora": "no package that we know of; build it from source, or run with --proxy nginx",
+            "Fedora": "no package that we know of; build it from source",
             "Alpine": "apk add h2o (from the community repository)",
             "macOS": "brew install h2o",
         },
@@ -60,34 +60,12 @@ RECIPES: Mapping[str, Recipe] = {
         debian="wrk",
         packages={
             "Debian, Ubuntu": "apt-get install wrk",
-            "Fedora": "not in Fedora itself; dnf copr enable getpagespeed/wrk, dnf install wrk; or use --load httpx",
+            "Fedora": "not in Fedora itself; dnf copr enable getpagespeed/wrk, dnf install wrk",
             "Alpine": "apk add wrk (from the community repository)",
             "macOS": "brew install wrk",
         },
         version_argument="-v",
         version_pattern=r"wrk (?:debian/)?(\d[\d.]*)",
-    ),
-    "nginx": Recipe(
-        debian="nginx",
-        packages={
-            "Debian, Ubuntu": "apt-get install nginx",
-            "Fedora": "dnf install nginx",
-            "Alpine": "apk add nginx",
-            "macOS": "brew install nginx",
-        },
-        version_argument="-v",
-        version_pattern=r"nginx version: nginx/(\S+)",
-    ),
-    "haproxy": Recipe(
-        debian="haproxy",
-        packages={
-            "Debian, Ubuntu": "apt-get install haproxy",
-            "Fedora": "dnf install haproxy",
-            "Alpine": "apk add haproxy",
-            "macOS": "brew install haproxy",
-        },
-        version_argument="-v",
-        version_pattern=r"HA-?Proxy version (\S+)",
     ),
 }
 
@@ -164,10 +142,10 @@ def recipe_of(name: str) -> Recipe:
 
 def missing(name: str, needed_for: str) -> SurroundingsError:
     """The error for a missing tool: what needs it, and its package on each system."""
-    rows = "\n".join(f"    {system}: {how}" for system, how in recipe_of(name).packages.items())
+    ways = "; ".join(f"{system}: {how}" for system, how in recipe_of(name).packages.items())
     return SurroundingsError(
-        what=f"{name} is missing, and {needed_for} needs it; it is neither on PATH nor in {tools_dir()}\n{rows}",
-        remedy="`harness doctor --install` fetches it on Debian and Ubuntu, with or without root",
+        what=f"{name} is missing, and {needed_for} needs it; it is neither on PATH nor in {tools_dir()}.",
+        remedy=f"`harness doctor --install` fetches it on Debian and Ubuntu, with or without root. By hand: {ways}.",
     )
 
 

@@ -14,7 +14,7 @@ import struct
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,8 +67,11 @@ def open_attachment(path: Path, into: Path) -> Path:
         with zipfile.ZipFile(path) as archive:
             top, entries = _check_entries(archive.infolist())
             budget = _Budget(archive_bytes=path.stat().st_size)
-            sums = _read_sums(archive, entries, budget)
-            return _extract(archive, into / top, entries, sums, budget)
+            raw = _read_sums(archive, entries[CHECKSUMS], budget)
+            sums = _parse_sums(raw, entries.keys())
+            folder = _extract(archive, into / top, entries, sums, budget)
+            (folder / CHECKSUMS).write_bytes(raw)
+            return folder
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error, UnicodeDecodeError) as problem:
         raise _refusal(f"is damaged: {problem}", path) from problem
     except UsageError as problem:
@@ -125,7 +128,7 @@ def _check_entries(infos: Sequence[zipfile.ZipInfo]) -> tuple[str, dict[str, zip
 def _checked_parts(info: zipfile.ZipInfo) -> list[str]:
     name = info.orig_filename
     kind = stat.S_IFMT(info.external_attr >> 16)
-    if kind not in (0, stat.S_IFREG) or info.is_dir():
+    if kind not in (0, stat.S_IFREG) or name.endswith("/"):
         raise _refusal(f"has the entry {name!r}, which is not a regular file")
     if info.flag_bits & _ENCRYPTED or info.compress_type not in _COMPRESSIONS:
         raise _refusal(f"has the entry {name!r}, which is encrypted or compressed in an unusual way")
@@ -149,22 +152,26 @@ def _check_no_file_is_folder(names: set[str]) -> None:
         raise _refusal(f"has {name!r} both as a file and as a folder")
 
 
-def _read_sums(archive: zipfile.ZipFile, entries: dict[str, zipfile.ZipInfo], budget: _Budget) -> dict[str, str]:
-    """The checksums by name; they must name exactly the other entries."""
-    with archive.open(entries[CHECKSUMS]) as stream:
+def _read_sums(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: _Budget) -> bytes:
+    with archive.open(info) as stream:
         raw = stream.read(_MOST_CHECKSUM_BYTES + 1)
     budget.spend(len(raw), CHECKSUMS)
     if len(raw) > _MOST_CHECKSUM_BYTES:
         raise _refusal(f"has an oversized {CHECKSUMS}")
+    return raw
+
+
+def _parse_sums(raw: bytes, names: Set[str]) -> dict[str, str]:
+    """The checksums by name; they must name exactly the other entries."""
     sums: dict[str, str] = {}
     for line in raw.decode("utf-8", "replace").split("\n")[:-1]:
         found = _SUM_LINE.fullmatch(line)
         if found is None or found[2] in sums:
             raise _refusal(f"has the bad line {line[:100]!r} in its {CHECKSUMS}")
         sums[found[2]] = found[1]
-    for name in sorted(sums.keys() - entries.keys()):
+    for name in sorted(sums.keys() - names):
         raise _refusal(f"lacks the file {name!r} that its {CHECKSUMS} names")
-    for name in sorted(entries.keys() - sums.keys() - {CHECKSUMS}):
+    for name in sorted(names - sums.keys() - {CHECKSUMS}):
         raise _refusal(f"has the extra file {name!r} that its {CHECKSUMS} does not name")
     return sums
 

@@ -8,17 +8,37 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO, TypeAlias
 
 from harness import reaper
 from harness.backends import Command
 from harness.errors import SurroundingsError
 from harness.places import cache_dir
+
+Start: TypeAlias = Callable[[Command, Mapping[str, str], BinaryIO, BinaryIO], "subprocess.Popen[bytes]"]
+"""(command, whole environment, stdout, stderr) -> the child, which leads a process group; OSError where it can't be."""
+
+
+def start_directly(
+    command: Command, env: Mapping[str, str], stdout: BinaryIO, stderr: BinaryIO
+) -> subprocess.Popen[bytes]:
+    """Start a child of this process; see ``Start``."""
+    return subprocess.Popen(
+        list(command.argv),
+        env=env,
+        cwd=command.cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        start_new_session=True,
+    )
 
 
 class LocalProcess:
@@ -51,14 +71,16 @@ class LocalProcess:
 
 
 class LocalBackend:
-    """See ``backends.Backend``. ``marker`` is the run's id."""
+    """See ``backends.Backend``. ``marker`` is the run's id; ``start`` is all that may differ in how one is spawned."""
 
-    def __init__(self, marker: str, run_folder: Path) -> None:
-        self._marker = marker
+    def __init__(self, marker: str, run_folder: Path, *, start: Start | None = None) -> None:
+        # A run's id is unique in its folder of runs only: others of the same second may lie elsewhere.
+        self._marker = f"{marker}.{secrets.token_hex(4)}"
         self._run_folder = run_folder
+        self._start = start or start_directly
         self._processes: list[LocalProcess] = []
         self._folders: list[str] = []
-        self._active = cache_dir() / "active" / f"{marker}.json"
+        self._active = cache_dir() / "active" / f"{self._marker}.json"
         self._reaper = self._start_reaper()
         self._note()
 
@@ -76,15 +98,7 @@ class LocalBackend:
         env = {**command.env, reaper.MARKER: self._marker}
         with command.stdout.open("ab") as stdout, command.stderr.open("ab") as stderr:
             try:
-                popen = subprocess.Popen(
-                    list(command.argv),
-                    env=env,
-                    cwd=command.cwd,
-                    stdin=subprocess.DEVNULL,
-                    stdout=stdout,
-                    stderr=stderr,
-                    start_new_session=True,
-                )
+                popen = self._start(command, env, stdout, stderr)
             except OSError as problem:
                 raise SurroundingsError(
                     what=f"{command.name} could not be started: {problem}.",

@@ -10,12 +10,14 @@ from harness.timeline import since_load_s
 def judge(observations: Observations) -> Judgement:
     """Violated by ``permanent-outage``; unknown where nobody asked, or where the proxy itself is in doubt."""
     way = client_way(observations)
-    last = settle_probes(observations, way)
-    if any(probe.ok for probe in last):
+    last = settle_probes(observations, way)[-ENOUGH_PROBES:]
+    if len(last) < ENOUGH_PROBES:
+        return Judgement(state=State.UNKNOWN, reason=f"fewer than {ENOUGH_PROBES} probes came after the load")
+    if all(probe.ok for probe in last):
         return Judgement(state=State.HOLDS, reason="the service answered again after the load")
     outage = find_outage(observations)
     if outage is None:
-        return Judgement(state=State.UNKNOWN, reason=f"fewer than {ENOUGH_PROBES} probes came after the load")
+        return Judgement(state=State.UNKNOWN, reason="some probes still failed when the settle phase was over")
     if proxy_in_doubt(observations):
         return Judgement(
             state=State.UNKNOWN,

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 from harness.model import Finding, FindingId, Judgement, Observations, Removal, SocketChange, State
-from harness.outage import find_vanishing
-from harness.timeline import SAME_MOMENT_NS, since_load_s
-
-LOOK_BACK_NS = 1_000_000_000
-"""A removal that the tracer saw at most so long before inotify saw the file go is the cause of it."""
+from harness.outage import arbiter_end_ns, find_removal, find_vanishing, since_bind
+from harness.timeline import find_blind, since_load_s
 
 
 def judge(observations: Observations) -> Judgement:
@@ -19,21 +16,25 @@ def judge(observations: Observations) -> Judgement:
     )
     if findings:
         return Judgement(state=State.VIOLATED, reason=findings[0].detail, findings=findings)
-    watcher = observations.watchers.get("socket", "never started")
-    if watcher != "stopped":
-        return Judgement(state=State.UNKNOWN, reason=f"the socket watcher did not see the whole run: {watcher}")
-    if not any(change.action == "created" for change in observations.socket):
+    blind = find_blind(observations, "socket")
+    if blind is not None:
+        return Judgement(state=State.UNKNOWN, reason=blind)
+    if not since_bind(observations):
         return Judgement(state=State.UNKNOWN, reason="gunicorn never bound the socket")
-    return Judgement(state=State.HOLDS, reason="the socket file was there, and the same, from bind to the end")
+    end = "the end" if arbiter_end_ns(observations) is None else "the arbiter's own end"
+    return Judgement(state=State.HOLDS, reason=f"the socket file was there, and the same, from bind to {end}")
 
 
-def find_removal(observations: Observations, vanishing: SocketChange) -> Removal | None:
-    """The tracer's record of the call that made the file go: the last that succeeded just before."""
-    earliest, latest = vanishing.at_ns - LOOK_BACK_NS, vanishing.at_ns + SAME_MOMENT_NS
-    candidates = [
-        removal for removal in observations.removals if removal.failed is None and earliest <= removal.at_ns <= latest
-    ]
-    return candidates[-1] if candidates else None
+def find_replacement(observations: Observations) -> SocketChange | None:
+    """The first time that the path named another inode than the one bound, while the arbiter lived."""
+    end_ns = arbiter_end_ns(observations)
+    changes = since_bind(observations)
+    for change in changes[1:]:
+        if end_ns is not None and change.at_ns > end_ns:
+            return None
+        if None not in (change.inode, changes[0].inode) and change.inode != changes[0].inode:
+            return change
+    return None
 
 
 def _find_deleted(observations: Observations) -> Finding | None:
@@ -41,7 +42,7 @@ def _find_deleted(observations: Observations) -> Finding | None:
     if vanishing is None:
         return None
     removal = find_removal(observations, vanishing)
-    came_back = any(c.action == "created" and c.at_ns > vanishing.at_ns for c in observations.socket)
+    came_back = any(c.inode is not None and c.at_ns > vanishing.at_ns for c in observations.socket)
     failed_later = sum(r.failed is not None and r.at_ns > vanishing.at_ns for r in observations.removals)
     what = "was renamed away" if vanishing.action == "moved" else "was deleted"
     return Finding(
@@ -57,20 +58,21 @@ def _by_whom(observations: Observations, removal: Removal | None) -> str:
     if removal is not None:
         culprit = removal.culprit
         return f"by {culprit.role} {culprit.pid} with {culprit.call}"
-    if observations.watchers.get("tracer") == "stopped":
+    tracer = observations.watchers.get("tracer", "off")
+    if tracer == "stopped":
         return "removed from outside gunicorn: no Python code of its processes did it"
-    return "by an unknown process: the unlink tracer was off"
+    return f"by an unknown process: the unlink tracer was {tracer}"
 
 
 def _find_replaced(observations: Observations) -> Finding | None:
-    """The path was bound, and later created once more: whoever has the old inode open serves nobody new."""
-    created = [change for change in observations.socket if change.action == "created"]
-    if not created[1:]:
+    """Whoever has the old inode open serves nobody new."""
+    again = find_replacement(observations)
+    if again is None:
         return None
-    first, again = created[:2]
+    first, *later = since_bind(observations)
     return Finding(
         id=FindingId.SOCKET_REPLACED,
         at_s=since_load_s(observations, again.at_ns),
         detail=f"the path was bound as inode {first.inode} and now names inode {again.inode}",
-        evidence={"inodes": [change.inode for change in created]},
+        evidence={"inodes": [first.inode, *(change.inode for change in later if change.inode is not None)]},
     )

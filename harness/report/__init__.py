@@ -22,6 +22,3 @@ FORMATS: Mapping[str, Callable[[StoredRun], str]] = {
 
 FILES: Mapping[str, str] = {"md": "report.md", "json": "report.json", "junit": "report.xml"}
 """What a rendering is called where it is written as a file."""
-
-FILES: Mapping[str, str] = {"md": "report.md", "json": "verdict.json", "junit": "junit.xml"}
-"""What each format's file is called in a run's folder."""

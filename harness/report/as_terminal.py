@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from harness.model import Json, Outcome
 from harness.report import summary
-from harness.report.fields import dig, frames, items, mapping, number, text, texts
+from harness.report.fields import dig, frames, items, mapping, number, text
 from harness.report.summary import Answer, Tone
 from harness.stored import StoredRun
 
@@ -103,7 +103,8 @@ def _story(page: _Page, verdict: Mapping[str, Json]) -> None:
     moments = [moment for moment in items(verdict, "story") if isinstance(moment, Mapping)]
     if not moments:
         return
-    page.title("What happened (seconds since the load began)")
+    origin = "the load began" if number(verdict, "timing_s", "load") is not None else "the run began"
+    page.title(f"What happened (seconds since {origin})")
     for moment in moments:
         at_s = number(moment, "at_s")
         page.row("?" if at_s is None else f"{at_s:8.3f}", text(moment, "what"), 8)
@@ -147,7 +148,9 @@ def _invariants(verdict: Mapping[str, Json], states: Mapping[str, Json]) -> Iter
 def _surroundings(page: _Page, stored: StoredRun, verdict: Mapping[str, Json]) -> None:
     page.lines.append("")
     rows = [("Shims", "; ".join(summary.shim_lines(stored.facts)) or "none")]
-    rows.append(("Deviations", "; ".join(texts(stored.facts, "deviations")) or "none"))
+    rows.append(("Deviations", summary.deviation_line(stored.facts)))
+    if dig(stored.facts, "python", "path") is not None:
+        rows.append(("Python", f"{text(stored.facts, 'python', 'version')} ({text(stored.facts, 'python', 'path')})"))
     rows.append(("Time", summary.timing_line(verdict)))
     page.rows(rows)
     # Not wrapped: a path that is cut in two can't be pasted.

@@ -17,7 +17,9 @@ from typing import BinaryIO
 from harness.report.fields import clean
 from harness.stored import StoredRun
 
-READ_BYTES = 64 * 2**20
+READ_BYTES = 2**20
+"""The first of each kind is wanted, and an outage repeats one line a hundred thousand times."""
+
 LINE_CHARS = 300
 BEFORE, AFTER = 6, 24
 TAIL = 30

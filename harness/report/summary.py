@@ -15,6 +15,7 @@ from harness.stored import StoredRun
 
 SOCKET_FINDINGS = {"socket-deleted": "deleted", "socket-replaced": "replaced"}
 SOCKET_INVARIANT = "socket-survives"
+SHORT_CHARS = 45
 
 
 class Tone(str, Enum):
@@ -128,9 +129,15 @@ def error_lines(verdict: Mapping[str, Json]) -> list[tuple[str, str]]:
     error = mapping(verdict, "error")
     reasons = "; ".join(texts(verdict, "reasons"))
     what = text(error, "what", default=reasons or "no reason was recorded")
-    rows = [("What", what), ("Why", reasons if reasons not in ("", what) else text(error, "type", default=""))]
+    rows = [("What", what), ("Why", reasons if reasons != what else "")]
     rows += [("To do", text(error, "remedy", default="")), ("More in", text(error, "log", default=""))]
     return [(label, said) for label, said in rows if said]
+
+
+def deviation_line(facts: Mapping[str, Json]) -> str:
+    """In which points a run differs from the original report; what each means in full is in facts.json."""
+    points = [said if len(said) <= SHORT_CHARS else said.partition(":")[0] for said in texts(facts, "deviations")]
+    return f"{'; '.join(points)} (in full: facts.json)" if points else "none"
 
 
 def versions(stored: StoredRun) -> list[tuple[str, str]]:

@@ -29,6 +29,7 @@ class Crew:
         self._sink = sink
         self._threads: list[WatchThread] = []
         self._socket: SocketWatcher | None = None
+        self._prober: Prober | None = None
 
     def watch_files(self, cell: Cell, *, logs: Path, socket: Path, trace: Path, site: str) -> None:
         """Before gunicorn starts: the socket's folder, the logs, and the tracer's file."""
@@ -49,7 +50,13 @@ class Crew:
 
     def probe(self, ways: Mapping[str, str]) -> None:
         """With the load: an independent client on each way."""
-        self._start("prober", Prober(ways, self._sink))
+        self._prober = Prober(ways, self._sink)
+        self._start("prober", self._prober)
+
+    def pause_probes(self, way: str, pause_s: float) -> None:
+        """Let one way rest; see ``drive.LINGER_S``."""
+        if self._prober is not None:
+            self._prober.pause(way, pause_s)
 
     def stop(self) -> None:
         """Stop all, those first whose doings the others write down; everything seen is in the sink afterwards."""

@@ -81,6 +81,11 @@ class Prober:
         self._sink = sink
         self._waiting = dict.fromkeys(ways, 0)
         self._lock = threading.Lock()
+        self._paused_until_ns = dict.fromkeys(ways, 0)
+
+    def pause(self, way: str, pause_s: float) -> None:
+        """Send nothing on this way for a while; a way that is not probed is left alone."""
+        self._paused_until_ns[way] = now_ns() + int(pause_s * 1e9)
 
     def loop(self, stop: threading.Event) -> None:
         """Start a probe of each way every PERIOD_S; at the end wait for those that are under way."""
@@ -89,7 +94,8 @@ class Prober:
             due_ns = now_ns()
             while not stop.is_set():
                 for way, client in clients.items():
-                    self._start(pool, way, client)
+                    if now_ns() >= self._paused_until_ns[way]:
+                        self._start(pool, way, client)
                 due_ns = max(due_ns + int(PERIOD_S * 1e9), now_ns())
                 stop.wait((due_ns - now_ns()) / 1e9)
         for client in clients.values():

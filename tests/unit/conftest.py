@@ -1,4 +1,4 @@
-"""A run's folder as the harness leaves it behind, made by hand: what the tests of store, attachment and reports read."""
+"""A run's folder as the harness leaves it behind, made by hand: the tests of store, attachment and reports read it."""
 
 from __future__ import annotations
 
@@ -71,9 +71,10 @@ FACTS: dict[str, Any] = {
 }
 CONFIG = {
     "web.py": "from bottle import default_app\napp = default_app()\n",
-    "config.py": "bind = 'unix:/tmp/rh-xyz/gunicorn.sock'\nerrorlog = \"-\"\naccesslog = '/srv/runs/x/logs/gunicorn.access.log'\n",
+    "config.py": "bind = 'unix:/tmp/rh-xyz/gunicorn.sock'\nerrorlog = \"-\"\n"
+    "accesslog = '/srv/runs/x/logs/gunicorn.access.log'\n",
     "h2o.conf": (
-        "listen:\n  host: 127.0.0.1\n  port: 45672\nhosts:\n  default:\n    paths:\n      \"/\":\n"
+        'listen:\n  host: 127.0.0.1\n  port: 45672\nhosts:\n  default:\n    paths:\n      "/":\n'
         "        proxy.reverse.url: http://[unix:/tmp/rh-xyz/gunicorn.sock]/\n    access-log: /dev/stdout\n"
     ),
 }

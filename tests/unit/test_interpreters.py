@@ -7,16 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from harness.candidates import list_candidates
 from harness.errors import UnrunnableError, UsageError
 from harness.fitting import fit, refuse_request, wanted_pythons
 from harness.installer import Complaint, WrongPythonError, classify, judge_failure, one_line, uv_environ
 from harness.interpreters import (
+    PYTHON_2,
     Answer,
     Interpreter,
     Memory,
     Request,
     Survey,
-    list_candidates,
     parse_request,
     survey,
 )
@@ -121,6 +122,32 @@ def test_scripts_are_asked_each_time(tmp_path: Path, memory: Callable[[], Memory
         survey(memory(), environ={"PATH": str(script.parent)}, home=tmp_path, probe=probe)
 
     assert probe.asked == [script, script]
+
+
+def test_python_2_is_asked_once_and_what_may_be_mended_each_time(tmp_path: Path, memory: Callable[[], Memory]) -> None:
+    old = make_python(tmp_path / "bin" / "python2.7")
+    broken = make_python(tmp_path / "bin" / "python3")
+    asked: list[Path] = []
+
+    def probe(path: Path) -> Answer:
+        asked.append(path)
+        return PYTHON_2 if path == old else "it exits with 127 and says: a library is missing"
+
+    looks = [survey(memory(), environ={"PATH": str(old.parent)}, home=tmp_path, probe=probe) for _ in range(2)]
+
+    assert looks[0] == looks[1]
+    assert dict(looks[0].rejected)[old] == PYTHON_2
+    assert sorted(asked) == sorted([old, broken, broken])
+
+
+def test_the_harness_own_python_comes_last(tmp_path: Path, memory: Callable[[], Memory]) -> None:
+    on_path = make_python(tmp_path / "bin" / "python3")
+    own = make_python(tmp_path / "own" / "python")
+    probe = Probe({on_path: "3.9.2", own: "3.12.1"})
+
+    found = survey(memory(), environ={"PATH": str(on_path.parent)}, home=tmp_path, own=own, probe=probe)
+
+    assert [one.path for one in found.interpreters] == [on_path, own]
 
 
 def test_a_torn_memory_is_no_memory(tmp_path: Path) -> None:

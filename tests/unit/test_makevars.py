@@ -108,7 +108,7 @@ def test_a_tool_that_cannot_be_had_is_an_error_of_the_surroundings(
     [
         ({}, ["h2o", "wrk"]),
         ({"PROXY": "", "LOAD": ""}, ["h2o", "wrk"]),
-        ({"PROXY": "nginx", "LOAD": "httpx"}, ["nginx"]),
+        ({"PROXY": "h2o", "LOAD": "httpx"}, ["h2o"]),
         ({"PROXY": "none"}, ["wrk"]),
         ({"BACKEND": "docker"}, []),
         ({"PROXY": "../../bin/sh", "LOAD": "$(x)"}, []),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from packaging.requirements import Requirement
 
-from harness.releases import Catalogue, Minor, load_catalogue, parse_catalogue
+from harness.releases import Catalogue, Gap, Minor, Pin, PythonLimit, Shim, load_catalogue, parse_catalogue
 from harness.stdlib import missing_module, was_in_stdlib
 
 WORKERS = ("sync", "gthread", "gevent", "eventlet", "tornado")
@@ -72,7 +72,9 @@ def test_pins_of_a_worker(catalogue: Catalogue) -> None:
     assert not any("gevent" in pin for pin in catalogue.requirements("27.0.1", "3.10.13", "gthread"))
 
 
-@pytest.mark.parametrize("release", ["0.17.4", "18.0", "19.6.0", "19.9.0", "20.1.0", "21.2.0", "23.0.0", "27.0.1", None])
+@pytest.mark.parametrize(
+    "release", ["0.17.4", "18.0", "19.6.0", "19.9.0", "20.1.0", "21.2.0", "23.0.0", "27.0.1", None]
+)
 @pytest.mark.parametrize("worker", WORKERS)
 def test_pins_never_contradict_each_other(catalogue: Catalogue, release: str | None, worker: str) -> None:
     for python in ("3.6.15", "3.9.18", "3.10.13", "3.13.0"):
@@ -120,7 +122,8 @@ def test_a_release_nobody_knows_runs_as_the_newest_do(catalogue: Catalogue) -> N
 
 
 def test_every_row_gives_a_reason(catalogue: Catalogue) -> None:
-    rows = [*catalogue.limits, *catalogue.pins, *catalogue.shims, *catalogue.gaps]
+    rows: list[PythonLimit | Pin | Shim | Gap] = [*catalogue.limits, *catalogue.pins]
+    rows += [*catalogue.shims, *catalogue.gaps]
 
     assert len(rows) > 20
     assert all(len(row.reason) > 20 for row in rows)
@@ -136,7 +139,10 @@ def test_another_schema_is_refused() -> None:
     [
         ("Traceback\nModuleNotFoundError: No module named 'pkg_resources'\n", "pkg_resources"),
         ("ImportError: No module named pkg_resources", "pkg_resources"),
-        ("ModuleNotFoundError: No module named 'gunicorn.six.moves'; 'gunicorn.six' is not a package", "gunicorn.six.moves"),
+        (
+            "ModuleNotFoundError: No module named 'gunicorn.six.moves'; 'gunicorn.six' is not a package",
+            "gunicorn.six.moves",
+        ),
         ("ModuleNotFoundError: No module named 'a'\n\nModuleNotFoundError: No module named 'b'", "b"),
         ("ImportError: cannot import name 'Mapping' from 'collections'", None),
         ("", None),

@@ -83,7 +83,7 @@ def test_tree_below_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_folder_without_gunicorn(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no gunicorn/__init__.py"):
+    with pytest.raises(UsageError, match=r"no gunicorn/__init__\.py"):
         parse_spec(str(tmp_path))
 
 

@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -192,7 +191,7 @@ def test_cell_survives_the_round_trip_with_the_contracts_keys_first() -> None:
         ("port", 1.5),
     ],
 )
-def test_wrong_types_name_the_file_and_the_key(key: str, value: Any) -> None:
+def test_wrong_types_name_the_file_and_the_key(key: str, value: object) -> None:
     with pytest.raises(UsageError) as caught:
         cell_from_json({"spec": "19.6.0", key: value}, where="x/cell.json")
     assert "x/cell.json" in caught.value.what

@@ -39,9 +39,9 @@ def test_a_tool_on_path_needs_no_environment(bare: Path) -> None:
 
 
 def test_the_sbin_folders_are_looked_at_too(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    program = place_program(bare / "sbin" / "nginx")
+    program = place_program(bare / "sbin" / "h2o")
     monkeypatch.setattr(tools, "SYSTEM_FOLDERS", (str(bare / "sbin"),))
-    assert tools.find_tool("nginx") == tools.Tool(name="nginx", path=program)
+    assert tools.find_tool("h2o") == tools.Tool(name="h2o", path=program)
 
 
 def test_an_unpacked_tool_is_told_where_its_libraries_and_data_are(bare: Path) -> None:

@@ -1,0 +1,80 @@
+"""wrk's throughput on a release that holds, with and without the watchers: the same servers, the same load."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from harness import tools
+from harness.backends.local import LocalBackend
+from harness.clock import wait_until
+from harness.environments import Environment, prepare
+from harness.load import wrk
+from harness.model import Cell
+from harness.places import fixtures_dir
+from harness.spec import parse_spec
+from harness.stage import TRACE_FILE, make_places, plan_gunicorn, start_proxy
+from harness.store import create_run
+from harness.watch.crew import Crew
+from harness.watch.prober import ask, open_client
+from harness.watch.progress import Progress
+from harness.watch.sink import EventSink
+
+HOLDING_RELEASE = "27.0.1"
+BOOT_S = 20.0
+
+
+def prepare_holding() -> Environment:
+    """The environment of a release whose recycles lose nothing, so that both runs do the same work."""
+    return prepare(parse_spec(HOLDING_RELEASE), python=None, worker="gthread", say=print)
+
+
+def measure_rate(environment: Environment, *, watched: bool, duration_s: int) -> float:
+    """Answers of status 200 per second, as counted by the load's own script."""
+    cell = Cell(spec=HOLDING_RELEASE, trace=watched, duration_s=duration_s)
+    with tempfile.TemporaryDirectory() as out, _servers(cell, environment, Path(out), watched) as (url, logs):
+        result = logs / "wrk.result"
+        script = fixtures_dir() / "load" / wrk.SCRIPT
+        argv = wrk.render_command(
+            str(tools.require_tool("wrk", "the benchmark").path), cell, url=url, script=str(script)
+        )
+        started_s = time.monotonic()
+        subprocess.run(argv, check=True, capture_output=True, env={wrk.RESULT_VARIABLE: str(result)})
+        spent_s = time.monotonic() - started_s
+        said = wrk.parse_result(result.read_text())
+    return said.statuses["200"] / spent_s if said else 0.0
+
+
+@contextmanager
+def _servers(cell: Cell, environment: Environment, out: Path, watched: bool) -> Iterator[tuple[str, Path]]:
+    run = create_run(out, "bench")
+    sink, backend = EventSink(run.path / "events.jsonl"), LocalBackend(run.run_id, run.path)
+    crew = Crew(sink)
+    try:
+        sink.listen(Progress().hear)
+        places = make_places(backend)
+        shown = replace(cell, gunicorn=environment.gunicorn_version)
+        plan = plan_gunicorn(shown, run, places, python=str(environment.python), shims=environment.shims, settings=None)
+        if watched:
+            crew.watch_files(shown, logs=run.logs, socket=places.socket, trace=run.logs / TRACE_FILE, site="")
+        proxy = start_proxy(shown, run, places, backend, plan.address)
+        if proxy is None:
+            raise RuntimeError("the benchmark needs a proxy")
+        gunicorn = backend.spawn(plan.command)
+        address = f"127.0.0.1:{proxy.port}"
+        with open_client(address) as client:
+            if not wait_until(lambda: ask(client) == "200", timeout_s=BOOT_S, alive=lambda: gunicorn.poll() is None):
+                raise RuntimeError("gunicorn did not answer")
+        if watched:
+            crew.watch_arbiter(gunicorn.pid)
+            crew.probe({"direct": plan.address, "proxy": address})
+        yield f"http://{address}/", run.logs
+    finally:
+        crew.stop()
+        backend.close()
+        sink.close()

@@ -1,0 +1,212 @@
+"""The pytest plugin: fixtures that start a pinned gunicorn, h2o and wrk, alone or as one whole recorded run.
+
+Registered by ``pip install``, so it is loaded by every pytest of the environment: whatever takes time is imported
+inside the fixtures. Only this package imports pytest and xprocess; what a run is, is the engine's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from harness.pytest_plugin import choices
+
+if TYPE_CHECKING:
+    from harness.engine import Wish
+    from harness.model import Cell
+    from harness.pytest_plugin.launcher import Launcher
+    from harness.pytest_plugin.recycle_run import RecycleRun, RunShelf
+    from harness.pytest_plugin.scenario import GunicornServer, H2oProxy, Load
+
+SHOWN = pytest.StashKey[list["RecycleRun | GunicornServer"]]()
+"""What a test has used and a report of its failure should name."""
+
+
+# --- hooks ----------------------------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options and ini settings of the plugin."""
+    choices.add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse what can't be meant before anything is collected."""
+    choices.check_python(config)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that uses ``gunicorn_release``, directly or not, runs once for each release that was named."""
+    if "named_gunicorn_release" in metafunc.fixturenames:
+        releases = choices.named_releases(metafunc.config)
+        metafunc.parametrize("named_gunicorn_release", releases, indirect=True, scope="session")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows what it ran on, what was found, and where the record lies."""
+    report = yield
+    if report.failed:
+        for used in item.stash.get(SHOWN, []):
+            report.sections.append(("gunicorn under test", used.describe()))
+    return report
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Once the workers of pytest-xdist have ended, nobody needs the folders that pytest-xprocess made for them."""
+    if session.config.pluginmanager.has_plugin("dsession"):
+        from harness.pytest_plugin.launcher import remove_dead_folders
+
+        remove_dead_folders(Path(session.config.cache.mkdir(".xprocess")))
+
+
+# --- what to run: a project overrides these ---------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def named_gunicorn_release(request: pytest.FixtureRequest) -> str:
+    """One of the releases named by --gunicorn, by the ini setting gunicorn_releases, or "latest"."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def gunicorn_release(request: pytest.FixtureRequest, named_gunicorn_release: str) -> str:
+    """The gunicorn under test: a release, "latest", a path, or git+file:///path@rev."""
+    return str(getattr(request, "param", named_gunicorn_release))
+
+
+@pytest.fixture(scope="session")
+def gunicorn_app(pytestconfig: pytest.Config) -> str | None:
+    """The app that gunicorn serves, "module:app" (ini setting gunicorn_app); None is the harness's own small one."""
+    return choices.ini_text(pytestconfig, "gunicorn_app")
+
+
+@pytest.fixture(scope="session")
+def gunicorn_app_folder(pytestconfig: pytest.Config) -> Path:
+    """The folder from which the app is imported (ini setting gunicorn_app_folder, below pytest's root folder)."""
+    return choices.ini_path(pytestconfig, "gunicorn_app_folder") or pytestconfig.rootpath
+
+
+@pytest.fixture(scope="session")
+def gunicorn_settings(pytestconfig: pytest.Config) -> Path | None:
+    """The project's gunicorn settings file (ini setting gunicorn_settings); the values of the cell win over it."""
+    return choices.ini_path(pytestconfig, "gunicorn_settings")
+
+
+@pytest.fixture
+def recycle_cell(pytestconfig: pytest.Config, gunicorn_release: str, gunicorn_app: str | None) -> Cell:
+    """Everything that defines the experiment: workers, threads, max_requests, bind, load and so on."""
+    return choices.make_cell(pytestconfig, release=gunicorn_release, app=gunicorn_app)
+
+
+@pytest.fixture
+def recycle_wish(
+    pytestconfig: pytest.Config,
+    recycle_cell: Cell,
+    gunicorn_settings: Path | None,
+    gunicorn_app_folder: Path,
+    recycle_out: Path,
+) -> Wish:
+    """The cell, and beside it what gunicorn is made of and where the record goes."""
+    from harness.engine import Wish
+    from harness.pytest_plugin.outcomes import told_by_pytest
+
+    with told_by_pytest():
+        choices.check_files(recycle_cell, settings=gunicorn_settings, app_folder=gunicorn_app_folder)
+    return Wish(
+        cell=recycle_cell,
+        out=recycle_out,
+        python=pytestconfig.getoption("gunicorn_python"),
+        settings=gunicorn_settings,
+        app_folder=gunicorn_app_folder if recycle_cell.app else None,
+    )
+
+
+@pytest.fixture(scope="session")
+def recycle_out(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the records go: --gunicorn-out, else a temporary folder of this session."""
+    named: str | None = pytestconfig.getoption("gunicorn_out")
+    if named:
+        return pytestconfig.invocation_params.dir / named
+    return tmp_path_factory.mktemp("recycle-runs")
+
+
+# --- running it ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def recycle_launcher(request: pytest.FixtureRequest) -> Iterator[Launcher]:
+    """Starts processes through pytest-xprocess."""
+    from harness.pytest_plugin import launcher
+
+    launcher.require_plugins(request.config)
+    started = launcher.Launcher(request.getfixturevalue("xprocess"))
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def recycle_shelf(recycle_launcher: Launcher) -> RunShelf:
+    """The runs of this session: tests that want the same one share it."""
+    from harness.pytest_plugin.recycle_run import RunShelf
+
+    return RunShelf(recycle_launcher)
+
+
+@pytest.fixture
+def recycle_run(request: pytest.FixtureRequest, recycle_wish: Wish, recycle_shelf: RunShelf) -> RecycleRun:
+    """A whole run, judged: gunicorn's workers recycle behind h2o under the load of wrk, and watchers look on.
+
+    A release that can't run here skips the test; a failure of the harness or its surroundings is an error.
+    """
+    from harness.pytest_plugin.outcomes import told_by_pytest
+
+    with told_by_pytest():
+        run = recycle_shelf.obtain(recycle_wish)
+    _show(request.node, run)
+    return run
+
+
+@pytest.fixture
+def gunicorn_server(
+    request: pytest.FixtureRequest, recycle_wish: Wish, recycle_launcher: Launcher
+) -> Iterator[GunicornServer]:
+    """A pinned gunicorn that has answered a request; ended with the test."""
+    from harness.pytest_plugin import scenario
+    from harness.pytest_plugin.outcomes import told_by_pytest
+
+    wish = replace(recycle_wish, cell=replace(recycle_wish.cell, proxy="h2o", load="wrk"))
+    with scenario.Scene(wish, recycle_launcher.make_backend) as scene:
+        with told_by_pytest():
+            server = scene.start_gunicorn()
+        _show(request.node, server)
+        yield server
+    recycle_launcher.tidy()
+
+
+@pytest.fixture
+def h2o_proxy(gunicorn_server: GunicornServer) -> H2oProxy:
+    """An h2o in front of ``gunicorn_server`` that has passed on a request; ended with the test."""
+    from harness.pytest_plugin.outcomes import told_by_pytest
+
+    with told_by_pytest():
+        return gunicorn_server.scene.start_h2o()
+
+
+@pytest.fixture
+def load(h2o_proxy: H2oProxy) -> Load:
+    """A callable that lets wrk ask ``h2o_proxy`` for a while and returns the statuses and errors that it saw."""
+    from harness.pytest_plugin.outcomes import told_by_pytest
+    from harness.pytest_plugin.scenario import Load
+
+    with told_by_pytest():
+        return Load(h2o_proxy)
+
+
+def _show(node: pytest.Item, used: RecycleRun | GunicornServer) -> None:
+    node.stash.setdefault(SHOWN, []).append(used)

@@ -1,0 +1,160 @@
+"""What the user chose: the plugin's options and ini settings, and the cell that follows from them.
+
+Loaded by every pytest of the environment, so the harness is imported only once an option needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.model import Cell
+
+LATEST = "latest"
+_APP = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*(\(.*\))?)?")
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """``--gunicorn`` and its kin, and the ini settings of a project."""
+    group = parser.getgroup("gunicorn", "gunicorn under test (recycle-harness)")
+    group.addoption(
+        "--gunicorn",
+        action="append",
+        type=releases,
+        metavar="SPEC",
+        help="release to test: 19.6.0, latest, a path, git+file:///path@rev; several with commas or several times",
+    )
+    group.addoption("--gunicorn-worker", type=worker, metavar="CLASS", help="worker class [gthread]")
+    group.addoption("--gunicorn-python", metavar="PYTHON", help="interpreter for gunicorn: 3.6, python3.6 or a path")
+    group.addoption("--gunicorn-backend", type=backend, metavar="NAME", help="where the processes live [local]")
+    group.addoption("--gunicorn-out", metavar="DIR", help="where the records go [a temporary folder]")
+    parser.addini("gunicorn_releases", "releases to test where --gunicorn names none", type="args", default=[])
+    parser.addini("gunicorn_app", "module:app that gunicorn serves [the harness's own]", default="")
+    parser.addini("gunicorn_app_folder", "folder that the app is imported from [the root folder]", default="")
+    parser.addini("gunicorn_settings", "the project's gunicorn settings file", default="")
+
+
+def releases(text: str) -> list[str]:
+    """A type for argparse: one SPEC or several, separated by commas."""
+    from harness.errors import UsageError
+    from harness.spec import parse_spec
+
+    specs = [spec.strip() for spec in text.split(",")]
+    try:
+        for spec in specs:
+            parse_spec(spec)
+    except UsageError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem
+    return specs
+
+
+def worker(text: str) -> str:
+    """A type for argparse: a worker class that the harness knows."""
+    from harness.options import WORKERS
+
+    return _one_of(text, WORKERS, "worker classes")
+
+
+def backend(text: str) -> str:
+    """A type for argparse: a back end that can be started through pytest-xprocess."""
+    return _one_of(text, ("local",), "back ends of the plugin")
+
+
+def _one_of(text: str, known: tuple[str, ...], kind: str) -> str:
+    if text not in known:
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of the {kind}: {', '.join(known)}")
+    return text
+
+
+def named_releases(config: pytest.Config) -> list[str]:
+    """The releases of ``--gunicorn``, else those of the ini setting, else the latest; each once, in their order.
+
+    Raises:
+        pytest.UsageError: the ini setting names something that is no SPEC.
+    """
+    named: list[list[str]] | None = config.getoption("gunicorn")
+    if named is None:
+        try:
+            named = [releases(text) for text in config.getini("gunicorn_releases")]
+        except argparse.ArgumentTypeError as problem:
+            raise pytest.UsageError(f"ini setting gunicorn_releases: {problem}") from problem
+    return list(dict.fromkeys(spec for specs in named for spec in specs)) or [LATEST]
+
+
+def check_python(config: pytest.Config) -> None:
+    """pytest.UsageError where ``--gunicorn-python`` is no Python; whether a version is here is seen later."""
+    asked: str | None = config.getoption("gunicorn_python")
+    if asked is None:
+        return
+    import os
+
+    from harness.errors import UsageError
+    from harness.interpreters import Memory, parse_request
+    from harness.places import cache_dir
+
+    try:
+        parse_request(asked, Memory.load(cache_dir() / "interpreters.json"), environ=os.environ)
+    except UsageError as problem:
+        raise pytest.UsageError(f"--gunicorn-python: {problem}") from problem
+
+
+def ini_text(config: pytest.Config, name: str) -> str | None:
+    """An ini setting; None where it is not set."""
+    return str(config.getini(name)).strip() or None
+
+
+def ini_path(config: pytest.Config, name: str) -> Path | None:
+    """An ini setting that names a file or folder, relative to pytest's root folder; None where it is not set."""
+    text = ini_text(config, name)
+    return None if text is None else config.rootpath / Path(text).expanduser()
+
+
+def make_cell(config: pytest.Config, *, release: str, app: str | None) -> Cell:
+    """The cell of the original report with the chosen release, worker class, back end and app."""
+    from harness.model import Cell
+
+    original = Cell(spec=release)
+    worker_class = config.getoption("gunicorn_worker") or original.worker
+    return replace(
+        original,
+        worker=worker_class,
+        threads=1 if worker_class == "sync" else original.threads,
+        backend=config.getoption("gunicorn_backend") or original.backend,
+        app=app,
+    )
+
+
+def check_files(cell: Cell, *, settings: Path | None, app_folder: Path) -> None:
+    """UsageError where the app or the settings can't be what a project means, or the cell contradicts itself."""
+    from harness.errors import UsageError
+    from harness.options import BINDS, WORKERS
+    from harness.proxies import PROXIES
+
+    for name, known in (("worker", WORKERS), ("bind", BINDS), ("proxy", tuple(PROXIES))):
+        value = getattr(cell, name)
+        if value not in known:
+            raise UsageError(
+                what=f"recycle_cell has {name}={value!r}, which nobody knows.",
+                remedy=f"Use one of: {', '.join(known)}.",
+            )
+    if cell.worker == "sync" and cell.threads != 1:
+        raise UsageError(
+            what=f"recycle_cell asks the sync worker for {cell.threads} threads; it has one.",
+            remedy='Use threads=1, or worker="gthread".',
+        )
+    if cell.app is not None and not _APP.fullmatch(cell.app):
+        raise UsageError(what=f"gunicorn_app {cell.app!r} is not module:app.", remedy='Write it as "package.wsgi:app".')
+    if cell.app is not None and not app_folder.is_dir():
+        raise UsageError(
+            what=f"gunicorn_app_folder {app_folder}: there is no such folder.", remedy="Name the folder of the app."
+        )
+    if settings is not None and not settings.is_file():
+        raise UsageError(
+            what=f"gunicorn_settings {settings}: there is no such file.", remedy="Name a gunicorn settings file."
+        )

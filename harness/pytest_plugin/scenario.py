@@ -1,0 +1,272 @@
+"""gunicorn, h2o and wrk one by one, for tests that play a scenario of their own; nothing here is judged.
+
+A scene leaves a record too (cell, events, logs, config), only without a verdict.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, cast
+
+from harness import drive, engine, ready, stage
+from harness.backends import Backend
+from harness.engine import Run, Wish
+from harness.environments import Environment
+from harness.errors import SurroundingsError, UnrunnableError
+from harness.model import Event
+from harness.watch.crew import Crew
+from harness.watch.progress import Progress
+
+
+def _silent(_text: str) -> None:
+    """Nobody looks at a live line under pytest."""
+
+
+class Scene:
+    """One record with its servers, as a context manager: whatever was started in it has ended when it is left."""
+
+    def __init__(self, wish: Wish, make_backend: Callable[[str, Path], Backend]) -> None:
+        self._wish = wish
+        self._make_backend = make_backend
+        self._closing = ExitStack()
+        self.progress = Progress()
+        self.environment: Environment
+        self.run: Run
+        self.backend: Backend
+        self.stage: ready.Stage
+        self.crew: Crew
+
+    def __enter__(self) -> Scene:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, at: TracebackType | None
+    ) -> None:
+        with engine.shielded():
+            self._closing.close()
+
+    def start_gunicorn(self) -> GunicornServer:
+        """Start the pinned gunicorn and wait for its first answer.
+
+        Raises:
+            UnrunnableError, SurroundingsError, UsageError: as for a whole run.
+        """
+        environment, problem = engine.prepare_environment(self._wish, _silent)
+        if environment is None:
+            raise problem or UnrunnableError(what="There is no environment, and nobody said why.")
+        self.environment = environment
+        self.run = engine.open_run(self._wish, environment, _silent)
+        self._closing.callback(self.run.sink.close)
+        self.run.sink.listen(self.progress.hear)
+        self.backend = self._make_backend(self.run.folder.run_id, self.run.folder.path)
+        self._closing.callback(self.backend.close)
+        self._boot()
+        return GunicornServer(scene=self)
+
+    def _boot(self) -> None:
+        run, places = self.run, stage.make_places(self.backend)
+        self.crew = crew = Crew(run.sink)
+        self._closing.callback(crew.stop)
+        run.enter("boot")
+        plan = stage.plan_gunicorn(
+            run.cell,
+            run.folder,
+            places,
+            python=str(self.environment.python),
+            shims=self.environment.shims,
+            settings=self._wish.settings,
+            app_folder=self._wish.app_folder,
+        )
+        logs = run.folder.logs
+        site = str(self.environment.path)
+        crew.watch_files(run.cell, logs=logs, socket=places.socket, trace=logs / stage.TRACE_FILE, site=site)
+        process = self.backend.spawn(plan.command)
+        run.sink.emit("arbiter", state="started", pid=process.pid)
+        crew.watch_arbiter(process.pid)
+        self.stage = ready.Stage(
+            cell=run.cell,
+            run=run.folder,
+            places=places,
+            gunicorn=process,
+            address=plan.address,
+            proxy=None,
+            python_version=self.environment.python_version,
+        )
+        ready.await_gunicorn(self.stage, self.progress)
+
+    def start_h2o(self) -> H2oProxy:
+        """Start h2o in front of gunicorn and wait until a request through it is answered with 200.
+
+        Raises:
+            SurroundingsError: h2o is missing, did not start, or can't reach gunicorn.
+        """
+        now = self.stage
+        proxy = stage.start_proxy(now.cell, now.run, now.places, self.backend, now.address)
+        self.stage = replace(now, proxy=proxy)
+        ready.await_proxy(self.stage, self.progress)
+        return H2oProxy(scene=self, address=self.stage.client_address)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class GunicornServer:
+    """A gunicorn that has answered. What it is and how it fares; ``folder`` holds its record."""
+
+    scene: Scene
+
+    @property
+    def version(self) -> str:
+        """The version that gunicorn says it has."""
+        return self.scene.environment.gunicorn_version
+
+    @property
+    def python_version(self) -> str:
+        """The full version of the interpreter that it runs on."""
+        return self.scene.environment.python_version
+
+    @property
+    def address(self) -> str:
+        """What it listens on: ``unix:PATH`` or ``HOST:PORT``."""
+        return self.scene.stage.address
+
+    @property
+    def socket(self) -> Path | None:
+        """The path of its Unix socket, whether or not the file is still there; None over TCP."""
+        return Path(self.address.removeprefix("unix:")) if self.address.startswith("unix:") else None
+
+    @property
+    def pid(self) -> int:
+        """The arbiter's pid."""
+        return self.scene.stage.gunicorn.pid
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the record."""
+        return self.scene.run.folder.path
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the logs: gunicorn.error.log, gunicorn.access.log, h2o.access.log, ..."""
+        return self.scene.run.folder.logs
+
+    @property
+    def live_workers(self) -> int:
+        """How many workers live, as sampled a moment ago."""
+        return self.scene.progress.live_workers
+
+    @property
+    def recycles(self) -> int:
+        """How many workers have ended so far because they had served max_requests."""
+        return self.scene.progress.recycles
+
+    def alive(self) -> bool:
+        """Whether the arbiter lives."""
+        return self.scene.stage.gunicorn.poll() is None
+
+    def describe(self) -> str:
+        """What was run, how it fared, and where the record lies: three lines."""
+        cell = self.scene.run.cell
+        socket = "" if self.socket is None else f", socket file {'there' if self.socket.exists() else 'GONE'}"
+        return (
+            f"gunicorn {self.version}, {cell.worker} worker, Python {self.python_version}, at {self.address}\n"
+            f"arbiter {self.pid} {'alive' if self.alive() else 'dead'}, {self.recycles} recycles{socket}\n"
+            f"record: {self.folder}"
+        )
+
+    def __repr__(self) -> str:
+        return f"<gunicorn {self.version} at {self.address}, pid {self.pid}>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class H2oProxy:
+    """An h2o that has passed on a request. ``address`` is ``HOST:PORT``."""
+
+    scene: Scene
+    address: str
+
+    @property
+    def url(self) -> str:
+        """Where clients go."""
+        return f"http://{self.address}/"
+
+    @property
+    def port(self) -> int:
+        """Its port of 127.0.0.1."""
+        return int(self.address.rpartition(":")[2])
+
+    def __repr__(self) -> str:
+        return f"<h2o at {self.url}>"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadAnswers:
+    """What wrk saw: status -> answers, client error -> requests that got none."""
+
+    requests: int
+    statuses: Counter[int]
+    errors: Counter[str]
+
+
+class Load:
+    """Lets wrk ask the proxy, again and again if need be."""
+
+    def __init__(self, proxy: H2oProxy) -> None:
+        self._scene = proxy.scene
+        self._tool = drive.find_load_tool(proxy.scene.run.cell)
+        self._ended: list[Event] = []
+        proxy.scene.run.sink.listen(self._hear)
+
+    def __call__(
+        self, *, duration_s: float = 2.0, connections: int | None = None, recycles: int | None = None
+    ) -> LoadAnswers:
+        """Drive the proxy for ``duration_s`` (whole seconds, at least one) and return what wrk saw.
+
+        ``connections``: how many are open at once, as in the cell unless told. ``recycles``: stop as soon as so many
+        workers have restarted since gunicorn started.
+
+        Raises:
+            SurroundingsError: wrk or the proxy failed; what gunicorn does is told by the numbers.
+        """
+        run, now = self._scene.run, self._scene.stage
+        cell = replace(
+            now.cell,
+            duration_s=duration_s,
+            connections=connections or now.cell.connections,
+            recycles=recycles or now.cell.recycles,
+            full_duration=recycles is None,
+        )
+        (run.folder.logs / "wrk.result").unlink(missing_ok=True)  # one of an earlier load is no answer to this one
+        run.enter("load")
+        drive.run_load(
+            drive.Drive(
+                stage=replace(now, cell=cell),
+                backend=self._scene.backend,
+                progress=self._scene.progress,
+                sink=run.sink,
+                say=_silent,
+                tool=self._tool,
+                pause_probes=self._scene.crew.pause_probes,
+            )
+        )
+        return self._answers(cast(dict[str, Any], self._ended[-1].fields))
+
+    def _answers(self, ended: dict[str, Any]) -> LoadAnswers:
+        if ended["failed"] is not None:
+            raise SurroundingsError(
+                what=f"The load failed: {ended['failed']}.",
+                remedy="Read its log.",
+                log=self._scene.run.folder.logs / "wrk.error.log",
+            )
+        return LoadAnswers(
+            requests=ended["requests"],
+            statuses=Counter({int(status): count for status, count in ended["statuses"].items()}),
+            errors=Counter(ended["errors"]),
+        )
+
+    def _hear(self, event: Event) -> None:
+        if event.kind == "load" and event.fields["state"] == "ended":
+            self._ended.append(event)
