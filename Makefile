@@ -36,7 +36,7 @@ LOCK := .venv/bin/uv pip compile pyproject.toml --all-extras --group dev --unive
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup tools reproduce check doctor test lint format unit integration regression lock upgrade clean
+.PHONY: help setup tools reproduce check doctor test lint format unit integration regression bench lock upgrade clean
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -90,6 +90,9 @@ integration: setup ## tests against small stub servers
 
 regression: setup tools ## tests against pinned gunicorns, h2o and wrk
 	@$(VENV_PYTHON) -m pytest tests/regression
+
+bench: setup tools ## what the harness costs, as ratios in one run (minutes; ARGS='floor default watchers memory')
+	@$(VENV_PYTHON) -m bench
 
 lock: setup ## re-make requirements/dev.txt after a change of pyproject.toml; pins that still fit stay
 	@$(LOCK)

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -104,7 +106,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=["floor", "default", "watchers", "memory", []], metavar="NAME")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--duration", type=int, default=6, help="seconds of load for each half of a pair")
-    options = parser.parse_args()
+    options = parser.parse_args(sys.argv[1:] or shlex.split(os.environ.get("ARGS", "")))
     wanted = options.names or ["floor", "default", "watchers", "memory"]
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         out = Path(folder)

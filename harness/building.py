@@ -13,7 +13,6 @@ import re
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +160,8 @@ def _run_inside(command: Sequence[str], cwd: Path, lock_fd: int) -> installer.Do
 
 
 def _write_mark(plan: Plan, building: Path, *, build_s: float) -> None:
+    from importlib import metadata  # 10 ms, and most runs find their environment built
+
     site = next(building.glob("lib/*/site-packages"))
     installed = {one.metadata["Name"].lower(): one.version for one in metadata.distributions(path=[str(site)])}
     facts = {

@@ -48,7 +48,7 @@ def make_parser() -> argparse.ArgumentParser:
         "3 inconclusive, 4 error, 5 unrunnable, 130 interrupted. "
         "Of check: 0 holds, 1 violated, 2 wrong usage, 125 anything else.",
     )
-    parser.add_argument("--version", action="version", version=f"recycle-harness {harness_version()}")
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
     names = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_run(names, "reproduce", "one run; prints the verdict and where the record lies")
     _add_run(names, "check", "the same run as a test, for scripts and `git bisect run`")
@@ -73,6 +73,16 @@ def make_parser() -> argparse.ArgumentParser:
     clean = _add(names, "clean", "removes unused environments and what interrupted runs left behind")
     clean.add_argument("--all", action="store_true", help="the whole cache folder: tools and environments")
     return parser
+
+
+class _ShowVersion(argparse.Action):
+    """Looks the version up only when it is asked for, which takes longer than all else that parsing does."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
+    ) -> NoReturn:
+        print(f"recycle-harness {harness_version()}")
+        parser.exit()
 
 
 def _add(names: argparse._SubParsersAction[argparse.ArgumentParser], name: str, what: str) -> argparse.ArgumentParser:

@@ -5,20 +5,32 @@ A child that never announced itself as a worker (a control process, a helper of 
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from harness.model import WorkerLife
 
 _CRASH_STATES = {"signalled", "failed", "timed-out"}
 
+TIMED_OUT = "WORKER TIMEOUT"
+"""How the crash of a worker begins that the arbiter found silent for too long."""
+
+SILENT_END = "a signal (it ended without a word in the log)"
+"""The crash of a worker of which the arbiter says nothing: releases before 20.1 don't log how their workers end."""
+
+UNNAMED = "unhandled exception"
+_EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?::|$)")
+
 
 @dataclass(slots=True)
 class _Life:
+    pid: int
     booted_ns: int | None = None
     ended_ns: int | None = None
     last_seen_ns: int = 0
     restart_ns: int | None = None
     worker: bool = False
+    said_exit: bool = False
     crash: str | None = None
     crash_ns: int | None = None
     served: int = 0
@@ -29,16 +41,21 @@ class Lives:
 
     def __init__(self) -> None:
         self._lives: dict[int, _Life] = {}
+        self._past: list[_Life] = []
         self._live: set[int] | None = None
-        self._traceback_of: int | None = None
+        self._sampled_ns = 0
+        self._traceback_of: _Life | None = None
         self._samples: list[frozenset[int]] = []
 
     def see(self, at_ns: int, live: set[int]) -> None:
         """A sample: exactly these children are alive now."""
+        self._sampled_ns = at_ns
         for pid in (self._live or set()) - live:
             self._life(pid).ended_ns = at_ns
         for pid in live:
             life = self._life(pid)
+            if life.ended_ns is not None:
+                life = self._renew(pid)
             life.last_seen_ns = at_ns
             life.booted_ns = life.booted_ns or at_ns
         self._live = live
@@ -50,7 +67,7 @@ class Lives:
 
     def fewest_workers(self) -> int | None:
         """The fewest workers that lived at one time; None where nobody sampled."""
-        workers = {pid for pid, life in self._lives.items() if life.worker}
+        workers = {life.pid for life in [*self._past, *self._lives.values()] if life.worker}
         return min((len(sample & workers) for sample in self._samples), default=None)
 
     def read_line(self, at_ns: int, pid: int | None, state: str | None, text: str) -> None:
@@ -62,23 +79,28 @@ class Lives:
         if state is None:
             return
         life = self._life(pid)
+        if state == "booted" and (life.said_exit or (life.worker and life.ended_ns is not None)):
+            life = self._renew(pid)
         life.last_seen_ns = max(at_ns, life.last_seen_ns)
         if state == "booted":
             life.worker = True
             life.booted_ns = life.booted_ns or at_ns
         elif state == "restarting":
             life.restart_ns = life.restart_ns or at_ns
+        elif state in {"exiting", "terminated"}:
+            life.said_exit = True
         elif state == "crashed":
-            self._crash(life, at_ns, "unhandled exception")
-            self._traceback_of = pid
+            self._crash(life, at_ns, UNNAMED)
+            self._traceback_of = life if life.crash == UNNAMED else None
         elif state in _CRASH_STATES:
             self._crash(life, at_ns, text.partition("] [")[2].partition("] ")[2].partition("] ")[2] or text)
 
-    def count(self, pid: int, served: int) -> None:
+    def count(self, at_ns: int, pid: int, served: int) -> None:
         """``served`` more answers of this worker stand in the access log."""
         life = self._life(pid)
         life.served += served
         life.worker = True
+        life.last_seen_ns = max(at_ns, life.last_seen_ns)
 
     def live_workers(self) -> int | None:
         """Workers alive in the last sample; None where nobody sampled."""
@@ -86,17 +108,15 @@ class Lives:
             return None
         return sum(self._lives[pid].worker for pid in self._live)
 
-    def close(self) -> tuple[WorkerLife, ...]:
-        """All workers, by time of boot. One that no sample caught alive ended when it was last heard of."""
-        live = self._live or set()
-        for pid, life in self._lives.items():
-            if pid not in live and life.ended_ns is None and self._live is not None:
-                life.ended_ns = life.last_seen_ns
-        workers = [(pid, life) for pid, life in self._lives.items() if life.worker]
-        workers.sort(key=lambda item: (item[1].booted_ns or item[1].last_seen_ns, item[0]))
+    def close(self, *, log_complete: bool) -> tuple[WorkerLife, ...]:
+        """All workers, by time of boot. ``log_complete``: the log was read to its end, so silence says something."""
+        workers = [life for life in [*self._past, *self._lives.values()] if life.worker]
+        for life in workers:
+            self._end(life, log_complete=log_complete)
+        workers.sort(key=lambda life: (life.booted_ns or life.last_seen_ns, life.pid))
         return tuple(
             WorkerLife(
-                pid=pid,
+                pid=life.pid,
                 booted_ns=life.booted_ns,
                 ended_ns=life.ended_ns,
                 served=life.served,
@@ -104,16 +124,38 @@ class Lives:
                 crash=life.crash,
                 crash_ns=life.crash_ns,
             )
-            for pid, life in workers
+            for life in workers
         )
 
+    def _end(self, life: _Life, *, log_complete: bool) -> None:
+        """One that no sample caught alive ended when it was last heard of, unless it booted after the last sample."""
+        live = self._live or set()
+        if life.ended_ns is None and life.pid not in live and life.last_seen_ns < self._sampled_ns:
+            life.ended_ns = life.last_seen_ns
+        if log_complete and life.ended_ns is not None and not life.said_exit:
+            self._crash(life, life.ended_ns, SILENT_END)
+
     def _life(self, pid: int) -> _Life:
-        return self._lives.setdefault(pid, _Life())
+        return self._lives.setdefault(pid, _Life(pid=pid))
+
+    def _renew(self, pid: int) -> _Life:
+        """Another process has got the pid of one that ended."""
+        self._past.append(self._lives.pop(pid))
+        return self._life(pid)
 
     def _crash(self, life: _Life, at_ns: int, why: str) -> None:
         if life.crash is None:
             life.crash, life.crash_ns = why, at_ns
 
     def _read_traceback(self, text: str) -> None:
-        if self._traceback_of is not None and text.strip() and not text.startswith((" ", "Traceback")):
-            self._lives[self._traceback_of].crash = text.strip()
+        """The first line after the frames names the exception; what follows may be the rest of its message.
+
+        A further traceback in the same log record is that of the exception which counts.
+        """
+        life = self._traceback_of
+        if life is None:
+            return
+        if text.startswith("Traceback"):
+            life.crash = UNNAMED
+        elif life.crash == UNNAMED and _EXCEPTION.match(text):
+            life.crash = text.strip()

@@ -23,7 +23,7 @@ ENOUGH_UNEXPLAINED = 20
 VANISHING = {"deleted", "moved"}
 
 CLOCK_STEP_NS = 1_000
-"""The tracer's clock is a float of seconds: so much it may be off. Else a call always comes before its effect is seen."""
+"""The tracer's clock is a float of seconds and may be off by so much; else a call comes before its effect is seen."""
 
 ARBITERS_STOP = re.compile(r"^gunicorn/arbiter\.py:\d+ stop$")
 

@@ -28,6 +28,9 @@ LONGEST_SOCKET_PATH = 107
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 """The variables of the user's environment that the servers get: an allow-list, so that no secret gets into a record."""
 
+RANDOM_BYTES = 8
+"""A temporary folder's name can't be guessed, and is nobody else's."""
+
 TRACE_FILE = "trace.jsonl"
 
 
@@ -50,23 +53,23 @@ class Places:
 
 def make_places(backend: Backend) -> Places:
     """A fresh folder below the temporary folder; SurroundingsError where a socket's path would get too long."""
-    try:
-        base = Path(tempfile.mkdtemp(prefix="recycle-"))
-    except OSError as problem:
-        raise SurroundingsError(
-            what=f"No temporary folder could be made in {tempfile.gettempdir()}: {problem.strerror}.",
-            remedy="Free some space there, or set TMPDIR to another folder.",
-        ) from problem
-    backend.adopt_folder(base)
+    base = Path(tempfile.gettempdir()) / f"recycle-{os.urandom(RANDOM_BYTES).hex()}"
     places = Places(base=base)
     if len(os.fsencode(places.socket)) > LONGEST_SOCKET_PATH:
         raise SurroundingsError(
             what=f"The socket's path {places.socket} is longer than the {LONGEST_SOCKET_PATH} bytes that Linux allows.",
             remedy="Set TMPDIR to a folder with a shorter path, such as /tmp.",
         )
-    for folder in (base, places.socket.parent, places.home):
-        folder.mkdir(exist_ok=True)
-        folder.chmod(0o755)  # mkdtemp makes 0700: the proxy, which drops its user, could not reach the socket
+    backend.adopt_folder(base)  # before it exists, so that no interruption can leave it behind
+    try:
+        for folder in (base, places.socket.parent, places.home):
+            folder.mkdir()
+            folder.chmod(0o755)  # whatever the umask: the proxy, which drops its user, has to reach the socket
+    except OSError as problem:
+        raise SurroundingsError(
+            what=f"No temporary folder could be made in {base.parent}: {problem.strerror}.",
+            remedy="Free some space there, or set TMPDIR to another folder.",
+        ) from problem
     return places
 
 

@@ -8,16 +8,13 @@ from __future__ import annotations
 import errno
 import json
 import os
-import secrets
 import tempfile
 import time
-import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from harness.attachment import open_attachment
 from harness.cells import cell_from_json, cell_id, cell_to_json
 from harness.errors import SurroundingsError, UsageError
 from harness.model import Json
@@ -74,7 +71,7 @@ class RunFolder:
         link = self.path.parent / LATEST
         if not link.is_symlink() and link.exists():
             return f"{link} is not a link, so it was left alone; the run lies in {self.path}."
-        fresh = link.with_name(f".{LATEST}.{secrets.token_hex(4)}")
+        fresh = link.with_name(f".{LATEST}.{os.getpid()}")
         try:
             fresh.symlink_to(self.path.name, target_is_directory=True)
             fresh.replace(link)
@@ -118,8 +115,12 @@ def load_run(path: Path) -> StoredRun:
         return _load_folder(found.resolve(), None)
     if found.name == "verdict.json":
         return _load_folder(found.resolve().parent, None)
+    import zipfile  # it and its kin cost 5 ms, and not every run is an attachment
+
     if not (found.is_file() and zipfile.is_zipfile(found)):
         raise UsageError(what=f"{path} is neither a run's folder nor an attachment.", remedy=_remedy(found))
+    from harness.attachment import open_attachment
+
     unpacked = Unpacked()
     try:
         return _load_folder(open_attachment(found, unpacked.path), unpacked)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.invariants.max_requests_honoured import is_recycle
-from harness.invariants.socket_survives import find_removal
+from harness.invariants.socket_survives import find_replacement
 from harness.model import Moment, Observations, is_failure
-from harness.outage import find_outage, find_vanishing, probe_failures
+from harness.outage import find_outage, find_removal, find_vanishing, probe_failures, since_bind
 from harness.timeline import since_load_s
 
 
@@ -24,6 +24,8 @@ def _moments(observations: Observations) -> Iterator[tuple[int, str]]:
     yield from _client_moments(observations)
     if observations.arbiter_exit_ns is not None:
         yield observations.arbiter_exit_ns, f"the arbiter ended with status {observations.arbiter_status}"
+    if observations.arbiter_asked_ns is not None:
+        yield observations.arbiter_asked_ns, "somebody else sends gunicorn a signal"
     if observations.proxy_exit_ns is not None:
         yield observations.proxy_exit_ns, "the proxy ended"
     for stall in observations.stalls:
@@ -43,9 +45,11 @@ def _phase_moments(observations: Observations) -> Iterator[tuple[int, str]]:
 
 
 def _socket_moments(observations: Observations) -> Iterator[tuple[int, str]]:
-    created = [change for change in observations.socket if change.action == "created"]
-    if created:
-        yield created[0].at_ns, "gunicorn has bound the socket file"
+    for bound in since_bind(observations)[:1]:
+        yield bound.at_ns, "gunicorn has bound the socket file"
+    again = find_replacement(observations)
+    if again is not None:
+        yield again.at_ns, f"the path names another file (inode {again.inode})"
     vanishing = find_vanishing(observations)
     if vanishing is None:
         return

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from harness.invariants import INVARIANTS
 from harness.invariants.max_requests_honoured import is_recycle
@@ -24,9 +25,13 @@ from harness.model import (
     Verdict,
 )
 from harness.outage import count_outcomes
-from harness.timeline import observe
+from harness.timeline import find_blind, observe, since_load_s
 
 CONFIDENCE = 0.95
+MEDDLED = "somebody else sent gunicorn a signal during the run"
+MEDDLING_S = 1.0
+"""What began so shortly before such a signal was logged may already be its work (an outage begins with a success)."""
+
 _ORDER = list(FindingId)
 _NEXT_PHASE = {"prepare": "boot", "boot": "control", "control": "load", "load": "settle", "settle": "closed"}
 
@@ -39,7 +44,9 @@ def judge_events(cell: Cell, events: Iterable[Event]) -> tuple[Verdict, Observat
 
 def judge(observations: Observations) -> Verdict:
     """The verdict on observations."""
-    judgements = {name: _ask(judge_one, observations) for name, judge_one in INVARIANTS.items()}
+    judgements = {
+        name: _disregard_meddling(observations, _ask(judge_one, observations)) for name, judge_one in INVARIANTS.items()
+    }
     if observations.fault is not None:
         judgements = {}
     outcome, reasons = _fold(observations, judgements)
@@ -81,6 +88,18 @@ def _ask(judge_one: Callable[[Observations], Judgement], observations: Observati
         return Judgement(state=State.UNKNOWN, reason=f"the judge itself failed: {type(problem).__name__}: {problem}")
 
 
+def _disregard_meddling(observations: Observations, judgement: Judgement) -> Judgement:
+    """Once somebody else has stopped or reloaded gunicorn, nothing that follows is the release's doing."""
+    asked_ns = observations.arbiter_asked_ns
+    if asked_ns is None or judgement.state is not State.VIOLATED:
+        return judgement
+    latest_s = since_load_s(observations, asked_ns) - MEDDLING_S
+    before = tuple(finding for finding in judgement.findings if finding.at_s is not None and finding.at_s < latest_s)
+    if before:
+        return replace(judgement, reason=before[0].detail, findings=before)
+    return Judgement(state=State.UNKNOWN, reason=f"{MEDDLED}; what came after that says nothing: {judgement.reason}")
+
+
 def _fold(observations: Observations, judgements: Mapping[str, Judgement]) -> tuple[Outcome, list[str]]:
     if observations.fault is not None:
         return Outcome(str(observations.fault["outcome"])), [str(observations.fault["what"])]
@@ -107,12 +126,20 @@ def _doubts(observations: Observations) -> list[str]:
         doubts.append(
             f"only {recycles} of {cell.recycles} wanted recycles were seen: raise --duration, or lower --max-requests"
         )
-    for name, state in observations.watchers.items():
-        if state != "stopped" and not (name == "tracer" and state == "off"):
-            doubts.append(f"the watcher {name} did not see the whole run: {state}")
+    if observations.arbiter_asked_ns is not None:
+        doubts.append(MEDDLED)
+    blind = [find_blind(observations, name) for name in _needed_watchers(observations)]
+    doubts.extend(doubt for doubt in blind if doubt is not None)
     if "closed" not in observations.phases:
         doubts.append("the record ends before its window was closed")
     return doubts
+
+
+def _needed_watchers(observations: Observations) -> list[str]:
+    """All that this cell needs, and whoever else was there; only the tracer may be off."""
+    socket = ["socket"] if observations.cell.bind == "unix" else []
+    there = [name for name, state in observations.watchers.items() if (name, state) != ("tracer", "off")]
+    return list(dict.fromkeys([*socket, "logs", "tallies", "workers", "prober", *there]))
 
 
 def _count(observations: Observations) -> dict[str, Json]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from harness.model import Cell, Finding, FindingId, Judgement, Observations, State, WorkerLife
-from harness.timeline import SAME_MOMENT_NS, since_load_s
+from harness.outage import arbiter_end_ns
+from harness.timeline import SAME_MOMENT_NS, find_blind, since_load_s
 
 PROBES_IN_FLIGHT = 2
 """One probe of each way may be with a worker when it reaches its limit."""
+
+COUNTED_BY = ("tallies", "workers", "logs")
+"""The watchers without which a worker seems to have served less than it did, or to have ended when it did not."""
 
 
 def judge(observations: Observations) -> Judgement:
@@ -14,6 +18,9 @@ def judge(observations: Observations) -> Judgement:
     findings = tuple(f for f in (_find_ignored(observations), _find_early(observations)) if f is not None)
     if findings:
         return Judgement(state=State.VIOLATED, reason=findings[0].detail, findings=findings)
+    blind = find_blind(observations, *COUNTED_BY)
+    if blind is not None:
+        return Judgement(state=State.UNKNOWN, reason=blind)
     limit = observations.cell.max_requests
     reached = [life for life in observations.lives if is_recycle(observations.cell, life)]
     if limit == 0 and observations.load is not None:
@@ -67,7 +74,7 @@ def _find_ignored(observations: Observations) -> Finding | None:
 def _find_early(observations: Observations) -> Finding | None:
     """Ended without a crash and clearly short of its limit, while the arbiter went on."""
     guilty = [life for life in observations.lives if _ended_early(life, observations)]
-    if not guilty or observations.arbiter_exit_ns is not None:
+    if not guilty or arbiter_end_ns(observations) is not None or find_blind(observations, *COUNTED_BY) is not None:
         return None
     first = min(guilty, key=lambda life: life.ended_ns or 0)
     limit = f"max_requests is {observations.cell.max_requests}"

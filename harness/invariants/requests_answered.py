@@ -3,74 +3,101 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 
-from harness.model import Finding, FindingId, Judgement, LoadResult, Observations, State, is_failure
-from harness.outage import covered_from_ns, probe_failures, proxy_in_doubt
-from harness.timeline import SAME_MOMENT_NS, since_load_s
+from harness.model import Finding, FindingId, Judgement, Observations, State, is_failure, is_success
+from harness.outage import client_way, covered_from_ns, find_vanishing, probe_failures, proxy_in_doubt
+from harness.timeline import SAME_MOMENT_NS, find_blind, since_load_s
 
 BURST_GAP_NS = 100_000_000
 """Failures less than this apart belong to one burst."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Failure:
+    """What failed: seen at ``at_ns``, over at ``end_ns`` (a time-out takes a while), on the way ``via``."""
+
+    at_ns: int
+    end_ns: int
+    via: str
+    outcomes: Counter[str]
 
 
 def judge(observations: Observations) -> Judgement:
     """Violated by any failure; ``failed-responses`` only for those that no outage explains."""
     covered_ns = covered_from_ns(observations)
     failures = _timed_failures(observations)
-    loose = Counter[str]()
-    times = []
-    for at_ns, outcomes in failures:
-        if covered_ns is None or at_ns < covered_ns:
-            loose.update(outcomes)
-            times.append(at_ns)
-    untimed = _untimed_errors(observations.load)
+    rows = [failure for failure in failures if not _is_explained(observations, failure, covered_ns)]
+    loose = sum((failure.outcomes for failure in rows), Counter[str]())
+    untimed = _untimed_errors(observations)
     if covered_ns is None:
         loose.update(untimed)
-    if loose:
-        finding = _finding(observations, loose, times)
-        return Judgement(state=State.VIOLATED, reason=finding.detail, findings=(finding,))
-    if covered_ns is not None and proxy_in_doubt(observations):
+    if proxy_in_doubt(observations) and not any(failure.via == "direct" for failure in rows):
         return Judgement(state=State.UNKNOWN, reason="requests failed, but the proxy may be the one at fault")
+    if loose:
+        finding = _finding(observations, loose, [failure.at_ns for failure in rows])
+        return Judgement(state=State.VIOLATED, reason=finding.detail, findings=(finding,))
     if failures or untimed:
-        return Judgement(state=State.VIOLATED, reason="requests failed; all of them belong to the permanent outage")
+        what = "the deleted socket file" if covered_ns is None else "the permanent outage"
+        return Judgement(state=State.VIOLATED, reason=f"requests failed; all of them belong to {what}")
     return _nothing_failed(observations)
+
+
+def _is_explained(observations: Observations, failure: _Failure, covered_ns: int | None) -> bool:
+    """By the outage, or, where no client but our direct prober comes to the socket file, by its removal."""
+    if covered_ns is not None and failure.end_ns >= covered_ns:
+        return True
+    vanishing = find_vanishing(observations)
+    return (
+        vanishing is not None
+        and failure.via == "direct" != client_way(observations)
+        and failure.end_ns >= vanishing.at_ns - SAME_MOMENT_NS
+    )
 
 
 def _nothing_failed(observations: Observations) -> Judgement:
     load = observations.load
     if load is None or load.failed is not None or load.requests == 0:
         return Judgement(state=State.UNKNOWN, reason=(load and load.failed) or "there was no load")
+    if not any(map(is_success, load.statuses)):
+        return Judgement(state=State.UNKNOWN, reason="no request of the load was answered with success")
     slow = load.errors.get("timeout", 0)
-    if slow and observations.stalls:
+    if slow:
         return Judgement(
             state=State.UNKNOWN, reason=f"{slow} answers came too late, but the machine itself stood still"
         )
-    prober = observations.watchers.get("prober", "never started")
-    if prober != "stopped":
-        return Judgement(state=State.UNKNOWN, reason=f"the prober did not see the whole run: {prober}")
+    blind = find_blind(observations, "prober")
+    if blind is not None:
+        return Judgement(state=State.UNKNOWN, reason=blind)
     return Judgement(
         state=State.HOLDS, reason=f"all {load.requests:,} requests of the load and all probes were answered"
     )
 
 
-def _timed_failures(observations: Observations) -> list[tuple[int, Counter[str]]]:
-    """(when, outcome -> count) of everything that failed and has a time."""
+def _timed_failures(observations: Observations) -> list[_Failure]:
+    """Everything that failed and has a time."""
     rows = []
     for row in observations.answers:
-        failed = Counter({outcome: count for outcome, count in row.outcomes.items() if is_failure(outcome)})
+        failed = Counter({outcome: count for outcome, count in row.outcomes.items() if is_failure(outcome) and count})
         if failed:
-            rows.append((row.at_ns, failed))
-    rows.extend((probe.at_ns, Counter({probe.outcome: 1})) for probe in probe_failures(observations))
-    return sorted(rows, key=lambda item: item[0])
+            rows.append(_Failure(at_ns=row.at_ns, end_ns=row.at_ns, via=client_way(observations), outcomes=failed))
+    rows.extend(
+        _Failure(at_ns=p.at_ns, end_ns=p.at_ns + p.took_ns, via=p.via, outcomes=Counter({p.outcome: 1}))
+        for p in probe_failures(observations)
+    )
+    return sorted(rows, key=lambda failure: failure.at_ns)
 
 
-def _untimed_errors(load: LoadResult | None) -> Counter[str]:
-    """The load's own error counts, which have no time."""
-    return Counter({error: count for error, count in (load.errors if load else {}).items() if count})
+def _untimed_errors(observations: Observations) -> Counter[str]:
+    """The load's own error counts, which have no time; its time-outs say nothing where the machine stood still."""
+    errors = observations.load.errors if observations.load else {}
+    stalled = any(stall.at_ns + stall.gap_ns > observations.phases.get("load", 0) for stall in observations.stalls)
+    return Counter({name: count for name, count in errors.items() if count and not (stalled and name == "timeout")})
 
 
 def _finding(observations: Observations, outcomes: Counter[str], times: list[int]) -> Finding:
     total = sum(outcomes.values())
-    sent = _requests(observations)
+    sent = max(total, _requests(observations))  # wrk counts a request that hangs as a time-out, but not as a request
     named = ", ".join(f"{outcome} x {count}" for outcome, count in outcomes.most_common())
     bursts = _bursts(times)
     near = sum(_near_recycle(observations, at_ns) for at_ns in bursts)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from harness.model import Finding, FindingId, Judgement, Observations, State
-from harness.outage import ENOUGH_PROBES, client_way, find_outage, proxy_in_doubt, settle_probes
+from harness.model import Finding, FindingId, Judgement, Observations, State, is_failure
+from harness.outage import (
+    ENOUGH_PROBES,
+    client_way,
+    find_outage,
+    has_lasting_cause,
+    proxy_in_doubt,
+    settle_probes,
+)
 from harness.timeline import since_load_s
 
 
@@ -23,6 +30,10 @@ def judge(observations: Observations) -> Judgement:
             state=State.UNKNOWN,
             reason="the proxy ended, or failed while gunicorn answered directly: it may be the one at fault",
         )
+    if observations.interrupted is not None and not has_lasting_cause(observations):
+        return Judgement(
+            state=State.UNKNOWN, reason="the service was given no time to recover: the run was interrupted"
+        )
     finding = Finding(
         id=FindingId.PERMANENT_OUTAGE,
         at_s=since_load_s(observations, outage.onset_ns),
@@ -33,7 +44,8 @@ def judge(observations: Observations) -> Judgement:
 
 
 def _describe(observations: Observations, failed_probes: int, ever_answered: bool) -> str:
-    seen = ", ".join(sorted({probe.outcome for probe in settle_probes(observations, client_way(observations))}))
+    last = settle_probes(observations, client_way(observations))
+    seen = ", ".join(sorted({probe.outcome for probe in last if is_failure(probe.outcome)}))
     since = "from then on" if ever_answered else "from the first request on"
     arbiter = ""
     if observations.arbiter_exit_ns is not None:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import re
+
+from harness.lives import SILENT_END, TIMED_OUT
 from harness.model import Finding, FindingId, Judgement, Observations, State, WorkerLife
-from harness.outage import find_vanishing
-from harness.timeline import since_load_s
+from harness.outage import VANISHING, arbiter_end_ns
+from harness.timeline import SAME_MOMENT_NS, find_blind, since_load_s
+
+MISSING_SOCKET = re.compile(r"^(?:FileNotFoundError|OSError): \[Errno 2\].*\.sock'")
+
+LONG_STALL_NS = 10_000_000_000
+"""A machine that stood still for so long may have kept a worker from telling that it lives (its time-out is 30 s)."""
 
 
 def judge(observations: Observations) -> Judgement:
     """Violated by ``worker-crashed``. A crash on the socket file that was already gone belongs to that finding."""
-    crashed = [life for life in observations.lives if life.crash is not None]
+    crashed = [life for life in observations.lives if life.crash is not None and not _is_no_fault(observations, life)]
     own = [life for life in crashed if not _follows_deletion(observations, life)]
     if own:
         finding = _finding(observations, own)
         return Judgement(state=State.VIOLATED, reason=finding.detail, findings=(finding,))
-    watcher = observations.watchers.get("logs", "never started")
-    if watcher != "stopped":
-        return Judgement(state=State.UNKNOWN, reason=f"nobody read gunicorn's log to the end: {watcher}")
+    blind = find_blind(observations, "logs", "workers")
+    if blind is not None:
+        return Judgement(state=State.UNKNOWN, reason=blind)
     if crashed:
         return Judgement(
             state=State.HOLDS,
@@ -26,10 +34,26 @@ def judge(observations: Observations) -> Judgement:
 
 
 def _follows_deletion(observations: Observations, life: WorkerLife) -> bool:
-    vanishing = find_vanishing(observations)
-    if vanishing is None or life.crash is None or life.crash_ns is None:
+    """Whoever removed the file, and be it the arbiter at its own end."""
+    crash_ns = life.crash_ns
+    if crash_ns is None or not any(c.action in VANISHING and c.at_ns <= crash_ns for c in observations.socket):
         return False
-    return life.crash.startswith("FileNotFoundError") and ".sock'" in life.crash and life.crash_ns >= vanishing.at_ns
+    return MISSING_SOCKET.match(life.crash or "") is not None or any(
+        removal.culprit.pid == life.pid and removal.failed == "ENOENT" and removal.at_ns <= crash_ns
+        for removal in observations.removals
+    )
+
+
+def _is_no_fault(observations: Observations, life: WorkerLife) -> bool:
+    """A time-out while the machine stood still, or a worker that went down with its arbiter."""
+    if life.crash is None or life.crash_ns is None:
+        return False
+    crash_ns, end_ns = life.crash_ns, arbiter_end_ns(observations)
+    if life.crash == SILENT_END:
+        return end_ns is not None and crash_ns > end_ns - SAME_MOMENT_NS
+    return life.crash.startswith(TIMED_OUT) and any(
+        stall.gap_ns >= LONG_STALL_NS and stall.at_ns <= crash_ns for stall in observations.stalls
+    )
 
 
 def _finding(observations: Observations, crashed: list[WorkerLife]) -> Finding:

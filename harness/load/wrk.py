@@ -6,6 +6,7 @@ only source, and a missing or torn one means that the load has failed.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
@@ -15,6 +16,10 @@ TOOL = "wrk"
 SCRIPT = "wrk.lua"
 RESULT_VARIABLE = "RECYCLE_HARNESS_LOAD_RESULT"
 BUCKET_NS = 10_000_000
+_ANSWERS = re.compile(r"answers (\d+) (\d+) (\d+)")
+_SUMMARY = re.compile(
+    r"summary requests=\d+ connect=(?P<connect>\d+) read=(?P<read>\d+) write=(?P<write>\d+) timeout=(?P<timeout>\d+)"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,18 +40,18 @@ def render_command(program: str, cell: Cell, *, url: str, script: str) -> list[s
 
 
 def parse_result(text: str) -> WrkResult | None:
-    """The result file, or None where its summary line is missing (the file is then torn or empty)."""
+    """The result file, or None where it is torn or empty: another line in it, or the summary not whole at its end."""
     buckets: defaultdict[int, Counter[str]] = defaultdict(Counter)
-    summary: dict[str, int] | None = None
-    for line in text.splitlines():
-        word, *rest = line.split()
-        if word == "answers":
-            bucket, status, count = rest
-            buckets[int(bucket)][status] += int(count)
-        elif word == "summary":
-            summary = {name: int(count) for name, _, count in (pair.partition("=") for pair in rest)}
-    if summary is None:
+    *lines, last = text.splitlines() or [""]
+    ended = _SUMMARY.fullmatch(last)
+    if ended is None or not text.endswith("\n"):
         return None
+    for line in lines:
+        row = _ANSWERS.fullmatch(line)
+        if row is None:
+            return None
+        buckets[int(row[1])][row[2]] += int(row[3])
+    summary = {name: int(count) for name, count in ended.groupdict().items()}
     statuses: Counter[str] = sum(buckets.values(), Counter())
     errors = Counter(closed=summary["read"] + summary["write"], timeout=summary["timeout"], refused=summary["connect"])
     answers = tuple(Answers(at_ns=at * BUCKET_NS, outcomes=dict(buckets[at])) for at in sorted(buckets))

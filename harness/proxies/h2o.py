@@ -10,10 +10,8 @@ TOOL = "h2o"
 TEMPLATE = "h2o.conf.in"
 CONFIG = "h2o.conf"
 
-_STATUS = re.compile(rb'" (\d{3}) ')
-_FAILED = re.compile(
-    rb"in request:[^\n]*?:((?:failed to connect|connection failed|I/O error|[^:\n]*time)[^\n]*)$", re.M
-)
+_STATUS = re.compile(rb'^[^"\n]*"[^"\n]*" (\d{3}) ', re.MULTILINE)
+_FAILED = re.compile(rb"^\[[^]\n]*proxy\.c\] in request:[^\n]*:([^:\n]+)$", re.M)
 
 
 def render_config(template: str, *, port: int, upstream: str) -> str:

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from harness.engine import Wish
     from harness.model import Cell
     from harness.pytest_plugin.launcher import Launcher
+    from harness.pytest_plugin.load import Load
     from harness.pytest_plugin.recycle_run import RecycleRun, RunShelf
-    from harness.pytest_plugin.scenario import GunicornServer, H2oProxy, Load
+    from harness.pytest_plugin.scenario import GunicornServer, H2oProxy
 
 SHOWN = pytest.StashKey[list["RecycleRun | GunicornServer"]]()
 """What a test has used and a report of its failure should name."""
@@ -117,7 +118,7 @@ def recycle_wish(
     from harness.pytest_plugin.outcomes import told_by_pytest
 
     with told_by_pytest():
-        choices.check_files(recycle_cell, settings=gunicorn_settings, app_folder=gunicorn_app_folder)
+        choices.check_wish(recycle_cell, settings=gunicorn_settings, app_folder=gunicorn_app_folder)
     return Wish(
         cell=recycle_cell,
         out=recycle_out,
@@ -181,12 +182,14 @@ def gunicorn_server(
     from harness.pytest_plugin.outcomes import told_by_pytest
 
     wish = replace(recycle_wish, cell=replace(recycle_wish.cell, proxy="h2o", load="wrk"))
-    with scenario.Scene(wish, recycle_launcher.make_backend) as scene:
-        with told_by_pytest():
-            server = scene.start_gunicorn()
-        _show(request.node, server)
-        yield server
-    recycle_launcher.tidy()
+    try:
+        with scenario.Scene(wish, recycle_launcher.make_backend) as scene:
+            with told_by_pytest():
+                server = scene.start_gunicorn()
+            _show(request.node, server)
+            yield server
+    finally:
+        recycle_launcher.tidy()
 
 
 @pytest.fixture
@@ -201,8 +204,8 @@ def h2o_proxy(gunicorn_server: GunicornServer) -> H2oProxy:
 @pytest.fixture
 def load(h2o_proxy: H2oProxy) -> Load:
     """A callable that lets wrk ask ``h2o_proxy`` for a while and returns the statuses and errors that it saw."""
+    from harness.pytest_plugin.load import Load
     from harness.pytest_plugin.outcomes import told_by_pytest
-    from harness.pytest_plugin.scenario import Load
 
     with told_by_pytest():
         return Load(h2o_proxy)

@@ -130,7 +130,7 @@ def make_cell(config: pytest.Config, *, release: str, app: str | None) -> Cell:
     )
 
 
-def check_files(cell: Cell, *, settings: Path | None, app_folder: Path) -> None:
+def check_wish(cell: Cell, *, settings: Path | None, app_folder: Path) -> None:
     """UsageError where the app or the settings can't be what a project means, or the cell contradicts itself."""
     from harness.errors import UsageError
     from harness.options import BINDS, WORKERS
@@ -147,6 +147,10 @@ def check_files(cell: Cell, *, settings: Path | None, app_folder: Path) -> None:
         raise UsageError(
             what=f"recycle_cell asks the sync worker for {cell.threads} threads; it has one.",
             remedy='Use threads=1, or worker="gthread".',
+        )
+    if cell.proxy == "none" and cell.bind == "unix":
+        raise UsageError(
+            what="recycle_cell has no proxy, and wrk can't talk to a Unix socket.", remedy='Use bind="tcp", or a proxy.'
         )
     if cell.app is not None and not _APP.fullmatch(cell.app):
         raise UsageError(what=f"gunicorn_app {cell.app!r} is not module:app.", remedy='Write it as "package.wsgi:app".')

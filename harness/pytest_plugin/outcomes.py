@@ -21,6 +21,6 @@ def told_by_pytest() -> Iterator[None]:
             warnings.filterwarnings("ignore", r"unclosed <socket\.socket fd=\d+, family=1,", ResourceWarning)
             yield
     except UnrunnableError as problem:
-        pytest.skip(f"unrunnable: {' '.join(str(problem).splitlines())}")
+        raise pytest.skip.Exception(f"unrunnable: {' '.join(str(problem).splitlines())}") from None
     except HarnessError as problem:
-        pytest.fail(f"{type(problem).__name__}: {problem}", pytrace=False)
+        raise pytest.fail.Exception(f"{type(problem).__name__}: {problem}", pytrace=False) from None

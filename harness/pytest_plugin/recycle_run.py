@@ -158,8 +158,10 @@ class RunShelf:
         return run
 
     def _make(self, wish: Wish) -> RecycleRun:
-        result = run_cell(wish, make_backend=self._launcher.make_backend, say=lambda _text: None)
-        self._launcher.tidy()
+        try:
+            result = run_cell(wish, make_backend=self._launcher.make_backend, say=lambda _text: None)
+        finally:
+            self._launcher.tidy()
         if result.interrupted:
             raise KeyboardInterrupt
         return RecycleRun(path=result.path, verdict=result.verdict)

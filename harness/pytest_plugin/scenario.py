@@ -1,29 +1,26 @@
-"""gunicorn, h2o and wrk one by one, for tests that play a scenario of their own; nothing here is judged.
+"""gunicorn and h2o one by one, for tests that play a scenario of their own; nothing here is judged.
 
 A scene leaves a record too (cell, events, logs, config), only without a verdict.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, cast
 
-from harness import drive, engine, ready, stage
+from harness import engine, ready, stage
 from harness.backends import Backend
 from harness.engine import Run, Wish
 from harness.environments import Environment
-from harness.errors import SurroundingsError, UnrunnableError
-from harness.model import Event
+from harness.errors import UnrunnableError
 from harness.watch.crew import Crew
 from harness.watch.progress import Progress
 
 
-def _silent(_text: str) -> None:
+def silent(_text: str) -> None:
     """Nobody looks at a live line under pytest."""
 
 
@@ -56,11 +53,11 @@ class Scene:
         Raises:
             UnrunnableError, SurroundingsError, UsageError: as for a whole run.
         """
-        environment, problem = engine.prepare_environment(self._wish, _silent)
+        environment, problem = engine.prepare_environment(self._wish, silent)
         if environment is None:
             raise problem or UnrunnableError(what="There is no environment, and nobody said why.")
         self.environment = environment
-        self.run = engine.open_run(self._wish, environment, _silent)
+        self.run = engine.open_run(self._wish, environment, silent)
         self._closing.callback(self.run.sink.close)
         self.run.sink.listen(self.progress.hear)
         self.backend = self._make_backend(self.run.folder.run_id, self.run.folder.path)
@@ -200,73 +197,3 @@ class H2oProxy:
 
     def __repr__(self) -> str:
         return f"<h2o at {self.url}>"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadAnswers:
-    """What wrk saw: status -> answers, client error -> requests that got none."""
-
-    requests: int
-    statuses: Counter[int]
-    errors: Counter[str]
-
-
-class Load:
-    """Lets wrk ask the proxy, again and again if need be."""
-
-    def __init__(self, proxy: H2oProxy) -> None:
-        self._scene = proxy.scene
-        self._tool = drive.find_load_tool(proxy.scene.run.cell)
-        self._ended: list[Event] = []
-        proxy.scene.run.sink.listen(self._hear)
-
-    def __call__(
-        self, *, duration_s: float = 2.0, connections: int | None = None, recycles: int | None = None
-    ) -> LoadAnswers:
-        """Drive the proxy for ``duration_s`` (whole seconds, at least one) and return what wrk saw.
-
-        ``connections``: how many are open at once, as in the cell unless told. ``recycles``: stop as soon as so many
-        workers have restarted since gunicorn started.
-
-        Raises:
-            SurroundingsError: wrk or the proxy failed; what gunicorn does is told by the numbers.
-        """
-        run, now = self._scene.run, self._scene.stage
-        cell = replace(
-            now.cell,
-            duration_s=duration_s,
-            connections=connections or now.cell.connections,
-            recycles=recycles or now.cell.recycles,
-            full_duration=recycles is None,
-        )
-        (run.folder.logs / "wrk.result").unlink(missing_ok=True)  # one of an earlier load is no answer to this one
-        run.enter("load")
-        drive.run_load(
-            drive.Drive(
-                stage=replace(now, cell=cell),
-                backend=self._scene.backend,
-                progress=self._scene.progress,
-                sink=run.sink,
-                say=_silent,
-                tool=self._tool,
-                pause_probes=self._scene.crew.pause_probes,
-            )
-        )
-        return self._answers(cast(dict[str, Any], self._ended[-1].fields))
-
-    def _answers(self, ended: dict[str, Any]) -> LoadAnswers:
-        if ended["failed"] is not None:
-            raise SurroundingsError(
-                what=f"The load failed: {ended['failed']}.",
-                remedy="Read its log.",
-                log=self._scene.run.folder.logs / "wrk.error.log",
-            )
-        return LoadAnswers(
-            requests=ended["requests"],
-            statuses=Counter({int(status): count for status, count in ended["statuses"].items()}),
-            errors=Counter(ended["errors"]),
-        )
-
-    def _hear(self, event: Event) -> None:
-        if event.kind == "load" and event.fields["state"] == "ended":
-            self._ended.append(event)

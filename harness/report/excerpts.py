@@ -17,7 +17,7 @@ from typing import BinaryIO
 from harness.report.fields import clean
 from harness.stored import StoredRun
 
-READ_BYTES = 2**20
+READ_BYTES = 2**18
 """The first of each kind is wanted, and an outage repeats one line a hundred thousand times."""
 
 LINE_CHARS = 300
@@ -50,6 +50,10 @@ class Excerpt:
     log: str
     title: str
     lines: tuple[str, ...]
+    numbers: tuple[
+        int, ...
+    ]  # of each line in the log; counted from the excerpt's own start where only the end is shown
+    marked: tuple[bool, ...]  # whether the line tells of a recycle or an error
 
 
 def excerpts(stored: StoredRun) -> list[Excerpt]:
@@ -78,9 +82,7 @@ def _around(path: Path, wanted: re.Pattern[str], title: str) -> Excerpt | None:
         for line in lines:
             if wanted.search(line.text):
                 shown = [*before, line, *islice(lines, AFTER)]
-                return Excerpt(
-                    log=path.name, title=f"{title}, from line {shown[0].number}", lines=tuple(map(str, shown))
-                )
+                return _excerpt(path, f"{title}, from line {shown[0].number}", shown)
             before.append(line)
     return None
 
@@ -91,7 +93,17 @@ def _tail(path: Path) -> list[Excerpt]:
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - TAIL * LINE_CHARS * 4))
         lines = deque(_fold(stream), maxlen=TAIL)
-    return [Excerpt(log=path.name, title="its end", lines=tuple(map(str, lines)))]
+    return [_excerpt(path, "its end", list(lines))]
+
+
+def _excerpt(path: Path, title: str, shown: list[Folded]) -> Excerpt:
+    return Excerpt(
+        log=path.name,
+        title=title,
+        lines=tuple(map(str, shown)),
+        numbers=tuple(line.number for line in shown),
+        marked=tuple(bool(_RECYCLE.search(line.text) or _ERROR.search(line.text)) for line in shown),
+    )
 
 
 def _readable(path: Path) -> bool:

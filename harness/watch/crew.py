@@ -59,9 +59,14 @@ class Crew:
             self._prober.pause(way, pause_s)
 
     def stop(self) -> None:
-        """Stop all, those first whose doings the others write down; everything seen is in the sink afterwards."""
+        """Stop all, the prober first: the others see its doings. Everything seen is in the sink afterwards."""
+        if self._prober is not None:
+            self._threads.pop().stop()
+            self._prober = None
         if self._socket is not None:
             self._socket.snapshot()
+        for thread in self._threads:
+            thread.finish()
         while self._threads:
             self._threads.pop().stop()
 

@@ -29,7 +29,7 @@ class GunicornLog:
 
     def handle(self, lines: bytes, at_ns: int) -> None:
         """Emit each line; past MAX_LINES only those that say something about a process."""
-        for raw in lines.decode("utf-8", "replace").splitlines():
+        for raw in lines.decode("utf-8", "replace").removesuffix("\n").split("\n"):
             line = gunicorn.parse_log_line(raw[:MAX_TEXT])
             self._kept += 1
             if line.state is not None or self._kept <= MAX_LINES:

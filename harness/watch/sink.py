@@ -24,7 +24,8 @@ class EventSink:
         self._listeners: list[Callable[[Event], None]] = []
         self._failure: OSError | None = None
         try:
-            self._file = path.open("a", encoding="utf-8", buffering=1)
+            # a path that is no UTF-8 comes as a lone surrogate; written with a backslash it is JSON
+            self._file = path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
         except OSError as problem:
             raise self._explain(problem) from problem
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.watch.sink import EventSink
 
-WAIT_MS = 50
+WAIT_MS = 20
 
 
 class SocketWatcher:

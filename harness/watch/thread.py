@@ -28,6 +28,10 @@ class WatchThread:
         self._sink.emit("watcher", name=self.name, state="started")
         self._thread.start()
 
+    def finish(self) -> None:
+        """Ask the loop to end, without waiting for it."""
+        self._stop.set()
+
     def stop(self) -> None:
         """End the watch; whatever it still holds is emitted before this returns."""
         if self._thread.ident is None:

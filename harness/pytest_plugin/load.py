@@ -1,0 +1,82 @@
+"""wrk against the h2o of a scene, as often as a test likes, and what it saw; nothing here is judged."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from harness import drive
+from harness.errors import SurroundingsError
+from harness.model import Event
+from harness.pytest_plugin.scenario import H2oProxy, silent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadAnswers:
+    """What wrk saw: status -> answers, client error -> requests that got none."""
+
+    requests: int
+    statuses: Counter[int]
+    errors: Counter[str]
+
+
+class Load:
+    """Lets wrk ask the proxy, again and again if need be."""
+
+    def __init__(self, proxy: H2oProxy) -> None:
+        self._scene = proxy.scene
+        self._tool = drive.find_load_tool(proxy.scene.run.cell)
+        self._ended: list[Event] = []
+        proxy.scene.run.sink.listen(self._hear)
+
+    def __call__(
+        self, *, duration_s: float = 2.0, connections: int | None = None, recycles: int | None = None
+    ) -> LoadAnswers:
+        """Drive the proxy for ``duration_s`` (whole seconds, at least one) and return what wrk saw.
+
+        ``connections``: how many are open at once, as in the cell unless told. ``recycles``: stop as soon as so many
+        workers have restarted since gunicorn started.
+
+        Raises:
+            SurroundingsError: wrk or the proxy failed; what gunicorn does is told by the numbers.
+        """
+        run, now = self._scene.run, self._scene.stage
+        cell = replace(
+            now.cell,
+            duration_s=duration_s,
+            connections=connections or now.cell.connections,
+            recycles=recycles or now.cell.recycles,
+            full_duration=recycles is None,
+        )
+        (run.folder.logs / "wrk.result").unlink(missing_ok=True)  # one of an earlier load is no answer to this one
+        run.enter("load")
+        drive.run_load(
+            drive.Drive(
+                stage=replace(now, cell=cell),
+                backend=self._scene.backend,
+                progress=self._scene.progress,
+                sink=run.sink,
+                say=silent,
+                tool=self._tool,
+                pause_probes=self._scene.crew.pause_probes,
+            )
+        )
+        return self._answers(cast(dict[str, Any], self._ended[-1].fields))
+
+    def _answers(self, ended: dict[str, Any]) -> LoadAnswers:
+        if ended["failed"] is not None:
+            raise SurroundingsError(
+                what=f"The load failed: {ended['failed']}.",
+                remedy="Read its log.",
+                log=self._scene.run.folder.logs / "wrk.error.log",
+            )
+        return LoadAnswers(
+            requests=ended["requests"],
+            statuses=Counter({int(status): count for status, count in ended["statuses"].items()}),
+            errors=Counter(ended["errors"]),
+        )
+
+    def _hear(self, event: Event) -> None:
+        if event.kind == "load" and event.fields["state"] == "ended":
+            self._ended.append(event)

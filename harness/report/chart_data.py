@@ -1,0 +1,238 @@
+"""The numbers of the timeline: what was observed, as small tables of rows that a chart can draw as they are.
+
+Pure arithmetic over observations. However long the run and however many its requests, the tables stay small: answers
+are added up in bins, probes are thinned, and workers share lanes once there are too many of them. No colour, no layout.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from harness.model import Answers, Json, Observations, Probe, SocketChange, WorkerLife, is_failure, is_success
+from harness.outage import find_removal, find_vanishing, probe_failures, since_bind
+from harness.timeline import since_load_s
+
+Row: TypeAlias = dict[str, Json]
+
+MOST_BINS = 500
+"""Of time; more would be thinner than a pixel."""
+
+MOST_LANES = 48
+"""So many workers get a lane each; of more, those that did not live at the same time share one."""
+
+MOST_PROBES = 1000
+"""So many are drawn one by one; of more, only the slowest of its bin of time."""
+
+_BIN_STEPS_MS = (10, 20, 50)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tables:
+    """All that the timeline draws; times are seconds since the load began (``at``, ``from``, ``to``)."""
+
+    from_s: float
+    to_s: float
+    focus_s: float | None  # the first failure, None where nothing failed
+    gone_s: float | None  # when the socket file went away for the first time
+    bin_s: float
+    lanes: int
+    workers_share: bool  # several workers to a lane
+    phases: Mapping[str, float]
+    socket: Sequence[Row]
+    workers: Sequence[Row]
+    marks: Sequence[Row]
+    answers: Sequence[Row]
+    probes: Sequence[Row]
+
+
+def tabulate(observations: Observations) -> Tables:
+    """The tables of one run; O(events)."""
+    from_s, to_s = _span(observations)
+    lanes = _lanes(observations.lives, observations)
+    workers = [_worker(life, lane, observations, to_s) for life, lane in zip(observations.lives, lanes, strict=True)]
+    bin_s = find_bin_s(to_s - min(from_s, 0.0))
+    vanishing = find_vanishing(observations)
+    return Tables(
+        from_s=from_s,
+        to_s=to_s,
+        focus_s=_first_failure_s(observations),
+        gone_s=None if vanishing is None else _seconds(observations, vanishing.at_ns),
+        bin_s=bin_s,
+        lanes=max(lanes, default=-1) + 1,
+        workers_share=len(observations.lives) > MOST_LANES,
+        phases={name: _seconds(observations, at_ns) for name, at_ns in observations.phases.items()},
+        socket=list(_socket(observations, to_s)),
+        workers=workers,
+        marks=[mark for life, row in zip(observations.lives, workers, strict=True) for mark in _marks(life, row)],
+        answers=list(_answers(observations, bin_s)),
+        probes=_probes(observations, bin_s),
+    )
+
+
+def find_bin_s(span_s: float) -> float:
+    """The smallest round width, from 10 ms on (the tally's own), that cuts the span into MOST_BINS or fewer."""
+    scale = 1
+    while True:
+        for step_ms in _BIN_STEPS_MS:
+            width_s = step_ms * scale / 1000
+            if span_s <= width_s * MOST_BINS:
+                return width_s
+        scale *= 10
+
+
+def _span(observations: Observations) -> tuple[float, float]:
+    """From the start of the servers to the end of what is judged, however early the run ended."""
+    phases = observations.phases
+    ends = [phases[name] for name in ("closed", "ended") if name in phases] or list(phases.values())
+    start_ns = phases.get("boot", min(phases.values(), default=0))
+    seen = [probe.at_ns + probe.took_ns for probe in observations.probes] + [row.at_ns for row in observations.answers]
+    end_ns = max(ends[:1] + seen, default=start_ns)
+    from_s, to_s = _seconds(observations, start_ns), _seconds(observations, end_ns)
+    return from_s, max(to_s, from_s + 0.01)
+
+
+def _first_failure_s(observations: Observations) -> float | None:
+    failing = [row.at_ns for row in observations.answers if any(map(is_failure, row.outcomes))]
+    vanishing = find_vanishing(observations)
+    moments = failing + [probe.at_ns for probe in probe_failures(observations)]
+    moments += [] if vanishing is None else [vanishing.at_ns]
+    moments += [life.crash_ns for life in observations.lives if life.crash_ns is not None]
+    return _seconds(observations, min(moments)) if moments else None
+
+
+# --- the socket file ------------------------------------------------------------------------------------------
+
+
+def _socket(observations: Observations, to_s: float) -> Iterator[Row]:
+    """The states of the path one after the other: present, gone, or another file."""
+    changes = since_bind(observations)
+    bound = changes[0].inode if changes else None
+    states = [(change, _state(change, bound)) for change in changes]
+    kept = [pair for at, pair in enumerate(states) if at == 0 or pair[1] != states[at - 1][1]]
+    for at, (change, state) in enumerate(kept):
+        end_s = _seconds(observations, kept[at + 1][0].at_ns) if at + 1 < len(kept) else to_s
+        row: Row = {"from": _seconds(observations, change.at_ns), "to": end_s, "state": state}
+        yield row | {"what": _told(observations, change, state)}
+
+
+def _state(change: SocketChange, bound: int | None) -> str:
+    if change.action in {"deleted", "moved"} or (change.action == "snapshot" and change.inode is None):
+        return "gone"
+    return "present" if change.inode in (None, bound) else "another file"
+
+
+def _told(observations: Observations, change: SocketChange, state: str) -> str:
+    if state != "gone":
+        return state if change.inode is None else f"{state} (inode {change.inode})"
+    removal = find_removal(observations, change)
+    if removal is None:
+        return "gone; no call inside gunicorn was seen"
+    return f"deleted by {removal.culprit.role} {removal.culprit.pid} with {removal.culprit.call}"
+
+
+# --- the workers ----------------------------------------------------------------------------------------------
+
+
+def _lanes(lives: Sequence[WorkerLife], observations: Observations) -> list[int]:
+    """The lane of each worker, in the order of the lives: its own, or the first that is free again."""
+    if len(lives) <= MOST_LANES:
+        return list(range(len(lives)))
+    free_ns: list[int] = []
+    lanes = []
+    for life in lives:
+        start_ns, end_ns = life.booted_ns or 0, life.ended_ns or max(observations.phases.values(), default=0)
+        lane = next((at for at, ns in enumerate(free_ns) if ns <= start_ns), len(free_ns))
+        free_ns[lane : lane + 1] = [max(end_ns, start_ns + 1)]
+        lanes.append(lane)
+    return lanes
+
+
+def _worker(life: WorkerLife, lane: int, observations: Observations, to_s: float) -> Row:
+    moments = [ns for ns in (life.booted_ns, life.restart_ns, life.ended_ns, life.crash_ns) if ns is not None]
+    from_s = _seconds(observations, min(moments)) if moments else 0.0
+    end_s = to_s if life.ended_ns is None else _seconds(observations, life.ended_ns)
+    fate = _fate(life)
+    row: Row = {"lane": lane, "pid": life.pid, "from": from_s, "to": max(end_s, from_s), "served": life.served}
+    restart_s = None if life.restart_ns is None else _seconds(observations, life.restart_ns)
+    label = f"worker {life.pid}: {life.served:,} requests, {fate}"
+    return row | {"fate": fate, "crash": life.crash, "restart": restart_s, "label": label}
+
+
+def _fate(life: WorkerLife) -> str:
+    if life.crash is not None:
+        return "failed"
+    if life.ended_ns is None:
+        return "alive at the end"
+    return "recycled (max_requests)" if life.announced_restart else "ended"
+
+
+def _marks(life: WorkerLife, row: Row) -> Iterator[Row]:
+    """What happened to one worker, as marks on its lane."""
+    about: Row = {"lane": row["lane"], "pid": life.pid, "served": life.served}
+    if life.booted_ns is not None:
+        yield about | {"at": row["from"], "event": "boot"}
+    if life.restart_ns is not None:
+        yield about | {"at": row["restart"], "event": "recycle"}
+    if life.ended_ns is not None:
+        yield about | {"at": row["to"], "event": "exit" if life.crash is None else "failure"}
+
+
+# --- what clients saw -----------------------------------------------------------------------------------------
+
+
+def _answers(observations: Observations, bin_s: float) -> Iterator[Row]:
+    """One row a bin and outcome, as a rate, stacked upon each other: successes apart from failures."""
+    bins: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for row in observations.answers:
+        bins[_bin(observations, row, bin_s)].update(row.outcomes)
+    for at in sorted(bins):
+        below = {True: 0.0, False: 0.0}
+        for outcome in sorted(bins[at]):
+            failed, count = is_failure(outcome), bins[at][outcome]
+            rate = count / bin_s
+            start_s = round(at * bin_s, 4)
+            yield {
+                "from": start_s,
+                "to": round(start_s + bin_s, 4),
+                "outcome": outcome,
+                "failed": failed,
+                "count": count,
+                "low": round(below[failed], 1),
+                "high": round(below[failed] + rate, 1),
+            }
+            below[failed] += rate
+
+
+def _bin(observations: Observations, row: Answers, bin_s: float) -> int:
+    return int(since_load_s(observations, row.at_ns) // bin_s)
+
+
+def _probes(observations: Observations, bin_s: float) -> list[Row]:
+    probes = list(observations.probes)
+    if len(probes) <= MOST_PROBES:
+        return [_probe(observations, probe, 1) for probe in probes]
+    slowest: dict[tuple[str, str, int], tuple[Probe, int]] = {}
+    for probe in probes:
+        key = (probe.via, probe.outcome, int(since_load_s(observations, probe.at_ns) // (2 * bin_s)))
+        before, count = slowest.get(key, (probe, 0))
+        slowest[key] = (max(before, probe, key=lambda one: one.took_ns), count + 1)
+    return [_probe(observations, probe, count) for probe, count in slowest.values()]
+
+
+def _probe(observations: Observations, probe: Probe, count: int) -> Row:
+    way = "through the proxy" if probe.via == "proxy" else "straight to gunicorn"
+    return {
+        "at": _seconds(observations, probe.at_ns),
+        "ms": max(round(probe.took_ns / 1e6, 2), 0.01),
+        "way": way,
+        "outcome": probe.outcome,
+        "series": way if is_success(probe.outcome) else f"failed, {way}",
+        "count": count,
+    }
+
+
+def _seconds(observations: Observations, at_ns: int) -> float:
+    return round(since_load_s(observations, at_ns), 4)

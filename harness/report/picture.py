@@ -1,0 +1,65 @@
+"""The timeline as a picture, SVG or PNG, without a browser: for Markdown reports and the README.
+
+Needs vl-convert, the extra ``pictures``: it brings a JavaScript engine of 80 MB, which no run should have to install.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from harness.errors import SurroundingsError
+from harness.report import summary
+from harness.report.chart import Spec, draw_timeline
+from harness.report.chart_data import tabulate
+from harness.report.fields import text
+from harness.stored import StoredRun
+from harness.timeline import observe
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+VEGA_LITE = "6.4"
+"""The release of Vega-Lite whose language the specification speaks; the page's library is of the same one."""
+
+PNG_SCALE = 2.0
+
+
+def render_svg(stored: StoredRun) -> str:
+    """The picture as SVG text; UsageError without a verdict or events, SurroundingsError without vl-convert."""
+    converted: str = _converter().vegalite_to_svg(json.dumps(picture_spec(stored)), vl_version=VEGA_LITE)
+    return converted.replace("currentColor", "#1f2328") + "\n"
+
+
+def render_png(stored: StoredRun) -> bytes:
+    """The picture as PNG, two pixels a point; errors as ``render_svg``."""
+    spec = json.dumps(picture_spec(stored)).replace("currentColor", "#1f2328")
+    converted: bytes = _converter().vegalite_to_png(spec, vl_version=VEGA_LITE, scale=PNG_SCALE)
+    return converted
+
+
+def picture_spec(stored: StoredRun) -> Spec:
+    """The timeline with the verdict as its heading, on white: a picture stands without the page around it."""
+    verdict = stored.judged()
+    spec = draw_timeline(tabulate(observe(stored.cell, stored.events())))
+    answer = summary.socket_answer(verdict).sentence
+    heading: dict[str, Any] = {
+        "text": f"{summary.subject(verdict)}: {text(verdict, 'verdict')}; {answer}",
+        "subtitle": summary.setting(verdict),
+        "fontSize": 15,
+        "subtitleFontSize": 11,
+        "offset": 10,
+        "frame": "bounds",
+    }
+    return spec | {"background": "white", "padding": 10, "title": heading}
+
+
+def _converter() -> ModuleType:
+    try:
+        import vl_convert
+    except ImportError as problem:
+        raise SurroundingsError(
+            what="A picture can't be drawn without a browser: the package vl-convert-python is not installed.",
+            remedy="Install the extra: pip install 'recycle-harness[pictures]'; or open report.html, which needs nothing.",
+        ) from problem
+    return vl_convert

@@ -1,0 +1,141 @@
+"""A server that looks like gunicorn from outside and misbehaves in one chosen way; packed into a wheel by the tests.
+
+It reads the same settings file, writes the same log lines, forks workers and recycles them. BEHAVIOUR is replaced by the
+test. Only what the harness looks at is imitated; the app is called, so that a broken app shows.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+BEHAVIOUR = "good"
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\nConnection: close\r\n\r\nHello World"
+
+
+def log(text, level="INFO"):
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S +0000", time.gmtime())
+    sys.stderr.write("[%s] [%d] [%s] %s\n" % (stamp, os.getpid(), level, text))
+    sys.stderr.flush()
+
+
+def read_settings():
+    settings = {}
+    path = sys.argv[sys.argv.index("-c") + 1]
+    with open(path) as file:
+        exec(compile(file.read(), path, "exec"), settings)
+    return settings
+
+
+def bind(address):
+    if not address.startswith("unix:"):
+        host, _, port = address.partition(":")
+        listener = socket.socket()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, int(port)))
+    else:
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(address[5:])
+        os.chmod(address[5:], 0o777)
+    listener.listen(2048)
+    return listener
+
+
+class Worker:
+    def __init__(self, settings, listener):
+        self.settings = settings
+        self.listener = listener
+        self.served = 0
+        self.lock = threading.Lock()
+        self.access = open(settings["accesslog"], "a", buffering=1)
+        self.limit = settings["max_requests"]
+        if BEHAVIOUR == "recycles-early":
+            self.limit = max(1, self.limit // 4)
+        if BEHAVIOUR == "never-recycles":
+            self.limit = 0
+
+    def run(self):
+        log("Booting worker with pid: %d" % os.getpid())
+        while not self.limit or self.served < self.limit:
+            connection, _ = self.listener.accept()
+            self.answer(connection)
+        log("Autorestarting worker after current request.")
+        self.leave()
+
+    def answer(self, connection):
+        if not connection.recv(4096):
+            connection.close()
+            return
+        self.served += 1
+        if BEHAVIOUR == "hangs" and self.served > 40:
+            time.sleep(600)
+        if BEHAVIOUR == "answers-500-later" and self.served == 50:
+            connection.sendall(ANSWER.replace(b"200 OK", b"500 Oh no"))
+        else:
+            connection.sendall(ANSWER)
+        connection.close()
+        self.access.write(' - - [x] "GET / HTTP/1.1" 200 11 "-" "-" <%d>\n' % os.getpid())
+
+    def leave(self):
+        path = self.settings["bind"][5:]
+        if BEHAVIOUR == "removed-by-rm":
+            subprocess.call(["rm", path])
+        elif BEHAVIOUR == "replaces-socket":
+            bind("unix:" + path + ".new")
+            os.rename(path + ".new", path)
+        elif BEHAVIOUR == "crashes":
+            log("Exception in worker process", "ERROR")
+            sys.stderr.write('Traceback (most recent call last):\n  File "x.py", line 1, in run\nValueError: oh\n')
+            sys.stderr.flush()
+            os._exit(255)
+        elif BEHAVIOUR == "killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        log("Worker exiting (pid: %d)" % os.getpid())
+        os._exit(0)
+
+
+def spawn(settings, listener):
+    pid = os.fork()
+    if pid == 0:
+        Worker(settings, listener).run()
+    return pid
+
+
+def run():
+    if BEHAVIOUR == "dies-at-start":
+        log("Starting")
+        raise RuntimeError("this release does not start here")
+    if BEHAVIOUR == "needs-a-module":
+        import module_that_nobody_has  # noqa: F401
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the harness must not depend on a polite end
+    settings = read_settings()
+    if BEHAVIOUR == "workers-die":
+        while True:
+            pid = os.fork()
+            if pid == 0:
+                log("Booting worker with pid: %d" % os.getpid())
+                os._exit(3)
+            os.waitpid(pid, 0)
+    listener = bind(settings["bind"])
+    log("Listening at: %s" % settings["bind"])
+    live = {spawn(settings, listener) for _ in range(settings["workers"])}
+    respawned = 0
+    while live:
+        pid, status = os.waitpid(-1, 0)
+        live.discard(pid)
+        if os.WIFSIGNALED(status):
+            log("Worker (pid:%d) was sent SIGKILL!" % pid, "ERROR")
+        if BEHAVIOUR == "arbiter-dies" and respawned == 3:
+            sys.exit(7)
+        respawned += 1
+        if BEHAVIOUR == "never-respawns" and respawned > 2:
+            continue
+        live.add(spawn(settings, listener))
+    time.sleep(600)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,0 +1,77 @@
+"""Each detector is shown a server that must make it fail, and one that must not: whole runs on stub servers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.stubs import Ran, find_marked, make_wheel, needs_tools, run_harness
+
+pytestmark = needs_tools
+SMALL = ("--workers", "2", "--max-requests", "400", "--recycles", "6", "--connections", "20", "--duration", "3")
+
+
+def run_stub(tmp_path: Path, behaviour: str, *options: str) -> Ran:
+    out = tmp_path / "runs"
+    ran = run_harness(out, "reproduce", make_wheel(tmp_path, behaviour), *SMALL, *options)
+    assert find_marked(out) == [], "something was left running"
+    return ran
+
+
+def test_a_good_server_holds(tmp_path: Path) -> None:
+    ran = run_stub(tmp_path, "good", "--worker", "sync")
+    assert (ran.code, ran.verdict["verdict"]) == (0, "holds"), ran.out + ran.err
+    assert ran.verdict["counts"]["recycles"] >= 6
+    assert ran.verdict["strength"]["failure_rate_upper_95"] < 0.5
+    assert "Socket file survived" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "finding"),
+    [
+        ("removed-by-rm", "socket-deleted"),
+        ("replaces-socket", "socket-replaced"),
+        ("hangs", "permanent-outage"),
+        ("arbiter-dies", "permanent-outage"),
+        ("answers-500-later", "failed-responses"),
+        ("never-respawns", "workers-not-respawned"),
+        ("never-recycles", "max-requests-ignored"),
+        ("recycles-early", "recycled-early"),
+        ("crashes", "worker-crashed"),
+        ("killed", "worker-crashed"),
+    ],
+)
+def test_a_misbehaving_server_is_caught(tmp_path: Path, behaviour: str, finding: str) -> None:
+    ran = run_stub(tmp_path, behaviour, "--worker", "sync")
+    assert ran.verdict["verdict"] == "violated", ran.out + ran.err
+    assert finding in ran.findings, ran.out
+    if behaviour not in {"removed-by-rm", "arbiter-dies"}:
+        assert "socket-deleted" not in ran.findings
+
+
+def test_a_file_that_no_python_code_removed_was_removed_from_outside(tmp_path: Path) -> None:
+    ran = run_stub(tmp_path, "removed-by-rm", "--worker", "sync")
+    deleted = next(one for one in ran.verdict["findings"] if one["id"] == "socket-deleted")
+    assert deleted["culprit"] is None
+    assert "removed from outside gunicorn" in deleted["detail"]
+    without = run_stub(tmp_path, "removed-by-rm", "--worker", "sync", "--no-trace")
+    detail = next(one["detail"] for one in without.verdict["findings"] if one["id"] == "socket-deleted")
+    assert "tracer was off" in detail
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code", "verdict", "words"),
+    [
+        ("dies-at-start", 5, "unrunnable", "this release does not start here"),
+        ("workers-die", 5, "unrunnable", "keep dying"),
+        ("needs-a-module", 4, "error", "module_that_nobody_has"),
+    ],
+)
+def test_a_server_that_does_not_start_is_never_a_violation(
+    tmp_path: Path, behaviour: str, code: int, verdict: str, words: str
+) -> None:
+    ran = run_stub(tmp_path, behaviour, "--worker", "sync")
+    assert (ran.code, ran.verdict.get("verdict")) == (code, verdict), ran.out + ran.err
+    assert words in ran.verdict["error"]["what"]
+    assert ran.verdict["timing_s"]["total"] < 15

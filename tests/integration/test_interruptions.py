@@ -1,0 +1,101 @@
+"""Ctrl-C and kill -9 in each phase: nothing is left running, no half-written verdict, and the record so far is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.clock import wait_until
+from tests.integration.stubs import command, environ, find_marked, make_wheel, needs_tools
+
+pytestmark = needs_tools
+PHASES = ("boot", "control", "load", "settle")
+LONG = ("--worker", "sync", "--workers", "2", "--max-requests", "100000", "--duration", "2", "--full-duration")
+
+
+def start(tmp_path: Path) -> tuple[subprocess.Popen[str], Path, dict[str, str]]:
+    out = tmp_path / "runs"
+    variables = environ(RECYCLE_HARNESS_CACHE=str(tmp_path / "cache"), TMPDIR=str(make_open(tmp_path / "tmp")))
+    argv = command("reproduce", make_wheel(tmp_path, "good"), *LONG, "--out", out)
+    running = subprocess.Popen(
+        argv, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    return running, out, variables
+
+
+def make_open(folder: Path) -> Path:
+    folder.mkdir()
+    for one in (folder, *folder.parents):
+        if one.stat().st_uid == os.getuid() and one != Path("/"):
+            one.chmod(one.stat().st_mode | 0o011)
+    return folder
+
+
+def await_phase(out: Path, running: subprocess.Popen[str], phase: str) -> Path:
+    def reached() -> Path | None:
+        for events in out.glob("2*/events.jsonl"):
+            if f'"kind": "phase", "name": "{phase}"' in events.read_text():
+                return events.parent
+        return None
+
+    run = wait_until(reached, timeout_s=40, alive=lambda: running.poll() is None)
+    assert run is not None, running.communicate()
+    return run
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_keeps_its_record_and_leaves_nothing(
+    tmp_path: Path, phase: str, number: signal.Signals
+) -> None:
+    running, out, variables = start(tmp_path)
+    run = await_phase(out, running, phase)
+    running.send_signal(number)
+    output, errors = running.communicate(timeout=20)
+    assert running.returncode == 130, output + errors
+    assert find_marked(out) == []
+    assert list(Path(variables["TMPDIR"]).glob("recycle-*")) == []
+    verdict = json.loads((run / "verdict.json").read_text())
+    assert verdict["verdict"] == "inconclusive"
+    assert "interrupted" in " ".join(verdict["reasons"])
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_killed_run_is_ended_and_can_be_judged_later(tmp_path: Path, phase: str) -> None:
+    running, out, variables = start(tmp_path)
+    run = await_phase(out, running, phase)
+    running.kill()
+    running.communicate(timeout=20)
+    assert wait_until(lambda: not find_marked(out), timeout_s=10, alive=lambda: True), find_marked(out)
+    assert not (run / "verdict.json").exists()
+    cleaned = subprocess.run(command("clean"), env=variables, capture_output=True, text=True, check=True)
+    assert str(run) in cleaned.stdout
+    assert list(Path(variables["TMPDIR"]).glob("recycle-*")) == []
+    judged = subprocess.run(command("judge", run), env=variables, capture_output=True, text=True, check=False)
+    assert judged.returncode == 3, judged.stdout + judged.stderr
+    assert json.loads((run / "verdict.json").read_text())["verdict"] == "inconclusive"
+
+
+def test_clean_ends_what_a_killed_run_left_behind_even_without_its_reaper(tmp_path: Path) -> None:
+    running, out, variables = start(tmp_path)
+    await_phase(out, running, "load")
+    members = find_marked(out)
+    reapers = _children_named(running.pid, "reaper.py")
+    assert len(reapers) == 1
+    os.kill(reapers[0], signal.SIGKILL)
+    running.kill()
+    running.communicate(timeout=20)
+    assert find_marked(out), members
+    cleaned = subprocess.run(command("clean"), env=variables, capture_output=True, text=True, check=True)
+    assert "still running" in cleaned.stdout
+    assert find_marked(out) == []
+
+
+def _children_named(parent: int, name: str) -> list[int]:
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(pid) for pid in children if name.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()]

@@ -1,0 +1,277 @@
+"""The plugin in somebody else's project: their app, their settings, their pytest, as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from harness.backends.local import find_interrupted, sweep_interrupted
+from harness.clock import wait_until
+from harness.reaper import MARKER
+
+TIMEOUT_S = 60.0
+
+APP = """
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "4")])
+    return [b"shop"]
+"""
+
+SETTINGS = """
+workers = 9  # the cell's number wins
+proc_name = "cost: $5"
+
+def when_ready(server):
+    server.log.info("the shop is open")
+"""
+
+INI = """
+[pytest]
+gunicorn_app = shop.wsgi:application
+gunicorn_app_folder = src
+gunicorn_settings = conf/gunicorn.py
+"""
+
+CONFTEST = """
+from dataclasses import replace
+import pytest
+
+@pytest.fixture
+def recycle_cell(recycle_cell):
+    return replace(recycle_cell, workers=2, max_requests=64, recycles=8, connections=20, load_threads=2)
+"""
+
+SHOP_TESTS = """
+from urllib.request import urlopen
+
+def test_socket(recycle_run):
+    assert recycle_run.socket_survived
+
+def test_answers(recycle_run):
+    assert recycle_run.statuses[502] == 0
+
+def test_shop(gunicorn_server, h2o_proxy, load):
+    with urlopen(h2o_proxy.url) as answer:
+        assert answer.read() == b"shop"
+    assert load(duration_s=1, connections=2).statuses[200] > 0
+    assert "the shop is open" in (gunicorn_server.logs / "gunicorn.error.log").read_text()
+    assert gunicorn_server.live_workers == 2
+"""
+
+TWO_TESTS = """
+import pytest
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_socket(recycle_run, number, worker_id):
+    assert recycle_run.socket_survived
+    assert worker_id != "master"
+"""
+
+XFAIL_TEST = """
+from dataclasses import replace
+import pytest
+
+@pytest.fixture
+def recycle_cell(recycle_cell):
+    return replace(recycle_cell, max_requests=1_000_000, duration_s=1)
+
+@pytest.mark.xfail(strict=True, raises=AssertionError)
+def test_socket(recycle_run):
+    assert recycle_run.socket_survived
+"""
+
+BLOCKING_TEST = """
+import sys, time
+from pathlib import Path
+
+def test_blocks(gunicorn_server, h2o_proxy):
+    Path("ready.tmp").write_text(gunicorn_server.folder.name)
+    Path("ready.tmp").rename("ready")
+    sys.stdin.read()
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """A project with an app and settings of its own; ``test`` is the content of its only test module."""
+
+    folder: Path
+
+    def write(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def argv(self, arguments: Sequence[str]) -> list[str]:
+        return [sys.executable, "-m", "pytest", "-ra", "--gunicorn-out", "runs", *arguments]
+
+    def environ(self) -> dict[str, str]:
+        """Without what the pytest that runs this test leaves in its own."""
+        return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+
+    def pytest(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.argv(arguments),
+            cwd=self.folder,
+            env=self.environ(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+
+    def runs(self) -> list[Path]:
+        return sorted(path for path in (self.folder / "runs").glob("2*") if path.is_dir())
+
+    def processes(self) -> list[int]:
+        """The pids of all processes that belong to a run of this project."""
+        wanted = [f"{MARKER}={run.name}".encode() for run in self.runs()]
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/environ"):
+            try:
+                variables = entry.read_bytes().split(b"\0")
+            except OSError:
+                continue  # it has ended meanwhile, or is somebody else's
+            if any(variable.startswith(mark) for variable in variables for mark in wanted):
+                found.append(int(entry.parent.name))
+        return found
+
+    def registered(self) -> list[Path]:
+        return list((self.folder / ".pytest_cache" / "d" / ".xprocess").iterdir())
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    made = Project(folder=tmp_path)
+    made.write("src/shop/__init__.py", "")
+    made.write("src/shop/wsgi.py", APP)
+    made.write("conf/gunicorn.py", SETTINGS)
+    made.write("pytest.ini", INI)
+    made.write("tests/conftest.py", CONFTEST)
+    return made
+
+
+def test_a_projects_own_app_and_settings_are_tested(project: Project) -> None:
+    project.write("tests/test_shop.py", SHOP_TESTS)
+    done = project.pytest("--gunicorn", "19.6.0", "-W", "error")
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
+    assert "2 failed, 1 passed" in done.stdout
+    assert "FAILED tests/test_shop.py::test_socket[19.6.0] - assert False" in done.stdout
+    assert "-- gunicorn under test --" in done.stdout
+    assert "h2o over unix: violated\nsocket-deleted at " in done.stdout
+    assert len(project.runs()) == 2, "one run for both assertions, one scene"
+    assert f"\nrecord: {project.runs()[0]}\n" in done.stdout
+    config = (project.runs()[0] / "config" / "config.py").read_text()
+    assert 'proc_name = "cost: $5"' in config
+    assert "\nworkers = 2\n" in config
+    assert project.processes() == []
+    assert project.registered() == []
+
+
+def test_workers_of_xdist_do_not_meet(project: Project) -> None:
+    project.write("tests/test_two.py", TWO_TESTS)
+    done = project.pytest("-n", "2", "--dist", "each", "--gunicorn", "19.6.0", "--gunicorn-worker", "sync")
+    assert done.returncode == pytest.ExitCode.OK, done.stdout + done.stderr
+    assert "4 passed" in done.stdout
+    assert len(project.runs()) == 2, "one run for each worker"
+    assert project.processes() == []
+    assert project.registered() == []
+
+
+def test_a_release_that_does_not_exist_is_skipped_with_the_reason(project: Project) -> None:
+    project.write("tests/test_two.py", TWO_TESTS)
+    done = project.pytest("--gunicorn", "99.0.0")
+    assert done.returncode == pytest.ExitCode.OK, done.stdout + done.stderr
+    assert "2 skipped" in done.stdout
+    assert "unrunnable: " in done.stdout
+    assert "99.0.0" in done.stdout.partition("unrunnable: ")[2]
+
+
+def test_several_releases_make_several_tests(project: Project) -> None:
+    project.write("tests/test_two.py", TWO_TESTS)
+    done = project.pytest("--gunicorn", "19.5.0,19.6.0", "--gunicorn", "23.0.0", "--collect-only", "-q")
+    names = [line for line in done.stdout.splitlines() if "::" in line]
+    assert len(names) == 6
+    assert all(sum(release in name for name in names) == 2 for release in ("19.5.0", "19.6.0", "23.0.0"))
+
+
+def test_an_ini_setting_names_the_releases_where_no_option_does(project: Project) -> None:
+    project.write("tests/test_two.py", TWO_TESTS)
+    project.write("pytest.ini", INI + "gunicorn_releases = 19.5.0 19.6.0,23.0.0\n")
+    assert "6 tests collected" in project.pytest("--collect-only", "-q").stdout
+    assert "2 tests collected" in project.pytest("--collect-only", "-q", "--gunicorn", "19.6.0").stdout
+    project.write("pytest.ini", INI + "gunicorn_releases = nineteen\n")
+    refused = project.pytest("--collect-only", "-q")
+    assert refused.returncode != pytest.ExitCode.OK
+    assert "ini setting gunicorn_releases: SPEC 'nineteen' can't be used" in refused.stdout + refused.stderr
+
+
+def test_the_inconclusive_fails_even_where_a_failure_is_expected(project: Project) -> None:
+    project.write("tests/test_long.py", XFAIL_TEST)
+    done = project.pytest("--gunicorn", "19.6.0")
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
+    assert "1 failed" in done.stdout
+    assert "inconclusive: only 0 of 8 wanted recycles were seen" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--gunicorn", "nineteen"], "SPEC 'nineteen' can't be used"),
+        (["--gunicorn", "19.6.0,"], "SPEC '' can't be used"),
+        (["--gunicorn-worker", "meinheld"], "'meinheld' is not one of the worker classes"),
+        (["--gunicorn-python", "./no-python"], "no-python"),
+        (["--gunicorn-backend", "moon"], "'moon' is not one of the back ends"),
+    ],
+)
+def test_an_option_that_cannot_be_meant_is_a_usage_error(project: Project, arguments: list[str], said: str) -> None:
+    project.write("tests/test_two.py", TWO_TESTS)
+    done = project.pytest(*arguments)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+
+
+def test_without_xprocess_it_says_what_to_install(project: Project) -> None:
+    project.write("tests/test_two.py", TWO_TESTS)
+    done = project.pytest("-p", "no:xprocess", "--gunicorn", "19.6.0")
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "pip install 'recycle-harness[pytest]'" in done.stdout
+
+
+def test_settings_that_are_missing_are_named(project: Project) -> None:
+    project.write("tests/test_two.py", TWO_TESTS)
+    (project.folder / "conf" / "gunicorn.py").unlink()
+    done = project.pytest("--gunicorn", "19.6.0")
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "gunicorn_settings " in done.stdout
+    assert "there is no such file" in done.stdout
+
+
+def test_a_killed_pytest_leaves_nothing_running(project: Project) -> None:
+    project.write("tests/test_blocks.py", BLOCKING_TEST)
+    with subprocess.Popen(
+        project.argv(["-s", "--gunicorn", "19.6.0"]),
+        cwd=project.folder,
+        env=project.environ(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    ) as killed:
+        ready = project.folder / "ready"
+        try:
+            assert wait_until(ready.exists, timeout_s=TIMEOUT_S, alive=lambda: killed.poll() is None)
+            assert project.processes(), "gunicorn, its workers and h2o"
+        finally:
+            killed.kill()
+    assert wait_until(lambda: not project.processes(), timeout_s=10.0, alive=lambda: True)
+    notes = [note for note in find_interrupted() if note.name.startswith(project.runs()[0].name)]
+    assert [sweep_interrupted(note)[1] for note in notes] == [0], (
+        "what `harness clean` would find: nothing left to kill"
+    )

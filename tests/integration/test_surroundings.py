@@ -1,0 +1,123 @@
+"""Broken surroundings are errors with a cause and a remedy, never a verdict on the release."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from harness import tools
+from tests.integration.stubs import command, environ, find_marked, make_wheel, needs_tools, run_harness
+
+QUICK = ("--worker", "sync", "--workers", "2", "--max-requests", "100", "--recycles", "4", "--duration", "3")
+ROOT = os.geteuid() == 0
+
+
+@needs_tools
+@pytest.mark.skipif(not ROOT, reason="only root's h2o gives up its rights and can be shut out of a folder")
+def test_a_socket_folder_that_the_proxy_may_not_enter(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    ran = run_harness(tmp_path / "runs", "reproduce", make_wheel(tmp_path, "good"), *QUICK, TMPDIR=str(closed))
+    assert (ran.code, ran.verdict["verdict"], ran.findings) == (4, "error", set())
+    assert "may not enter" in ran.verdict["error"]["what"]
+    assert "chmod o+x" in ran.verdict["error"]["remedy"]
+
+
+@needs_tools
+def test_a_taken_port(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        ran = run_harness(tmp_path / "runs", "reproduce", make_wheel(tmp_path, "good"), *QUICK, "--port", str(port))
+    assert (ran.code, ran.verdict["verdict"]) == (4, "error")
+    assert str(port) in ran.verdict["error"]["what"]
+
+
+@pytest.mark.parametrize("absent", ["h2o", "wrk"])
+@needs_tools
+def test_a_missing_tool(tmp_path: Path, absent: str) -> None:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    present = next(name for name in tools.DEFAULT_TOOLS if name != absent)
+    found = tools.find_tool(present)
+    assert found is not None
+    (folder / present).symlink_to(found.path)
+    hidden = "import sys; from harness import tools; tools.SYSTEM_FOLDERS = (); from harness.cli import main; "
+    wheel, out = make_wheel(tmp_path, "good"), tmp_path / "runs"
+    # The cache is an empty one, so that no tool which somebody unpacked before is found there.
+    variables = environ(PATH=str(folder), RECYCLE_HARNESS_CACHE=str(tmp_path / "cache"))
+    argv = ["reproduce", str(wheel), *QUICK, "--out", str(out), "--python", sys.executable]
+    done = subprocess.run(
+        [sys.executable, "-c", f"{hidden}sys.exit(main({argv!r}))"],
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    verdict = json.loads((out / "latest" / "verdict.json").read_text())
+    assert (done.returncode, verdict["verdict"]) == (4, "error"), done.stdout + done.stderr
+    assert verdict["error"]["what"].startswith(f"{absent} is missing")
+    assert "apt-get install" in verdict["error"]["remedy"]
+
+
+@needs_tools
+@pytest.mark.skipif(not (ROOT and shutil.which("unshare")), reason="a full disk needs root, to mount a small one")
+@pytest.mark.parametrize("size", ["48k", "300k"])
+def test_a_full_disk(tmp_path: Path, size: str) -> None:
+    small = tmp_path / "small"
+    small.mkdir()
+    run = " ".join(map(repr, command("reproduce", make_wheel(tmp_path, "good"), *QUICK, "--out", small / "runs")))
+    script = (
+        f"mount -t tmpfs -o size={size} none {small} && {run}; code=$?; find {small} -name 'verdict.json*'; exit $code"
+    )
+    done = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=environ(),
+    )
+    assert done.returncode == 4, done.stdout + done.stderr
+    assert "verdict.json" not in done.stdout
+    assert "pace" in done.stderr or "bytes are free" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@needs_tools
+def test_two_runs_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+    wheel, out = make_wheel(tmp_path, "good"), tmp_path / "runs"
+    with ThreadPoolExecutor(2) as pool:
+        runs = list(pool.map(lambda _: run_harness(out, "reproduce", wheel, *QUICK, "--json"), range(2)))
+    verdicts = [json.loads(ran.out) for ran in runs]
+    assert [verdict["verdict"] for verdict in verdicts] == ["holds", "holds"]
+    assert verdicts[0]["run"] != verdicts[1]["run"]
+    assert find_marked(out) == []
+
+
+@needs_tools
+def test_a_stored_run_gets_the_same_verdict_without_any_tool(tmp_path: Path) -> None:
+    out = tmp_path / "runs"
+    run_harness(out, "reproduce", make_wheel(tmp_path, "removed-by-rm"), *QUICK)
+    stored = (out / "latest" / "verdict.json").read_text()
+    for run in (out / "latest", _bundle(out, tmp_path / "attachment.zip")):
+        judged = subprocess.run(
+            command("judge", run, "--json"), capture_output=True, text=True, check=True, env=environ(PATH=str(tmp_path))
+        )
+        assert json.loads(judged.stdout) == json.loads(stored)
+        assert judged.stderr == ""
+
+
+def _bundle(out: Path, target: Path) -> Path:
+    subprocess.run(command("bundle", out / "latest", "--out", target), check=True, capture_output=True, env=environ())
+    return target

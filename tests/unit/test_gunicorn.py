@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import ast
+from typing import Any
+
+import pytest
+
+from harness.errors import UsageError
+from harness.gunicorn import (
+    ACCESS_FORMAT,
+    DEVIATIONS,
+    REPORT_ACCESS_FORMAT,
+    SHIMS,
+    last_error,
+    parse_access,
+    parse_log_line,
+    put_before_values,
+    render_command,
+    render_config,
+    started_worker_class,
+)
+from harness.model import Cell
+from harness.places import fixtures_dir
+
+
+def _config(cell: Cell, **more: Any) -> dict[str, Any]:
+    template = (fixtures_dir() / "config.py.in").read_text()
+    asked = {"bind": "unix:/x/g.sock", "access_log": "/x/access.log", "shims": ()} | more
+    namespace: dict[str, Any] = {}
+    exec(render_config(template, cell, **asked), namespace)  # noqa: S102 - this is what gunicorn does with it
+    return namespace
+
+
+def test_the_settings_are_those_of_the_original_report() -> None:
+    config = _config(Cell(spec="19.6.0"))
+    wanted = {
+        "bind": "unix:/x/g.sock",
+        "workers": 5,
+        "threads": 5,
+        "worker_class": "sync",
+        "max_requests": 512,
+        "max_requests_jitter": 0,
+        "backlog": 2048,
+        "timeout": 30,
+        "keepalive": 2,
+        "worker_connections": 1000,
+        "umask": 0,
+        "loglevel": "info",
+        "errorlog": "-",
+        "accesslog": "/x/access.log",
+        "access_log_format": ACCESS_FORMAT,
+    }
+    assert {name: config[name] for name in wanted} == wanted
+    assert ACCESS_FORMAT.removeprefix(REPORT_ACCESS_FORMAT) == " %(p)s"
+    assert any("pid" in text for text in DEVIATIONS)
+
+
+def test_what_is_rendered_is_data_and_not_code() -> None:
+    config = _config(Cell(spec="1"), bind="unix:/x/'; raise SystemExit #$bind", access_log='/x/"\n$workers')
+    assert config["bind"] == "unix:/x/'; raise SystemExit #$bind"
+    assert config["accesslog"] == '/x/"\n$workers'
+
+
+@pytest.mark.parametrize(
+    ("worker", "threads", "wanted"),
+    [
+        ("gthread", 5, ("sync", 5)),
+        ("gthread", 1, ("gthread", 1)),
+        ("sync", 5, ("sync", 1)),
+        ("gevent", 5, ("gevent", 1)),
+    ],
+)
+def test_how_a_worker_class_is_asked_for(worker: str, threads: int, wanted: tuple[str, int]) -> None:
+    assert started_worker_class(Cell(spec="1", worker=worker, threads=threads)) == wanted
+
+
+def test_shims_come_first_and_are_python() -> None:
+    template = (fixtures_dir() / "config.py.in").read_text()
+    text = render_config(template, Cell(spec="1"), bind="x", access_log="y", shims=tuple(SHIMS))
+    assert text.index("shim hide-so-reuseport") < text.index("bind =")
+    ast.parse(text)
+
+
+def test_an_unknown_shim_is_a_clear_error() -> None:
+    with pytest.raises(UsageError, match="unknown shim 'x'.*\n.*hide-so-reuseport"):
+        _config(Cell(spec="1"), shims=("x",))
+
+
+def test_the_users_own_settings_come_before_the_cells_values() -> None:
+    template = (fixtures_dir() / "config.py.in").read_text()
+    mixed = put_before_values("workers = 99\nprice = '$5'\ndef post_fork(server, worker): ...\n", template)
+    namespace: dict[str, Any] = {}
+    exec(render_config(mixed, Cell(spec="1"), bind="b", access_log="a", shims=()), namespace)  # noqa: S102
+    assert (namespace["workers"], namespace["price"]) == (5, "$5")
+    assert namespace["post_fork"](None, None) is None, "the fixture's own hooks are left out"
+
+
+def test_the_command_is_the_module_form() -> None:
+    assert render_command("/e/bin/python", "web:app", "/r/config.py") == [
+        "/e/bin/python",
+        "-m",
+        "gunicorn.app.wsgiapp",
+        "web:app",
+        "-c",
+        "/r/config.py",
+    ]
+
+
+ARBITER, WORKER = 100, 123
+# The wording of the releases 19.3 to 27.0, as their arbiter and workers write it; the number is the process that writes.
+LINES: list[tuple[int, str, int, str | None]] = [
+    (ARBITER, "Starting gunicorn 19.6.0", ARBITER, None),
+    (ARBITER, "Listening at: unix:/tmp/x/gunicorn.sock (100)", ARBITER, None),
+    (WORKER, "Booting worker with pid: 123", WORKER, "booted"),
+    (WORKER, "Worker spawned (pid: 123)", WORKER, None),
+    (WORKER, "Autorestarting worker after current request.", WORKER, "restarting"),
+    (WORKER, "Worker exiting (pid: 123)", WORKER, "exiting"),
+    (WORKER, "Exception in worker process", WORKER, "crashed"),
+    (WORKER, "Exception in worker process:", WORKER, "crashed"),  # 19.3 adds the traceback
+    (WORKER, "Exception during worker exit:", WORKER, None),
+    (ARBITER, "WORKER TIMEOUT (pid:123)", WORKER, "timed-out"),
+    (ARBITER, "Worker with pid 123 was terminated due to signal 9", WORKER, "signalled"),  # 20.1
+    (ARBITER, "Worker with pid 123 was terminated due to signal 11", WORKER, "signalled"),
+    (ARBITER, "Worker with pid 123 was terminated due to signal 15", WORKER, "terminated"),
+    (ARBITER, "Worker (pid:123) was sent SIGKILL! Perhaps out of memory?", WORKER, "signalled"),  # 21 and later
+    (ARBITER, "Worker (pid:123) was sent SIGSEGV!", WORKER, "signalled"),
+    (ARBITER, "Worker (pid:123) was sent code 139!", WORKER, "signalled"),  # with a core dump
+    (ARBITER, "Worker (pid:123) was sent SIGTERM!", WORKER, "terminated"),
+    (ARBITER, "Worker (pid:123) exited with code 1", WORKER, "failed"),
+    (ARBITER, "Worker (pid:123) exited with code 255.", WORKER, "failed"),
+    (ARBITER, "Worker (pid:123) exited with code 3.", WORKER, "failed"),
+    (ARBITER, "Worker (pid:123) exited with code 0", ARBITER, None),
+    (ARBITER, "Dirty arbiter (pid:123) exited with code 1", ARBITER, None),
+    (ARBITER, "Handling signal: term", ARBITER, "asked-to-stop"),
+    (ARBITER, "Handling signal: int", ARBITER, "asked-to-stop"),
+    (ARBITER, "Handling signal: quit", ARBITER, "asked-to-stop"),
+    (ARBITER, "Handling signal: hup", ARBITER, "asked"),
+    (ARBITER, "Handling signal: ttou", ARBITER, "asked"),
+    (ARBITER, "Handling signal: usr2", ARBITER, "asked"),
+    (ARBITER, "Handling signal: usr1", ARBITER, None),  # re-opens the logs
+    (ARBITER, "Handling signal: chld", ARBITER, None),
+    (ARBITER, "Handling signal: winch", ARBITER, None),  # ignored unless daemonised
+    (ARBITER, "Shutting down: Master", ARBITER, "stopping"),
+    (ARBITER, "Reason: Worker failed to boot.", ARBITER, None),
+    (WORKER, "Parent changed, shutting down: <Worker 123>", WORKER, None),
+    (WORKER, "Worker graceful timeout (pid:123)", WORKER, None),
+    (WORKER, "Error handling request /Booting worker with pid: 9", WORKER, None),
+]
+
+
+@pytest.mark.parametrize(("writer", "message", "pid", "state"), LINES)
+def test_log_lines_of_all_releases(writer: int, message: str, pid: int, state: str | None) -> None:
+    text = f"[2026-11-20 19:02:04 +0000] [{writer}] [INFO] {message}"
+    line = parse_log_line(text)
+    assert (line.pid, line.state, line.level, line.text) == (pid, state, "INFO", text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Traceback (most recent call last):",
+        '  File "gunicorn/sock.py", line 123, in close',
+        "FileNotFoundError: [Errno 2] No such file or directory: '/x'",
+        "Booting worker with pid: 123",
+        "",
+        "[] [] []",
+        "[2026-11-20 19:02:04 +0000] [x] [INFO] Booting worker with pid: 123",
+    ],
+)
+def test_lines_that_are_not_gunicorns_mean_nobody(text: str) -> None:
+    line = parse_log_line(text)
+    assert (line.pid, line.level, line.state) == (None, None, None)
+
+
+def test_the_access_log_is_counted_by_worker_and_status() -> None:
+    line = b' - - [20/Nov/2026:19:02:04 +0000] "GET / HTTP/1.1" %d 11 "-" "agent" <%d>\n'
+    chunk = line % (200, 101) * 3 + line % (502, 101) + line % (200, 102) + b"half a li"
+    assert parse_access(chunk) == {(101, "200"): 3, (101, "502"): 1, (102, "200"): 1}
+
+
+def test_an_access_log_without_pids_counts_nothing() -> None:
+    assert parse_access(b' - - [20/Nov/2026] "GET / HTTP/1.1" 200 11 "-" "agent"\n') == {}
+
+
+@pytest.mark.parametrize(
+    ("tail", "said"),
+    [
+        ("", "it said nothing"),
+        ("\n \n", "it said nothing"),
+        ("hello\nworld\n", "world"),
+        ("[x] [1] [ERROR] bad\nbye\n", "[x] [1] [ERROR] bad"),
+        ("Error: class uri 'gevent' invalid\nbye\n", "Error: class uri 'gevent' invalid"),
+        ("[x] [1] [ERROR] bad\nAttributeError: module 'x' has no y\nbye\n", "AttributeError: module 'x' has no y"),
+        ("pkg.mod.CustomError: x\n", "pkg.mod.CustomError: x"),
+    ],
+)
+def test_why_a_process_ended(tail: str, said: str) -> None:
+    assert last_error(tail) == said

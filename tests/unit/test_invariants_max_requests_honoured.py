@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+
+from harness.model import FindingId, State
+from tests.unit.events import ARBITER, CELL, Record, healthy
+
+NAME = "max-requests-honoured"
+MOST = CELL.max_requests + CELL.connections + 2
+LEAST = CELL.max_requests - CELL.threads - 2
+
+
+def _ends(record: Record, served: int, at_s: float = 3.0, *, announced: bool = False) -> Record:
+    """Worker 103 ends after so many requests; 105 takes its place."""
+    record.remove("served", by_pid={"103": {"200": 60}}).served(at_s - 0.1, 103, served)
+    if announced:
+        record.log(at_s - 0.05, 103, "restarting", "Autorestarting worker after current request.")
+    record.log(at_s, 103, "exiting").live(at_s + 0.1, 104).boots(at_s + 0.2, 105).live(at_s + 0.3, 104, 105)
+    return record.cut("workers", after_s=5.9).live(5.96, 104, 105, final=True)
+
+
+def test_it_holds_where_workers_restart_in_time() -> None:
+    judgement = healthy().ask(NAME)
+    assert (judgement.state, judgement.reason) == (State.HOLDS, "2 workers restarted after 100 to 104 requests each")
+
+
+@pytest.mark.parametrize(("served", "state"), [(MOST, State.HOLDS), (MOST + 1, State.VIOLATED)])
+def test_a_worker_that_served_too_many_and_lives_is_found(served: int, state: State) -> None:
+    record = healthy().served(4.5, 104, served - 40)
+    judgement = record.ask(NAME)
+    assert judgement.state is state
+    assert [finding.id for finding in judgement.findings] == [FindingId.MAX_REQUESTS_IGNORED] * (
+        state is State.VIOLATED
+    )
+
+
+def test_jitter_allows_more() -> None:
+    record = healthy().served(4.5, 104, MOST + 50 - 40)
+    assert record.ask(NAME).state is State.VIOLATED
+    assert record.with_cell(max_requests_jitter=50).ask(NAME).state is State.HOLDS
+
+
+@pytest.mark.parametrize(("served", "early"), [(LEAST, False), (LEAST - 1, True)])
+def test_a_worker_that_ends_short_of_its_limit_is_found(served: int, *, early: bool) -> None:
+    judgement = _ends(healthy(), served, announced=True).ask(NAME)
+    assert [finding.id for finding in judgement.findings] == [FindingId.RECYCLED_EARLY] * early
+
+
+def test_lines_that_the_access_log_lost_when_the_load_ended_are_no_early_restart() -> None:
+    """At the end of the load every open connection is closed, and what was in hand may never be logged."""
+    assert _ends(healthy(), 100 - CELL.connections - 2, 4.95, announced=True).ask(NAME).findings == ()
+    assert _ends(healthy(), 100 - CELL.connections - 3, 4.95, announced=True).ask(NAME).findings
+
+
+@pytest.mark.parametrize("watcher", ["tallies", "workers", "logs"])
+def test_a_worker_that_was_badly_watched_is_not_accused(watcher: str) -> None:
+    record = _ends(healthy(), 10).remove("watcher", name=watcher, state="stopped")
+    assert record.ask(NAME).state is State.UNKNOWN
+
+
+def test_workers_of_an_arbiter_that_stops_are_not_accused() -> None:
+    assert _ends(healthy(), 10).log(2.9, ARBITER, "stopping").ask(NAME).findings == ()
+    ended = _ends(healthy(), 10).add(5.0, "arbiter", state="exited", pid=ARBITER, status=1)
+    assert ended.ask(NAME).findings == ()
+
+
+def test_a_crash_is_no_early_restart() -> None:
+    record = _ends(healthy(), 10).log(2.95, 103, "crashed", "Exception in worker process")
+    assert record.ask(NAME).findings == ()
+
+
+def test_a_worker_that_was_killed_is_no_early_restart() -> None:
+    record = _ends(healthy(), 10).remove("log", pid=103, state="exiting")
+    assert record.ask(NAME).findings == ()
+    assert record.found() == [FindingId.WORKER_CRASHED]
+
+
+def test_without_a_limit_no_worker_may_restart() -> None:
+    judgement = healthy().with_cell(max_requests=0).ask(NAME)
+    (finding,) = judgement.findings
+    assert finding.id is FindingId.RECYCLED_EARLY
+    assert finding.evidence == {"workers": [[101, 100], [102, 104]]}
+
+
+def _steady() -> Record:
+    """No worker restarts, whatever they serve."""
+    record = healthy().with_cell(max_requests=0).cut("log", after_s=0.0).cut("workers", after_s=0.0)
+    return record.cut("served", after_s=0.0).served(4.0, 101, 9000).live(5.96, 101, 102, final=True)
+
+
+def test_without_a_limit_and_a_restart_it_holds() -> None:
+    assert _steady().ask(NAME).state is State.HOLDS
+
+
+def test_without_a_limit_and_without_load_it_is_unknown() -> None:
+    assert _steady().remove("load").ask(NAME).state is State.UNKNOWN
+
+
+def test_where_nobody_came_to_the_limit_it_is_unknown() -> None:
+    judgement = _steady().with_cell(max_requests=20_000).ask(NAME)
+    assert (judgement.state, judgement.reason) == (State.UNKNOWN, "no worker came to the end of 20000 requests")
+
+
+def test_a_worker_that_booted_as_the_window_closed_did_not_end_early() -> None:
+    assert healthy().boots(5.97, 105).ask(NAME).findings == ()

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+from harness.model import FindingId, State
+from tests.unit.events import Record, healthy
+
+NAME = "workers-respawn"
+
+
+def _at_the_end(record: Record, *pids: int) -> Record:
+    return record.remove("workers", final=True).live(5.96, *pids, final=True)
+
+
+def test_it_holds_with_all_workers() -> None:
+    judgement = healthy().ask(NAME)
+    assert (judgement.state, judgement.reason) == (State.HOLDS, "2 of 2 workers lived after settling")
+
+
+def test_it_holds_with_more_workers_than_configured() -> None:
+    assert _at_the_end(healthy().boots(3.0, 105), 103, 104, 105).ask(NAME).state is State.HOLDS
+
+
+@pytest.mark.parametrize("left", [(), (103,)])
+def test_a_missing_worker_is_a_violation(left: tuple[int, ...]) -> None:
+    judgement = _at_the_end(healthy(), *left).ask(NAME)
+    (finding,) = judgement.findings
+    assert (judgement.state, finding.id) == (State.VIOLATED, FindingId.WORKERS_NOT_RESPAWNED)
+    assert finding.evidence == {"live": len(left), "configured": 2}
+
+
+def test_a_child_that_is_no_worker_replaces_none() -> None:
+    assert _at_the_end(healthy(), 103, 999).ask(NAME).state is State.VIOLATED
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        _at_the_end(healthy(), 103).remove("watcher", name="workers", state="stopped"),
+        _at_the_end(healthy(), 103).add(3.0, "watcher", name="logs", state="died", detail="x"),
+        _at_the_end(healthy(), 103).remove("phase", name="settle"),
+        _at_the_end(healthy(), 103).add(6.05, "interrupted", phase="settle"),
+        healthy().remove("workers"),
+    ],
+)
+def test_a_worker_that_may_have_been_missed_is_unknown(record: Record) -> None:
+    assert record.ask(NAME).state is State.UNKNOWN

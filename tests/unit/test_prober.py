@@ -1,0 +1,266 @@
+"""The prober against tiny servers in a thread: on loopback and on a Unix socket."""
+
+from __future__ import annotations
+
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from harness.clock import wait_until
+from harness.model import Event
+from harness.watch import prober
+from harness.watch.prober import Prober, ask, open_client
+from harness.watch.sink import EventSink
+
+Answer = Callable[[socket.socket], None]
+
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning")
+"""httpcore leaves it to the garbage collector to close a Unix socket that it could not connect."""
+
+
+def _answers(status: int, body: bytes = b"hello") -> Answer:
+    def answer(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n%s" % (status, len(body), body))
+
+    return answer
+
+
+def _closes(connection: socket.socket) -> None:
+    connection.recv(65536)
+
+
+def _resets(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+
+def _cuts_short(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+
+
+def _babbles(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(b"what?\r\n\r\n")
+
+
+@contextmanager
+def _serving(listener: socket.socket, answer: Answer | None) -> Iterator[None]:
+    """Answer each connection in turn; None is a server that accepts and never says anything."""
+    stop, held = threading.Event(), list[socket.socket]()
+    listener.settimeout(0.02)
+
+    def serve() -> None:
+        while not stop.is_set():
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                continue
+            if answer is None:
+                held.append(connection)
+                continue
+            with connection:
+                connection.settimeout(5)
+                answer(connection)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        for connection in held:
+            connection.close()
+        listener.close()
+
+
+@pytest.fixture(params=["tcp", "unix"])
+def place(request: pytest.FixtureRequest) -> Iterator[tuple[socket.socket, str]]:
+    """(listening socket, its address as the prober gets it)."""
+    with tempfile.TemporaryDirectory() as folder:  # pytest's own folders can be too deep for a socket's path
+        if request.param == "unix":
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(f"{folder}/g.sock")
+            address = f"unix:{folder}/g.sock"
+        else:
+            listener = socket.socket()
+            listener.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{listener.getsockname()[1]}"
+        with listener:
+            listener.listen(64)
+            yield listener, address
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        (_answers(200), "200"),
+        (_answers(304, b""), "304"),
+        (_answers(404), "404"),
+        (_answers(502), "502"),
+        (_closes, "closed"),
+        (_resets, "closed"),
+        (_cuts_short, "closed"),
+        (_babbles, "closed"),
+        (None, "timeout"),
+    ],
+)
+def test_how_a_request_ends(place: tuple[socket.socket, str], answer: Answer | None, outcome: str) -> None:
+    listener, address = place
+    with _serving(listener, answer), open_client(address, timeout_s=0.2) as client:
+        assert ask(client) == outcome
+
+
+def test_nobody_listens(place: tuple[socket.socket, str]) -> None:
+    listener, address = place
+    listener.close()
+    with open_client(address) as client:
+        assert ask(client) == "refused"
+
+
+def test_no_such_socket_file(tmp_path: Path) -> None:
+    with open_client(f"unix:{tmp_path}/missing.sock") as client:
+        assert ask(client) == "missing"
+
+
+def test_a_file_that_is_no_socket_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "f").touch()
+    with open_client(f"unix:{tmp_path}/f") as client:
+        assert ask(client) == "refused"
+
+
+def test_no_permission_is_another_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    import httpx
+
+    def refuse(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("denied") from PermissionError(13, "denied")
+
+    with httpx.Client(transport=httpx.MockTransport(refuse), base_url="http://x") as client:
+        assert ask(client) == "other"
+
+
+def test_the_users_proxies_are_ignored(place: tuple[socket.socket, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    listener, address = place
+    with _serving(listener, _answers(200)), open_client(address) as client:
+        assert ask(client) == "200"
+
+
+def test_every_request_has_a_connection_of_its_own(place: tuple[socket.socket, str]) -> None:
+    listener, address = place
+    requests = list[bytes]()
+
+    def keep_alive(connection: socket.socket) -> None:
+        requests.append(connection.recv(65536))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n")
+
+    with _serving(listener, keep_alive), open_client(address) as client:
+        assert [ask(client) for _ in range(3)] == ["200"] * 3
+    assert len(requests) == 3
+    assert all(b"Connection: close" in request for request in requests)
+
+
+class _Probing:
+    """A prober at work, and what it has said so far."""
+
+    def __init__(self, ways: dict[str, str], folder: Path) -> None:
+        self.events: list[Event] = []
+        self.sink = EventSink(folder / "events.jsonl")
+        self.sink.listen(self.events.append)
+        self.stop = threading.Event()
+        self.prober = Prober(ways, self.sink)
+        self.thread = threading.Thread(target=self.prober.loop, args=(self.stop,))
+
+    def __enter__(self) -> _Probing:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self.thread.join()
+        self.sink.close()
+
+    def outcomes(self, via: str) -> list[str]:
+        return [str(event.fields["outcome"]) for event in list(self.events) if event.fields.get("via") == via]
+
+
+def test_both_ways_are_probed_until_told_to_stop(place: tuple[socket.socket, str], tmp_path: Path) -> None:
+    listener, address = place
+    with (
+        _serving(listener, _answers(200)),
+        _Probing({"proxy": address, "direct": f"unix:{tmp_path}/missing.sock"}, tmp_path) as probing,
+    ):
+        assert wait_until(lambda: len(probing.outcomes("proxy")) >= 3, timeout_s=10, alive=probing.thread.is_alive)
+    assert set(probing.outcomes("proxy")) == {"200"}
+    assert set(probing.outcomes("direct")) == {"missing"}
+    assert len(probing.outcomes("direct")) >= 3
+    assert {event.kind for event in probing.events} == {"probe"}
+
+
+def test_probes_that_hang_do_not_keep_new_ones_from_starting_and_all_are_reported(
+    place: tuple[socket.socket, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prober, "PERIOD_S", 0.01)
+    monkeypatch.setattr(prober, "open_client", lambda address: open_client(address, timeout_s=0.3))
+    listener, address = place
+    with _serving(listener, None), _Probing({"direct": address}, tmp_path) as probing:
+        assert wait_until(lambda: probing.prober._waiting["direct"] >= 5, timeout_s=10, alive=probing.thread.is_alive)
+    assert len(probing.outcomes("direct")) >= 5
+    assert set(probing.outcomes("direct")) == {"timeout"}
+    starts = sorted(event.at_ns for event in probing.events)
+    assert all(int(event.fields["took_ns"]) >= 250_000_000 for event in probing.events)  # type: ignore[call-overload]
+    assert starts[4] - starts[0] < 250_000_000, "the fifth began before the first was over"
+
+
+def test_there_is_a_bound_to_the_probes_that_wait(
+    place: tuple[socket.socket, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prober, "PERIOD_S", 0.001)
+    monkeypatch.setattr(prober, "MAX_WAITING", 4)
+    monkeypatch.setattr(prober, "open_client", lambda address: open_client(address, timeout_s=0.3))
+    listener, address = place
+    with _serving(listener, None), _Probing({"direct": address}, tmp_path) as probing:
+        waiting = wait_until(
+            lambda: probing.prober._waiting["direct"] if probing.outcomes("direct") else None,
+            timeout_s=10,
+            alive=probing.thread.is_alive,
+        )
+        assert waiting is None or waiting <= 4
+    assert set(probing.outcomes("direct")) == {"timeout"}
+
+
+def test_a_paused_way_rests_and_the_other_does_not(place: tuple[socket.socket, str], tmp_path: Path) -> None:
+    listener, address = place
+    missing = f"unix:{tmp_path}/missing.sock"
+    with (
+        _serving(listener, _answers(200)),
+        _Probing({"proxy": address, "direct": missing}, tmp_path) as probing,
+    ):
+        probing.prober.pause("proxy", 60.0)
+        before = len(probing.outcomes("direct"))
+        assert wait_until(
+            lambda: len(probing.outcomes("direct")) >= before + 3, timeout_s=10, alive=probing.thread.is_alive
+        )
+    assert len(probing.outcomes("proxy")) <= 2
+
+
+def test_a_bug_in_a_probe_is_a_dead_watcher_and_not_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object) -> str:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(prober, "ask", broken)
+    with _Probing({"direct": "127.0.0.1:9"}, tmp_path) as probing:
+        assert wait_until(lambda: probing.events, timeout_s=10, alive=probing.thread.is_alive)
+    assert dict(probing.events[0].fields) == {
+        "name": "prober",
+        "state": "died",
+        "detail": "ZeroDivisionError: a bug",
+    }

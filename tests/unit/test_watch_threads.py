@@ -1,0 +1,190 @@
+"""The watchers' frame, and the two that look at files and processes of this machine (with no process of their own)."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.clock import wait_until
+from harness.model import Event
+from harness.watch import thread as watch_thread
+from harness.watch import workers
+from harness.watch.sink import EventSink
+from harness.watch.thread import WatchThread
+from harness.watch.workers import WorkerSampler, live_children
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="inotify and /proc are Linux")
+
+
+class _Sink(EventSink):
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.events: list[Event] = []
+        self.listen(self.events.append)
+
+    def said(self) -> list[tuple[str, Any]]:
+        """What the watchers said about themselves."""
+        return [(str(e.fields["state"]), e.fields.get("detail")) for e in self.events if e.kind == "watcher"]
+
+    def actions(self) -> list[str]:
+        return [str(event.fields["action"]) for event in self.events if event.kind == "socket"]
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> Iterator[_Sink]:
+    sink = _Sink(tmp_path / "events.jsonl")
+    yield sink
+    sink.close()
+
+
+@contextmanager
+def _running(loop: Callable[[threading.Event], None], sink: EventSink) -> Iterator[None]:
+    thread = WatchThread("it", loop, sink)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.stop()
+
+
+def test_a_watcher_says_when_it_starts_and_stops(sink: _Sink) -> None:
+    with _running(lambda stop: stop.wait() and None, sink):
+        assert sink.said() == [("started", None)]
+    assert sink.said() == [("started", None), ("stopped", None)]
+
+
+def test_a_watcher_that_raises_says_why_it_died_and_never_that_it_stopped(sink: _Sink) -> None:
+    def loop(stop: threading.Event) -> None:
+        raise RuntimeError("the kernel's inotify queue overflowed")
+
+    with _running(loop, sink):
+        pass
+    assert sink.said() == [("started", None), ("died", "RuntimeError: the kernel's inotify queue overflowed")]
+
+
+def test_a_watcher_that_does_not_stop_is_reported(sink: _Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch_thread, "JOIN_S", 0.01)
+    release = threading.Event()
+    with _running(lambda stop: release.wait() and None, sink):
+        pass
+    assert sink.said()[-1] == ("died", "did not stop within 0.01 s")
+    release.set()
+
+
+def test_a_watcher_that_was_never_started_can_be_stopped(sink: _Sink) -> None:
+    WatchThread("it", lambda stop: None, sink).stop()
+    assert sink.said() == []
+
+
+@linux_only
+class TestSocketWatcher:
+    @pytest.fixture
+    def path(self, tmp_path: Path) -> Path:
+        (tmp_path / "s").mkdir()
+        return tmp_path / "s" / "g.sock"
+
+    @contextmanager
+    def _watch(self, path: Path, sink: _Sink) -> Iterator[Any]:
+        from harness.watch.socket import SocketWatcher
+
+        watcher = SocketWatcher(path, sink)
+        with _running(watcher.loop, sink):
+            yield watcher
+
+    def _bind(self, path: Path) -> int:
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(path))
+        return path.lstat().st_ino
+
+    def test_bound_and_deleted(self, path: Path, sink: _Sink) -> None:
+        with self._watch(path, sink):
+            inode = self._bind(path)
+            assert wait_until(sink.actions, timeout_s=5, alive=lambda: True) == ["created"]
+            path.unlink()
+        assert sink.actions() == ["created", "deleted"]
+        assert sink.events[1].fields["inode"] == inode
+
+    def test_what_is_still_queued_at_the_end_is_not_lost(self, path: Path, sink: _Sink) -> None:
+        with self._watch(path, sink):
+            for _ in range(50):
+                path.touch()
+                path.unlink()
+        assert sink.actions() == ["created", "deleted"] * 50
+
+    def test_away_back_and_replaced(self, path: Path, sink: _Sink) -> None:
+        with self._watch(path, sink) as watcher:
+            self._bind(path)
+            path.rename(path.with_name("elsewhere"))
+            path.with_name("elsewhere").rename(path)
+            path.with_name("new").touch()
+            path.with_name("new").replace(path)
+            watcher.snapshot()
+        actions = [action for action in sink.actions() if action != "snapshot"]
+        assert actions == ["created", "moved", "created", "created"]
+        (snapshot,) = (event for event in sink.events if event.fields.get("action") == "snapshot")
+        assert snapshot.fields["inode"] == path.lstat().st_ino
+
+    def test_other_files_of_the_folder_do_not_count(self, path: Path, sink: _Sink) -> None:
+        with self._watch(path, sink):
+            path.with_name("g.sock2").touch()
+            path.with_name("g.sock2").unlink()
+        assert sink.actions() == []
+
+    def test_a_folder_that_is_moved_away_takes_the_path_with_it(self, path: Path, sink: _Sink) -> None:
+        with self._watch(path, sink) as watcher:
+            path.touch()
+            path.parent.rename(path.parent.with_name("t"))
+            watcher.snapshot()
+        assert "deleted" in sink.actions()
+        assert [e.fields["inode"] for e in sink.events if e.fields.get("action") == "snapshot"] == [None]
+
+    def test_a_queue_that_overflows_ends_the_watch(self, path: Path, sink: _Sink) -> None:
+        from inotify_simple import Event as Told
+        from inotify_simple import flags
+
+        with self._watch(path, sink) as watcher:
+            real = watcher._inotify.read
+            watcher._inotify.read = lambda timeout: [Told(-1, flags.Q_OVERFLOW, 0, "")] or real(timeout)
+            said = wait_until(lambda: sink.said()[1:], timeout_s=5, alive=lambda: True)
+        assert said == [("died", "RuntimeError: the kernel's inotify queue overflowed: events are lost")]
+
+
+@linux_only
+class TestWorkerSampler:
+    def test_nobody_has_no_children(self) -> None:
+        assert live_children(2**22 + 1) == {}
+
+    def test_a_sample_is_emitted_on_change_and_at_the_end(self, sink: _Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+        seen = iter([{1: 10}, {1: 10}, {1: 10, 2: 20}])
+        last = {1: 10, 2: 20}
+        monkeypatch.setattr(workers, "live_children", lambda _: next(seen, last))
+        with _running(WorkerSampler(os.getpid(), sink).loop, sink):
+            assert wait_until(lambda: next(seen, "over") == "over", timeout_s=5, alive=lambda: True)
+        samples = [event.fields for event in sink.events if event.kind == "workers"]
+        assert samples[0] == {"live": [[1, 10]], "final": False}
+        assert samples[-1] == {"live": [[1, 10], [2, 20]], "final": True}
+        assert len(samples) <= 3
+
+    def test_a_machine_that_stands_still_is_noticed(self, sink: _Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+        times = iter([0, 20_000_000, 5_020_000_000, 5_040_000_000])
+        stop = threading.Event()
+
+        def now() -> int:
+            at_ns = next(times, None)
+            if at_ns is None:
+                stop.set()
+            return at_ns or 5_060_000_000
+
+        monkeypatch.setattr(workers, "now_ns", now)
+        monkeypatch.setattr(workers, "live_children", lambda _: {})
+        WorkerSampler(1, sink).loop(stop)
+        stalls = [(event.at_ns, event.fields["gap_ns"]) for event in sink.events if event.kind == "stall"]
+        assert stalls == [(20_000_000, 5_000_000_000)]
