@@ -30,13 +30,15 @@ export PYTHONDONTWRITEBYTECODE :=
 SHELL := /bin/sh
 VENV_PYTHON := .venv/bin/python
 HARNESS := $(VENV_PYTHON) -m harness.makevars
-LOCK := .venv/bin/uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.10 \
-	--generate-hashes --no-emit-index-url --no-emit-find-links --no-header --quiet --output-file requirements/dev.txt
+LOCK := .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.10 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --quiet
+DEV_LOCK := --extra pytest --extra docker --group dev --output-file requirements/dev.txt
+BROWSER_LOCK := --extra pictures --group browser --constraint requirements/dev.txt --output-file requirements/browser.txt
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup tools reproduce check doctor test lint format unit integration regression bench lock upgrade clean
+.PHONY: help setup tools reproduce check doctor test lint format unit integration regression browser pictures chart bench lock upgrade clean
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -71,7 +73,7 @@ check: setup ## the same run as a test: fails where GUNICORN violates what it pr
 doctor: setup ## what is installed, what is missing, how to get it
 	@$(HARNESS) doctor
 
-test: setup tools lint unit integration regression ## all checks and tests
+test: setup tools lint unit integration regression browser ## all checks and tests
 
 lint: setup ## ruff and mypy
 	@.venv/bin/ruff check
@@ -91,14 +93,29 @@ integration: setup ## tests against small stub servers
 regression: setup tools ## tests against pinned gunicorns, h2o and wrk
 	@$(VENV_PYTHON) -m pytest tests/regression
 
+# Where Chromium can't be installed the tests skip and say so: the pages are made without it.
+browser: setup pictures ## tests of the pages in Chromium, which is installed first where we are root on Debian
+	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null \
+	  || { echo 'installing the package chromium'; apt-get -qq update \
+	  && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends chromium >/dev/null; } || true
+	@$(VENV_PYTHON) -m pytest tests/browser
+
+pictures: setup ## have what draws pictures without a browser, and what drives one
+	@.venv/bin/uv pip install --quiet --python $(VENV_PYTHON) --no-deps --require-hashes -r requirements/browser.txt
+
+chart: pictures ## re-make the charting library that travels with report.html, after an upgrade of vl-convert
+	@$(VENV_PYTHON) -m harness.report.assets
+
 bench: setup tools ## what the harness costs, as ratios in one run (minutes; ARGS='floor default watchers memory')
 	@$(VENV_PYTHON) -m bench
 
-lock: setup ## re-make requirements/dev.txt after a change of pyproject.toml; pins that still fit stay
-	@$(LOCK)
+lock: setup ## re-make requirements/*.txt after a change of pyproject.toml; pins that still fit stay
+	@$(LOCK) $(DEV_LOCK)
+	@$(LOCK) $(BROWSER_LOCK)
 
-upgrade: setup ## re-make requirements/dev.txt with the newest releases
-	@$(LOCK) --upgrade
+upgrade: setup ## re-make requirements/*.txt with the newest releases; `make chart` afterwards
+	@$(LOCK) $(DEV_LOCK) --upgrade
+	@$(LOCK) $(BROWSER_LOCK) --upgrade
 
 clean: ## remove .venv and what the checks cached here; runs and `harness clean`'s caches stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

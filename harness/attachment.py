@@ -27,7 +27,8 @@ LOG_BYTES = 5_000_000
 _KEPT_BYTES = LOG_BYTES // 2 - 512
 """Of the head, and of the tail: with the line between them it stays below LOG_BYTES, so nothing is cut twice."""
 
-_FILES = ("cell.json", "events.jsonl", "facts.json", "report.html", "report.md", "reproduce.sh", "verdict.json")
+_PAGE = "report.html"
+_FILES = ("cell.json", "events.jsonl", "facts.json", _PAGE, "report.md", "reproduce.sh", "timeline.svg", "verdict.json")
 _FOLDERS = ("config", "logs")
 _EXECUTABLE = {"reproduce.sh"}
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -42,10 +43,11 @@ class _Filter:
     scrub: Callable[[bytes], bytes]
 
     def pass_on(self, line: bytes, name: str) -> bytes:
+        """The line as it may be sent. The page is free of names by itself, and its scripts must stay as they are."""
         variable = self.find_secret(line)
         if variable is not None:
             raise _leak(name, variable)
-        return self.scrub(line)
+        return line if name.endswith(f"/{_PAGE}") else self.scrub(line)
 
 
 def bundle(run: StoredRun, target: Path | None = None) -> Path:
@@ -93,10 +95,8 @@ def _write_beside(run: StoredRun, place: Path, lines: _Filter) -> None:
 
 def _fill(archive: zipfile.ZipFile, run: StoredRun, lines: _Filter) -> None:
     sums, left = [], MOST_BYTES
-    for name in _names(run.path):
-        digest, size = _add(
-            archive, f"{run.run_id}/{name}", _lines(run.path / name, cut=name.startswith("logs/")), lines
-        )
+    for name in _names(run):
+        digest, size = _add(archive, f"{run.run_id}/{name}", _content(run, name), lines)
         sums.append(f"{digest}  {name}\n")
         left -= size
         if left < 0:
@@ -107,14 +107,25 @@ def _fill(archive: zipfile.ZipFile, run: StoredRun, lines: _Filter) -> None:
     _add(archive, f"{run.run_id}/{CHECKSUMS}", iter(["".join(sums).encode()]), None)
 
 
-def _names(folder: Path) -> list[str]:
+def _content(run: StoredRun, name: str) -> Iterator[bytes]:
+    """A file's lines. The page is made afresh: it then says what the record says, whoever has sent it on before."""
+    if name == _PAGE:
+        from harness.report.as_html import render_html
+
+        return iter(render_html(run).encode("utf-8", "backslashreplace").splitlines(keepends=True))
+    return _lines(run.path / name, cut=name.startswith("logs/"))
+
+
+def _names(run: StoredRun) -> list[str]:
     """What goes in, sorted, as ``config/h2o.conf``; links, sockets and temporary files stay out."""
+    folder = run.path
     found = [folder / name for name in _FILES]
     for top in _FOLDERS:
         if not (folder / top).is_symlink():
             found += (folder / top).rglob("*")
     kept = (path for path in found if path.is_file() and not path.is_symlink() and not path.name.startswith("."))
-    return sorted(path.relative_to(folder).as_posix() for path in kept)
+    names = {path.relative_to(folder).as_posix() for path in kept} - {_PAGE}
+    return sorted(names | ({_PAGE} if run.verdict is not None else set()))
 
 
 def _add(archive: zipfile.ZipFile, name: str, content: Iterator[bytes], lines: _Filter | None) -> tuple[str, int]:

@@ -10,10 +10,11 @@ from types import FrameType
 from typing import NoReturn
 
 from harness import commands, errors
+from harness.campaign.choices import add_matrix_options
 from harness.options import add_run_options
 from harness.places import harness_version
 
-FORMATS = ("md", "json", "junit")
+FORMATS = ("md", "html", "json", "junit", "svg", "png")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -46,16 +47,18 @@ def make_parser() -> argparse.ArgumentParser:
         "and says what broke.",
         epilog="Exit codes of reproduce: 0 a verdict was reached, 1 not what --expect says, 2 wrong usage, "
         "3 inconclusive, 4 error, 5 unrunnable, 130 interrupted. "
-        "Of check: 0 holds, 1 violated, 2 wrong usage, 125 anything else.",
+        "Of check: 0 holds, 1 violated, 2 wrong usage, 125 anything else. "
+        "Of matrix: 0 all as expected, 1 something is not, else as of reproduce.",
     )
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
     names = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_run(names, "reproduce", "one run; prints the verdict and where the record lies")
     _add_run(names, "check", "the same run as a test, for scripts and `git bisect run`")
+    add_matrix_options(_add(names, "matrix", "many cells, a table at the end; compares it with what is expected"))
     judge = _add(names, "judge", "judges a stored run again, from its events alone")
     _add_run_argument(judge)
     judge.add_argument("--json", action="store_true", help="print verdict.json instead of text")
-    report = _add(names, "report", "renders a stored run")
+    report = _add(names, "report", "renders a stored run or matrix")
     _add_run_argument(report)
     report.add_argument(
         "--format",

@@ -49,7 +49,28 @@ def _run(options: argparse.Namespace, *, check: bool) -> int:
     if result.interrupted:
         return errors.EXIT_INTERRUPTED
     found = frozenset(finding.id.value for finding in result.verdict.findings)
-    return exit_code(result.verdict.outcome, found, check=check, expect=options.expect)
+    code = exit_code(result.verdict.outcome, found, check=check, expect=options.expect)
+    _tell_github(result.path, as_wished=code == errors.EXIT_OK)
+    return code
+
+
+def _tell_github(path: Path, *, as_wished: bool) -> None:
+    """Under GitHub Actions: annotations on the job, and a summary on its page. A summary that fails changes nothing."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    from harness.report.github import render_annotations, render_job_summary
+    from harness.store import load_run
+
+    with load_run(path) as stored:
+        sys.stderr.write(render_annotations(stored, as_wished=as_wished))
+        page = os.environ.get("GITHUB_STEP_SUMMARY")
+        if not page:
+            return
+        try:
+            with Path(page).open("a", encoding="utf-8", errors="backslashreplace") as stream:
+                stream.write(render_job_summary(stored))
+        except OSError as problem:
+            print(f"The job summary {page} could not be written: {problem.strerror}.", file=sys.stderr)
 
 
 def exit_code(outcome: Outcome, found: frozenset[str], *, check: bool, expect: frozenset[str] | None) -> int:
@@ -117,14 +138,24 @@ def _compare(before: Mapping[str, Json] | None, now: Mapping[str, Json]) -> None
         )
 
 
+def matrix(options: argparse.Namespace) -> int:
+    """`harness matrix`: many cells; 0 where each is as the expectations file says."""
+    from harness.campaign.command import run_matrix
+
+    return run_matrix(options)
+
+
 def report(options: argparse.Namespace) -> int:
     """`harness report RUN`: one format to standard output, several as files into the run's folder or --out."""
-    from harness.report import FILES, FORMATS
+    from harness.report import FILES, FORMATS, PICTURES
+    from harness.report.matrices import is_matrix
     from harness.store import RunFolder, load_run
 
+    if is_matrix(options.run):
+        return _report_matrix(options)
     with load_run(options.run) as stored:
         if len(options.format) == 1 and options.out is None:
-            sys.stdout.write(FORMATS[options.format[0]](stored))
+            _print(FORMATS[options.format[0]](stored))
             return errors.EXIT_OK
         target = options.out or stored.path
         if stored.unpacked is not None and options.out is None:
@@ -132,9 +163,42 @@ def report(options: argparse.Namespace) -> int:
                 what="An attachment is never written to.", remedy="Name a folder for the reports with --out."
             )
         target.mkdir(parents=True, exist_ok=True)
-        for name in options.format:
-            print(RunFolder(path=target).write_text(FILES[name], FORMATS[name](stored)))
+        for name in sorted(options.format, key=lambda name: name not in PICTURES):  # the Markdown report shows them
+            rendered = FORMATS[name](stored)
+            content = rendered if isinstance(rendered, bytes) else rendered.encode("utf-8", "backslashreplace")
+            print(RunFolder(path=target).write_bytes(FILES[name], content))
     return errors.EXIT_OK
+
+
+def _report_matrix(options: argparse.Namespace) -> int:
+    """The same for a stored matrix."""
+    from harness.matrix.document import FILE
+    from harness.report.matrices import FILES, FORMATS, load_matrix
+    from harness.store import RunFolder
+
+    unknown = [name for name in options.format if name not in FORMATS]
+    if unknown:
+        raise errors.UsageError(
+            what=f"A matrix has no format {', '.join(unknown)}.", remedy=f"Its formats are {', '.join(FORMATS)}."
+        )
+    stored = load_matrix(options.run)
+    if len(options.format) == 1 and options.out is None:
+        _print(FORMATS[options.format[0]](stored))
+        return errors.EXIT_OK
+    target = options.out or (options.run if options.run.is_dir() else options.run.parent)
+    target.mkdir(parents=True, exist_ok=True)
+    for name in options.format:
+        print(RunFolder(path=target).write_text(FILES.get(name, FILE), FORMATS[name](stored)))
+    return errors.EXIT_OK
+
+
+def _print(rendered: str | bytes) -> None:
+    """On standard output; a picture as it is, which is made to be redirected."""
+    if isinstance(rendered, str):
+        sys.stdout.write(rendered)
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(rendered)
 
 
 def bundle(options: argparse.Namespace) -> int:

@@ -31,6 +31,9 @@ SETTLE_S = 10.0
 """How long a service may take to come back to full number and to answer again. gunicorn spawns a missing worker
 within a second; a slow app takes its boot time on top."""
 
+STEADY_S = 0.1
+"""So long the same workers must have lived, and none be about to end, before the service counts as settled."""
+
 LINGER_S = 3.5
 """Connections that the proxy holds open to gunicorn may be answered although the path is gone. Without requests they
 are closed after keepalive (2 s), which gunicorn looks at once a second; so long the probes through the proxy pause."""
@@ -172,7 +175,7 @@ def _has_settled(drive: Drive, started_ns: int) -> bool:
         return False
     if progress.arbiter_ended:
         return not any(ok for way in probes for ok in way)
-    if progress.live_workers < stage.cell.workers:
+    if progress.live_workers < stage.cell.workers or progress.steady_s < STEADY_S:
         return False
     if all(all(way[-ENOUGH_PROBES:]) for way in probes):
         return True

@@ -130,7 +130,7 @@ def _recording(run: Run) -> Iterator[None]:
         run.sink.emit("interrupted", phase=run.phase)
     except HarnessError as problem:
         outcome = Outcome.UNRUNNABLE if isinstance(problem, UnrunnableError) else Outcome.ERROR
-        log = str(problem.log.relative_to(run.folder.path)) if problem.log else None
+        log = _keep_log(run, problem.log) if problem.log else None
         what = " ".join([problem.what, *getattr(problem, "__notes__", [])])
         run.sink.emit(
             "fault", outcome=outcome.value, type=type(problem).__name__, what=what, remedy=problem.remedy, log=log
@@ -145,6 +145,17 @@ def _recording(run: Run) -> Iterator[None]:
             remedy="Report it, with this record.",
             log="logs/harness.traceback.log",
         )
+
+
+def _keep_log(run: Run, log: Path) -> str:
+    """A log's name inside the record; one that lies elsewhere (what the installer said) is copied into it."""
+    if log.is_relative_to(run.folder.path):
+        return str(log.relative_to(run.folder.path))
+    try:
+        shutil.copyfile(log, run.folder.logs / "install.log")
+    except OSError:
+        return str(log)  # it can't be kept, but it is where it was
+    return "logs/install.log"
 
 
 def _experiment(run: Run, environment: Environment, make_backend: Callable[[str, Path], Backend]) -> None:

@@ -97,8 +97,12 @@ class _Wish:
         return fit(self.catalogue, found, self.request, release=self.source.version, worker=self.worker)
 
 
-def prepare(spec: Spec, *, python: str | None, worker: str, say: Callable[[str], None]) -> Environment:
+def prepare(
+    spec: Spec, *, python: str | None, worker: str, say: Callable[[str], None], catalogue: Catalogue | None = None
+) -> Environment:
     """The environment for a SPEC: found in the cache, or built now. ``say`` is told what takes time.
+
+    ``catalogue``: what is known about releases, where it is not the one that is packed with the harness.
 
     UnrunnableError if this gunicorn can't be installed here (NoInterpreterError: only for want of a Python);
     SurroundingsError for index, disk, git; UsageError for a ``python`` or a revision that doesn't exist.
@@ -111,7 +115,7 @@ def prepare(spec: Spec, *, python: str | None, worker: str, say: Callable[[str],
         if isinstance(spec, Latest):
             spec = Release(version=installer.newest_release(base=Path(sys.executable), cwd=envs))
         source = describe_source(spec)
-        catalogue = load_catalogue()
+        catalogue = load_catalogue() if catalogue is None else catalogue
         wish = _Wish(source=source, request=request, worker=worker, catalogue=catalogue, memory=memory, say=say)
         _refuse_hopeless(wish)
         return _prepare_wish(wish, envs)

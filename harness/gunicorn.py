@@ -15,6 +15,12 @@ from string import Template
 from harness.errors import UsageError
 from harness.model import Cell
 
+WORKERS = ("gthread", "sync", "gevent", "eventlet", "tornado", "asgi")
+"""The worker classes of the contract, and the ASGI worker that recent releases bring along."""
+
+THREADED = "gthread"
+"""The one worker class for which ``threads`` means something."""
+
 REPORT_ACCESS_FORMAT = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
 ACCESS_FORMAT = REPORT_ACCESS_FORMAT + " %(p)s"
 
@@ -24,12 +30,36 @@ DEVIATIONS = (
     "HOME: a folder of this run alone, because recent releases keep a control socket there",
 )
 
+_HIDE_SO_REUSEPORT = """\
+import socket  # shim hide-so-reuseport: this kernel refuses SO_REUSEPORT on a Unix socket
+import types
+
+import gunicorn.sock
+
+
+class _View(types.ModuleType):
+    def __getattr__(self, name):  # from gunicorn.sock alone: gevent can't do without it
+        if name == "SO_REUSEPORT":
+            raise AttributeError(name)
+        return getattr(socket, name)
+
+
+gunicorn.sock.socket = _View("socket")
+"""
+
+_KEEP_LEADING_SLASH = """\
+import gunicorn.util  # shim keep-leading-slash: this release binds tmp/x where it is told unix:/tmp/x
+
+_parse_address = gunicorn.util.parse_address
+gunicorn.util.parse_address = lambda address, *more: _parse_address(address.replace("unix:/", "unix:///", 1), *more)
+"""
+
+_RUN_BY_NAME = "run-by-name"
+
 SHIMS: Mapping[str, str] = {
-    "hide-so-reuseport": (
-        "import socket  # shim hide-so-reuseport: this kernel refuses SO_REUSEPORT on a Unix socket\n"
-        'if hasattr(socket, "SO_REUSEPORT"):\n'
-        "    del socket.SO_REUSEPORT\n"
-    ),
+    "hide-so-reuseport": _HIDE_SO_REUSEPORT,
+    "keep-leading-slash": _KEEP_LEADING_SLASH,
+    _RUN_BY_NAME: "# shim run-by-name: this release has no module that can be run, so its entry point is called\n",
 }
 """What some releases need to start at all on a recent system, as lines at the head of the settings file."""
 
@@ -40,9 +70,14 @@ def started_worker_class(cell: Cell) -> tuple[str, int]:
     As in the original report, thread workers are asked for as ``sync`` with several threads; with one thread
     gunicorn would then really choose its sync worker, so that case names ``gthread``.
     """
-    if cell.worker == "gthread":
-        return ("sync" if cell.threads > 1 else "gthread"), cell.threads
+    if cell.worker == THREADED:
+        return ("sync" if cell.threads > 1 else THREADED), cell.threads
     return cell.worker, 1
+
+
+def fixture_app(worker: str) -> str:
+    """The app under test for a worker class, as ``module:app``: WSGI, or its ASGI twin."""
+    return "asgi:app" if worker == "asgi" else "web:app"
 
 
 def render_config(template: str, cell: Cell, *, bind: str, access_log: str, shims: Sequence[str]) -> str:
@@ -78,9 +113,11 @@ def put_before_values(settings: str, template: str) -> str:
     return settings.replace("$", "$$") + "\n\n" + values + "\n"
 
 
-def render_command(python: str, app: str, config: str) -> list[str]:
-    """The argv that starts the arbiter: the module form works in every release, wherever the environment lies."""
-    return [python, "-m", "gunicorn.app.wsgiapp", app, "-c", config]
+def render_command(python: str, app: str, config: str, shims: Sequence[str] = ()) -> list[str]:
+    """The argv that starts the arbiter: the module form, which works wherever the environment lies."""
+    by_name = ["-c", "from gunicorn.app.wsgiapp import run; run()"]
+    form = by_name if _RUN_BY_NAME in shims else ["-m", "gunicorn.app.wsgiapp"]
+    return [python, *form, app, "-c", config]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +130,7 @@ class LogLine:
     state: str | None
 
 
-_HEAD = re.compile(r"^\[[^]]*\] \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] (?P<text>.*)$")
+_HEAD = re.compile(r"^(?:\[[^]]*\]|[-0-9]{10} [:0-9]{8}) \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] (?P<text>.*)$")
 _NAMED_PID = re.compile(r"\bpid:? ?(\d+)")
 _STATES = (
     ("booted", re.compile(r"^Booting worker with pid")),

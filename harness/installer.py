@@ -14,6 +14,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
 
@@ -69,6 +70,14 @@ class WrongPythonError(UnrunnableError):
     """A distribution's metadata exclude the interpreter; ``wants`` is a PEP 440 specifier ("" where not told)."""
 
     wants: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A release on the index, and when (UTC) its first file came there."""
+
+    version: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +176,34 @@ def newest_release(*, base: Path, cwd: Path) -> str:
             remedy="name a release (19.6.0) instead of latest, or mend the connection to the package index",
         )
     return found["version"]
+
+
+def look_up(specifier: str, *, base: Path, cwd: Path, refresh: bool) -> Upload | None:
+    """The newest final release of gunicorn within a PEP 440 specifier, with its date; None where there is none.
+
+    ``base`` as for ``newest_release``. SurroundingsError where the index can't be reached, or tells no dates.
+    """
+    output = ["--quiet", "--no-deps", "--no-header", "--format", "pylock.toml"]
+    target = [
+        "--python",
+        str(base),
+        "--python-version",
+        "3.99",
+        *(["--refresh-package", "gunicorn"] if refresh else []),
+    ]
+    done = _run_uv(["pip", "compile", *output, *target, "-"], cwd, stdin=f"gunicorn{specifier}\n")
+    if done.status != 0 and classify(done.stderr) is Complaint.NO_SUCH_VERSION:
+        return None
+    if done.status != 0:
+        raise _complain(done, "the releases of gunicorn can't be listed", SurroundingsError)
+    version = re.search(r'^version = "(?P<version>[^"]+)"$', done.stdout, re.MULTILINE)
+    uploads = re.findall(r"\bupload-time = (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)", done.stdout)
+    if version is None or not uploads:
+        raise SurroundingsError(
+            what="the package index tells no upload times of gunicorn's files",
+            remedy="name an index in UV_DEFAULT_INDEX whose pages carry them (PEP 700)",
+        )
+    return Upload(version=version["version"], at=datetime.fromisoformat(min(uploads)).replace(tzinfo=timezone.utc))
 
 
 def download_python(version: str, *, cwd: Path) -> str | None:

@@ -15,10 +15,14 @@ _CRASH_STATES = {"signalled", "failed", "timed-out"}
 TIMED_OUT = "WORKER TIMEOUT"
 """How the crash of a worker begins that the arbiter found silent for too long."""
 
+LATE_NS = 1_000_000_000
+"""gunicorn looks at least once a second whether a worker is missing."""
+
 SILENT_END = "a signal (it ended without a word in the log)"
 """The crash of a worker of which the arbiter says nothing: releases before 20.1 don't log how their workers end."""
 
 UNNAMED = "unhandled exception"
+_HEAD = re.compile(r"^.*?\[\d+\] \[[A-Z]+\] ")
 _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?::|$)")
 
 
@@ -45,7 +49,7 @@ class Lives:
         self._live: set[int] | None = None
         self._sampled_ns = 0
         self._traceback_of: _Life | None = None
-        self._samples: list[frozenset[int]] = []
+        self._samples: list[tuple[int, frozenset[int]]] = []
 
     def see(self, at_ns: int, live: set[int]) -> None:
         """A sample: exactly these children are alive now."""
@@ -59,16 +63,19 @@ class Lives:
             life.last_seen_ns = at_ns
             life.booted_ns = life.booted_ns or at_ns
         self._live = live
-        self._samples.append(frozenset(live))
+        self._samples.append((at_ns, frozenset(live)))
 
     def forget_samples(self) -> None:
         """What was sampled so far does not count for ``fewest_workers``: the workers were still booting."""
-        self._samples = [frozenset(self._live)] if self._live else []
+        self._samples = [(self._sampled_ns, frozenset(self._live))] if self._live else []
 
     def fewest_workers(self) -> int | None:
         """The fewest workers that lived at one time; None where nobody sampled."""
-        workers = {life.pid for life in [*self._past, *self._lives.values()] if life.worker}
-        return min((len(sample & workers) for sample in self._samples), default=None)
+        workers = self._workers()
+        return min((len(sample & workers) for _, sample in self._samples), default=None)
+
+    def _workers(self) -> set[int]:
+        return {life.pid for life in [*self._past, *self._lives.values()] if life.worker}
 
     def read_line(self, at_ns: int, pid: int | None, state: str | None, text: str) -> None:
         """A line of the error log; the lines of a traceback carry no pid and belong to the last crash announced."""
@@ -93,7 +100,7 @@ class Lives:
             self._crash(life, at_ns, UNNAMED)
             self._traceback_of = life if life.crash == UNNAMED else None
         elif state in _CRASH_STATES:
-            self._crash(life, at_ns, text.partition("] [")[2].partition("] ")[2].partition("] ")[2] or text)
+            self._crash(life, at_ns, _HEAD.sub("", text))
 
     def count(self, at_ns: int, pid: int, served: int) -> None:
         """``served`` more answers of this worker stand in the access log."""
@@ -103,10 +110,16 @@ class Lives:
         life.last_seen_ns = max(at_ns, life.last_seen_ns)
 
     def live_workers(self) -> int | None:
-        """Workers alive in the last sample; None where nobody sampled."""
+        """The most workers that lived at one time in the last LATE_NS; None where nobody sampled.
+
+        A worker that ends in the very last moment has not had the time to be replaced.
+        """
         if self._live is None:
             return None
-        return sum(self._lives[pid].worker for pid in self._live)
+        late_ns, workers = self._sampled_ns - LATE_NS, self._workers()
+        before = [sample for at_ns, sample in self._samples if at_ns < late_ns][-1:]
+        late = before + [sample for at_ns, sample in self._samples if at_ns >= late_ns]
+        return max(len(sample & workers) for sample in late)
 
     def close(self, *, log_complete: bool) -> tuple[WorkerLife, ...]:
         """All workers, by time of boot. ``log_complete``: the log was read to its end, so silence says something."""

@@ -218,7 +218,7 @@ class Observations:
     probes: tuple[Probe, ...]
     answers: tuple[Answers, ...]
     lives: tuple[WorkerLife, ...]
-    live_at_end: int | None
+    live_at_end: int | None  # the most at one time in the last second
     fewest_live: int | None
     load: LoadResult | None
     watchers: Mapping[str, str]  # name -> "stopped" (saw the whole window), "started" or "died: why"

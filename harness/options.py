@@ -6,19 +6,30 @@ Everything that can't be meant is refused here, before anything is prepared. Wha
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
+from harness import gunicorn
 from harness.engine import Wish
 from harness.errors import UsageError
+from harness.gunicorn import THREADED
 from harness.model import Cell, FindingId
 from harness.proxies import PROXIES
 
-WORKERS = ("gthread", "sync")
+WORKERS = gunicorn.WORKERS
 BINDS = ("unix", "tcp")
 LOADS = ("wrk",)
 BACKENDS = ("local",)
 DEFAULTS = Cell(spec="")
+PROFILES: Mapping[str, Cell] = {
+    "default": DEFAULTS,
+    "quick": replace(DEFAULTS, workers=2, max_requests=64, recycles=8, load_threads=2, connections=20),
+}
+"""Named defaults. ``quick`` has fewer and shorter worker lives, for many cells; ``python -m bench profiles`` compares
+its verdicts with those of the original report's settings. Its connections are few because two workers that boot again
+after 64 requests each let the report's 200 queue up beyond every client's patience."""
+
 HOLDS = "holds"
 LONGEST_S = 3600.0
 LAST_PORT = 65535
@@ -29,18 +40,40 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("spec", metavar="SPEC", help="a release (19.6.0), latest, a path, or git+file:///path@rev")
     cell = parser.add_argument_group("the cell")
     _choice(cell, "--worker", WORKERS, "worker class")
-    _number(cell, "--threads", at_least(1), "threads per worker (gthread)")
+    _choice(cell, "--proxy", tuple(PROXIES), "the reverse proxy")
     _number(cell, "--workers", at_least(1), "worker processes")
+    add_cell_options(cell)
+    run = parser.add_argument_group("the run")
+    add_way_options(run)
+    run.add_argument("--port", type=port, metavar="N", help="the proxy's port; a free one if left out")
+    run.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where records go [%(default)s]")
+    run.add_argument("--json", action="store_true", help="print verdict.json instead of text")
+    run.add_argument(
+        "--expect", type=expectation, metavar="WHAT", help="'holds', or finding ids that must all be there"
+    )
+
+
+def add_cell_options(cell: argparse._ArgumentGroup) -> None:
+    """What else makes the cell; a matrix gives it to all its cells."""
+    cell.add_argument(
+        "--profile",
+        choices=tuple(PROFILES),
+        default="default",
+        help=f"named defaults of the options below: {', '.join(PROFILES)} [default]",
+    )
+    _number(cell, "--threads", at_least(1), "threads per worker (gthread)")
     _number(cell, "--max-requests", at_least(0), "requests after which a worker restarts")
     _number(cell, "--max-requests-jitter", at_least(0), "at most so many more, drawn for each worker")
     _choice(cell, "--bind", BINDS, "what gunicorn listens on")
-    _choice(cell, "--proxy", tuple(PROXIES), "the reverse proxy")
     _choice(cell, "--load", LOADS, "the load generator")
     _number(cell, "--load-threads", at_least(1), "the load generator's threads")
     _number(cell, "--connections", at_least(1), "its open connections")
     cell.add_argument("--app", metavar="MODULE:APP", help="your own WSGI app, importable from this folder")
     cell.add_argument("--settings", type=Path, metavar="FILE", help="your own gunicorn settings; the cell's values win")
-    run = parser.add_argument_group("the run")
+
+
+def add_way_options(run: argparse._ArgumentGroup) -> None:
+    """How a run is made; a matrix makes all its runs so."""
     run.add_argument(
         "--duration",
         type=seconds,
@@ -52,33 +85,34 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     _number(run, "--recycles", at_least(1), "how many worker restarts are enough")
     run.add_argument("--python", metavar="PYTHON", help="interpreter for gunicorn: 3.6, python3.6 or a path")
     _choice(run, "--backend", BACKENDS, "where the processes live")
-    run.add_argument("--port", type=port, metavar="N", help="the proxy's port; a free one if left out")
     run.add_argument("--no-trace", dest="trace", action="store_false", help="leave the unlink tracer out of gunicorn")
-    run.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where records go [%(default)s]")
-    run.add_argument("--json", action="store_true", help="print verdict.json instead of text")
-    run.add_argument(
-        "--expect", type=expectation, metavar="WHAT", help="'holds', or finding ids that must all be there"
-    )
 
 
 def make_wish(options: argparse.Namespace) -> Wish:
     """The cell and the run that the options describe; UsageError where they contradict each other."""
-    threads = 1 if options.worker == "sync" else options.threads
+    profile = PROFILES[options.profile]
+
+    def number(field: str) -> int:
+        """As it was given, else as the profile has it."""
+        value: int | None = getattr(options, field)
+        default: int = getattr(profile, field)
+        return default if value is None else value
+
     cell = Cell(
         spec=options.spec,
         worker=options.worker,
-        threads=DEFAULTS.threads if threads is None else threads,
-        workers=options.workers,
-        max_requests=options.max_requests,
-        max_requests_jitter=options.max_requests_jitter,
+        threads=number("threads") if options.worker == THREADED else 1,
+        workers=number("workers"),
+        max_requests=number("max_requests"),
+        max_requests_jitter=number("max_requests_jitter"),
         bind=options.bind,
         proxy=options.proxy,
         load=options.load,
-        load_threads=options.load_threads,
-        connections=options.connections,
+        load_threads=number("load_threads"),
+        connections=number("connections"),
         duration_s=options.duration,
         full_duration=options.full_duration,
-        recycles=options.recycles,
+        recycles=number("recycles"),
         backend=options.backend,
         port=options.port,
         trace=options.trace,
@@ -88,11 +122,44 @@ def make_wish(options: argparse.Namespace) -> Wish:
     return Wish(cell=cell, out=options.out, python=options.python, settings=options.settings)
 
 
+def run_arguments(wish: Wish) -> list[str]:
+    """The arguments of `harness reproduce` that make this very wish again: the inverse of ``make_wish``."""
+    cell = wish.cell
+    values: dict[str, object] = {
+        "--worker": cell.worker,
+        "--proxy": cell.proxy,
+        "--workers": cell.workers,
+        "--threads": cell.threads,
+        "--max-requests": cell.max_requests,
+        "--max-requests-jitter": cell.max_requests_jitter,
+        "--bind": cell.bind,
+        "--load": cell.load,
+        "--load-threads": cell.load_threads,
+        "--connections": cell.connections,
+        "--app": cell.app,
+        "--settings": wish.settings,
+        "--duration": cell.duration_s,
+        "--recycles": cell.recycles,
+        "--python": wish.python,
+        "--backend": cell.backend,
+        "--port": cell.port,
+        "--out": wish.out,
+    }
+    switches = {"--full-duration": cell.full_duration, "--no-trace": not cell.trace}
+    return [
+        # The form --name=value keeps a value that begins with a dash from becoming an option.
+        *(f"{name}={value}" for name, value in values.items() if value is not None),
+        *(name for name, on in switches.items() if on),
+        "--",
+        cell.spec,
+    ]
+
+
 def _refuse_contradictions(cell: Cell, options: argparse.Namespace) -> None:
-    if cell.worker == "sync" and options.threads not in (None, 1):
+    if cell.worker != THREADED and options.threads not in (None, 1):
         raise UsageError(
-            what=f"--worker sync has one thread, not {options.threads}.",
-            remedy="Leave --threads out, or use --worker gthread.",
+            what=f"--worker {cell.worker} has one thread, not {options.threads}.",
+            remedy=f"Leave --threads out, or use --worker {THREADED}.",
         )
     if cell.proxy == "none" and cell.bind == "unix":
         raise UsageError(
@@ -157,7 +224,8 @@ def _choice(group: argparse._ArgumentGroup, name: str, choices: tuple[str, ...],
 
 
 def _number(group: argparse._ArgumentGroup, name: str, parse: Callable[[str], int], what: str) -> None:
+    """Without a default of its own: what isn't given is the profile's."""
     field = name.removeprefix("--").replace("-", "_")
-    default = getattr(DEFAULTS, field)
-    given = None if field == "threads" else default
-    group.add_argument(name, type=parse, default=given, metavar="N", help=f"{what} [{default}]")
+    shown = [str(getattr(DEFAULTS, field))]
+    shown += [f"{named}: {value}" for named, cell in PROFILES.items() if str(value := getattr(cell, field)) != shown[0]]
+    group.add_argument(name, type=parse, default=None, metavar="N", help=f"{what} [{'; '.join(shown)}]")

@@ -25,7 +25,7 @@ VANISHING = {"deleted", "moved"}
 CLOCK_STEP_NS = 1_000
 """The tracer's clock is a float of seconds and may be off by so much; else a call comes before its effect is seen."""
 
-ARBITERS_STOP = re.compile(r"^gunicorn/arbiter\.py:\d+ stop$")
+ARBITERS_STOP = re.compile(r"(?:^|/)arbiter\.py:\d+ stop$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ def _is_own_stop(observations: Observations, vanishing: SocketChange) -> bool:
     return (
         removal is not None
         and removal.culprit.role == "arbiter"
-        and any(ARBITERS_STOP.match(frame) for frame in removal.culprit.stack)
+        and any(ARBITERS_STOP.search(frame) for frame in removal.culprit.stack)
     )
 
 
@@ -147,14 +147,26 @@ def proxy_in_doubt(observations: Observations) -> bool:
 
 
 def covered_from_ns(observations: Observations) -> int | None:
-    """From when on failures belong to the outage: from the deletion that caused it, else from its onset."""
+    """From when on failures belong to the outage: from the restart that deleted the path, else from its onset."""
     outage = find_outage(observations)
     if outage is None:
         return None
     vanishing = find_vanishing(observations)
     if vanishing is None or not is_gone_for_good(observations):
         return outage.onset_ns
-    return min(vanishing.at_ns - SAME_MOMENT_NS, outage.onset_ns)
+    return min(_start_of_removal_ns(observations, vanishing) - SAME_MOMENT_NS, outage.onset_ns)
+
+
+def _start_of_removal_ns(observations: Observations, vanishing: SocketChange) -> int:
+    """When the restart began in which the path vanished: what fails from there on is of that restart."""
+    removal = find_removal(observations, vanishing)
+    culprit = None if removal is None else removal.culprit.pid
+    restarts = [
+        life.restart_ns
+        for life in observations.lives
+        if life.pid == culprit and life.restart_ns is not None and life.restart_ns <= vanishing.at_ns
+    ]
+    return max(restarts, default=vanishing.at_ns)
 
 
 def overlaps_stall(observations: Observations, probe: Probe) -> bool:

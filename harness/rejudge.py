@@ -19,14 +19,21 @@ def judge_stored(folder: RunFolder) -> Verdict:
 
 
 def store_reports(folder: RunFolder) -> None:
-    """Write what people read and run: ``report.md`` and ``reproduce.sh``."""
+    """Write what people read and run: ``report.md``, ``report.html`` and ``reproduce.sh``.
+
+    The script comes first, because the reports say whether it is there.
+    """
+    from harness.report.as_html import render_html
     from harness.report.as_markdown import render_markdown
     from harness.report.as_script import render_script
+    from harness.report.excerpts import excerpts
 
     with load_run(folder.path) as stored:
-        folder.write_text("report.md", render_markdown(stored))
         if "gunicorn" in stored.facts:  # else nothing was ever started that could be repeated
             folder.write_text("reproduce.sh", render_script(stored.cell, stored.facts, folder.config), executable=True)
+        logs = excerpts(stored)
+        folder.write_text("report.md", render_markdown(stored, logs))
+        folder.write_text("report.html", render_html(stored, logs))
 
 
 def judge_path(path: Path) -> tuple[Verdict, dict[str, Json]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -25,6 +26,14 @@ Minor: TypeAlias = tuple[int, int]
 """The first two numbers of a Python's version: (3, 6)."""
 
 CATALOGUE_SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReleaseRow:
+    """A final release and the day (UTC) on which it was uploaded to the package index."""
+
+    version: str
+    date: date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +97,7 @@ class Catalogue:
     """All rows, in the order of the file. The questions are the functions of this class; they are pure."""
 
     preferred_python: Minor
+    released: tuple[ReleaseRow, ...]  # oldest first by date, which is not the order of the numbers
     limits: tuple[PythonLimit, ...]
     pins: tuple[Pin, ...]
     shims: tuple[Shim, ...]
@@ -140,6 +150,7 @@ def parse_catalogue(text: str) -> Catalogue:
         raise ValueError(f"releases.toml has schema {data['schema']}, this harness reads {CATALOGUE_SCHEMA}")
     return Catalogue(
         preferred_python=parse_minor(data["preferred_python"]),
+        released=tuple(ReleaseRow(version=version, date=day) for version, day in data["released"].items()),
         limits=tuple(_parse_limit(row) for row in data["python"]),
         pins=tuple(
             Pin(scope=_parse_scope(row), requirement=row["requirement"], reason=row["reason"]) for row in data["pin"]
@@ -153,6 +164,11 @@ def parse_catalogue(text: str) -> Catalogue:
 def load_catalogue() -> Catalogue:
     """The catalogue that is packed with the harness; read once a process."""
     return parse_catalogue(Path(__file__).with_name("releases.toml").read_text(encoding="utf-8"))
+
+
+def list_releases() -> tuple[ReleaseRow, ...]:
+    """Every final release that the catalogue knows, oldest first by date; those of one day in the order of uploads."""
+    return load_catalogue().released
 
 
 def _parse_scope(row: Mapping[str, Any]) -> Scope:

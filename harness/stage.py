@@ -28,8 +28,8 @@ LONGEST_SOCKET_PATH = 107
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 """The variables of the user's environment that the servers get: an allow-list, so that no secret gets into a record."""
 
-RANDOM_BYTES = 8
-"""A temporary folder's name can't be guessed, and is nobody else's."""
+RANDOM_BYTES = 4
+"""In a temporary folder's name: one that exists already is refused by mkdir, and a socket's path must be short."""
 
 TRACE_FILE = "trace.jsonl"
 
@@ -130,14 +130,16 @@ def plan_gunicorn(
         template, cell, bind=address, access_log=str(run.logs / "gunicorn.access.log"), shims=shims
     )
     run.write_text("config/config.py", text)
-    for name in () if cell.app else ("web.py",):
+    app = gunicorn.fixture_app(cell.worker)
+    if cell.app is None:
+        name = app.partition(":")[0] + ".py"
         shutil.copyfile(fixtures_dir() / name, run.config / name)
     env = base_environment(places.home)
     if cell.trace:
         env |= _plant_tracer(run, places)
     command = Command(
         name="gunicorn",
-        argv=gunicorn.render_command(python, cell.app or "web:app", str(run.config / "config.py")),
+        argv=gunicorn.render_command(python, cell.app or app, str(run.config / "config.py"), shims),
         env=env,
         cwd=(app_folder or Path.cwd()) if cell.app else run.config,
         stdout=run.logs / "gunicorn.out.log",

@@ -59,9 +59,13 @@ class RunFolder:
         Raises:
             SurroundingsError: the disk or the quota is full, or the folder can't be written to.
         """
+        return self.write_bytes(name, text.encode("utf-8", "backslashreplace"), executable=executable)
+
+    def write_bytes(self, name: str, content: bytes, *, executable: bool = False) -> Path:
+        """Write ``content`` as ``name``, as ``write_text`` does."""
         target = self.path / name
         try:
-            _replace(target, text.encode("utf-8", "backslashreplace"), mode=0o755 if executable else 0o644)
+            _replace(target, content, mode=0o755 if executable else 0o644)
         except OSError as problem:
             raise _cannot_write(target, problem) from problem
         return target

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
+from harness.errors import UsageError
 from harness.lives import Lives
 from harness.model import (
     Answers,
@@ -51,10 +52,17 @@ class _Reader:
         self.interrupted: str | None = None
         self.fault: dict[str, Any] | None = None
 
-    def read(self, event: Event) -> None:
+    def read(self, event: Event, closed_ns: int | None) -> None:
+        """Take an event into account if it belongs to the window; UsageError where it lacks what its kind has."""
         handler = getattr(self, "_read_" + event.kind.replace("-", "_"), None)
-        if handler is not None:
-            handler(event.at_ns, event.fields)
+        try:
+            if handler is not None and _counts(event, closed_ns):
+                handler(event.at_ns, event.fields)
+        except (KeyError, TypeError, ValueError, AttributeError) as problem:
+            raise UsageError(
+                what=f"The record is broken: its {event.kind!r} event at {event.at_ns} ns can't be read ({problem!r}).",
+                remedy="Judge a record as the harness wrote it.",
+            ) from problem
 
     def _read_phase(self, at_ns: int, fields: Mapping[str, Any]) -> None:
         self.phases.setdefault(fields["name"], at_ns)
@@ -167,13 +175,16 @@ _OUTSIDE_THE_WINDOW = {"phase", "fault", "interrupted"}
 
 
 def observe(cell: Cell, events: Iterable[Event]) -> Observations:
-    """The events of a run in the order of their times, whatever the order of their arrival; O(events) in memory."""
+    """The events of a run in the order of their times, whatever the order of their arrival; O(events) in memory.
+
+    Raises:
+        UsageError: an event without the fields of its kind; a stored run may come from somebody else.
+    """
     ordered = sorted(events, key=lambda event: event.at_ns)
     reader = _Reader(_find_arbiter(ordered))
-    closed_ns = next((e.at_ns for e in ordered if e.kind == "phase" and e.fields["name"] == "closed"), None)
+    closed_ns = next((e.at_ns for e in ordered if e.kind == "phase" and e.fields.get("name") == "closed"), None)
     for event in ordered:
-        if event.kind in _OUTSIDE_THE_WINDOW or closed_ns is None or _end_ns(event) <= closed_ns:
-            reader.read(event)
+        reader.read(event, closed_ns)
     if "tracer" in reader.watchers:
         reader.watchers["tracer"] = reader.tracer_state()
     exit_ns, status = reader.arbiter_exit or (None, None)
@@ -205,14 +216,14 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
 
 
 def _find_arbiter(events: Iterable[Event]) -> int | None:
-    pids = (e.fields["pid"] for e in events if e.kind == "arbiter" and e.fields["state"] == "started")
+    pids = (e.fields.get("pid") for e in events if e.kind == "arbiter" and e.fields.get("state") == "started")
     return cast("int | None", next(pids, None))
 
 
-def _end_ns(event: Event) -> int:
+def _counts(event: Event, closed_ns: int | None) -> bool:
     """A probe carries the time of its start; one that was still under way when the window closed saw the teardown."""
-    took_ns = event.fields["took_ns"] if event.kind == "probe" else 0
-    return event.at_ns + cast(int, took_ns)
+    took_ns = cast(int, event.fields["took_ns"]) if event.kind == "probe" else 0
+    return event.kind in _OUTSIDE_THE_WINDOW or closed_ns is None or event.at_ns + took_ns <= closed_ns
 
 
 def find_blind(observations: Observations, *names: str) -> str | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import signal
 import subprocess
 import sys
@@ -75,7 +74,7 @@ class LocalBackend:
 
     def __init__(self, marker: str, run_folder: Path, *, start: Start | None = None) -> None:
         # A run's id is unique in its folder of runs only: others of the same second may lie elsewhere.
-        self._marker = f"{marker}.{secrets.token_hex(4)}"
+        self._marker = f"{marker}.{os.urandom(4).hex()}"
         self._run_folder = run_folder
         self._start = start or start_directly
         self._processes: list[LocalProcess] = []
@@ -87,6 +86,8 @@ class LocalBackend:
     def _start_reaper(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-I", "-S", reaper.__file__, self._marker],
+            # Where this harness is itself a process of a matrix: its end must not take the reaper along.
+            env={name: value for name, value in os.environ.items() if name != reaper.MARKER},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             text=True,

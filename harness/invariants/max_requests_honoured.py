@@ -59,7 +59,7 @@ def least_served(observations: Observations, life: WorkerLife) -> int:
 def _find_ignored(observations: Observations) -> Finding | None:
     cell = observations.cell
     most = most_served(cell)
-    guilty = [life for life in observations.lives if life.served > most and life.ended_ns is None]
+    guilty = [life for life in observations.lives if life.ended_ns is None and _ignores(life, cell)]
     if cell.max_requests == 0 or not guilty:
         return None
     worst = max(guilty, key=lambda life: life.served)
@@ -69,6 +69,11 @@ def _find_ignored(observations: Observations) -> Finding | None:
         detail=f"worker {worst.pid} served {worst.served:,} requests and still lived; {most:,} is the most it may",
         evidence={"workers": [[life.pid, life.served] for life in guilty], "most": most},
     )
+
+
+def _ignores(life: WorkerLife, cell: Cell) -> bool:
+    """One that has said that it restarts may still serve what is in its queue, but not another life's worth."""
+    return life.served > most_served(cell) + (cell.max_requests if life.announced_restart else 0)
 
 
 def _find_early(observations: Observations) -> Finding | None:

@@ -117,6 +117,7 @@ def ini_path(config: pytest.Config, name: str) -> Path | None:
 
 def make_cell(config: pytest.Config, *, release: str, app: str | None) -> Cell:
     """The cell of the original report with the chosen release, worker class, back end and app."""
+    from harness.gunicorn import THREADED
     from harness.model import Cell
 
     original = Cell(spec=release)
@@ -124,7 +125,7 @@ def make_cell(config: pytest.Config, *, release: str, app: str | None) -> Cell:
     return replace(
         original,
         worker=worker_class,
-        threads=1 if worker_class == "sync" else original.threads,
+        threads=original.threads if worker_class == THREADED else 1,
         backend=config.getoption("gunicorn_backend") or original.backend,
         app=app,
     )
@@ -133,6 +134,7 @@ def make_cell(config: pytest.Config, *, release: str, app: str | None) -> Cell:
 def check_wish(cell: Cell, *, settings: Path | None, app_folder: Path) -> None:
     """UsageError where the app or the settings can't be what a project means, or the cell contradicts itself."""
     from harness.errors import UsageError
+    from harness.gunicorn import THREADED
     from harness.options import BINDS, WORKERS
     from harness.proxies import PROXIES
 
@@ -143,10 +145,10 @@ def check_wish(cell: Cell, *, settings: Path | None, app_folder: Path) -> None:
                 what=f"recycle_cell has {name}={value!r}, which nobody knows.",
                 remedy=f"Use one of: {', '.join(known)}.",
             )
-    if cell.worker == "sync" and cell.threads != 1:
+    if cell.worker != THREADED and cell.threads != 1:
         raise UsageError(
-            what=f"recycle_cell asks the sync worker for {cell.threads} threads; it has one.",
-            remedy='Use threads=1, or worker="gthread".',
+            what=f"recycle_cell asks the {cell.worker} worker for {cell.threads} threads; it has one.",
+            remedy=f'Use threads=1, or worker="{THREADED}".',
         )
     if cell.proxy == "none" and cell.bind == "unix":
         raise UsageError(

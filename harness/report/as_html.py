@@ -7,26 +7,26 @@ the page's own two scripts, by their checksums, and nothing from anywhere else.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
 
 from harness.errors import UsageError
 from harness.model import Event, Json
 from harness.privacy import current_identity, make_scrubber
 from harness.report import page_sections as parts
 from harness.report import summary
+from harness.report.assets import LIBRARY, allowed_source, read_asset
 from harness.report.chart import draw_timeline, shown_range
 from harness.report.chart_data import Tables, tabulate
+from harness.report.excerpts import Excerpt, excerpts
 from harness.report.fields import items, text
-from harness.report.markup import data_block, esc
+from harness.report.markup import data_block, esc, section
 from harness.stored import StoredRun
 from harness.timeline import observe
 
 LEAST_NEAR_S = 0.3
 """Around the first failure at least so much is shown: bursts last some ten milliseconds, worker boots a hundred."""
+
+_NOTHING_ELSE = "img-src data:; base-uri 'none'; form-action 'none'"
 
 _BUTTONS = (
     ("focus", "First failure", "f"),
@@ -36,6 +36,7 @@ _BUTTONS = (
     ("earlier", "Earlier", "left arrow"),
     ("later", "Later", "right arrow"),
 )
+_KEYS = "Timeline. Keys: f first failure, 0 whole run, plus and minus zoom, arrows move."
 _CONTENTS = (
     ("timeline-part", "Timeline"),
     ("culprit", "Who did it"),
@@ -47,35 +48,35 @@ _CONTENTS = (
 )
 
 
-def render_html(stored: StoredRun) -> str:
-    """The page; UsageError where the run has no verdict. A run without events gets a page without a timeline.
+def render_html(stored: StoredRun, logs: Sequence[Excerpt] | None = None) -> str:
+    """The page; UsageError where the run has no verdict.
 
-    Home folders and names of user and host are taken out, as from the attachment.
+    Where the events can't be read, the page says why it has no timeline. ``logs`` are the run's excerpts, where the
+    caller has them already. Home folders and names of user and host are taken out, as from the attachment.
     """
     verdict = stored.judged()
-    events = _events(stored)
-    body = _body(stored, verdict, events)
-    return _page(summary.subject(verdict), text(verdict, "verdict"), _without_private_names(body))
+    body = _body(stored, verdict, excerpts(stored) if logs is None else logs)
+    title = f"{summary.subject(verdict)}: {text(verdict, 'verdict')}"
+    return _page(_without_private_names(title), _without_private_names(body))
 
 
-def _events(stored: StoredRun) -> Sequence[Event]:
-    """The events, none where the run ended before the first one or its file was taken out."""
+def _events(stored: StoredRun) -> tuple[Sequence[Event], str]:
+    """The events, or none and why: a page about a broken record is better than no page."""
     try:
-        return list(stored.events())
-    except UsageError:
-        if (stored.path / "events.jsonl").exists():
-            raise
-        return ()
+        return list(stored.events()), ""
+    except UsageError as problem:
+        return (), problem.what
 
 
-def _body(stored: StoredRun, verdict: Mapping[str, Json], events: Sequence[Event]) -> str:
+def _body(stored: StoredRun, verdict: Mapping[str, Json], logs: Sequence[Excerpt]) -> str:
+    events, problem = _events(stored)
     removals = [event for event in events if event.kind == "removal"]
     sections = [
         parts.heading(stored, verdict),
-        _timeline(stored, verdict, events),
+        _timeline(stored, verdict, events, problem),
         parts.culprits(verdict, removals),
         parts.counts(verdict),
-        parts.logs(stored),
+        parts.logs(logs),
         parts.configuration(stored),
         parts.environment(stored, verdict),
         parts.repeating(stored),
@@ -84,30 +85,31 @@ def _body(stored: StoredRun, verdict: Mapping[str, Json], events: Sequence[Event
     return "\n".join([sections[0], f'<nav aria-label="Contents">{"".join(links)}</nav>', *sections[1:]])
 
 
-def _timeline(stored: StoredRun, verdict: Mapping[str, Json], events: Sequence[Event]) -> str:
-    if not events:
-        return ""
-    tables = tabulate(observe(stored.cell, events))
+def _timeline(stored: StoredRun, verdict: Mapping[str, Json], events: Sequence[Event], problem: str) -> str:
+    try:
+        drawn = [] if problem else _drawn(tabulate(observe(stored.cell, events)), verdict)
+    except UsageError as broken:
+        drawn, problem = [], broken.what
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as broken:  # a record from somebody else
+        drawn, problem = [], f"an event holds what no event of its kind does ({type(broken).__name__}: {broken})"
+    told = [f"<p>It can't be drawn: {esc(problem)}</p>"] if problem else drawn
+    return section("timeline-part", "Timeline", [*told, parts.moments(verdict)])
+
+
+def _drawn(tables: Tables, verdict: Mapping[str, Json]) -> list[str]:
+    """The place where the script draws, how to handle it, and the data that it draws from."""
     from_s, to_s = shown_range(tables)
     near_s = max(LEAST_NEAR_S, 10 * tables.bin_s)
     zoom = {"from": from_s, "to": to_s, "focus": tables.focus_s, "near": near_s}
-    about = (
-        "Drag over a stretch of time to zoom in; a double click shows the whole run. Hover over anything for details."
-    )
-    return "\n".join(
-        [
-            '<section id="timeline-part" aria-labelledby="timeline-title"><h2 id="timeline-title">Timeline</h2>',
-            f'<div class="tools">{"".join(_buttons(tables))}<span id="shown" class="soft" role="status"></span></div>',
-            '<div id="timeline" tabindex="0" role="group" aria-label="Timeline. Keys: f first failure, 0 whole run, '
-            'plus and minus zoom, arrows move."></div>',
-            f'<p class="soft">{about}</p>',
-            "<noscript><p>The timeline is drawn by a script of this page; everything else is here without it.</p></noscript>",
-            parts.moments(verdict),
-            "</section>",
-            data_block("chart", draw_timeline(tables, items(verdict, "story"))),
-            data_block("range", zoom),
-        ]
-    )
+    about = "Drag over a stretch of time to zoom in; a double click shows the whole run. Hover for details."
+    return [
+        f'<div class="tools">{"".join(_buttons(tables))}<span id="shown" class="soft" role="status"></span></div>',
+        f'<div id="timeline" tabindex="0" role="group" aria-label="{_KEYS}"></div>',
+        f'<p class="soft">{about}</p>',
+        "<noscript><p>The timeline needs a script of this page to be drawn; all else needs none.</p></noscript>",
+        data_block("chart", draw_timeline(tables, items(verdict, "story"))),
+        data_block("range", zoom),
+    ]
 
 
 def _buttons(tables: Tables) -> list[str]:
@@ -118,16 +120,16 @@ def _buttons(tables: Tables) -> list[str]:
     ]
 
 
-def _without_private_names(body: str) -> str:
+def _without_private_names(raw: str) -> str:
     scrub = make_scrubber(current_identity())
-    return "".join(scrub(one.encode("utf-8", "replace")).decode() for one in body.splitlines(keepends=True))
+    return "".join(scrub(one.encode("utf-8", "replace")).decode() for one in raw.splitlines(keepends=True))
 
 
-def _page(title: str, outcome: str, body: str) -> str:
+def _page(title: str, body: str) -> str:
     drawn = 'id="chart"' in body
-    scripts = [_asset("vega.min.js"), _asset("page.js")] if drawn else []
-    allowed = " ".join(f"'sha256-{_checksum(script)}'" for script in scripts) or "'none'"
-    policy = f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    scripts = (LIBRARY, "page.js") if drawn else ()
+    allowed = " ".join(map(allowed_source, scripts)) or "'none'"
+    policy = f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; {_NOTHING_ELSE}"
     return "\n".join(
         [
             "<!doctype html>",
@@ -135,21 +137,11 @@ def _page(title: str, outcome: str, body: str) -> str:
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">',
-            f"<title>{esc(title)}: {esc(outcome)}</title>",
-            f"<style>{_asset('page.css')}</style></head><body><main>",
+            f"<title>{esc(title)}</title>",
+            f"<style>{read_asset('page.css')}</style></head><body><main>",
             body,
             "</main>",
-            *(f"<script>{script}</script>" for script in scripts),
+            *(f"<script>{read_asset(script)}</script>" for script in scripts),
             "</body></html>\n",
         ]
     )
-
-
-@cache
-def _asset(name: str) -> str:
-    return (Path(__file__).parent / "assets" / name).read_text(encoding="utf-8")
-
-
-@cache
-def _checksum(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

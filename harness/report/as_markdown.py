@@ -7,38 +7,38 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from harness.model import Json, Outcome
 from harness.privacy import current_identity, make_scrubber
 from harness.report import summary
-from harness.report.excerpts import excerpts
+from harness.report.configuration import config_files
+from harness.report.excerpts import Excerpt, excerpts
 from harness.report.fields import clean, dig, frames, items, line, mapping, number, text, texts
 from harness.stored import StoredRun
 
-CONFIG_BYTES = 100_000
-"""Of each configuration file; real ones have a hundredth of that."""
+DRAWN = ("timeline.svg", "timeline.png")
+"""What the timeline is called where it was drawn for this report, the better one first."""
 
 _TO_REMEDY = {Outcome.ERROR.value, Outcome.UNRUNNABLE.value, Outcome.INCONCLUSIVE.value}
-_NOT_OF_SERVERS = {".lua"}
-"""What only the load generator reads; the tracer lies in a folder of its own."""
-
 _CODE = {".py": "python", ".conf": "yaml"}
 
 
-def render_markdown(stored: StoredRun) -> str:
-    """The report; UsageError where the run has no verdict. Every verdict gets one, an error too."""
+def render_markdown(stored: StoredRun, logs: Sequence[Excerpt] | None = None) -> str:
+    """The report; UsageError where the run has no verdict. Every verdict gets one, an error too.
+
+    ``logs`` are the run's excerpts, where the caller has them already.
+    """
     verdict = stored.judged()
     sections = [
-        ("Description", _description(verdict)),
+        ("Description", [*_description(verdict), *_picture(stored)]),
         ("Gunicorn version", _gunicorn(stored, verdict)),
         ("Python version", [escape(dict(summary.versions(stored))["Python"])]),
         ("Worker class", _worker(verdict)),
         ("Operating system", _system(stored)),
         ("Steps to reproduce", _steps(stored)),
         ("Configuration", _configuration(stored)),
-        ("Relevant logs", _logs(stored)),
+        ("Relevant logs", _logs(excerpts(stored) if logs is None else logs)),
         ("Additional context", _context(stored, verdict)),
     ]
     title = f"# {escape(summary.subject(verdict))}: {escape(_headline(verdict))}"
@@ -93,6 +93,12 @@ def _description(verdict: Mapping[str, Json]) -> list[str]:
     return paragraphs
 
 
+def _picture(stored: StoredRun) -> list[str]:
+    """The timeline, where somebody had it drawn: `harness report RUN --format svg,md`."""
+    drawn = [name for name in DRAWN if (stored.path / name).is_file()]
+    return [f"![Timeline of the run: socket file, workers, answers, probes]({drawn[0]})"] if drawn else []
+
+
 def _gunicorn(stored: StoredRun, verdict: Mapping[str, Json]) -> list[str]:
     spec = text(stored.facts, "gunicorn", "spec", default=stored.cell.spec)
     revision = text(stored.facts, "gunicorn", "revision", default="")
@@ -136,27 +142,20 @@ def _steps(stored: StoredRun) -> list[str]:
 
 
 def _configuration(stored: StoredRun) -> list[str]:
-    folder = stored.path / "config"
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+    files = config_files(stored)
     if not files:
         return ["No server was configured in this run."]
-    of_servers = [path for path in files if path.parent == folder and path.suffix not in _NOT_OF_SERVERS]
-    parts = [part for path in of_servers for part in _file(path, path.relative_to(stored.path).as_posix())]
-    rest = [escape(path.relative_to(stored.path).as_posix()) for path in files if path not in of_servers]
+    parts: list[str] = []
+    for one in files:
+        if one.text is not None:
+            parts += [f"{escape(one.name)}:", fence(one.text, _CODE.get(one.suffix, ""))]
+    rest = [escape(one.name) for one in files if one.text is None]
     return parts + ([f"Not shown here, but in the record: {', '.join(rest)}."] if rest else [])
 
 
-def _file(path: Path, name: str) -> Iterator[str]:
-    with path.open("rb") as stream:
-        raw = stream.read(CONFIG_BYTES + 1)
-    shown = raw[:CONFIG_BYTES].decode("utf-8", "replace")
-    yield f"{escape(name)}:"
-    yield fence(shown + ("\n[... cut here ...]" if len(raw) > CONFIG_BYTES else ""), _CODE.get(path.suffix, ""))
-
-
-def _logs(stored: StoredRun) -> list[str]:
+def _logs(found: Sequence[Excerpt]) -> list[str]:
     parts = []
-    for excerpt in excerpts(stored):
+    for excerpt in found:
         parts += [f"{escape(excerpt.log)}, {escape(excerpt.title)}:", fence("\n".join(excerpt.lines))]
     return parts or ["No server wrote an error log in this run."]
 

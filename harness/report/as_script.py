@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
 from harness.errors import UsageError
+from harness.gunicorn import fixture_app
 from harness.model import Cell, Json
 from harness.places import fixtures_dir
 from harness.report.fields import clean, line, text, texts
 
 TEMPLATE = "reproduce.sh.in"
-FIXTURE_APP = "web:app"
 CONTROL_REQUESTS = 20
 
 _SHARED_FOLDERS = {"/", "/tmp", "/run", "/var/run", "/var/tmp"}  # noqa: S108 - not used, only never rewritten
@@ -127,7 +127,7 @@ def _values(cell: Cell, python: str, from_source: bool) -> dict[str, str]:
         "FULL": shlex.quote(line(python)),
         "PROXY": shlex.quote(cell.proxy),
         "BIND": shlex.quote(cell.bind),
-        "APP": shlex.quote(clean(cell.app or FIXTURE_APP)),
+        "APP": shlex.quote(clean(cell.app or fixture_app(cell.worker))),
         "WORKERS": str(cell.workers),
         "LOAD_THREADS": str(max(1, min(cell.load_threads, cell.connections))),
         "CONNECTIONS": str(max(1, cell.connections)),
@@ -149,7 +149,8 @@ def _files(cell: Cell, config: Path) -> dict[str, str]:
     relocate = _relocation(_bind(settings))
     files = {"config.py": relocate(_own_logs(settings))}
     if cell.app is None:
-        files["web.py"] = _read(config / "web.py")
+        app = fixture_app(cell.worker).partition(":")[0] + ".py"
+        files[app] = _read(config / app)
     if cell.proxy == "h2o":
         files["h2o.conf"] = relocate(_own_h2o(_read(config / "h2o.conf")))
     if cell.proxy == "none" and cell.bind == "unix":

@@ -40,7 +40,7 @@ _OUTCOMES = {
 _DECADES = [0.01, 0.1, 1, 10, 100, 1000, 10_000]
 _LANE_PX = {"few": 16, "many": 9}
 _FEW_LANES = 16
-_CLOSE = 0.04
+_CLOSE = 0.05
 """Moments nearer to each other than this part of the span get rows of their own."""
 
 
@@ -113,7 +113,7 @@ def _axis_below(panel: Spec) -> None:
             layer["encoding"]["x"]["axis"] = said | {"tickCount": {"expr": "width / 90"}, "labelOverlap": True}
 
 
-def _y(field: str | None, **more: Any) -> Spec:  # noqa: ANN401 - whatever Vega-Lite takes
+def _y(field: str | None, **more: Any) -> Spec:
     axis = {"minExtent": LEFT_PX, "maxExtent": LEFT_PX, "title": None, "tickCount": 4, **more.pop("axis", {})}
     return {"field": field, "type": "quantitative", "axis": axis, **more}
 
@@ -140,7 +140,7 @@ def _scale(colours: Mapping[str, str]) -> Spec:
 
 def _moments(tables: Tables, story: Sequence[Any]) -> Spec:
     rows = place_moments(story, tables.to_s - tables.from_s)
-    depth = max((int(row["lane"]) for row in rows), default=0) + 1
+    depth = 1 + max((lane for row in rows if isinstance(lane := row["lane"], int)), default=0)
     hint = _hint(("number", "moment"), ("at", "s", ".3f"), ("what", "what"))
     x, y = _x("at"), _rows_y(depth, {"labels": False, "ticks": False, "grid": False, "domain": False})
     circle = {"type": "circle", "size": 230, "color": {"expr": f"datum.bad ? '{RED}' : '#6e7781'"}, "opacity": 1}
@@ -152,7 +152,7 @@ def _moments(tables: Tables, story: Sequence[Any]) -> Spec:
         },
         {"mark": number_in, "encoding": {"x": x, "y": y, "tooltip": hint, "text": {"field": "number"}}},
     ]
-    panel = _panel("Moments, numbered as in the list below", 18 * depth + 2, layers)
+    panel = _panel("Moments, numbered as below", 18 * depth + 2, layers)
     return panel | {"data": {"name": "moments", "values": rows}}
 
 
@@ -198,7 +198,10 @@ def _socket(tables: Tables) -> Spec:
         },
     }
     words: Spec = {
-        "transform": [{"calculate": "max(datum.from, shown_from)", "as": "seen"}, {"filter": "datum.to > shown_from"}],
+        "transform": [
+            {"calculate": "max(datum.from, shown_from)", "as": "seen"},
+            {"filter": "datum.to > shown_from && datum.from < shown_to"},
+        ],
         "mark": {
             "type": "text",
             "align": "left",
@@ -211,33 +214,40 @@ def _socket(tables: Tables) -> Spec:
         },
         "encoding": {"x": _x("seen"), "y": {"value": 12}, "text": {"field": "what"}},
     }
+    seen_px = "(min(datum.to, shown_to) - datum.seen) / (shown_to - shown_from) * width - 8"
+    words["mark"]["limit"] = {"expr": f"max({seen_px}, 1)"}
+    words["transform"].append(
+        {"calculate": f"{seen_px} < 7 * length(datum.what) ? datum.state : datum.what", "as": "said"}
+    )
+    words["encoding"]["text"] = {"field": "said"}
     return _panel("Socket file", 24, [bar, words]) | {"data": {"name": "socket", "values": rows}}
 
 
 def _workers(tables: Tables) -> Spec:
     lane_px = _LANE_PX["few" if tables.lanes <= _FEW_LANES else "many"]
-    names = {str(row["lane"]): str(row["pid"]) for row in tables.workers}
-    labels = f"{_object(names)}[datum.value]" if not tables.workers_share else "datum.value + 1"
+    labels = "datum.value + 1" if tables.workers_share else f"{_pids(tables)}[datum.value]"
     axis = {
         "values": list(range(tables.lanes)),
         "labelExpr": labels,
         "grid": False,
         "labelFontSize": min(11, lane_px - 1),
+        "tickCount": tables.lanes,  # a smaller number would thin out the values
         "labelOverlap": False,
     }
     y = _rows_y(tables.lanes, axis)
-    lanes = "those of different times share a lane" if tables.workers_share else "a lane each, named by its pid"
-    title = f"Workers: {lanes}; orange: max_requests reached, leaving"
+    title = "Workers, sharing lanes" if tables.workers_share else "Workers, a lane each"
+    title += " (orange: leaving)"
     panel = _panel(title, max(tables.lanes, 1) * lane_px, list(_worker_layers(y, lane_px)))
     marks = {"name": "marks", "values": list(tables.marks)}
     panel["layer"].append(_worker_marks(y, lane_px) | {"data": marks})
-    panel["resolve"] = {"scale": {"color": "independent"}}
+    panel["resolve"] = {"scale": {"color": "independent", "shape": "independent"}}
     return panel | {"data": {"name": "workers", "values": list(tables.workers)}}
 
 
-def _object(names: Mapping[str, str]) -> str:
-    """An object of Vega's expression language; the names are digits only."""
-    return "{" + ",".join(f"'{lane}':'{pid}'" for lane, pid in names.items()) + "}"
+def _pids(tables: Tables) -> str:
+    """The pids by lane, in Vega's expression language: nothing but numbers may come in, whatever a record holds."""
+    pids = [pid if isinstance(pid := row["pid"], int) else 0 for row in tables.workers]
+    return f"[{','.join(map(str, pids))}]"
 
 
 def _worker_layers(y: Spec, lane_px: int) -> Iterator[Spec]:
@@ -282,8 +292,6 @@ def _worker_marks(y: Spec, lane_px: int) -> Spec:
             "opacity": 1,
             "clip": True,
             "aria": False,
-            "stroke": "white",
-            "strokeWidth": 0.5,
         },
         "encoding": {
             "x": _x("at"),
@@ -357,10 +365,10 @@ def _calm(title: str, said: str, tables: Tables) -> Spec:
 
 def _latency(tables: Tables) -> Spec:
     looks = {
-        "through the proxy": (BLUE, "circle"),
-        "straight to gunicorn": (GREEN, "triangle-up"),
-        "failed, through the proxy": (RED, "cross"),
-        "failed, straight to gunicorn": (AMBER, "diamond"),
+        "proxy": (BLUE, "circle"),
+        "direct": (GREEN, "triangle-up"),
+        "proxy, failed": (RED, "cross"),
+        "direct, failed": (AMBER, "diamond"),
     }
     present = {str(row["series"]) for row in tables.probes}
     names = [name for name in looks if name in present]
@@ -376,7 +384,6 @@ def _latency(tables: Tables) -> Spec:
                 "type": "nominal",
                 "title": None,
                 "scale": {"domain": names, "range": [looks[name][0] for name in names]},
-                "legend": {"columns": 2},
             },
             "shape": {
                 "field": "series",
@@ -385,9 +392,9 @@ def _latency(tables: Tables) -> Spec:
                 "scale": {"domain": names, "range": [looks[name][1] for name in names]},
             },
             "tooltip": _hint(
-                ("way", "probe"), ("outcome", "answer"), ("ms", "ms", ".2f"), ("at", "s", ".3f"), ("count", "probes")
+                ("series", "probe"), ("outcome", "answer"), ("ms", "ms", ".2f"), ("at", "s", ".3f"), ("count", "probes")
             ),
         },
     }
-    panel = _panel("Probes, milliseconds each took", 110, [layer, *_rule(tables)])
+    panel = _panel("Probes through the proxy and direct, ms", 110, [layer, *_rule(tables)])
     return panel | {"data": {"name": "probes", "values": list(tables.probes)}}

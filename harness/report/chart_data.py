@@ -126,7 +126,7 @@ def _state(change: SocketChange, bound: int | None) -> str:
 
 def _told(observations: Observations, change: SocketChange, state: str) -> str:
     if state != "gone":
-        return state if change.inode is None else f"{state} (inode {change.inode})"
+        return state if state == "present" else f"{state} (inode {change.inode})"
     removal = find_removal(observations, change)
     if removal is None:
         return "gone; no call inside gunicorn was seen"
@@ -223,13 +223,11 @@ def _probes(observations: Observations, bin_s: float) -> list[Row]:
 
 
 def _probe(observations: Observations, probe: Probe, count: int) -> Row:
-    way = "through the proxy" if probe.via == "proxy" else "straight to gunicorn"
     return {
         "at": _seconds(observations, probe.at_ns),
         "ms": max(round(probe.took_ns / 1e6, 2), 0.01),
-        "way": way,
         "outcome": probe.outcome,
-        "series": way if is_success(probe.outcome) else f"failed, {way}",
+        "series": probe.via if is_success(probe.outcome) else f"{probe.via}, failed",
         "count": count,
     }
 

@@ -18,7 +18,10 @@ from harness.report.fields import clean
 from harness.stored import StoredRun
 
 READ_BYTES = 2**18
-"""The first of each kind is wanted, and an outage repeats one line a hundred thousand times."""
+"""Of the proxy's log: the first of each kind is wanted, and an outage repeats one line a hundred thousand times."""
+
+OWN_READ_BYTES = 64 * 2**20
+"""Of gunicorn's own log, which is short unless something is told in it."""
 
 LINE_CHARS = 300
 BEFORE, AFTER = 6, 24
@@ -78,7 +81,7 @@ def _around(path: Path, wanted: re.Pattern[str], title: str) -> Excerpt | None:
         return None
     before: deque[Folded] = deque(maxlen=BEFORE)
     with path.open("rb") as stream:
-        lines = _fold(stream)
+        lines = _fold(stream, OWN_READ_BYTES if path.name == _ERROR_LOG else READ_BYTES)
         for line in lines:
             if wanted.search(line.text):
                 shown = [*before, line, *islice(lines, AFTER)]
@@ -110,10 +113,10 @@ def _readable(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
 
 
-def _fold(stream: BinaryIO) -> Iterator[Folded]:
+def _fold(stream: BinaryIO, limit_bytes: int = READ_BYTES) -> Iterator[Folded]:
     """The lines, with those that repeat the one before counted instead of given again."""
     last: Folded | None = None
-    for number, text in enumerate(_lines(stream), start=1):
+    for number, text in enumerate(_lines(stream, limit_bytes), start=1):
         if last is not None and text == last.text:
             last = Folded(text=text, number=last.number, times=last.times + 1)
             continue
@@ -124,8 +127,8 @@ def _fold(stream: BinaryIO) -> Iterator[Folded]:
         yield last
 
 
-def _lines(stream: BinaryIO) -> Iterator[str]:
-    left = READ_BYTES
+def _lines(stream: BinaryIO, limit_bytes: int) -> Iterator[str]:
+    left = limit_bytes
     while left > 0 and (raw := stream.readline(2**20)):
         left -= len(raw)
         text = clean(raw[: LINE_CHARS * 4].decode("utf-8", "replace").rstrip("\n"))

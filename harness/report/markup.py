@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from harness.report.fields import clean, line
 
-_IN_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+_IN_SCRIPT = str.maketrans({sign: f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"})
 
 
 def esc(raw: str) -> str:
@@ -24,14 +24,15 @@ def block(raw: str) -> str:
 def data_block(name: str, data: object) -> str:
     """A JSON block that a script reads and no browser runs; nothing in it can end the element."""
     text = json.dumps(data, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
-    safe = text.translate(str.maketrans(_IN_SCRIPT))
+    safe = text.translate(_IN_SCRIPT)
     return f'<script type="application/json" id="{name}">{safe}</script>'
 
 
 def section(name: str, title: str, content: Iterable[str]) -> str:
     """A part of the page that the table of contents can name; empty where there is nothing to show."""
     inner = "\n".join(content)
-    return f'<section id="{name}" aria-labelledby="{name}-title"><h2 id="{name}-title">{esc(title)}</h2>\n{inner}\n</section>'
+    head = f'<h2 id="{name}-title">{esc(title)}</h2>'
+    return f'<section id="{name}" aria-labelledby="{name}-title">{head}\n{inner}\n</section>'
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, bad: Iterable[int] = ()) -> str:

@@ -1,6 +1,6 @@
 """What the report's page says, section by section, from the verdict down to how the run is repeated.
 
-Each section is made of stored texts through ``markup``, which escapes them. The timeline and the scripts are ``as_html``'s.
+Each section is made of stored texts through ``markup``, which escapes them. Timeline and scripts are ``as_html``'s.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from harness.model import Event, Json, Outcome
 from harness.report import summary
 from harness.report.configuration import config_files
-from harness.report.excerpts import excerpts
+from harness.report.excerpts import Excerpt
 from harness.report.fields import frames, items, line, mapping, number, text, texts
 from harness.report.markup import block, bullets, esc, folded, numbered, section, table
 from harness.report.repeat import repeat_command
@@ -81,12 +81,16 @@ def _around(culprit: Mapping[str, Json], removals: Sequence[Event]) -> Sequence[
     """The tracer's source lines of this culprit's frames, innermost first; none in records of older tracers."""
     innermost = texts(culprit, "stack")[-1:]
     for event in removals:
-        stack = items(event.fields, "stack")
-        last = stack[-1] if stack else None
-        if event.fields.get("pid") == culprit.get("pid") and isinstance(last, list) and len(last) > 2:  # noqa: PLR2004 - file, line, name
-            if innermost == [line(f"{last[0]}:{last[1]} {last[2]}")]:
-                return items(event.fields, "around")
+        if event.fields.get("pid") == culprit.get("pid") and innermost == _innermost(event):
+            return items(event.fields, "around")
     return ()
+
+
+def _innermost(event: Event) -> list[str]:
+    """The innermost frame as a culprit names it; none where the event is no tracer's."""
+    stack = items(event.fields, "stack")
+    file, at, name, *_ = [*items({"frame": stack[-1]}, "frame"), "", "", ""] if stack else ("", "", "")
+    return [line(f"{file}:{at} {name}")]
 
 
 def _stack(culprit: Mapping[str, Json], around: Sequence[Json]) -> str:
@@ -105,7 +109,7 @@ def _source(frame: str, source: str, around: Json) -> str:
     place = frame.partition(" ")[0].rpartition(":")[2]
     current = int(place) if place.isascii() and place.isdigit() else 0
     if first is None or not lines:
-        return numbered([(current, source, False)]) if source else ""
+        return f'<br><code class="soft">{esc(source)}</code>' if source else ""
     start = int(first)
     return numbered((start + at, str(one), start + at == current) for at, one in enumerate(lines))
 
@@ -121,10 +125,10 @@ def counts(verdict: Mapping[str, Json]) -> str:
     return section("counts", "Counts", parts)
 
 
-def logs(stored: StoredRun) -> str:
+def logs(found: Sequence[Excerpt]) -> str:
     """The lines of the logs around the event, those that tell of it marked."""
     parts = []
-    for one in excerpts(stored):
+    for one in found:
         parts.append(f"<h3>{esc(one.log)}, {esc(one.title)}</h3>")
         parts.append(numbered(zip(one.numbers, one.lines, one.marked, strict=True)))
     return section("logs", "Logs around the event", parts or ["<p>No server wrote an error log in this run.</p>"])

@@ -6,11 +6,12 @@ Needs vl-convert, the extra ``pictures``: it brings a JavaScript engine of 80 MB
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import SurroundingsError
 from harness.report import summary
-from harness.report.chart import Spec, draw_timeline
+from harness.report.chart import INK, Spec, draw_timeline
 from harness.report.chart_data import tabulate
 from harness.report.fields import text
 from harness.stored import StoredRun
@@ -27,15 +28,29 @@ PNG_SCALE = 2.0
 
 def render_svg(stored: StoredRun) -> str:
     """The picture as SVG text; UsageError without a verdict or events, SurroundingsError without vl-convert."""
-    converted: str = _converter().vegalite_to_svg(json.dumps(picture_spec(stored)), vl_version=VEGA_LITE)
-    return converted.replace("currentColor", "#1f2328") + "\n"
+    converted: str = _converter().vegalite_to_svg(_dark_on_white(stored), vl_version=VEGA_LITE)
+    return _renumbered(converted) + "\n"
 
 
 def render_png(stored: StoredRun) -> bytes:
     """The picture as PNG, two pixels a point; errors as ``render_svg``."""
-    spec = json.dumps(picture_spec(stored)).replace("currentColor", "#1f2328")
-    converted: bytes = _converter().vegalite_to_png(spec, vl_version=VEGA_LITE, scale=PNG_SCALE)
+    converted: bytes = _converter().vegalite_to_png(_dark_on_white(stored), vl_version=VEGA_LITE, scale=PNG_SCALE)
     return converted
+
+
+def _renumbered(drawn: str) -> str:
+    """The ids of clips and gradients counted from 0: the converter counts on from one picture to the next."""
+    numbers: dict[str, int] = {}
+    return re.sub(
+        r"(?<=[\"#])(clip|gradient)_?(\d+)(?=[\")])",
+        lambda found: f"{found[1]}{numbers.setdefault(found[0], len(numbers))}",
+        drawn,
+    )
+
+
+def _dark_on_white(stored: StoredRun) -> str:
+    """The page's ink is that of the text around it, light or dark; a picture stands alone, on white."""
+    return json.dumps(picture_spec(stored)).replace(INK, "#1f2328")
 
 
 def picture_spec(stored: StoredRun) -> Spec:
@@ -60,6 +75,7 @@ def _converter() -> ModuleType:
     except ImportError as problem:
         raise SurroundingsError(
             what="A picture can't be drawn without a browser: the package vl-convert-python is not installed.",
-            remedy="Install the extra: pip install 'recycle-harness[pictures]'; or open report.html, which needs nothing.",
+            remedy="Install the extra (pip install 'recycle-harness[pictures]'), or open report.html instead.",
         ) from problem
-    return vl_convert
+    module: ModuleType = vl_convert
+    return module

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
+from harness.gunicorn import THREADED
 from harness.model import Cell
 
 _PLAIN = {
@@ -30,7 +31,7 @@ def repeat_command(cell: Cell) -> list[str]:
     defaults = {one.name: one.default for one in fields(Cell)}
     for name, option in _PLAIN.items():
         value = getattr(cell, name)
-        of_worker = name == "threads" and cell.worker == "sync"  # has one thread, and takes no other number
+        of_worker = name == "threads" and cell.worker != THREADED  # has one thread, and takes no other number
         if value is not None and value != defaults[name] and not of_worker:
             argv += [option, f"{value:g}" if isinstance(value, float) else str(value)]
     if cell.python is not None:

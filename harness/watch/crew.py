@@ -21,6 +21,8 @@ LINES_S = 0.01
 TALLIES_S = 0.05
 """How often the access logs are fetched, which may grow by 10 MB a second."""
 
+READERS = {"logs", "tallies"}
+
 
 class Crew:
     """Start in three steps (``watch_files``, ``watch_arbiter``, ``probe``), stop in one."""
@@ -59,16 +61,23 @@ class Crew:
             self._prober.pause(way, pause_s)
 
     def stop(self) -> None:
-        """Stop all, the prober first: the others see its doings. Everything seen is in the sink afterwards."""
+        """Stop all; everything seen is in the sink afterwards.
+
+        The prober first, because the others see its doings. The logs last: a worker that the sampler no longer sees
+        has written its last line by then.
+        """
         if self._prober is not None:
             self._threads.pop().stop()
             self._prober = None
         if self._socket is not None:
             self._socket.snapshot()
-        for thread in self._threads:
-            thread.finish()
-        while self._threads:
-            self._threads.pop().stop()
+        readers = [thread for thread in self._threads if thread.name in READERS]
+        for group in ([thread for thread in self._threads if thread.name not in READERS], readers):
+            for thread in group:
+                thread.finish()
+            for thread in group:
+                thread.stop()
+        self._threads.clear()
 
     def _tallies(self, cell: Cell, logs: Path) -> dict[Path, Handler]:
         handlers: dict[Path, Handler] = {logs / "gunicorn.access.log": tally_gunicorn(self._sink)}

@@ -19,6 +19,7 @@ class Progress:
         self._booted: set[int] = set()
         self._live: set[int] = set()
         self._announced: set[int] = set()
+        self._changed_ns = now_ns()
         self.arbiter_ended = False
         self.deleted_ns: int | None = None
         self.last_success_ns: int | None = None
@@ -43,6 +44,12 @@ class Progress:
         """Live children of the arbiter that booted as workers."""
         with self._lock:
             return len(self._live & self._booted)
+
+    @property
+    def steady_s(self) -> float:
+        """For how long the same workers have lived; 0 while one of them is about to end."""
+        with self._lock:
+            return 0.0 if self._announced & self._live else (now_ns() - self._changed_ns) / 1e9
 
     @property
     def booted_workers(self) -> int:
@@ -77,7 +84,9 @@ class Progress:
             self.deleted_ns = at_ns
 
     def _hear_workers(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self._live = {pid for pid, _ in fields["live"]}
+        live = {pid for pid, _ in fields["live"]}
+        if live != self._live:
+            self._live, self._changed_ns = live, at_ns
 
     def _hear_log(self, at_ns: int, fields: Mapping[str, Any]) -> None:
         if fields["state"] == "booted":

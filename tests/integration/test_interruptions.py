@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,22 +21,23 @@ PHASES = ("boot", "control", "load", "settle")
 LONG = ("--worker", "sync", "--workers", "2", "--max-requests", "100000", "--duration", "2", "--full-duration")
 
 
-def start(tmp_path: Path) -> tuple[subprocess.Popen[str], Path, dict[str, str]]:
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A temporary folder whose path leaves room for a socket's, and which the proxy's user may enter."""
+    folder = Path(tempfile.mkdtemp(prefix="rh-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def start(tmp_path: Path, short: Path) -> tuple[subprocess.Popen[str], Path, dict[str, str]]:
     out = tmp_path / "runs"
-    variables = environ(RECYCLE_HARNESS_CACHE=str(tmp_path / "cache"), TMPDIR=str(make_open(tmp_path / "tmp")))
+    variables = environ(RECYCLE_HARNESS_CACHE=str(tmp_path / "cache"), TMPDIR=str(short))
     argv = command("reproduce", make_wheel(tmp_path, "good"), *LONG, "--out", out)
     running = subprocess.Popen(
         argv, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     return running, out, variables
-
-
-def make_open(folder: Path) -> Path:
-    folder.mkdir()
-    for one in (folder, *folder.parents):
-        if one.stat().st_uid == os.getuid() and one != Path("/"):
-            one.chmod(one.stat().st_mode | 0o011)
-    return folder
 
 
 def await_phase(out: Path, running: subprocess.Popen[str], phase: str) -> Path:
@@ -51,23 +55,23 @@ def await_phase(out: Path, running: subprocess.Popen[str], phase: str) -> Path:
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_keeps_its_record_and_leaves_nothing(
-    tmp_path: Path, phase: str, number: signal.Signals
+    tmp_path: Path, short: Path, phase: str, number: signal.Signals
 ) -> None:
-    running, out, variables = start(tmp_path)
+    running, out, _ = start(tmp_path, short)
     run = await_phase(out, running, phase)
     running.send_signal(number)
     output, errors = running.communicate(timeout=20)
     assert running.returncode == 130, output + errors
     assert find_marked(out) == []
-    assert list(Path(variables["TMPDIR"]).glob("recycle-*")) == []
+    assert list(short.glob("recycle-*")) == []
     verdict = json.loads((run / "verdict.json").read_text())
     assert verdict["verdict"] == "inconclusive"
     assert "interrupted" in " ".join(verdict["reasons"])
 
 
 @pytest.mark.parametrize("phase", PHASES)
-def test_a_killed_run_is_ended_and_can_be_judged_later(tmp_path: Path, phase: str) -> None:
-    running, out, variables = start(tmp_path)
+def test_a_killed_run_is_ended_and_can_be_judged_later(tmp_path: Path, short: Path, phase: str) -> None:
+    running, out, variables = start(tmp_path, short)
     run = await_phase(out, running, phase)
     running.kill()
     running.communicate(timeout=20)
@@ -75,14 +79,14 @@ def test_a_killed_run_is_ended_and_can_be_judged_later(tmp_path: Path, phase: st
     assert not (run / "verdict.json").exists()
     cleaned = subprocess.run(command("clean"), env=variables, capture_output=True, text=True, check=True)
     assert str(run) in cleaned.stdout
-    assert list(Path(variables["TMPDIR"]).glob("recycle-*")) == []
+    assert list(short.glob("recycle-*")) == []
     judged = subprocess.run(command("judge", run), env=variables, capture_output=True, text=True, check=False)
     assert judged.returncode == 3, judged.stdout + judged.stderr
     assert json.loads((run / "verdict.json").read_text())["verdict"] == "inconclusive"
 
 
-def test_clean_ends_what_a_killed_run_left_behind_even_without_its_reaper(tmp_path: Path) -> None:
-    running, out, variables = start(tmp_path)
+def test_clean_ends_what_a_killed_run_left_behind_even_without_its_reaper(tmp_path: Path, short: Path) -> None:
+    running, out, variables = start(tmp_path, short)
     await_phase(out, running, "load")
     members = find_marked(out)
     reapers = _children_named(running.pid, "reaper.py")

@@ -262,17 +262,21 @@ def test_as_a_script_it_is_not_misled_by_modules_beside_it(tmp_path: Path) -> No
 # --- the lock -------------------------------------------------------------------------------------------------
 
 
+LOCKS = (ROOT / "requirements" / "dev.txt", ROOT / "requirements" / "browser.txt")
+
+
 def test_the_lock_names_no_index_and_no_host() -> None:
-    assert not re.search(r"://|--(extra-)?index-url|--find-links", (ROOT / "requirements" / "dev.txt").read_text())
+    for lock in LOCKS:
+        assert not re.search(r"://|--(extra-)?index-url|--find-links", lock.read_text())
 
 
 def test_the_lock_pins_all_that_the_project_declares() -> None:
     tomllib = pytest.importorskip("tomllib", reason="reading TOML came with Python 3.11")
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups = [declared["project"]["dependencies"], *declared["project"]["optional-dependencies"].values()]
-    groups += [declared["dependency-groups"]["dev"], declared["build-system"]["requires"]]
+    groups += [*declared["dependency-groups"].values(), declared["build-system"]["requires"]]
     names = {Requirement(line).name for group in groups for line in group}
-    lock = (ROOT / "requirements" / "dev.txt").read_text()
+    lock = "".join(path.read_text() for path in LOCKS)
     assert {name for name in names if "--hash=sha256:" in bootstrap.parse_locked(lock, name)} == names
 
 

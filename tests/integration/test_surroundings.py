@@ -80,8 +80,10 @@ def test_a_full_disk(tmp_path: Path, size: str) -> None:
     script = (
         f"mount -t tmpfs -o size={size} none {small} && {run}; code=$?; find {small} -name 'verdict.json*'; exit $code"
     )
+    unshare = shutil.which("unshare")
+    assert unshare is not None
     done = subprocess.run(
-        ["unshare", "--mount", "sh", "-c", script],
+        [unshare, "--mount", "sh", "-c", script],
         capture_output=True,
         text=True,
         timeout=60,

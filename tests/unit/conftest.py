@@ -87,7 +87,9 @@ LOGS = {
     ),
     "h2o.error.log": "h2o server is ready\n" + "[proxy.c] in request:/:failed to connect to host\n" * 1000,
 }
-EVENTS = [{"at_ns": 1000 + number, "kind": "probe", "outcome": "200"} for number in range(50)]
+EVENTS = [
+    {"at_ns": 1000 + number, "kind": "probe", "via": "proxy", "outcome": "200", "took_ns": 100} for number in range(50)
+]
 
 RecordRun = Callable[..., StoredRun]
 

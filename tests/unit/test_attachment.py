@@ -249,7 +249,7 @@ def test_bombs_are_stopped_by_what_comes_out(archive: Path, tmp_path: Path, monk
     bomb, sums = named(f"{TOP}/logs/bomb"), entries_of(archive)[-1]
     bomb.compress_type = zipfile.ZIP_DEFLATED
     promised = sums[1] + b"0" * 64 + b"  logs/bomb\n"
-    rewrite(archive, [*entries_of(archive)[:-1], (bomb, bytes(8 * 2**20)), (sums[0], promised)])
+    rewrite(archive, [*entries_of(archive)[:-1], (bomb, bytes(64 * 2**20)), (sums[0], promised)])
     with pytest.raises(UsageError, match="100 times its size"):
         open_attachment(archive, tmp_path)
     monkeypatch.setattr(unpack, "MOST_BYTES", 2**20)

@@ -82,7 +82,7 @@ def test_shims_come_first_and_are_python() -> None:
 
 
 def test_an_unknown_shim_is_a_clear_error() -> None:
-    with pytest.raises(UsageError, match="unknown shim 'x'.*\n.*hide-so-reuseport"):
+    with pytest.raises(UsageError, match=r"unknown shim 'x'.*\n.*hide-so-reuseport"):
         _config(Cell(spec="1"), shims=("x",))
 
 
@@ -107,7 +107,7 @@ def test_the_command_is_the_module_form() -> None:
 
 
 ARBITER, WORKER = 100, 123
-# The wording of the releases 19.3 to 27.0, as their arbiter and workers write it; the number is the process that writes.
+# The wording of the releases 19.3 to 27.0, as their arbiter and workers write it: the process that writes comes first.
 LINES: list[tuple[int, str, int, str | None]] = [
     (ARBITER, "Starting gunicorn 19.6.0", ARBITER, None),
     (ARBITER, "Listening at: unix:/tmp/x/gunicorn.sock (100)", ARBITER, None),

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from harness.model import FindingId, State
+from harness.invariants.max_requests_honoured import is_recycle
+from harness.model import FindingId, State, WorkerLife
 from tests.unit.events import ARBITER, CELL, Record, healthy
 
 NAME = "max-requests-honoured"
@@ -103,3 +106,28 @@ def test_where_nobody_came_to_the_limit_it_is_unknown() -> None:
 
 def test_a_worker_that_booted_as_the_window_closed_did_not_end_early() -> None:
     assert healthy().boots(5.97, 105).ask(NAME).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("ended", "announced", "served", "limit", "recycled"),
+    [
+        (True, True, 5, 100, True),
+        (True, False, 100, 100, True),
+        (True, False, 99, 100, False),
+        (False, True, 100, 100, False),
+        (False, False, 500, 100, False),
+        (True, False, 5, 0, False),
+        (True, True, 5, 0, True),
+    ],
+)
+def test_what_counts_as_a_recycle(*, ended: bool, announced: bool, served: int, limit: int, recycled: bool) -> None:
+    life = WorkerLife(
+        pid=1, booted_ns=1, ended_ns=9 if ended else None, served=served, restart_ns=8 if announced else None
+    )
+    assert is_recycle(replace(CELL, max_requests=limit), life) is recycled
+
+
+def test_the_first_of_those_that_ended_early_is_told() -> None:
+    (finding,) = healthy().with_cell(max_requests=0).ask(NAME).findings
+    assert finding.detail == "worker 101 ended after 100 requests, but max_requests is 0 (2 such workers)"
+    assert finding.at_s == pytest.approx(1.1, abs=1e-3)

@@ -159,3 +159,21 @@ def test_where_nobody_looked_it_is_unknown(record: Record) -> None:
 def test_failures_that_were_seen_count_although_the_load_failed() -> None:
     record = healthy().answers(3.0, s502=1).reload_ended(statuses={}, failed="wrk left no result")
     assert record.ask(NAME).state is State.VIOLATED
+
+
+@pytest.mark.parametrize(("at_s", "near"), [(0.85, 0), (0.91, 1), (1.1, 1), (1.19, 1), (1.25, 0), (3.5, 0)])
+def test_a_burst_is_near_a_recycle_while_a_worker_restarts(at_s: float, near: int) -> None:
+    """Worker 101 says at 1.0 s that it restarts, and is gone at 1.1 s; the watchers may lag by 0.1 s."""
+    (finding,) = healthy().answers(at_s, s502=1).ask(NAME).findings
+    assert finding.evidence["bursts_near_a_recycle"] == near
+
+
+def test_without_a_word_of_the_restart_the_end_of_the_worker_counts() -> None:
+    record = healthy().remove("log", pid=101, state="restarting").answers(0.95, s502=1).answers(1.15, s502=1)
+    (finding,) = record.ask(NAME).findings
+    assert (finding.evidence["bursts"], finding.evidence["bursts_near_a_recycle"]) == (2, 1)
+
+
+def test_connections_that_were_closed_or_refused_count_as_requests() -> None:
+    (finding,) = healthy().reload_ended(statuses={"200": 980}, errors={"closed": 3, "refused": 2}).ask(NAME).findings
+    assert finding.evidence["requests"] == 980 + 84 + 5

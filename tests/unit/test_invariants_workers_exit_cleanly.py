@@ -122,3 +122,14 @@ def test_where_nobody_watched_to_the_end_it_is_unknown(watcher: str) -> None:
 def test_a_crash_counts_whoever_died_later() -> None:
     record = _crashes(healthy(), 3.0, "ValueError: x").remove("watcher", name="logs", state="stopped")
     assert record.ask(NAME).state is State.VIOLATED
+
+
+def test_an_attempt_of_another_worker_or_of_later_excuses_no_crash() -> None:
+    record = _crashes(healthy().gone(3.0), 3.2, "RuntimeError: x")
+    assert record.removal(3.1, 104, failed="ENOENT").removal(3.3, 103, failed="ENOENT").ask(NAME).findings
+
+
+def test_the_first_crash_is_told_and_all_are_listed() -> None:
+    (finding,) = _crashes(_crashes(healthy(), 3.5, "B: 2", 103), 3.0, "A: 1", 104).ask(NAME).findings
+    assert finding.detail.startswith("worker 104 ended by: A: 1 (2 such workers)")
+    assert finding.evidence == {"workers": [[103, "B: 2"], [104, "A: 1"]]}

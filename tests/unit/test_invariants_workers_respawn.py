@@ -8,8 +8,8 @@ from tests.unit.events import Record, healthy
 NAME = "workers-respawn"
 
 
-def _at_the_end(record: Record, *pids: int) -> Record:
-    return record.remove("workers", final=True).live(5.96, *pids, final=True)
+def _at_the_end(record: Record, *pids: int, since_s: float = 4.9) -> Record:
+    return record.remove("workers", final=True).live(since_s, *pids).live(5.96, *pids, final=True)
 
 
 def test_it_holds_with_all_workers() -> None:
@@ -27,6 +27,11 @@ def test_a_missing_worker_is_a_violation(left: tuple[int, ...]) -> None:
     (finding,) = judgement.findings
     assert (judgement.state, finding.id) == (State.VIOLATED, FindingId.WORKERS_NOT_RESPAWNED)
     assert finding.evidence == {"live": len(left), "configured": 2}
+
+
+def test_a_worker_that_ended_in_the_last_moment_has_not_had_the_time_to_be_replaced() -> None:
+    assert _at_the_end(healthy(), 103, since_s=5.9).ask(NAME).state is State.HOLDS
+    assert _at_the_end(healthy(), 103, since_s=4.9).ask(NAME).state is State.VIOLATED
 
 
 def test_a_child_that_is_no_worker_replaces_none() -> None:

@@ -193,3 +193,27 @@ def test_the_fewest_workers_since_the_load_began() -> None:
 def test_lives_come_by_time_of_boot() -> None:
     told = _Told().line(2, 101, "booted").line(1, 102, "booted")
     assert list(told.close()) == [102, 101]
+
+
+def test_a_pid_is_known_to_be_another_process_by_the_log_alone() -> None:
+    told = _Told().line(1, 101, "booted").line(2, 101, "exiting").line(3, 101, "booted")
+    assert [life.booted_ns for life in told.lives.close(log_complete=True)] == [at_ns(1), at_ns(3)]
+
+
+def test_a_pid_is_known_to_be_another_process_although_the_first_went_without_a_word() -> None:
+    told = _Told().line(1, 101, "booted").sample(1, 101).sample(2).line(3, 101, "booted")
+    first, second = told.lives.close(log_complete=True)
+    assert (first.crash, second.crash, second.ended_ns) == (SILENT_END, None, None)
+
+
+def test_a_boot_that_the_sampler_saw_first_is_one_life() -> None:
+    assert len(_Told().sample(1, 101).line(1.1, 101, "booted").lives.close(log_complete=True)) == 1
+
+
+def test_a_line_as_old_as_the_last_sample_does_not_say_that_a_worker_ended() -> None:
+    assert _Told().sample(2, 101).line(2, 102, "booted").close()[102].ended_ns is None
+
+
+def test_a_crash_is_named_without_the_head_of_its_line_in_old_releases_too() -> None:
+    told = _Told().line(1, 101, "booted").line(2, 101, "timed-out", "2013-01-01 12:00:00 [9] [CRITICAL] WORKER TIMEOUT")
+    assert told.close()[101].crash == "WORKER TIMEOUT"

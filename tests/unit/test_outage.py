@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from harness.outage import (
+    CLOCK_STEP_NS,
     ENOUGH_PROBES,
     ENOUGH_UNEXPLAINED,
+    arbiter_end_ns,
     count_outcomes,
     covered_from_ns,
     find_outage,
@@ -221,3 +225,44 @@ def test_outcomes_are_counted_by_client() -> None:
         "probe-proxy": {"200": 42},
         "probe-direct": {"200": 42, "missing": 1},
     }
+
+
+def test_of_two_calls_that_succeeded_the_later_is_the_cause() -> None:
+    """The first was a rename onto the path, say."""
+    seen = healthy().removal(2.0, 101, call="os.replace").removal(2.999, 102).gone(3.0).observe()
+    vanishing = find_vanishing(seen)
+    assert vanishing is not None
+    removal = find_removal(seen, vanishing)
+    assert removal is not None
+    assert removal.culprit.pid == 102
+
+
+def test_the_clocks_of_tracer_and_watcher_may_differ_by_a_step() -> None:
+    record = healthy().gone(3.0)
+    change = next(event for event in record.events if event.fields.get("action") == "deleted")
+    record.removal(3.0, 101)
+    record.events[-1] = replace(record.events[-1], at_ns=change.at_ns + CLOCK_STEP_NS)
+    vanishing = find_vanishing(record.observe())
+    assert vanishing is not None
+    assert find_removal(record.observe(), vanishing) is not None
+
+
+@pytest.mark.parametrize("said_s", [3.0, 5.0])
+def test_the_arbiters_end_is_the_first_word_of_it(said_s: float) -> None:
+    record = healthy().log(said_s, ARBITER, "stopping").add(4.0, "arbiter", state="exited", pid=ARBITER, status=1)
+    assert since_load_s(record.observe(), arbiter_end_ns(record.observe()) or 0) == pytest.approx(
+        min(said_s, 4.0), abs=1e-3
+    )
+
+
+def test_a_bucket_of_successes_and_failures_is_both() -> None:
+    mixed = healthy().gone(3.0).outage(3.5)
+    mixed.answers(3.7, s200=1, s502=9)
+    outage = find_outage(mixed.observe())
+    assert outage is not None
+    assert since_load_s(mixed.observe(), outage.onset_ns) == pytest.approx(3.7, abs=1e-3)
+    never = healthy().cut("answers", after_s=-1.0).cut("probe", after_s=-1.0)
+    _trailing(never.answers(2.0, s404=1, s502=9), 22)
+    outage = find_outage(never.observe())
+    assert outage is not None
+    assert since_load_s(never.observe(), outage.onset_ns) == pytest.approx(2.0, abs=1e-3)

@@ -8,10 +8,11 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from harness.clock import wait_until
+from harness.clock import now_ns, wait_until
 from harness.model import Event
 from harness.watch import prober
 from harness.watch.prober import Prober, ask, open_client
@@ -194,6 +195,7 @@ class _Probing:
 
 def test_both_ways_are_probed_until_told_to_stop(place: tuple[socket.socket, str], tmp_path: Path) -> None:
     listener, address = place
+    begin_ns = now_ns()
     with (
         _serving(listener, _answers(200)),
         _Probing({"proxy": address, "direct": f"unix:{tmp_path}/missing.sock"}, tmp_path) as probing,
@@ -201,7 +203,8 @@ def test_both_ways_are_probed_until_told_to_stop(place: tuple[socket.socket, str
         assert wait_until(lambda: len(probing.outcomes("proxy")) >= 3, timeout_s=10, alive=probing.thread.is_alive)
     assert set(probing.outcomes("proxy")) == {"200"}
     assert set(probing.outcomes("direct")) == {"missing"}
-    assert len(probing.outcomes("direct")) >= 3
+    periods = (now_ns() - begin_ns) / 1e9 / prober.PERIOD_S
+    assert 3 <= len(probing.outcomes("direct")) <= periods + 1, "one a period, no storm"
     assert {event.kind for event in probing.events} == {"probe"}
 
 
@@ -216,7 +219,8 @@ def test_probes_that_hang_do_not_keep_new_ones_from_starting_and_all_are_reporte
     assert len(probing.outcomes("direct")) >= 5
     assert set(probing.outcomes("direct")) == {"timeout"}
     starts = sorted(event.at_ns for event in probing.events)
-    assert all(int(event.fields["took_ns"]) >= 250_000_000 for event in probing.events)  # type: ignore[call-overload]
+    took_ns = [cast(int, event.fields["took_ns"]) for event in probing.events]
+    assert min(took_ns) >= 250_000_000
     assert starts[4] - starts[0] < 250_000_000, "the fifth began before the first was over"
 
 

@@ -91,9 +91,9 @@ def test_a_full_disk_is_kept_for_the_engine_and_ends_no_watcher() -> None:
     sink.emit("phase", name="load")
     sink.emit("phase", name="settle")
     assert len(heard) == 2, "the live line goes on"
+    sink.close()
     with pytest.raises(SurroundingsError, match=rf"/dev/full can't be written: {os.strerror(errno.ENOSPC)}.*\n.*--out"):
         sink.check()
-    sink.close()
 
 
 def test_a_folder_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:

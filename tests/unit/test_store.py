@@ -168,7 +168,11 @@ def test_a_bad_line_in_the_middle_is_an_error_with_its_number(record_run: Record
 
 def test_events_stream_and_keep_their_fields(record_run: RecordRun) -> None:
     first = next(record_run().events())
-    assert (first.at_ns, first.kind, first.fields) == (1000, "probe", {"outcome": "200"})
+    assert (first.at_ns, first.kind, first.fields) == (
+        1000,
+        "probe",
+        {"via": "proxy", "outcome": "200", "took_ns": 100},
+    )
 
 
 def test_cell_survives_the_round_trip_with_the_contracts_keys_first() -> None:

@@ -60,3 +60,11 @@ def test_a_replacement_crashes_ends_stalls_and_meddling_are_told() -> None:
         "the machine stood still for 0.6 s",
     ):
         assert wanted in told
+
+
+def test_the_first_failure_of_several_is_told_with_its_kinds() -> None:
+    record = healthy().answers(1.0, s200=5, s502=1, s500=1).answers(2.0, s504=1)
+    record.probe(1.5, "direct", "closed").probe(2.5, "proxy", "timeout")
+    moments = {moment.what: moment.at_s for moment in tell(record.observe())}
+    assert moments["the load sees its first failure (500, 502)"] == 1.0
+    assert moments["the first probe fails (direct: closed)"] == 1.5

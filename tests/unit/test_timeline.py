@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.errors import UsageError
 from harness.model import Event
 from harness.timeline import find_blind, observe, since_load_s
 from tests.unit.events import ARBITER, CELL, INODE, Record, at_ns, healthy
@@ -114,13 +115,30 @@ def test_the_first_end_of_arbiter_and_proxy_counts() -> None:
     record = healthy().add(3.0, "arbiter", state="exited", pid=ARBITER, status=3).add(3.0, "proxy", state="exited")
     record.add(4.0, "arbiter", state="exited", pid=ARBITER, status=-9).add(4.0, "proxy", state="exited")
     seen = record.observe()
-    assert (seen.arbiter_status, since_load_s(seen, seen.proxy_exit_ns or 0)) == (3, pytest.approx(3.0, abs=1e-3))
+    assert seen.arbiter_status == 3
+    assert since_load_s(seen, seen.proxy_exit_ns or 0) == pytest.approx(3.0, abs=1e-3)
 
 
 def test_times_are_counted_from_the_load_else_from_the_first_phase() -> None:
     assert since_load_s(healthy().observe(), at_ns(1.5)) == pytest.approx(1.5)
     assert since_load_s(Record().phases(boot=-2.0).observe(), at_ns(0.0)) == pytest.approx(2.0)
     assert since_load_s(Record().observe(), 42) == 0.0
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Event(at_ns=7, kind="probe", fields={"via": "proxy", "outcome": "200"}),
+        Event(at_ns=7, kind="probe", fields={"via": "proxy", "outcome": "200", "took_ns": "long"}),
+        Event(at_ns=7, kind="phase", fields={}),
+        Event(at_ns=7, kind="workers", fields={"live": [1, 2]}),
+        Event(at_ns=7, kind="served", fields={"by_pid": {"x": {"200": 1}}}),
+        Event(at_ns=7, kind="served", fields={"by_pid": None}),
+    ],
+)
+def test_an_event_that_is_none_of_ours_is_a_clear_error(event: Event) -> None:
+    with pytest.raises(UsageError, match=f"its '{event.kind}' event at 7 ns can't be read"):
+        observe(CELL, [*healthy().events, event])
 
 
 def test_changes_of_the_socket_come_in_order_with_their_inode() -> None:
@@ -146,3 +164,13 @@ def test_events_are_not_changed_by_being_observed() -> None:
     before = [Event(at_ns=e.at_ns, kind=e.kind, fields=dict(e.fields)) for e in record.events]
     record.observe()
     assert record.events == before
+
+
+def test_the_control_requests_that_were_asked_and_answered() -> None:
+    seen = healthy().remove("control").add(-0.05, "control", asked=30, answered=29).observe()
+    assert (seen.control_asked, seen.control_answered) == (30, 29)
+
+
+def test_where_there_was_no_load_the_first_of_all_phases_counts() -> None:
+    seen = Record().phases(boot=-1.0, prepare=-2.0, closed=3.0).observe()
+    assert since_load_s(seen, at_ns(0.0)) == pytest.approx(2.0)

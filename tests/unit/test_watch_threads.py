@@ -15,6 +15,7 @@ import pytest
 
 from harness.clock import wait_until
 from harness.model import Event
+from harness.reaper import start_ticks
 from harness.watch import thread as watch_thread
 from harness.watch import workers
 from harness.watch.sink import EventSink
@@ -56,7 +57,10 @@ def _running(loop: Callable[[threading.Event], None], sink: EventSink) -> Iterat
 
 
 def test_a_watcher_says_when_it_starts_and_stops(sink: _Sink) -> None:
-    with _running(lambda stop: stop.wait() and None, sink):
+    def loop(stop: threading.Event) -> None:
+        stop.wait()
+
+    with _running(loop, sink):
         assert sink.said() == [("started", None)]
     assert sink.said() == [("started", None), ("stopped", None)]
 
@@ -73,7 +77,11 @@ def test_a_watcher_that_raises_says_why_it_died_and_never_that_it_stopped(sink: 
 def test_a_watcher_that_does_not_stop_is_reported(sink: _Sink, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch_thread, "JOIN_S", 0.01)
     release = threading.Event()
-    with _running(lambda stop: release.wait() and None, sink):
+
+    def loop(_: threading.Event) -> None:
+        release.wait()
+
+    with _running(loop, sink):
         pass
     assert sink.said()[-1] == ("died", "did not stop within 0.01 s")
     release.set()
@@ -151,8 +159,7 @@ class TestSocketWatcher:
         from inotify_simple import flags
 
         with self._watch(path, sink) as watcher:
-            real = watcher._inotify.read
-            watcher._inotify.read = lambda timeout: [Told(-1, flags.Q_OVERFLOW, 0, "")] or real(timeout)
+            watcher._inotify.read = lambda timeout: [Told(-1, flags.Q_OVERFLOW, 0, "")]
             said = wait_until(lambda: sink.said()[1:], timeout_s=5, alive=lambda: True)
         assert said == [("died", "RuntimeError: the kernel's inotify queue overflowed: events are lost")]
 
@@ -161,6 +168,13 @@ class TestSocketWatcher:
 class TestWorkerSampler:
     def test_nobody_has_no_children(self) -> None:
         assert live_children(2**22 + 1) == {}
+
+    def test_our_parent_has_us_with_our_start_time(self) -> None:
+        assert live_children(os.getppid())[os.getpid()] == start_ticks(os.getpid())
+
+    def test_a_child_that_is_gone_by_now_is_left_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(workers, "start_ticks", lambda _: None)
+        assert live_children(os.getppid()) == {}
 
     def test_a_sample_is_emitted_on_change_and_at_the_end(self, sink: _Sink, monkeypatch: pytest.MonkeyPatch) -> None:
         seen = iter([{1: 10}, {1: 10}, {1: 10, 2: 20}])

@@ -11,6 +11,7 @@
   const sized = (width) => {
     const copy = structuredClone(spec);
     copy.vconcat.forEach((panel) => { panel.width = Math.max(width - axisWidth, 160); });
+    copy.config.title.limit = width - axisWidth; // a longer one would widen the picture
     copy.config.legend.columns = width < 560 ? 2 : 4;
     copy.params.forEach((one, at) => { one.value = shown[at]; });
     return copy;
@@ -24,11 +25,12 @@
     const fresh = document.createElement("div");
     const next = await vegaEmbed(fresh, sized(width), {
       actions: false, ast: true, mode: "vega-lite", renderer: "svg", tooltip: { theme: "custom", disableDefaultStyle: true },
-      logLevel: vega.Error,
+      logLevel: 1, // errors only
     });
     if (before) before.finalize();
     result = next;
     holder.replaceChildren(fresh);
+    holder.dataset.afterMs ??= performance.now(); // since the page was asked for
     holder.dataset.drawn = "yes";
   }
 

@@ -1,7 +1,7 @@
 """A server that looks like gunicorn from outside and misbehaves in one chosen way; packed into a wheel by the tests.
 
-It reads the same settings file, writes the same log lines, forks workers and recycles them. BEHAVIOUR is replaced by the
-test. Only what the harness looks at is imitated; the app is called, so that a broken app shows.
+It reads the same settings file, writes the same log lines, forks workers and recycles them. BEHAVIOUR is replaced by
+the test. Only what the harness looks at is imitated.
 """
 
 import os

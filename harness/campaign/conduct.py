@@ -1,0 +1,171 @@
+"""Conducts a matrix from left to right: what is there, what is missing, run it, put the table together, store it."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from harness import leases
+from harness.campaign.attempts import ChildRun, Preparation
+from harness.campaign.choices import Campaign
+from harness.campaign.records import Record, find_all_records, find_records
+from harness.campaign.schedule import Attempt, Refusal, Task, make_tasks, run_tasks
+from harness.campaign.slimming import slim
+from harness.engine import Wish, shielded
+from harness.matrix.document import Matrix
+from harness.matrix.plan import PlannedCell
+from harness.matrix.result import RunResult
+from harness.model import Outcome
+
+LOCK = ".lock"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """Who is told while it goes on: of each run that has ended, and again and again of those under way."""
+
+    told: Callable[[PlannedCell, RunResult], None]
+    tick: Callable[[Sequence[Task], int], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """A matrix under way: the attempts, what was left without a record, and which old records don't count."""
+
+    campaign: Campaign
+    logs: Path
+    watch: Watch
+    attempts: dict[Task, ChildRun] = field(default_factory=dict)
+    broken: defaultdict[str, list[RunResult]] = field(default_factory=lambda: defaultdict(list))
+    old: Mapping[str, frozenset[Path]] = field(default_factory=dict)
+    known: dict[str, frozenset[Path]] = field(default_factory=dict)
+
+    def records(self, name: str) -> tuple[Record, ...]:
+        """The records of a cell that count."""
+        old = self.old.get(name, frozenset())
+        return tuple(record for record in find_records(self.campaign.out, name) if record.path not in old)
+
+    def needs_run(self, task: Task) -> bool:
+        """Whether the cell has too few verdicts for this round, and retries left."""
+        return is_wanted(
+            [*(record.result for record in self.records(task.planned.name)), *self.broken[task.planned.name]],
+            number=task.number,
+            retries=self.campaign.retries,
+        )
+
+
+def is_wanted(results: Sequence[RunResult], *, number: int, retries: int) -> bool:
+    """Whether ``results`` lack the ``number``-th verdict, and it may still be tried."""
+    decided = sum(result.decided for result in results)
+    return decided < number and len(results) < number + retries
+
+
+def conduct(campaign: Campaign, watch: Watch) -> Matrix:
+    """Run what has no record, then table everything; the table is stored in ``campaign.out``.
+
+    Ctrl-C stops the runs, keeps the records, and gives the table of what there is, marked as interrupted.
+
+    Raises:
+        HarnessError: a record is damaged, or the folder can't be written to.
+    """
+    from harness.campaign.conclusion import conclude, store
+
+    if campaign.merge:
+        found = find_all_records(campaign.merge)
+        matrix = conclude(campaign, {cell.name: found.get(cell.name, ()) for cell in campaign.planned}, {})
+        store(campaign.out, matrix)
+        return matrix
+    with tempfile.TemporaryDirectory(prefix="harness-matrix-") as logs:
+        progress = _look_around(campaign, Path(logs), watch)
+        interrupted = _run(progress)
+        with shielded():
+            records = {cell.name: progress.records(cell.name) for cell in campaign.planned}
+            matrix = replace(conclude(campaign, records, progress.broken), interrupted=interrupted)
+            store(campaign.out, matrix)
+    return matrix
+
+
+def _look_around(campaign: Campaign, logs: Path, watch: Watch) -> Progress:
+    found = {
+        cell.name: frozenset(record.path for record in find_records(campaign.out, cell.name))
+        for cell in campaign.planned
+    }
+    return Progress(campaign=campaign, logs=logs, watch=watch, old=found if campaign.rerun else {}, known=dict(found))
+
+
+def _run(progress: Progress) -> bool:
+    """Everything that is missing; True where Ctrl-C ended it."""
+    campaign = progress.campaign
+    tasks = [task for task in make_tasks(campaign.planned, campaign.repeats) if progress.needs_run(task)]
+    try:
+        with _preparing(progress, tasks):
+            run_tasks(
+                tasks,
+                jobs=campaign.jobs,
+                begin=lambda task: _begin(progress, task),
+                finish=lambda task: _finish(progress, task),
+                tick=progress.watch.tick,
+            )
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+@contextmanager
+def _preparing(progress: Progress, tasks: Sequence[Task]) -> Iterator[None]:
+    """While the runs go on, somebody builds the environments of later ones."""
+    python = progress.campaign.wish.python
+    wishes = list(dict.fromkeys((task.planned.cell.spec, task.planned.cell.worker, python) for task in tasks))
+    local = progress.campaign.wish.cell.backend == "local"
+    if len(wishes) <= 1 or not local:
+        yield
+        return
+    listed = progress.logs / "ahead.json"
+    listed.write_text(json.dumps(wishes), encoding="utf-8")
+    preparation = Preparation(listed, logs=progress.logs)
+    try:
+        yield
+    finally:
+        preparation.close()
+
+
+def _begin(progress: Progress, task: Task) -> Attempt | Refusal:
+    """Start the next run of a cell, unless another matrix is at it, or has made it meanwhile."""
+    folder = progress.campaign.out / task.planned.name
+    lease = leases.try_exclusive(folder / LOCK)
+    if lease is None:
+        return Refusal.BUSY
+    if not progress.needs_run(task):
+        lease.close()
+        return Refusal.DONE
+    progress.known[task.planned.name] = frozenset(record.path for record in progress.records(task.planned.name))
+    wish = replace(progress.campaign.wish, cell=task.planned.cell, out=folder)
+    attempt = _start(progress, wish, task, lease)
+    progress.attempts[task] = attempt
+    return attempt
+
+
+def _start(progress: Progress, wish: Wish, task: Task, lease: leases.Lease) -> ChildRun:
+    return ChildRun(wish, name=task.planned.name, logs=progress.logs, lease=lease)
+
+
+def _finish(progress: Progress, task: Task) -> bool:
+    """Look at what an attempt has left; whether to try again."""
+    attempt, name = progress.attempts.pop(task), task.planned.name
+    fresh = [record for record in progress.records(name) if record.path not in progress.known[name]]
+    for record in fresh:
+        if not progress.campaign.keep_all_logs and record.result.outcome is Outcome.HOLDS:
+            slim(record.path)
+        progress.watch.told(task.planned, record.result)
+    if not fresh:
+        said = attempt.complaint() or "it said nothing"
+        detail = f"the run ended with status {attempt.status} and left no record: {said}"
+        broken = RunResult(path=None, outcome=Outcome.ERROR, detail=detail)
+        progress.broken[name].append(broken)
+        progress.watch.told(task.planned, broken)
+    return progress.needs_run(task)

@@ -1,0 +1,62 @@
+"""What GitHub shows of a run under Actions: annotations on the job, and a summary on the job's page.
+
+Annotations are workflow commands, one line each on standard error: standard output belongs to the results. Text that
+was recorded can neither start a command of its own nor become markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from harness.model import Json, Outcome
+from harness.report import summary
+from harness.report.as_markdown import escape, table
+from harness.report.fields import clean, text
+from harness.stored import StoredRun
+
+_DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
+
+
+def render_annotations(stored: StoredRun, *, as_wished: bool) -> str:
+    """One annotation a finding, or one for a verdict without any: notices where the exit code is 0, else errors."""
+    verdict = stored.judged()
+    level = "notice" if as_wished else "error"
+    return "".join(f"::{level} title={_property(title)}::{_data(said)}\n" for title, said in _annotations(verdict))
+
+
+def _annotations(verdict: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
+    found = summary.findings(verdict)
+    for finding in found:
+        yield f"{summary.subject(verdict)}: {text(finding, 'id')}", summary.describe(finding)
+    if not found:
+        said = summary.strength_line(verdict) or "; ".join(said for _, said in summary.error_lines(verdict))
+        yield f"{summary.subject(verdict)}: {text(verdict, 'verdict')}", said
+
+
+def _data(raw: str) -> str:
+    return clean(raw).translate(_DATA)
+
+
+def _property(raw: str) -> str:
+    return clean(raw).translate(_PROPERTY)
+
+
+def render_job_summary(stored: StoredRun) -> str:
+    """A few lines of Markdown: the verdict, the findings and the counts; the whole report is the record's business."""
+    verdict = stored.judged()
+    answer = summary.socket_answer(verdict).sentence
+    parts = [
+        f"### {escape(summary.subject(verdict))}: {escape(text(verdict, 'verdict'))}",
+        f"{escape(answer[:1].upper() + answer[1:])}. {escape(summary.setting(verdict))}.",
+    ]
+    rows = [(text(one, "id"), summary.describe(one)) for one in summary.findings(verdict)]
+    if not rows and text(verdict, "verdict") != Outcome.HOLDS.value:
+        rows = summary.error_lines(verdict)
+    parts += [table(("finding", "what"), rows)] if rows else []
+    strength = summary.strength_line(verdict)
+    parts += [escape(strength) + "."] if strength else []
+    counts = summary.count_lines(verdict)
+    parts += [table(("what", "how many"), counts)] if counts else []
+    parts.append(f"Record: {escape(stored.run_id)}")
+    return "\n\n".join(parts) + "\n\n"

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from harness.engine import Wish
+from harness.errors import UsageError
+from harness.model import Cell, FindingId
+from harness.options import (
+    BACKENDS,
+    BINDS,
+    LOADS,
+    WORKERS,
+    add_run_options,
+    at_least,
+    expectation,
+    make_wish,
+    port,
+    seconds,
+)
+from harness.proxies import PROXIES
+
+
+def _parse(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_run_options(parser)
+    return parser.parse_args(["19.6.0", *arguments])
+
+
+def _wish(*arguments: str) -> Wish:
+    return make_wish(_parse(*arguments))
+
+
+def test_the_defaults_are_those_of_the_original_report() -> None:
+    wish = _wish()
+    assert wish.cell == Cell(spec="19.6.0")
+    assert (wish.out, wish.python, wish.settings) == (Path("runs"), None, None)
+    cell = wish.cell
+    assert (cell.worker, cell.threads, cell.workers, cell.max_requests) == ("gthread", 5, 5, 512)
+    assert (cell.max_requests_jitter, cell.bind, cell.proxy, cell.load) == (0, "unix", "h2o", "wrk")
+    assert (cell.load_threads, cell.connections, cell.duration_s, cell.recycles) == (10, 200, 10.0, 30)
+    assert (cell.full_duration, cell.backend, cell.port, cell.trace, cell.app) == (False, "local", None, True, None)
+
+
+def test_every_option_reaches_the_cell() -> None:
+    cell = _wish(
+        *("--threads", "2", "--workers", "3", "--max-requests", "7", "--max-requests-jitter", "4", "--bind", "tcp"),
+        *("--proxy", "none", "--load-threads", "1", "--connections", "9", "--duration", "2.5", "--full-duration"),
+        *("--recycles", "6", "--port", "18080", "--no-trace", "--app", "m:a"),
+    ).cell
+    assert cell == Cell(
+        spec="19.6.0",
+        threads=2,
+        workers=3,
+        max_requests=7,
+        max_requests_jitter=4,
+        bind="tcp",
+        proxy="none",
+        load_threads=1,
+        connections=9,
+        duration_s=2.5,
+        full_duration=True,
+        recycles=6,
+        port=18080,
+        trace=False,
+        app="m:a",
+    )
+
+
+def test_what_is_no_part_of_the_cell_reaches_the_wish(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.py"
+    settings.touch()
+    wish = _wish("--python", "3.6", "--out", "elsewhere", "--settings", str(settings))
+    assert (wish.python, wish.out, wish.settings) == ("3.6", Path("elsewhere"), settings)
+
+
+def test_the_sync_worker_has_one_thread() -> None:
+    assert _wish("--worker", "sync").cell.threads == 1
+    assert _wish("--worker", "sync", "--threads", "1").cell.threads == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--worker", "sync", "--threads", "2"), r"--worker sync has one thread, not 2\.\nTo do: .*--worker gthread"),
+        (("--proxy", "none"), r"wrk can't talk to a Unix socket.*\nTo do: .*--bind tcp"),
+        (("--max-requests", "0", "--max-requests-jitter", "5"), r"--max-requests-jitter 5 means nothing.*\nTo do: "),
+        (("--settings", "/no/such/file"), r"--settings /no/such/file: there is no such file\.\nTo do: "),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_a_remedy(arguments: tuple[str, ...], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        _wish(*arguments)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--workers", "0"),
+        ("--workers", "-1"),
+        ("--workers", "2.0"),
+        ("--workers", "1e3"),
+        ("--workers", " 3"),
+        ("--workers", "٣"),  # a digit, but not one of ours
+        ("--threads", "0"),
+        ("--max-requests", "-1"),
+        ("--connections", "0"),
+        ("--recycles", "0"),
+        ("--duration", "0"),
+        ("--duration", "-1"),
+        ("--duration", "nan"),
+        ("--duration", "inf"),
+        ("--duration", "3601"),
+        ("--duration", "10s"),
+        ("--port", "0"),
+        ("--port", "65536"),
+        ("--worker", "greenlet"),
+        ("--bind", "abstract"),
+        ("--proxy", "squid"),
+        ("--load", "ab"),
+        ("--backend", "cloud"),
+        ("--expect", ""),
+        ("--expect", "socket-delted"),
+        ("--expect", "holds,socket-deleted"),
+    ],
+)
+def test_nonsense_is_wrong_usage(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        _parse(*arguments)
+    assert caught.value.code == 2
+    assert f"argument {arguments[0]}: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("holds", {"holds"}),
+        ("socket-deleted", {"socket-deleted"}),
+        (" socket-deleted , permanent-outage,", {"socket-deleted", "permanent-outage"}),
+    ],
+)
+def test_expectations(text: str, names: set[str]) -> None:
+    assert expectation(text) == names
+
+
+def test_an_unknown_expectation_is_answered_with_all_that_are_known() -> None:
+    with pytest.raises(argparse.ArgumentTypeError) as caught:
+        expectation("nonsense")
+    assert all(finding.value in str(caught.value) for finding in FindingId)
+
+
+def test_limits_themselves_are_allowed() -> None:
+    assert (at_least(0)("0"), at_least(1)("1"), port("1"), port("65535")) == (0, 1, 1, 65535)
+    assert (seconds("0.001"), seconds("3600")) == (0.001, 3600.0)
+
+
+@pytest.mark.parametrize(
+    ("option", "choices"),
+    [
+        ("--worker", WORKERS),
+        ("--bind", BINDS),
+        ("--load", LOADS),
+        ("--backend", BACKENDS),
+        ("--proxy", tuple(PROXIES)),
+    ],
+)
+def test_every_choice_that_is_offered_is_taken(option: str, choices: tuple[str, ...]) -> None:
+    field = option.removeprefix("--")
+    assert [getattr(_parse(option, choice), field) for choice in choices] == list(choices)
