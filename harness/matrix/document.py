@@ -119,8 +119,8 @@ def _read_matrix(data: Mapping[str, Any]) -> Matrix:
         repeats=int(data["repeats"]),
         interrupted=bool(data["interrupted"]),
         versions={_text(name): _texts(versions) for name, versions in data["versions"].items()},
-        cells=tuple(_read_cell(row) for row in data["cells"]),
-        transitions=tuple(_read_transition(row) for row in data["transitions"]),
+        cells=tuple(_read_cell(row) for row in _rows(data["cells"])),
+        transitions=tuple(_read_transition(row) for row in _rows(data["transitions"])),
     )
 
 
@@ -132,7 +132,7 @@ def _read_cell(row: Mapping[str, Any]) -> CellResult:
         spec=_text(row["spec"]),
         released=_perhaps(row["released"]),
         cell=dict(row["cell"].items()),
-        runs=tuple(_read_run(run) for run in row["runs"]),
+        runs=tuple(_read_run(run) for run in _rows(row["runs"])),
         folded=Folded(
             outcome=Outcome(row["verdict"]), findings=_texts(row["findings"]), rates=rates, flaky=_perhaps(row["flaky"])
         ),
@@ -177,6 +177,12 @@ def _read_transition(row: Mapping[str, Any]) -> Transition:
     )
 
 
+def _rows(value: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    if not isinstance(value, list):
+        raise TypeError(f"{str(value)[:40]!r} is no list")
+    return value
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{str(value)[:40]!r} is no text")
@@ -193,7 +199,5 @@ def _count(value: object) -> int | None:
     return value
 
 
-def _texts(value: Sequence[object]) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise TypeError(f"{str(value)[:40]!r} is no list")
-    return tuple(_text(one) for one in value)
+def _texts(value: Sequence[Any]) -> tuple[str, ...]:
+    return tuple(_text(one) for one in _rows(value))

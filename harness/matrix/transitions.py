@@ -1,7 +1,7 @@
 """The transition map: for each worker class, proxy and finding, in which release it came and in which it was gone.
 
 Pure. It goes by the dates of the releases, not by their numbers: 19.10.0 came after 20.0.0. A release that was not
-tried, or said nothing, leaves the edge open to both sides, and that is told.
+tried, or said nothing about a finding, never begins or ends one, and is told where it stands at an edge.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import date
 from itertools import groupby
 
 from harness.matrix.result import CellResult, order_of_finding
-from harness.model import Outcome
+from harness.model import FindingId, Outcome
 from harness.releases import ReleaseRow
 
 
@@ -116,6 +116,16 @@ def _column(cells: Sequence[CellResult], days: Mapping[str, tuple[date, int]]) -
 
 
 def _see(cell: CellResult, finding: str, day: date) -> Sighting:
-    """A run that found another fault looked at this one too; a run without a verdict looked at nothing."""
+    """Not having seen is not having held: a cell without a verdict, or whose other fault hid this one, said nothing."""
+    if finding in cell.folded.findings:
+        present: bool | None = True
+    else:
+        present = None if _is_blind(cell) else False
+    return Sighting(release=cell.release, day=day, present=present)
+
+
+def _is_blind(cell: CellResult) -> bool:
+    """Whether what was not found may be there all the same: nothing was recycled, or the service was gone for good."""
     judged = cell.folded.outcome in (Outcome.HOLDS, Outcome.VIOLATED)
-    return Sighting(release=cell.release, day=day, present=finding in cell.folded.findings if judged else None)
+    recycled = any(run.recycles for run in cell.runs)
+    return not judged or not recycled or FindingId.PERMANENT_OUTAGE.value in cell.folded.findings
