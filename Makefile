@@ -106,7 +106,7 @@ pictures: setup ## have what draws pictures without a browser, and what drives o
 chart: pictures ## re-make the charting library that travels with report.html, after an upgrade of vl-convert
 	@$(VENV_PYTHON) -m harness.report.assets
 
-bench: setup tools ## what the harness costs, as ratios in one run (minutes; ARGS='floor default watchers memory')
+bench: setup tools ## what the harness costs, as ratios in one run (minutes; ARGS='floor default profiles ...')
 	@$(VENV_PYTHON) -m bench
 
 lock: setup ## re-make requirements/*.txt after a change of pyproject.toml; pins that still fit stay

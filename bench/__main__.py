@@ -5,6 +5,8 @@
 2. The warm default run. At most 5 s.
 3. The watchers: wrk's throughput on a release that holds, with and without them, in pairs. At most 5 % less.
 4. Memory: the harness's own processes in a run of a million requests. Under 200 MB.
+5. The quick profile's verdicts against those of the original settings. All alike.
+6. Preparing environments against virtualenv and pip. Aim: ten times faster; all releases in 60 s and 600 MB.
 """
 
 from __future__ import annotations
@@ -20,6 +22,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.preparation import bench_preparation
+from bench.profiles import bench_profiles
 from bench.watched_load import measure_rate, prepare_holding
 from harness import gunicorn
 from harness.environments import prepare
@@ -27,6 +31,7 @@ from harness.model import Cell
 from harness.places import fixtures_dir
 from harness.spec import parse_spec
 
+NAMES = ("floor", "default", "watchers", "memory", "profiles", "preparation")
 BAD_RELEASE = "19.6.0"
 SMALLEST = ("--workers", "1", "--max-requests", "1", "--recycles", "1")
 HERE = Path(__file__).resolve().parent
@@ -103,11 +108,11 @@ def _reproduce(out: Path, *options: str) -> list[str]:
 def main() -> None:
     """Run those that were named, or all."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("names", nargs="*", choices=["floor", "default", "watchers", "memory", []], metavar="NAME")
+    parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="NAME")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--duration", type=int, default=6, help="seconds of load for each half of a pair")
     options = parser.parse_args(sys.argv[1:] or shlex.split(os.environ.get("ARGS", "")))
-    wanted = options.names or ["floor", "default", "watchers", "memory"]
+    wanted = options.names or NAMES
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         out = Path(folder)
         out.chmod(0o755)
@@ -119,6 +124,10 @@ def main() -> None:
             bench_watchers(options.repeats, options.duration)
         if "memory" in wanted:
             bench_memory(out)
+        if "profiles" in wanted:
+            bench_profiles(1, out)
+        if "preparation" in wanted:
+            bench_preparation(options.repeats, out)
 
 
 if __name__ == "__main__":

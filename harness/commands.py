@@ -171,7 +171,8 @@ def report(options: argparse.Namespace) -> int:
 
 
 def _report_matrix(options: argparse.Namespace) -> int:
-    """The same for a stored matrix."""
+    """The same for a stored matrix; its page is always written as files."""
+    from harness.campaign.site import publish
     from harness.matrix.document import FILE
     from harness.report.matrices import FILES, FORMATS, load_matrix
     from harness.store import RunFolder
@@ -182,13 +183,17 @@ def _report_matrix(options: argparse.Namespace) -> int:
             what=f"A matrix has no format {', '.join(unknown)}.", remedy=f"Its formats are {', '.join(FORMATS)}."
         )
     stored = load_matrix(options.run)
-    if len(options.format) == 1 and options.out is None:
+    if len(options.format) == 1 and options.out is None and "html" not in options.format:
         _print(FORMATS[options.format[0]](stored))
         return errors.EXIT_OK
-    target = options.out or (options.run if options.run.is_dir() else options.run.parent)
+    source = options.run if options.run.is_dir() else options.run.parent
+    target = options.out or source
     target.mkdir(parents=True, exist_ok=True)
     for name in options.format:
-        print(RunFolder(path=target).write_text(FILES.get(name, FILE), FORMATS[name](stored)))
+        if name == "html":  # more than one file: the page, and those that it leads to
+            print(publish(stored, source, target, say=lambda text: print(text, file=sys.stderr)))
+        else:
+            print(RunFolder(path=target).write_text(FILES.get(name, FILE), FORMATS[name](stored)))
     return errors.EXIT_OK
 
 

@@ -19,6 +19,7 @@ from harness.outage import ENOUGH_PROBES
 from harness.places import fixtures_dir
 from harness.ready import Stage
 from harness.stage import base_environment
+from harness.watch.machine import Usage, foreign_share, read_usage
 from harness.watch.progress import Progress
 from harness.watch.sink import EventSink
 
@@ -69,6 +70,11 @@ class Drive:
                 log=self.stage.run.logs / f"{self.stage.cell.proxy}.error.log",
             )
 
+    def read_usage(self) -> Usage:
+        """What the cores did so far, for all and for this run's servers; the ended load is among our children."""
+        servers = [self.stage.gunicorn] + ([self.stage.proxy.process] if self.stage.proxy else [])
+        return read_usage([server.pid for server in servers])
+
 
 def find_load_tool(cell: Cell) -> tools.Tool:
     """wrk; SurroundingsError where it is missing."""
@@ -89,10 +95,11 @@ def run_load(drive: Drive) -> None:
         stdout=stage.run.logs / "wrk.out.log",
         stderr=stage.run.logs / "wrk.error.log",
     )
-    started_ns = now_ns()
+    started_ns, before = now_ns(), drive.read_usage()
     process = drive.backend.spawn(command)
     drive.sink.emit("load", state="started", client=cell.load, pid=process.pid)
     early = _follow_load(drive, process, started_ns)
+    drive.sink.emit("machine", foreign_share=round(foreign_share(before, drive.read_usage()), 3))
     _report_load(drive, process.poll(), result.read_text() if result.exists() else "", stopped_early=early)
 
 

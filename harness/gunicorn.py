@@ -54,11 +54,18 @@ _parse_address = gunicorn.util.parse_address
 gunicorn.util.parse_address = lambda address, *more: _parse_address(address.replace("unix:/", "unix:///", 1), *more)
 """
 
+_TRUST_LOG_FILES = """\
+import gunicorn.util  # shim trust-log-files: this release fails in asking whether it may write to a log file
+
+gunicorn.util.is_writable = lambda path, uid, gid: True
+"""
+
 _RUN_BY_NAME = "run-by-name"
 
 SHIMS: Mapping[str, str] = {
     "hide-so-reuseport": _HIDE_SO_REUSEPORT,
     "keep-leading-slash": _KEEP_LEADING_SLASH,
+    "trust-log-files": _TRUST_LOG_FILES,
     _RUN_BY_NAME: "# shim run-by-name: this release has no module that can be run, so its entry point is called\n",
 }
 """What some releases need to start at all on a recent system, as lines at the head of the settings file."""

@@ -224,6 +224,7 @@ class Observations:
     watchers: Mapping[str, str]  # name -> "stopped" (saw the whole window), "started" or "died: why"
     proxy_errors: Mapping[str, int]  # reason in the proxy's log -> lines
     stalls: tuple[Stall, ...]  # the machine gave the harness no time: time-outs in there are nobody's fault
+    foreign_share: float | None  # of all cores, used by others while the load ran
     interrupted: str | None  # the phase in which somebody pressed Ctrl-C
     fault: Mapping[str, Json] | None  # why there is nothing to judge: {"outcome", "type", "what", "remedy"}
 

@@ -49,6 +49,7 @@ class _Reader:
         self.proxy_errors: Counter[str] = Counter()
         self.traced: set[int] = set()
         self.stalls: list[Stall] = []
+        self.foreign_share: float | None = None
         self.interrupted: str | None = None
         self.fault: dict[str, Any] | None = None
 
@@ -148,6 +149,9 @@ class _Reader:
     def _read_tracer_problem(self, at_ns: int, fields: Mapping[str, Any]) -> None:
         self.watchers["tracer"] = f"died: {fields['text']}"
 
+    def _read_machine(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        self.foreign_share = fields["foreign_share"]
+
     def _read_stall(self, at_ns: int, fields: Mapping[str, Any]) -> None:
         self.stalls.append(Stall(at_ns=at_ns, gap_ns=fields["gap_ns"]))
 
@@ -210,6 +214,7 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         watchers=reader.watchers,
         proxy_errors=dict(reader.proxy_errors),
         stalls=tuple(reader.stalls),
+        foreign_share=reader.foreign_share,
         interrupted=reader.interrupted,
         fault=reader.fault,
     )

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from harness.invariants import INVARIANTS
 from harness.invariants.max_requests_honoured import is_recycle
+from harness.invariants.requests_answered import BUSY_SHARE
 from harness.model import (
     CLIENT_ERRORS,
     Cell,
@@ -124,7 +125,8 @@ def _doubts(observations: Observations) -> list[str]:
     recycles = count_recycles(observations)
     if cell.max_requests > 0 and recycles < cell.recycles:
         doubts.append(
-            f"only {recycles} of {cell.recycles} wanted recycles were seen: raise --duration, or lower --max-requests"
+            f"only {recycles} of {cell.recycles} wanted recycles were seen{_busy(observations)}: "
+            "raise --duration, or lower --max-requests"
         )
     if observations.arbiter_asked_ns is not None:
         doubts.append(MEDDLED)
@@ -142,6 +144,11 @@ def _needed_watchers(observations: Observations) -> list[str]:
     return list(dict.fromkeys([*socket, "logs", "tallies", "workers", "prober", *there]))
 
 
+def _busy(observations: Observations) -> str:
+    share = observations.foreign_share or 0.0
+    return f", while other programs used {share:.0%} of the machine" if share > BUSY_SHARE else ""
+
+
 def _count(observations: Observations) -> dict[str, Json]:
     by_client = count_outcomes(observations)
     everything: Counter[str] = sum(by_client.values(), Counter())
@@ -156,6 +163,7 @@ def _count(observations: Observations) -> dict[str, Json]:
         "workers_seen": len(observations.lives),
         "workers_crashed": sum(life.crash is not None for life in observations.lives),
         "fewest_workers": observations.fewest_live,
+        "foreign_cpu_share": observations.foreign_share,
         "by_client": {client: dict(sorted(outcomes.items())) for client, outcomes in by_client.items()},
         "proxy_errors": dict(observations.proxy_errors),
     }

@@ -9,9 +9,11 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from harness.backends import Command
 from harness.backends.local import LocalBackend
+from harness.campaign.schedule import Attempt
 from harness.clock import now_ns, wait_until
 from harness.engine import Wish
 from harness.leases import Lease
@@ -29,8 +31,24 @@ INTERRUPT_S = 20.0
 TAIL_CHARS = 400
 
 
+class Run(Attempt, Protocol):
+    """One run of a cell under way; what it leaves is a record below ``wish.out``."""
+
+    status: int | None
+
+    def complaint(self) -> str:
+        """What it said on standard error, as one line."""
+
+
+class StartRun(Protocol):
+    """Begins one run. ``lease``: the cell's lock, given back at its end; ``logs``: for what it says."""
+
+    def __call__(self, wish: Wish, *, name: str, logs: Path, lease: Lease) -> Run:
+        """See ``ChildRun``."""
+
+
 class ChildRun:
-    """See ``schedule.Attempt``. ``lease``: the cell's lock, given back at the end."""
+    """See ``Run``."""
 
     def __init__(self, wish: Wish, *, name: str, logs: Path, lease: Lease) -> None:
         self._lease = lease

@@ -47,13 +47,14 @@ def conclude(
 
 def store(out: Path, matrix: Matrix) -> tuple[Path, ...]:
     """Write ``matrix.json`` and its renderings into ``out``, each in one piece."""
+    from harness.campaign.site import write_page
     from harness.report.matrices import FILES, FORMATS
 
     out.mkdir(parents=True, exist_ok=True)
     folder = RunFolder(path=out)
     written = [folder.write_json(FILE, matrix_to_json(matrix))]
     written += [folder.write_text(FILES[name], render(matrix)) for name, render in FORMATS.items() if name in FILES]
-    return tuple(written)
+    return (*written, write_page(out, matrix))
 
 
 def _conclude_cell(

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness import leases
-from harness.campaign.attempts import ChildRun, Preparation
+from harness.campaign.attempts import ChildRun, Preparation, Run, StartRun
 from harness.campaign.choices import Campaign
 from harness.campaign.records import Record, find_all_records, find_records
 from harness.campaign.schedule import Attempt, Refusal, Task, make_tasks, run_tasks
 from harness.campaign.slimming import slim
-from harness.engine import Wish, shielded
+from harness.engine import shielded
 from harness.matrix.document import Matrix
 from harness.matrix.plan import PlannedCell
 from harness.matrix.result import RunResult
@@ -40,7 +40,8 @@ class Progress:
     campaign: Campaign
     logs: Path
     watch: Watch
-    attempts: dict[Task, ChildRun] = field(default_factory=dict)
+    start: StartRun
+    attempts: dict[Task, Run] = field(default_factory=dict)
     broken: defaultdict[str, list[RunResult]] = field(default_factory=lambda: defaultdict(list))
     old: Mapping[str, frozenset[Path]] = field(default_factory=dict)
     known: dict[str, frozenset[Path]] = field(default_factory=dict)
@@ -65,10 +66,11 @@ def is_wanted(results: Sequence[RunResult], *, number: int, retries: int) -> boo
     return decided < number and len(results) < number + retries
 
 
-def conduct(campaign: Campaign, watch: Watch) -> Matrix:
+def conduct(campaign: Campaign, watch: Watch, *, start: StartRun = ChildRun, ahead: bool = True) -> Matrix:
     """Run what has no record, then table everything; the table is stored in ``campaign.out``.
 
-    Ctrl-C stops the runs, keeps the records, and gives the table of what there is, marked as interrupted.
+    ``start`` begins one run; ``ahead``: environments of later runs are built while earlier ones go on. Ctrl-C stops
+    the runs, keeps the records, and gives the table of what there is, marked as interrupted.
 
     Raises:
         HarnessError: a record is damaged, or the folder can't be written to.
@@ -81,8 +83,8 @@ def conduct(campaign: Campaign, watch: Watch) -> Matrix:
         store(campaign.out, matrix)
         return matrix
     with tempfile.TemporaryDirectory(prefix="harness-matrix-") as logs:
-        progress = _look_around(campaign, Path(logs), watch)
-        interrupted = _run(progress)
+        progress = _look_around(campaign, Path(logs), watch, start)
+        interrupted = _run(progress, ahead=ahead)
         with shielded():
             records = {cell.name: progress.records(cell.name) for cell in campaign.planned}
             matrix = replace(conclude(campaign, records, progress.broken), interrupted=interrupted)
@@ -90,20 +92,21 @@ def conduct(campaign: Campaign, watch: Watch) -> Matrix:
     return matrix
 
 
-def _look_around(campaign: Campaign, logs: Path, watch: Watch) -> Progress:
+def _look_around(campaign: Campaign, logs: Path, watch: Watch, start: StartRun) -> Progress:
     found = {
         cell.name: frozenset(record.path for record in find_records(campaign.out, cell.name))
         for cell in campaign.planned
     }
-    return Progress(campaign=campaign, logs=logs, watch=watch, old=found if campaign.rerun else {}, known=dict(found))
+    old = found if campaign.rerun else {}
+    return Progress(campaign=campaign, logs=logs, watch=watch, start=start, old=old)
 
 
-def _run(progress: Progress) -> bool:
+def _run(progress: Progress, *, ahead: bool) -> bool:
     """Everything that is missing; True where Ctrl-C ended it."""
     campaign = progress.campaign
     tasks = [task for task in make_tasks(campaign.planned, campaign.repeats) if progress.needs_run(task)]
     try:
-        with _preparing(progress, tasks):
+        with _preparing(progress, tasks if ahead else ()):
             run_tasks(
                 tasks,
                 jobs=campaign.jobs,
@@ -145,13 +148,9 @@ def _begin(progress: Progress, task: Task) -> Attempt | Refusal:
         return Refusal.DONE
     progress.known[task.planned.name] = frozenset(record.path for record in progress.records(task.planned.name))
     wish = replace(progress.campaign.wish, cell=task.planned.cell, out=folder)
-    attempt = _start(progress, wish, task, lease)
+    attempt = progress.start(wish, name=task.planned.name, logs=progress.logs, lease=lease)
     progress.attempts[task] = attempt
     return attempt
-
-
-def _start(progress: Progress, wish: Wish, task: Task, lease: leases.Lease) -> ChildRun:
-    return ChildRun(wish, name=task.planned.name, logs=progress.logs, lease=lease)
 
 
 def _finish(progress: Progress, task: Task) -> bool:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from harness.engine import shielded
 from harness.matrix.plan import PlannedCell
 
 TICK_S = 0.02
@@ -82,10 +83,11 @@ def run_tasks(
                 if finish(task):
                     waiting.append(task)
     finally:
-        for attempt in running.values():
-            attempt.interrupt()
-        for attempt in running.values():
-            attempt.stop()
+        with shielded():
+            for attempt in running.values():
+                attempt.interrupt()
+            for attempt in running.values():
+                attempt.stop()
 
 
 def _fill(

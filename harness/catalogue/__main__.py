@@ -71,7 +71,7 @@ def _compare_lists(*, write: bool) -> int:
 def _run_trials(options: argparse.Namespace) -> int:
     versions = options.releases or tuple(row.version for row in releases.list_releases())
     surprises = 0
-    for trial in _trials(versions, options.pythons or _pythons_here(), options.workers, claimed=options.claimed):
+    for trial in _trials(versions, options.pythons or pythons_here(), options.workers, claimed=options.claimed):
         surprises += trial.surprising
         said = "answers" if trial.failure is None else trial.failure
         mark = f"  BUT: {trial.claim or 'nothing known against it'}" if trial.surprising else ""
@@ -92,7 +92,8 @@ def _trials(
                     yield try_release(version, python, worker, say=_say)
 
 
-def _pythons_here() -> tuple[str, ...]:
+def pythons_here() -> tuple[str, ...]:
+    """The minor versions ("3.6") of CPython that are on this machine and may run a release at all."""
     memory = Memory.load(places.cache_dir() / "interpreters.json")
     found = survey(memory, environ=os.environ, home=Path.home(), own=Path(sys.executable)).interpreters
     minors = sorted({one.minor for one in found if one.minor >= OLDEST_PYTHON and one.implementation == "CPython"})

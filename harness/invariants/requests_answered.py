@@ -12,6 +12,9 @@ from harness.timeline import SAME_MOMENT_NS, find_blind, since_load_s
 BURST_GAP_NS = 100_000_000
 """Failures less than this apart belong to one burst."""
 
+BUSY_SHARE = 0.15
+"""Where others use more of all cores, a late answer may be their doing: the run itself fills a small machine."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Failure:
@@ -34,6 +37,8 @@ def judge(observations: Observations) -> Judgement:
         loose.update(untimed)
     if proxy_in_doubt(observations) and not any(failure.via == "direct" for failure in rows):
         return Judgement(state=State.UNKNOWN, reason="requests failed, but the proxy may be the one at fault")
+    if loose and set(loose) == {"timeout"} and _is_busy(observations):
+        return Judgement(state=State.UNKNOWN, reason=_describe_busy(observations, loose["timeout"]))
     if loose:
         finding = _finding(observations, loose, [failure.at_ns for failure in rows])
         return Judgement(state=State.VIOLATED, reason=finding.detail, findings=(finding,))
@@ -52,6 +57,17 @@ def _is_explained(observations: Observations, failure: _Failure, covered_ns: int
         vanishing is not None
         and failure.via == "direct" != client_way(observations)
         and failure.end_ns >= vanishing.at_ns - SAME_MOMENT_NS
+    )
+
+
+def _is_busy(observations: Observations) -> bool:
+    return (observations.foreign_share or 0.0) > BUSY_SHARE
+
+
+def _describe_busy(observations: Observations, late: int) -> str:
+    share = observations.foreign_share or 0.0
+    return (
+        f"{late} answers came too late, but other programs used {share:.0%} of the machine: repeat it when it is idle"
     )
 
 

@@ -1,8 +1,7 @@
 """A run as one page, ``report.html``: it needs no network, opens from a zip, and shows at a glance what happened.
 
 The page is put together from escaped text (``page_sections``), the timeline as data (``chart``), and the files in
-``assets``, of which the charting library is the large one. No record can bring a script into it: its policy allows
-the page's own two scripts, by their checksums, and nothing from anywhere else.
+``assets``, of which the charting library is the large one. No record can bring a script into it: see ``frame``.
 """
 
 from __future__ import annotations
@@ -11,22 +10,20 @@ from collections.abc import Mapping, Sequence
 
 from harness.errors import UsageError
 from harness.model import Event, Json
-from harness.privacy import current_identity, make_scrubber
 from harness.report import page_sections as parts
 from harness.report import summary
-from harness.report.assets import LIBRARY, allowed_source, read_asset
+from harness.report.assets import LIBRARY
 from harness.report.chart import draw_timeline, shown_range
 from harness.report.chart_data import Tables, tabulate
 from harness.report.excerpts import Excerpt, excerpts
 from harness.report.fields import items, text
+from harness.report.frame import render_frame
 from harness.report.markup import data_block, esc, section
 from harness.stored import StoredRun
 from harness.timeline import observe
 
 LEAST_NEAR_S = 0.3
 """Around the first failure at least so much is shown: bursts last some ten milliseconds, worker boots a hundred."""
-
-_NOTHING_ELSE = "img-src data:; base-uri 'none'; form-action 'none'"
 
 _BUTTONS = (
     ("focus", "First failure", "f"),
@@ -57,7 +54,8 @@ def render_html(stored: StoredRun, logs: Sequence[Excerpt] | None = None) -> str
     verdict = stored.judged()
     body = _body(stored, verdict, excerpts(stored) if logs is None else logs)
     title = f"{summary.subject(verdict)}: {text(verdict, 'verdict')}"
-    return _page(_without_private_names(title), _without_private_names(body))
+    scripts = (LIBRARY, "page.js") if 'id="chart"' in body else ()
+    return render_frame(title, body, styles=("page.css",), scripts=scripts)
 
 
 def _events(stored: StoredRun) -> tuple[Sequence[Event], str]:
@@ -118,30 +116,3 @@ def _buttons(tables: Tables) -> list[str]:
         for name, title, key in _BUTTONS
         if name != "focus" or tables.focus_s is not None
     ]
-
-
-def _without_private_names(raw: str) -> str:
-    scrub = make_scrubber(current_identity())
-    return "".join(scrub(one.encode("utf-8", "replace")).decode() for one in raw.splitlines(keepends=True))
-
-
-def _page(title: str, body: str) -> str:
-    drawn = 'id="chart"' in body
-    scripts = (LIBRARY, "page.js") if drawn else ()
-    allowed = " ".join(map(allowed_source, scripts)) or "'none'"
-    policy = f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; {_NOTHING_ELSE}"
-    return "\n".join(
-        [
-            "<!doctype html>",
-            '<html lang="en"><head><meta charset="utf-8">',
-            f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">',
-            f"<title>{esc(title)}</title>",
-            f"<style>{read_asset('page.css')}</style></head><body><main>",
-            body,
-            "</main>",
-            *(f"<script>{read_asset(script)}</script>" for script in scripts),
-            "</body></html>\n",
-        ]
-    )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.matrix.document import FILE, Matrix, matrix_from_json, matrix_to_json
+from harness.report.matrix_as_html import render_html
 from harness.report.matrix_as_junit import render_junit
 from harness.report.matrix_as_markdown import render_markdown
 from harness.stored import read_object
@@ -21,11 +22,19 @@ def render_json(matrix: Matrix) -> str:
     return json.dumps(matrix_to_json(matrix), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-FORMATS: Mapping[str, Callable[[Matrix], str]] = {"md": render_markdown, "json": render_json, "junit": render_junit}
+FORMATS: Mapping[str, Callable[[Matrix], str]] = {
+    "md": render_markdown,
+    "html": render_html,
+    "json": render_json,
+    "junit": render_junit,
+}
 """By the name of ``--format``."""
 
 FILES: Mapping[str, str] = {"md": "matrix.md", "junit": "matrix.xml"}
-"""What a rendering is called where it is written as a file; the JSON is the matrix itself."""
+"""What a rendering is called where it is written as a file; the JSON is the matrix itself.
+
+The page is missing here: it links what lies beside it, so ``campaign.site`` writes it.
+"""
 
 
 def is_matrix(path: Path) -> bool:

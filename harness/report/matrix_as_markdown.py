@@ -15,7 +15,7 @@ from harness.report import matrix_summary as summary
 from harness.report.as_markdown import escape, fence, table
 from harness.report.summary import plural
 
-ISSUE = "[#{number}](https://github.com/benoitc/gunicorn/issues/{number})"
+ISSUE = f"[#{{number}}]({summary.ISSUE_URL})"
 
 _HOW_TO_READ = (
     "A cell says what broke while workers were recycled behind the proxy, in all of its runs together; `holds` means "

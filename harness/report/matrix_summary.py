@@ -14,6 +14,9 @@ from harness.report.fields import line
 Column = tuple[str, str]
 """A worker class and a proxy."""
 
+ISSUE_URL = "https://github.com/benoitc/gunicorn/issues/{number}"
+"""Where gunicorn's own issues and pull requests are read."""
+
 
 def columns(matrix: Matrix) -> list[Column]:
     """The columns of the table, in the order of the cells."""

@@ -23,10 +23,10 @@ class Window:
     page: Any
     complaints: list[str] = field(default_factory=list)
 
-    def open(self, path: Path) -> None:
-        """Open a file as a reader does, by a double click, and wait until its timeline is drawn."""
+    def open(self, path: Path, *, until: str = DRAWN) -> None:
+        """Open a file as a reader does, by a double click, and wait until its timeline, or what is named, is there."""
         self.page.goto(path.as_uri())
-        self.page.wait_for_selector(DRAWN)
+        self.page.wait_for_selector(until)
 
     def shown(self) -> tuple[float, float]:
         """The seconds that the timeline shows."""
@@ -56,8 +56,9 @@ def open_window(chromium: Any) -> OpenWindow:  # noqa: ANN401 - Playwright may b
     """``with open_window(width=400, scheme="dark") as window``: at its end nothing may have complained."""
 
     @contextmanager
-    def window(*, width: int = 1280, scheme: str = "light") -> Iterator[Window]:
-        page = chromium.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    def window(*, width: int = 1280, scheme: str = "light", scripts: bool = True) -> Iterator[Window]:
+        size = {"width": width, "height": 900}
+        page = chromium.new_page(viewport=size, color_scheme=scheme, java_script_enabled=scripts)
         opened = Window(page=page)
         page.on("console", lambda message: opened.complaints.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda problem: opened.complaints.append(f"error: {problem}"))

@@ -177,3 +177,23 @@ def test_without_a_word_of_the_restart_the_end_of_the_worker_counts() -> None:
 def test_connections_that_were_closed_or_refused_count_as_requests() -> None:
     (finding,) = healthy().reload_ended(statuses={"200": 980}, errors={"closed": 3, "refused": 2}).ask(NAME).findings
     assert finding.evidence["requests"] == 980 + 84 + 5
+
+
+def test_late_answers_on_a_machine_that_others_use_are_unknown() -> None:
+    late = healthy().reload_ended(statuses={"200": 500}, errors={"timeout": 72})
+    assert late.ask(NAME).state is State.VIOLATED
+    busy = late.add(4.9, "machine", foreign_share=0.6).ask(NAME)
+    assert (busy.state, busy.findings) == (State.UNKNOWN, ())
+    assert "60%" in busy.reason
+
+
+def test_a_busy_machine_excuses_no_other_failure() -> None:
+    record = healthy().reload_ended(statuses={"200": 500, "502": 1}, errors={"timeout": 72}).answers(3.0, s502=1)
+    assert record.add(4.9, "machine", foreign_share=0.9).ask(NAME).state is State.VIOLATED
+
+
+def test_failures_of_the_restart_that_deletes_the_socket_belong_to_the_outage() -> None:
+    """The worker says that it restarts, fails some requests, and removes the file half a second later."""
+    record = healthy().add(2.5, "log", pid=101, level="INFO", state="restarting", text="Autorestarting worker")
+    record.answers(2.6, s502=3).removal(2.999, 101).gone(3.0).outage(3.2)
+    assert record.ask(NAME).findings == ()

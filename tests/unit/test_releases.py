@@ -5,10 +5,19 @@ from __future__ import annotations
 import pytest
 from packaging.requirements import Requirement
 
-from harness.releases import Catalogue, Gap, Minor, Pin, PythonLimit, Shim, load_catalogue, parse_catalogue
+from harness.gunicorn import SHIMS, WORKERS
+from harness.releases import (
+    Catalogue,
+    Gap,
+    Minor,
+    Pin,
+    PythonLimit,
+    Shim,
+    list_releases,
+    load_catalogue,
+    parse_catalogue,
+)
 from harness.stdlib import missing_module, was_in_stdlib
-
-WORKERS = ("sync", "gthread", "gevent", "eventlet", "tornado")
 
 
 @pytest.fixture(scope="module")
@@ -67,14 +76,14 @@ def test_pins(catalogue: Catalogue, release: str | None, python: str, expected: 
 
 
 def test_pins_of_a_worker(catalogue: Catalogue) -> None:
+    assert "eventlet==0.17.4" in catalogue.requirements("17.5", "3.6.15", "eventlet")
+    assert "tornado==3.2.2" in catalogue.requirements("18.0", "3.6.15", "tornado")
     assert "eventlet==0.30.2" in catalogue.requirements("20.1.0", "3.6.15", "eventlet")
     assert {"gevent==26.9.0", "packaging"} <= set(catalogue.requirements("27.0.1", "3.10.13", "gevent"))
     assert not any("gevent" in pin for pin in catalogue.requirements("27.0.1", "3.10.13", "gthread"))
 
 
-@pytest.mark.parametrize(
-    "release", ["0.17.4", "18.0", "19.6.0", "19.9.0", "20.1.0", "21.2.0", "23.0.0", "27.0.1", None]
-)
+@pytest.mark.parametrize("release", [*(row.version for row in list_releases()), None])
 @pytest.mark.parametrize("worker", WORKERS)
 def test_pins_never_contradict_each_other(catalogue: Catalogue, release: str | None, worker: str) -> None:
     for python in ("3.6.15", "3.9.18", "3.10.13", "3.13.0"):
@@ -86,6 +95,10 @@ def test_pins_never_contradict_each_other(catalogue: Catalogue, release: str | N
 @pytest.mark.parametrize(
     ("release", "shims"),
     [
+        ("0.16.1", ("run-by-name",)),
+        ("0.17.3", ("keep-leading-slash",)),
+        ("0.17.4", ()),
+        ("19.4.2", ("trust-log-files",)),
         ("19.6.0", ()),
         ("19.7.0", ("hide-so-reuseport",)),
         ("19.7.1", ("hide-so-reuseport",)),
@@ -108,11 +121,44 @@ def test_shims(catalogue: Catalogue, release: str | None, shims: tuple[str, ...]
         ("19.4.0", "gevent", True),
         ("25.3.0", "eventlet", True),
         ("26.0.0", "eventlet", False),
+        ("23.0.0", "asgi", False),
+        ("24.0.0", "asgi", True),
+        ("0.16.0", "sync", False),
+        ("0.16.1", "sync", True),
+        ("0.17.0", "sync", False),
+        ("18.0", "tornado", True),
+        ("19.0.0", "tornado", False),
+        ("19.4.0", "tornado", False),
+        ("19.4.1", "tornado", True),
         (None, "gthread", True),
     ],
 )
 def test_workers_that_a_release_lacks(catalogue: Catalogue, release: str | None, worker: str, there: bool) -> None:
     assert (catalogue.why_no_worker(release, worker) is None) is there
+
+
+def test_the_list_goes_by_date_which_is_not_the_order_of_the_numbers() -> None:
+    rows = list_releases()
+    versions = [row.version for row in rows]
+    assert [row.date for row in rows] == sorted(row.date for row in rows)
+    assert len(set(versions)) == len(versions) >= 55
+    assert versions.index("20.0.0") < versions.index("19.10.0") < versions.index("20.0.2")
+    assert versions[0] == "0.16.0"
+
+
+def test_every_worker_of_every_release_runs_on_some_python_or_says_why_on_none(catalogue: Catalogue) -> None:
+    stranded = [
+        f"{row.version} {worker}"
+        for row in list_releases()
+        for worker in WORKERS
+        if catalogue.why_no_worker(row.version, worker) is None
+        and all(catalogue.why_not(row.version, (3, minor), worker) is not None for minor in range(6, 14))
+    ]
+    assert stranded == []
+
+
+def test_every_shim_of_the_catalogue_is_one_that_can_be_applied(catalogue: Catalogue) -> None:
+    assert {shim.name for shim in catalogue.shims} == set(SHIMS)
 
 
 def test_a_release_nobody_knows_runs_as_the_newest_do(catalogue: Catalogue) -> None:
