@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from harness import gunicorn, tools
 from harness.model import Cell, Json
 from harness.places import harness_version
+from harness.shims import WORKER_DEVIATIONS
 from harness.stage import PASSED_ON, GunicornPlan, StartedProxy
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def list_deviations(cell: Cell, environment: Environment) -> list[Json]:
         )
         if getattr(cell, name) != getattr(original, name)
     )
+    deviations.extend([WORKER_DEVIATIONS[cell.worker]] if cell.worker in WORKER_DEVIATIONS else [])
     deviations.extend(f"shim {name}: {why}" for name, why in explain_shims(environment))
     return deviations
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from string import Template
 
 from harness.errors import UsageError
 from harness.model import Cell
+from harness.shims import RUN_BY_NAME, SHIMS, WORKER_LINES
 
 WORKERS = ("gthread", "sync", "gevent", "eventlet", "tornado", "asgi")
 """The worker classes of the contract, and the ASGI worker that recent releases bring along."""
@@ -30,46 +31,6 @@ DEVIATIONS = (
     "HOME: a folder of this run alone, because recent releases keep a control socket there",
 )
 
-_HIDE_SO_REUSEPORT = """\
-import socket  # shim hide-so-reuseport: this kernel refuses SO_REUSEPORT on a Unix socket
-import types
-
-import gunicorn.sock
-
-
-class _View(types.ModuleType):
-    def __getattr__(self, name):  # from gunicorn.sock alone: gevent can't do without it
-        if name == "SO_REUSEPORT":
-            raise AttributeError(name)
-        return getattr(socket, name)
-
-
-gunicorn.sock.socket = _View("socket")
-"""
-
-_KEEP_LEADING_SLASH = """\
-import gunicorn.util  # shim keep-leading-slash: this release binds tmp/x where it is told unix:/tmp/x
-
-_parse_address = gunicorn.util.parse_address
-gunicorn.util.parse_address = lambda address, *more: _parse_address(address.replace("unix:/", "unix:///", 1), *more)
-"""
-
-_TRUST_LOG_FILES = """\
-import gunicorn.util  # shim trust-log-files: this release fails in asking whether it may write to a log file
-
-gunicorn.util.is_writable = lambda path, uid, gid: True
-"""
-
-_RUN_BY_NAME = "run-by-name"
-
-SHIMS: Mapping[str, str] = {
-    "hide-so-reuseport": _HIDE_SO_REUSEPORT,
-    "keep-leading-slash": _KEEP_LEADING_SLASH,
-    "trust-log-files": _TRUST_LOG_FILES,
-    _RUN_BY_NAME: "# shim run-by-name: this release has no module that can be run, so its entry point is called\n",
-}
-"""What some releases need to start at all on a recent system, as lines at the head of the settings file."""
-
 
 def started_worker_class(cell: Cell) -> tuple[str, int]:
     """(worker_class, threads) as written into the settings.
@@ -80,6 +41,13 @@ def started_worker_class(cell: Cell) -> tuple[str, int]:
     if cell.worker == THREADED:
         return ("sync" if cell.threads > 1 else THREADED), cell.threads
     return cell.worker, 1
+
+
+def most_in_hand(cell: Cell) -> int:
+    """The most requests that one worker may be at work on at a time, as far as the load goes."""
+    if cell.worker in ("sync", THREADED):
+        return cell.threads
+    return cell.connections
 
 
 def fixture_app(worker: str) -> str:
@@ -107,7 +75,8 @@ def render_config(template: str, cell: Cell, *, bind: str, access_log: str, shim
         "access_log_format": ACCESS_FORMAT,
     }
     rendered = {name: repr(value) for name, value in values.items()}
-    return Template(template).substitute(rendered, shims="".join(SHIMS[name] for name in shims))
+    lines = [SHIMS[name] for name in shims] + [WORKER_LINES.get(cell.worker, "")]
+    return Template(template).substitute(rendered, shims="".join(lines))
 
 
 HOOKS_MARK = "\n\ndef pre_fork("
@@ -123,7 +92,7 @@ def put_before_values(settings: str, template: str) -> str:
 def render_command(python: str, app: str, config: str, shims: Sequence[str] = ()) -> list[str]:
     """The argv that starts the arbiter: the module form, which works wherever the environment lies."""
     by_name = ["-c", "from gunicorn.app.wsgiapp import run; run()"]
-    form = by_name if _RUN_BY_NAME in shims else ["-m", "gunicorn.app.wsgiapp"]
+    form = by_name if RUN_BY_NAME in shims else ["-m", "gunicorn.app.wsgiapp"]
     return [python, *form, app, "-c", config]
 
 

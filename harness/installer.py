@@ -133,9 +133,12 @@ def install(
     """
     listed = "".join(f"{line}\n" for line in requirements)
     command = ["pip", "install", "--python", str(python), "--requirement", "-"]
-    done = _run_uv(command, cwd, keep_open=keep_open, stdin=listed)
-    if done.status == 0:
-        return
+    # What is in uv's cache does: asking the index again takes seconds, and some answers make uv build an old source
+    # distribution anew. The requirements name their releases, so the index has nothing newer to say about them.
+    for cached_only in (["--offline"], []):
+        done = _run_uv([*command, *cached_only], cwd, keep_open=keep_open, stdin=listed)
+        if done.status == 0:
+            return
     log.write_text(done.stdout + done.stderr, encoding="utf-8")
     raise judge_failure(done.stderr, subject=subject, log=log)
 

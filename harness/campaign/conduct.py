@@ -93,11 +93,15 @@ def conduct(campaign: Campaign, watch: Watch, *, start: StartRun = ChildRun, ahe
 
 
 def _look_around(campaign: Campaign, logs: Path, watch: Watch, start: StartRun) -> Progress:
-    found = {
-        cell.name: frozenset(record.path for record in find_records(campaign.out, cell.name))
+    """What is there already counts, but for failures of the harness or its surroundings: they may be mended by now."""
+    old = {
+        cell.name: frozenset(
+            record.path
+            for record in find_records(campaign.out, cell.name)
+            if campaign.rerun or record.result.outcome is Outcome.ERROR
+        )
         for cell in campaign.planned
     }
-    old = found if campaign.rerun else {}
     return Progress(campaign=campaign, logs=logs, watch=watch, start=start, old=old)
 
 

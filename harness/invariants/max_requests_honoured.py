@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.model import Cell, Finding, FindingId, Judgement, Observations, State, WorkerLife
+from harness.gunicorn import most_in_hand
+from harness.model import Cell, Finding, FindingId, Judgement, Observations, State, WorkerLife, is_success
 from harness.outage import arbiter_end_ns
 from harness.timeline import SAME_MOMENT_NS, find_blind, since_load_s
 
@@ -18,7 +19,7 @@ def judge(observations: Observations) -> Judgement:
     findings = tuple(f for f in (_find_ignored(observations), _find_early(observations)) if f is not None)
     if findings:
         return Judgement(state=State.VIOLATED, reason=findings[0].detail, findings=findings)
-    blind = find_blind(observations, *COUNTED_BY)
+    blind = _find_uncounted(observations)
     if blind is not None:
         return Judgement(state=State.UNKNOWN, reason=blind)
     limit = observations.cell.max_requests
@@ -30,6 +31,15 @@ def judge(observations: Observations) -> Judgement:
     return Judgement(
         state=State.HOLDS, reason=f"{len(reached)} workers restarted after {_range(reached)} requests each"
     )
+
+
+def _find_uncounted(observations: Observations) -> str | None:
+    """Why it isn't known how much each worker served, in words; None where it is."""
+    cell, load = observations.cell, observations.load
+    answered = load is not None and any(map(is_success, load.statuses))
+    if cell.max_requests and answered and not any(life.served for life in observations.lives):
+        return "the access log names no worker, although requests were answered"
+    return find_blind(observations, *COUNTED_BY)
 
 
 def is_recycle(cell: Cell, life: WorkerLife) -> bool:
@@ -53,7 +63,7 @@ def least_served(observations: Observations, life: WorkerLife) -> int:
     cell = observations.cell
     settle_ns = observations.phases.get("settle")
     load_over = settle_ns is not None and life.ended_ns is not None and life.ended_ns > settle_ns - SAME_MOMENT_NS
-    return cell.max_requests - (cell.connections if load_over else cell.threads) - PROBES_IN_FLIGHT
+    return cell.max_requests - (cell.connections if load_over else most_in_hand(cell)) - PROBES_IN_FLIGHT
 
 
 def _find_ignored(observations: Observations) -> Finding | None:
@@ -79,7 +89,7 @@ def _ignores(life: WorkerLife, cell: Cell) -> bool:
 def _find_early(observations: Observations) -> Finding | None:
     """Ended without a crash and clearly short of its limit, while the arbiter went on."""
     guilty = [life for life in observations.lives if _ended_early(life, observations)]
-    if not guilty or arbiter_end_ns(observations) is not None or find_blind(observations, *COUNTED_BY) is not None:
+    if not guilty or arbiter_end_ns(observations) is not None or _find_uncounted(observations) is not None:
         return None
     first = min(guilty, key=lambda life: life.ended_ns or 0)
     limit = f"max_requests is {observations.cell.max_requests}"

@@ -202,3 +202,13 @@ def test_a_stored_matrix_is_rendered(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert load_matrix(tmp_path / "r") == load_matrix(tmp_path)
     assert cli.main(["report", str(tmp_path), "--format", "svg"]) == 2
     assert "A matrix has no format svg" in capsys.readouterr().err
+
+
+def test_a_failure_of_the_harness_is_no_reason_not_to_try_again(tmp_path: Path) -> None:
+    ill = Theatre(story=lambda _cell, _before: "error")
+    matrix = conduct(campaign(tmp_path, "31.0"), ill.watch(), start=ill.start, ahead=False)
+    assert (len(ill.made), exit_code(matrix)) == (4, 4)
+    mended = Theatre(story=fine)
+    matrix = conduct(campaign(tmp_path, "31.0"), mended.watch(), start=mended.start, ahead=False)
+    assert (len(mended.made), exit_code(matrix)) == (2, 0)
+    assert [cell.set_aside for cell in matrix.cells] == [0, 0]

@@ -27,6 +27,7 @@ ORDER = (
     "spec",
     "releases",
     "stdlib",
+    "shims",
     "gunicorn",
     "proxies",
     "load",

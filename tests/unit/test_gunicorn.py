@@ -10,7 +10,6 @@ from harness.gunicorn import (
     ACCESS_FORMAT,
     DEVIATIONS,
     REPORT_ACCESS_FORMAT,
-    SHIMS,
     last_error,
     parse_access,
     parse_log_line,
@@ -21,6 +20,7 @@ from harness.gunicorn import (
 )
 from harness.model import Cell
 from harness.places import fixtures_dir
+from harness.shims import SHIMS
 
 
 def _config(cell: Cell, **more: Any) -> dict[str, Any]:

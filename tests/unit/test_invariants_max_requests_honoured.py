@@ -131,3 +131,16 @@ def test_the_first_of_those_that_ended_early_is_told() -> None:
     (finding,) = healthy().with_cell(max_requests=0).ask(NAME).findings
     assert finding.detail == "worker 101 ended after 100 requests, but max_requests is 0 (2 such workers)"
     assert finding.at_s == pytest.approx(1.1, abs=1e-3)
+
+
+@pytest.mark.parametrize(("worker", "early"), [("gthread", True), ("gevent", False), ("asgi", False)])
+def test_an_async_worker_may_have_all_open_connections_in_hand(worker: str, *, early: bool) -> None:
+    record = _ends(healthy(), CELL.max_requests - CELL.connections - 2, announced=True).with_cell(worker=worker)
+    assert bool(record.ask(NAME).findings) is early
+
+
+def test_an_access_log_that_names_no_worker_accuses_none_and_acquits_none() -> None:
+    record = healthy().cut("served", after_s=-1.0)
+    judgement = record.ask(NAME)
+    assert (judgement.state, judgement.findings) == (State.UNKNOWN, ())
+    assert "access log" in judgement.reason

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from harness.engine import Wish
 from harness.errors import UsageError
@@ -12,12 +15,14 @@ from harness.options import (
     BACKENDS,
     BINDS,
     LOADS,
+    PROFILES,
     WORKERS,
     add_run_options,
     at_least,
     expectation,
     make_wish,
     port,
+    run_arguments,
     seconds,
 )
 from harness.proxies import PROXIES
@@ -169,3 +174,47 @@ def test_limits_themselves_are_allowed() -> None:
 def test_every_choice_that_is_offered_is_taken(option: str, choices: tuple[str, ...]) -> None:
     field = option.removeprefix("--")
     assert [getattr(_parse(option, choice), field) for choice in choices] == list(choices)
+
+
+def test_a_profile_is_a_set_of_defaults_and_what_is_named_wins() -> None:
+    assert _wish("--profile", "default").cell == Cell(spec="19.6.0")
+    quick = _wish("--profile", "quick").cell
+    assert quick == replace(PROFILES["quick"], spec="19.6.0")
+    assert (quick.workers, quick.max_requests, quick.recycles, quick.connections) == (2, 64, 8, 20)
+    mixed = _wish("--profile", "quick", "--workers", "5", "--max-requests", "0").cell
+    assert mixed == replace(quick, workers=5, max_requests=0)
+
+
+numbers = st.integers(1, 999)
+wishes = st.builds(
+    Wish,
+    cell=st.builds(
+        Cell,
+        spec=st.sampled_from(["19.6.0", "latest", "./a b", "--odd"]),
+        worker=st.sampled_from(WORKERS),
+        threads=numbers,
+        workers=numbers,
+        max_requests=numbers,
+        max_requests_jitter=st.integers(0, 9),
+        bind=st.sampled_from(BINDS),
+        load_threads=numbers,
+        connections=numbers,
+        duration_s=st.floats(0.001, 3600.0),
+        full_duration=st.booleans(),
+        recycles=numbers,
+        port=st.none() | st.integers(1, 65535),
+        trace=st.booleans(),
+        app=st.none() | st.just("-m:app"),
+    ),
+    out=st.sampled_from([Path("runs"), Path("-x y")]),
+    python=st.none() | st.just("3.6"),
+)
+
+
+@given(wishes)
+def test_a_wish_and_its_arguments_say_the_same(wish: Wish) -> None:
+    cell = wish.cell if wish.cell.worker == "gthread" else replace(wish.cell, threads=1)
+    wish = replace(wish, cell=cell)
+    parser = argparse.ArgumentParser()
+    add_run_options(parser)
+    assert make_wish(parser.parse_args(run_arguments(wish))) == wish

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from packaging.requirements import Requirement
 
-from harness.gunicorn import SHIMS, WORKERS
+from harness.gunicorn import WORKERS
 from harness.releases import (
     Catalogue,
     Gap,
@@ -17,6 +17,7 @@ from harness.releases import (
     load_catalogue,
     parse_catalogue,
 )
+from harness.shims import SHIMS
 from harness.stdlib import missing_module, was_in_stdlib
 
 

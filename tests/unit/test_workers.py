@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import logging
+import os
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from harness.gunicorn import SHIMS, WORKERS, fixture_app, parse_log_line, render_command, render_config
+from harness.gunicorn import (
+    WORKERS,
+    fixture_app,
+    most_in_hand,
+    parse_access,
+    parse_log_line,
+    render_command,
+    render_config,
+)
 from harness.model import Cell
 from harness.places import fixtures_dir
+from harness.shims import SHIMS, WORKER_LINES
 
 TEMPLATE = (fixtures_dir() / "config.py.in").read_text()
 
 
 def _settings(cell: Cell) -> dict[str, Any]:
     namespace: dict[str, Any] = {}
-    exec(render_config(TEMPLATE, cell, bind="b", access_log="a", shims=()), namespace)  # noqa: S102
+    exec(render_config(TEMPLATE, cell, bind="b", access_log="/dev/null", shims=()), namespace)  # noqa: S102
     return namespace
 
 
@@ -143,3 +156,31 @@ def test_a_log_line_is_read_with_the_date_as_each_era_writes_it(head: str) -> No
     line = parse_log_line(f"{head} [INFO] Autorestarting worker after current request.")
     assert (line.pid, line.level, line.state) == (123, "INFO", "restarting")
     assert parse_log_line(f"{head} [INFO] Worker exiting (pid: 124)").pid == 124
+
+
+def test_what_one_worker_may_have_in_hand() -> None:
+    cell = Cell(spec="1", threads=5, connections=200)
+    assert most_in_hand(cell) == 5
+    assert most_in_hand(replace(cell, worker="sync", threads=1)) == 1
+    assert {most_in_hand(replace(cell, worker=w, threads=1)) for w in ("gevent", "eventlet", "tornado", "asgi")} == {
+        200
+    }
+
+
+def test_tornados_own_access_log_is_written_as_gunicorns_is_read(tmp_path: Path) -> None:
+    log, logger = tmp_path / "access.log", logging.getLogger("tornado.access")
+    before = (logger.level, logger.propagate, list(logger.handlers))
+    try:
+        exec(WORKER_LINES["tornado"], {"accesslog": str(log)})  # noqa: S102
+        logger.info("%d %s %.2fms", 200, "GET / (127.0.0.1)", 0.4)
+        logger.warning("%d %s %.2fms", 404, "GET /x (127.0.0.1)", 0.4)
+    finally:
+        logger.level, logger.propagate = before[:2]
+        logger.handlers[:] = before[2]
+    assert parse_access(log.read_bytes()) == {(os.getpid(), "200"): 1, (os.getpid(), "404"): 1}
+
+
+def test_the_lines_of_a_worker_come_first_and_go_to_that_worker_alone() -> None:
+    with_lines = render_config(TEMPLATE, Cell(spec="1", worker="tornado"), bind="b", access_log="a", shims=())
+    assert with_lines.index("tornado.access") < with_lines.index("bind =")
+    assert "tornado" not in render_config(TEMPLATE, Cell(spec="1"), bind="b", access_log="a", shims=())
