@@ -31,8 +31,8 @@ from harness.watch.sink import EventSink
 if TYPE_CHECKING:
     from harness.environments import Environment
 
-LEAST_FREE_BYTES = 1 << 16
-"""A file system with less room has cut somebody's log short, even where our own lines still fit."""
+LEAST_FREE_BYTES = 1 << 21
+"""Room for the verdict and its reports; a file system with less may also have cut somebody's log short."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,6 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
 
@@ -73,14 +72,6 @@ class WrongPythonError(UnrunnableError):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Upload:
-    """A release on the index, and when (UTC) its first file came there."""
-
-    version: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """How a program ended, with all of what it said."""
 
@@ -117,11 +108,11 @@ def uv_environ(environ: Mapping[str, str]) -> dict[str, str]:
 
 def create_venv(folder: Path, *, base: Path, cwd: Path, keep_open: Sequence[int] = ()) -> None:
     """An empty virtual environment that can be moved. SurroundingsError where it can't be made."""
-    done = _run_uv(
+    done = run_uv(
         ["venv", "--relocatable", "--no-python-downloads", "--python", str(base), str(folder)], cwd, keep_open=keep_open
     )
     if done.status != 0:
-        raise _complain(done, f"no virtual environment of {base} can be made", SurroundingsError)
+        raise complain(done, f"no virtual environment of {base} can be made", SurroundingsError)
 
 
 def install(
@@ -136,7 +127,7 @@ def install(
     # What is in uv's cache does: asking the index again takes seconds, and some answers make uv build an old source
     # distribution anew. The requirements name their releases, so the index has nothing newer to say about them.
     for cached_only in (["--offline"], []):
-        done = _run_uv([*command, *cached_only], cwd, keep_open=keep_open, stdin=listed)
+        done = run_uv([*command, *cached_only], cwd, keep_open=keep_open, stdin=listed)
         if done.status == 0:
             return
     log.write_text(done.stdout + done.stderr, encoding="utf-8")
@@ -171,7 +162,7 @@ def newest_release(*, base: Path, cwd: Path) -> str:
     """
     output = ["--quiet", "--no-deps", "--no-header", "--no-annotate"]
     target = ["--refresh-package", "gunicorn", "--python", str(base), "--python-version", "3.99"]
-    done = _run_uv(["pip", "compile", *output, *target, "-"], cwd, stdin="gunicorn\n")
+    done = run_uv(["pip", "compile", *output, *target, "-"], cwd, stdin="gunicorn\n")
     found = re.search(r"^gunicorn==(?P<version>\S+)$", done.stdout, re.MULTILINE)
     if done.status != 0 or found is None:
         raise SurroundingsError(
@@ -181,38 +172,10 @@ def newest_release(*, base: Path, cwd: Path) -> str:
     return found["version"]
 
 
-def look_up(specifier: str, *, base: Path, cwd: Path, refresh: bool) -> Upload | None:
-    """The newest final release of gunicorn within a PEP 440 specifier, with its date; None where there is none.
-
-    ``base`` as for ``newest_release``. SurroundingsError where the index can't be reached, or tells no dates.
-    """
-    output = ["--quiet", "--no-deps", "--no-header", "--format", "pylock.toml"]
-    target = [
-        "--python",
-        str(base),
-        "--python-version",
-        "3.99",
-        *(["--refresh-package", "gunicorn"] if refresh else []),
-    ]
-    done = _run_uv(["pip", "compile", *output, *target, "-"], cwd, stdin=f"gunicorn{specifier}\n")
-    if done.status != 0 and classify(done.stderr) is Complaint.NO_SUCH_VERSION:
-        return None
-    if done.status != 0:
-        raise _complain(done, "the releases of gunicorn can't be listed", SurroundingsError)
-    version = re.search(r'^version = "(?P<version>[^"]+)"$', done.stdout, re.MULTILINE)
-    uploads = re.findall(r"\bupload-time = (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)", done.stdout)
-    if version is None or not uploads:
-        raise SurroundingsError(
-            what="the package index tells no upload times of gunicorn's files",
-            remedy="name an index in UV_DEFAULT_INDEX whose pages carry them (PEP 700)",
-        )
-    return Upload(version=version["version"], at=datetime.fromisoformat(min(uploads)).replace(tzinfo=timezone.utc))
-
-
 def download_python(version: str, *, cwd: Path) -> str | None:
     """Let uv fetch a Python ("3.10"). None where it succeeded, else in one line why it didn't. At most 60 s."""
     try:
-        done = _run_uv(["python", "install", "--no-bin", version], cwd, timeout_s=DOWNLOAD_TIMEOUT_S, retries=1)
+        done = run_uv(["python", "install", "--no-bin", version], cwd, timeout_s=DOWNLOAD_TIMEOUT_S, retries=1)
     except SurroundingsError as error:
         return error.what
     return None if done.status == 0 else one_line(done.stderr)
@@ -278,7 +241,7 @@ def _kill_group(process: subprocess.Popen[str]) -> None:
     process.communicate()
 
 
-def _run_uv(
+def run_uv(
     arguments: Sequence[str],
     cwd: Path,
     *,
@@ -287,6 +250,7 @@ def _run_uv(
     timeout_s: float = INSTALL_TIMEOUT_S,
     retries: int | None = None,
 ) -> Done:
+    """Run uv with the user's configuration of where packages come from; ``cwd`` is a folder of ours."""
     # An empty uv.toml ends uv's search for a project's settings above the cache; the user's own are still read.
     (cwd / "uv.toml").touch()
     command = [str(find_uv()), "--color", "never", "--no-progress", *arguments]
@@ -296,7 +260,8 @@ def _run_uv(
     return run(command, cwd=cwd, environ=environ, timeout_s=timeout_s, keep_open=keep_open, stdin=stdin)
 
 
-def _complain(done: Done, what: str, kind: type[HarnessError]) -> HarnessError:
+def complain(done: Done, what: str, kind: type[HarnessError]) -> HarnessError:
+    """An error of that kind: ``what``, and what uv said, with its cure where one is known."""
     complaint = classify(done.stderr)
     return kind(what=f"{what}: {one_line(done.stderr)}", remedy=_cure(complaint))
 

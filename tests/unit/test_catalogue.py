@@ -10,11 +10,12 @@ import pytest
 
 from harness import installer
 from harness.catalogue import __main__ as command
+from harness.catalogue import index
 from harness.catalogue.comparison import compare, replace_list
-from harness.catalogue.index import list_index
+from harness.catalogue.index import Upload, list_index, look_up
 from harness.catalogue.trial import Trial
 from harness.errors import SurroundingsError
-from harness.installer import Done, Upload, look_up
+from harness.installer import Done
 from harness.releases import ReleaseRow, list_releases, parse_catalogue
 
 CATALOGUE = command.CATALOGUE.read_text(encoding="utf-8")
@@ -76,7 +77,7 @@ def test_the_index_is_walked_down_to_the_oldest_and_sorted_by_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     uploads = [_upload("2.0", "2003-01-01T10:00:00"), _upload("1.1", "2003-01-01T11:00:00")]
-    monkeypatch.setattr(installer, "look_up", _stair(*uploads, _upload("1.0", "2001-01-01T00:00:00")))
+    monkeypatch.setattr(index, "look_up", _stair(*uploads, _upload("1.0", "2001-01-01T00:00:00")))
     said: list[str] = []
     rows = list_index(tmp_path, said.append)
     assert [row.version for row in rows] == ["1.0", "2.0", "1.1"]
@@ -91,7 +92,7 @@ wheels = [{ url = "y", upload-time = 2016-05-23T15:26:17Z, hashes = { sha256 = "
 
 
 def _answer(monkeypatch: pytest.MonkeyPatch, done: Done) -> None:
-    monkeypatch.setattr(installer, "_run_uv", lambda *_arguments, **_options: done)
+    monkeypatch.setattr(installer, "run_uv", lambda *_arguments, **_options: done)
 
 
 def _look(tmp_path: Path) -> Upload | None:
