@@ -103,17 +103,29 @@ def parse_expectations(text: str, *, origin: str) -> Expectations:
 def compare(folded: Folded, expected: Expected) -> Agreement:
     """Whether the runs of a cell showed what was expected, in both directions.
 
-    A finding that is expected must be in each run; those of ``sometimes`` may be in any number of them.
+    A finding that is expected must be in each run; those of ``sometimes`` may be in any number of them, but where
+    ``violated`` is expected each run has at least one.
     """
     if folded.outcome in UNDECIDED:
         return Agreement.EXPECTED if folded.outcome is expected.outcome else Agreement.UNDECIDED
     if expected.outcome in (Outcome.HOLDS, Outcome.VIOLATED):
         judged = folded.outcome in (Outcome.HOLDS, Outcome.VIOLATED)
         steady = {finding for finding in folded.findings if finding not in expected.sometimes}
-        same = judged and steady == set(expected.findings) and not set(expected.findings) & set(folded.rates)
+        same = judged and steady == set(expected.findings) and not _needed(expected) & _varying(folded)
     else:
         same = folded.outcome is expected.outcome
     return Agreement.EXPECTED if same else Agreement.DIFFERENT
+
+
+def _needed(expected: Expected) -> set[str]:
+    """What each run must show: every finding, and, where it is expected to be violated, any finding at all."""
+    violated = {Outcome.VIOLATED.value} if expected.outcome is Outcome.VIOLATED else set[str]()
+    return violated | set(expected.findings)
+
+
+def _varying(folded: Folded) -> set[str]:
+    """What was not in each run."""
+    return set(folded.rates) | (set() if folded.outcome is Outcome.VIOLATED else {Outcome.VIOLATED.value})
 
 
 def describe(outcome: Outcome, findings: Iterable[str], rates: Mapping[str, str] | None = None) -> str:
@@ -168,7 +180,8 @@ def _parse_expected(row: Mapping[str, Any], where: str) -> Expected:
     upstream = row.get("upstream", [])
     if not isinstance(upstream, list) or not all(isinstance(number, int) for number in upstream):
         raise UsageError(what=f"{where}: upstream is no list of issue numbers.", remedy=_REMEDY)
-    if (findings and outcome is not Outcome.VIOLATED) or (outcome is Outcome.VIOLATED and not findings):
+    named = findings or sometimes
+    if (findings and outcome is not Outcome.VIOLATED) or (outcome is Outcome.VIOLATED and not named):
         raise UsageError(what=f"{where}: findings and the verdict {outcome.value} don't go together.", remedy=_REMEDY)
     return Expected(
         outcome=outcome,

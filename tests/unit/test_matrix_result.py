@@ -10,6 +10,7 @@ from harness.model import FindingId, Outcome
 from tests.unit.matrices import a_run
 
 DELETED, FAILED = FindingId.SOCKET_DELETED.value, FindingId.FAILED_RESPONSES.value
+EITHER = (DELETED, FAILED)
 UNSURE = a_run(outcome=Outcome.INCONCLUSIVE, detail="too few recycles")
 BROKEN = a_run(outcome=Outcome.ERROR, detail="no wrk")
 
@@ -79,6 +80,11 @@ def test_the_newest_verdicts_count_and_no_run_is_lost(some: list[RunResult], wan
         ([a_run(FAILED), a_run()], Expected(outcome=Outcome.HOLDS, sometimes=(FAILED,)), Agreement.EXPECTED),
         ([a_run(FAILED)], Expected(outcome=Outcome.HOLDS, sometimes=(FAILED,)), Agreement.EXPECTED),
         ([a_run(DELETED)], Expected(outcome=Outcome.HOLDS, sometimes=(FAILED,)), Agreement.DIFFERENT),
+        # unless each run must show one of them
+        ([a_run(FAILED), a_run(DELETED)], Expected(outcome=Outcome.VIOLATED, sometimes=EITHER), Agreement.EXPECTED),
+        ([a_run(FAILED)], Expected(outcome=Outcome.VIOLATED, sometimes=EITHER), Agreement.EXPECTED),
+        ([a_run(FAILED), a_run()], Expected(outcome=Outcome.VIOLATED, sometimes=EITHER), Agreement.DIFFERENT),
+        ([a_run()], Expected(outcome=Outcome.VIOLATED, sometimes=EITHER), Agreement.DIFFERENT),
         # the harness's own failures are no word on the release
         ([UNSURE], Expected(outcome=Outcome.HOLDS), Agreement.UNDECIDED),
         ([a_run(), BROKEN], Expected(outcome=Outcome.HOLDS), Agreement.UNDECIDED),
