@@ -23,7 +23,7 @@ from harness.watch.machine import Usage, foreign_share, read_usage
 from harness.watch.progress import Progress
 from harness.watch.sink import EventSink
 
-TICK_S = 0.01
+TICK_S = 0.02
 QUIET_S = 0.15
 """After the socket file went: nobody answered for so long is enough to end the load. Every answer on the way from
 gunicorn's access log, the proxy's and the probers counts, and each connect to a missing path fails at once."""

@@ -15,7 +15,7 @@ from harness.watch.socket import SocketWatcher
 from harness.watch.thread import WatchThread
 from harness.watch.workers import WorkerSampler
 
-LINES_S = 0.01
+LINES_S = 0.02
 """How often the few lines of gunicorn's error log and of the tracer are fetched: they time the events."""
 
 TALLIES_S = 0.05
