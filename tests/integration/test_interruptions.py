@@ -102,5 +102,12 @@ def test_clean_ends_what_a_killed_run_left_behind_even_without_its_reaper(tmp_pa
 
 
 def _children_named(parent: int, name: str) -> list[int]:
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return [int(pid) for pid in children if name.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    found = []
+    for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        try:
+            command_line = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):  # a short-lived child, such as one that tells a version
+            continue
+        if name.encode() in command_line:
+            found.append(int(pid))
+    return found
