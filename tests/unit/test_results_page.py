@@ -1,0 +1,59 @@
+"""The published table: the page is the data's rendering, and both say what the expectations say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.cells import cell_from_json
+from harness.matrix.document import Matrix
+from harness.matrix.expectations import compare, load_expectations
+from harness.matrix.result import Agreement, fold_runs
+from harness.matrix.transitions import find_transitions
+from harness.releases import list_releases, load_catalogue
+from harness.report.matrices import load_matrix
+from harness.report.matrix_as_markdown import render_markdown
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+@pytest.fixture(scope="module")
+def published() -> Matrix:
+    return load_matrix(DOCS / "results" / "matrix.json")
+
+
+def test_the_page_is_made_of_the_data(published: Matrix) -> None:
+    assert (DOCS / "results.md").read_text() == render_markdown(published), (
+        "make it again: harness report docs/results/matrix.json > docs/results.md"
+    )
+
+
+def test_every_release_is_there_with_the_worker_classes_of_old(published: Matrix) -> None:
+    wanted = {row.version for row in list_releases() if int(row.version.split(".")[0]) >= 19}
+    for worker in ("gthread", "sync"):
+        assert {cell.release for cell in published.cells if cell.worker == worker} == wanted
+
+
+def test_each_cell_was_run_three_times_and_is_what_its_runs_say(published: Matrix) -> None:
+    for cell in published.cells:
+        assert len(cell.runs) >= 3 or cell.folded.outcome.value == "unrunnable", cell.name
+        assert cell.folded == fold_runs(cell.runs), cell.name
+    assert published.transitions == find_transitions(published.cells, list_releases())
+
+
+def test_the_table_is_as_expected_today(published: Matrix) -> None:
+    known = load_expectations()
+    off = []
+    for cell in published.cells:
+        described = cell_from_json({"spec": cell.spec, **cell.cell}, where=cell.name)
+        gap = load_catalogue().why_no_worker(cell.release, cell.worker)
+        if compare(cell.folded, known.expect(cell.release, described, gap=gap)) is not Agreement.EXPECTED:
+            off.append(cell.name)
+    assert off == []
+
+
+def test_no_path_of_a_machine_is_published(published: Matrix) -> None:
+    paths = [run.path for cell in published.cells for run in cell.runs if run.path]
+    assert paths
+    assert not [path for path in paths if path.startswith("/") or ".." in path]
