@@ -21,7 +21,7 @@ from harness.spec import parse_spec
 from harness.stage import TRACE_FILE, make_places, plan_gunicorn, start_proxy
 from harness.store import create_run
 from harness.watch.crew import Crew
-from harness.watch.prober import ask, open_client
+from harness.watch.prober import open_client
 from harness.watch.progress import Progress
 from harness.watch.sink import EventSink
 
@@ -68,7 +68,7 @@ def _servers(cell: Cell, environment: Environment, out: Path, watched: bool) -> 
         gunicorn = backend.spawn(plan.command)
         address = f"127.0.0.1:{proxy.port}"
         with open_client(address) as client:
-            if not wait_until(lambda: ask(client) == "200", timeout_s=BOOT_S, alive=lambda: gunicorn.poll() is None):
+            if not wait_until(lambda: client.ask() == "200", timeout_s=BOOT_S, alive=lambda: gunicorn.poll() is None):
                 raise RuntimeError("gunicorn did not answer")
         if watched:
             crew.watch_arbiter(gunicorn.pid)

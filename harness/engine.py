@@ -250,6 +250,7 @@ def _drive(run: Run, moving: drive.Drive, crew: Crew) -> None:
     crew.probe(ways)
     drive.run_load(moving)
     run.enter("settle")
+    crew.hurry_probes()
     drive.settle(moving)
 
 

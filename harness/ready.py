@@ -22,7 +22,7 @@ from harness.stage import Places, StartedProxy
 from harness.stdlib import missing_module, was_in_stdlib
 from harness.store import RunFolder
 from harness.watch.follow import read_tail
-from harness.watch.prober import ask, open_client
+from harness.watch.prober import open_client
 from harness.watch.progress import Progress
 from harness.watch.sink import EventSink
 
@@ -109,7 +109,7 @@ def _await_answer(stage: Stage, alive: Callable[[], bool]) -> tuple[str, bool]:
         nonlocal seen
         if _is_unix(stage) and not stage.places.socket.exists():
             return False
-        seen = ask(client)
+        seen = client.ask()
         return seen.isdigit()
 
     with open_client(stage.address) as client:
@@ -150,7 +150,7 @@ def await_proxy(stage: Stage, progress: Progress) -> None:
 
     def listens() -> bool:
         nonlocal last
-        last = ask(client)
+        last = client.ask()
         return last.isdigit()
 
     def good() -> bool:
@@ -194,7 +194,7 @@ def send_controls(stage: Stage, progress: Progress, sink: EventSink) -> None:
     """
     asked = control_budget(stage.cell.max_requests)
     with open_client(stage.client_address) as client:
-        answers = [ask(client) for _ in range(asked)]
+        answers = [client.ask() for _ in range(asked)]
     sink.emit("control", asked=asked, answered=answers.count("200"))
     bad = [answer for answer in answers if answer != "200"]
     if bad and progress.deleted_ns is None:

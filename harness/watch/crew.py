@@ -55,6 +55,11 @@ class Crew:
         self._prober = Prober(ways, self._sink)
         self._start("prober", self._prober)
 
+    def hurry_probes(self) -> None:
+        """The load is off: probe as often as can be."""
+        if self._prober is not None:
+            self._prober.hurry()
+
     def pause_probes(self, way: str, pause_s: float) -> None:
         """Let one way rest; see ``drive.LINGER_S``."""
         if self._prober is not None:
@@ -88,6 +93,11 @@ class Crew:
         return handlers
 
     def _start(self, name: str, watcher: SocketWatcher | Follower | WorkerSampler | Prober) -> None:
-        thread = WatchThread(name, watcher.loop, self._sink)
+        wake = watcher.wake if isinstance(watcher, SocketWatcher) else _never_asleep
+        thread = WatchThread(name, watcher.loop, self._sink, wake)
         self._threads.append(thread)
         thread.start()
+
+
+def _never_asleep() -> None:
+    """Most watchers look about all the time and need not be woken."""

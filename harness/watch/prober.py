@@ -1,4 +1,7 @@
-"""An independent client: one request every 50 ms through the proxy and one straight to gunicorn.
+"""An independent client: every 50 ms a request through the proxy or straight to gunicorn.
+
+While all goes well under load the two take turns, because each probe takes something from the load that it watches.
+As soon as one was not answered with success, and after the load, both are sent every 50 ms.
 
 wrk counts a hung request nowhere; the prober does, because each probe has its own time-out and a new one starts
 on time however many are still waiting. Every probe opens a connection of its own, so the direct one also tests that
@@ -8,12 +11,14 @@ the bound path can be reached.
 from __future__ import annotations
 
 import errno
+import itertools
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from harness.clock import now_ns
+from harness.model import is_success
 from harness.watch.sink import EventSink
 
 if TYPE_CHECKING:
@@ -35,32 +40,57 @@ _BY_ERRNO = {
 }
 
 
-def open_client(address: str, timeout_s: float = TIMEOUT_S) -> httpx.Client:
+class Client:
+    """Sends the same request again and again; its parts are built once, which takes as long as sending it.
+
+    It talks to httpx's transport, below the layer for redirects, cookies and logins, which no probe needs.
+    """
+
+    def __init__(self, transport: httpx.BaseTransport, host: str, timeout_s: float) -> None:
+        import httpx
+
+        self._transport = transport
+        headers = {"Host": host, "Connection": "close", "User-Agent": "recycle-harness-prober"}
+        timeouts = httpx.Timeout(timeout_s).as_dict()
+        self._request = httpx.Request("GET", f"http://{host}/", headers=headers, extensions={"timeout": timeouts})
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of whatever connection is still open."""
+        self._transport.close()
+
+    def ask(self) -> str:
+        """One request, answered whole; the status as text, or one of ``model.CLIENT_ERRORS``."""
+        import httpx
+
+        try:
+            response = self._transport.handle_request(self._request)
+            try:
+                response.read()
+            finally:
+                response.close()
+        except httpx.TimeoutException:
+            return "timeout"
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError):
+            return "closed"
+        except httpx.TransportError as problem:
+            return _BY_ERRNO.get(_errno(problem) or 0, "other")
+        return str(response.status_code)
+
+
+def open_client(address: str, timeout_s: float = TIMEOUT_S) -> Client:
     """A client for ``unix:PATH`` or ``HOST:PORT`` that never re-uses a connection and ignores the user's proxies."""
     import httpx
 
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     uds = address.removeprefix("unix:") if address.startswith("unix:") else None
     transport = httpx.HTTPTransport(uds=uds, limits=limits, verify=False, trust_env=False)
-    host = "gunicorn" if uds else address
-    headers = {"Connection": "close", "User-Agent": "recycle-harness-prober"}
-    return httpx.Client(
-        transport=transport, base_url=f"http://{host}", timeout=timeout_s, headers=headers, trust_env=False
-    )
-
-
-def ask(client: httpx.Client) -> str:
-    """One request; the status as text, or one of ``model.CLIENT_ERRORS``."""
-    import httpx
-
-    try:
-        return str(client.get("/").status_code)
-    except httpx.TimeoutException:
-        return "timeout"
-    except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError):
-        return "closed"
-    except httpx.TransportError as problem:
-        return _BY_ERRNO.get(_errno(problem) or 0, "other")
+    return Client(transport, "gunicorn" if uds else address, timeout_s)
 
 
 def _errno(problem: BaseException) -> int | None:
@@ -82,37 +112,44 @@ class Prober:
         self._waiting = dict.fromkeys(ways, 0)
         self._lock = threading.Lock()
         self._paused_until_ns = dict.fromkeys(ways, 0)
+        self._amiss = set[str]()
+        self._takes_turns = True
+
+    def hurry(self) -> None:
+        """From now on probe every way in every period."""
+        self._takes_turns = False
 
     def pause(self, way: str, pause_s: float) -> None:
         """Send nothing on this way for a while; a way that is not probed is left alone."""
         self._paused_until_ns[way] = now_ns() + int(pause_s * 1e9)
 
     def loop(self, stop: threading.Event) -> None:
-        """Start a probe of each way every PERIOD_S; at the end wait for those that are under way."""
+        """Start probes every PERIOD_S; at the end wait for those that are under way."""
         clients = {way: open_client(address) for way, address in self._ways.items()}
         with ThreadPoolExecutor(MAX_WAITING * len(clients), thread_name_prefix="probe") as pool:
-            due_ns = now_ns()
+            due_ns, turns = now_ns(), itertools.cycle(clients)
             while not stop.is_set():
-                for way, client in clients.items():
+                for way in [next(turns)] if self._takes_turns and not self._amiss else clients:
                     if now_ns() >= self._paused_until_ns[way]:
-                        self._start(pool, way, client)
+                        self._start(pool, way, clients[way])
                 due_ns = max(due_ns + int(PERIOD_S * 1e9), now_ns())
                 stop.wait((due_ns - now_ns()) / 1e9)
         for client in clients.values():
             client.close()
 
-    def _start(self, pool: ThreadPoolExecutor, way: str, client: httpx.Client) -> None:
+    def _start(self, pool: ThreadPoolExecutor, way: str, client: Client) -> None:
         with self._lock:
             if self._waiting[way] >= MAX_WAITING:
                 return  # all of them hang, and each of them will be reported
             self._waiting[way] += 1
         pool.submit(self._probe, way, client).add_done_callback(self._surface)
 
-    def _probe(self, way: str, client: httpx.Client) -> None:
+    def _probe(self, way: str, client: Client) -> None:
         started_ns = now_ns()
         try:
-            outcome = ask(client)
+            outcome = client.ask()
             self._sink.emit("probe", started_ns, via=way, outcome=outcome, took_ns=now_ns() - started_ns)
+            (self._amiss.discard if is_success(outcome) else self._amiss.add)(way)
         finally:
             with self._lock:
                 self._waiting[way] -= 1

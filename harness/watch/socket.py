@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import select
 import threading
 from pathlib import Path
 
 from harness.watch.sink import EventSink
-
-WAIT_MS = 20
 
 
 class SocketWatcher:
@@ -30,20 +30,31 @@ class SocketWatcher:
         self._inotify = inotify_simple.INotify()
         mask = flags.CREATE | flags.DELETE | flags.MOVED_FROM | flags.MOVED_TO | flags.DELETE_SELF | flags.MOVE_SELF
         self._inotify.add_watch(path.parent, mask)
+        woken, waker = os.pipe2(os.O_CLOEXEC)
+        self._woken = os.fdopen(woken, "rb", buffering=0)
+        self._waker = os.fdopen(waker, "wb", buffering=0)
 
     def loop(self, stop: threading.Event) -> None:
         """Emit ``socket`` events until told to stop; then once more what is still queued."""
-        with self._inotify:
+        ready = select.poll()
+        for fd in (self._inotify.fileno(), self._woken.fileno()):
+            ready.register(fd, select.POLLIN)
+        with self._inotify, self._woken:
             while not stop.is_set():
-                self._read(WAIT_MS)
-            self._read(0)
+                ready.poll()
+                self._read()
+            self._read()
+
+    def wake(self) -> None:
+        """Let the loop look at ``stop``: nothing else may happen for a long time."""
+        self._waker.close()
 
     def snapshot(self) -> None:
         """Emit what the path is at this moment, whatever the events said."""
         self._sink.emit("socket", action="snapshot", inode=self._inode())
 
-    def _read(self, timeout_ms: int) -> None:
-        for event in self._inotify.read(timeout=timeout_ms):
+    def _read(self) -> None:
+        for event in self._inotify.read(timeout=0):
             if event.mask & self._overflow:
                 raise RuntimeError("the kernel's inotify queue overflowed: events are lost")
             if event.mask & self._folder_gone:

@@ -14,12 +14,19 @@ JOIN_S = 5.0
 
 
 class WatchThread:
-    """Runs ``loop(stop)`` until ``stop`` is set; ``loop`` must look at it at least every 0.1 s."""
+    """Runs ``loop(stop)`` until ``stop`` is set; ``loop`` must look at it at least every 0.1 s, or when it is woken."""
 
-    def __init__(self, name: str, loop: Callable[[threading.Event], None], sink: EventSink) -> None:
+    def __init__(
+        self,
+        name: str,
+        loop: Callable[[threading.Event], None],
+        sink: EventSink,
+        wake: Callable[[], None] = lambda: None,
+    ) -> None:
         self.name = name
         self._loop = loop
         self._sink = sink
+        self._wake = wake
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"watch-{name}", daemon=True)
 
@@ -31,12 +38,13 @@ class WatchThread:
     def finish(self) -> None:
         """Ask the loop to end, without waiting for it."""
         self._stop.set()
+        self._wake()
 
     def stop(self) -> None:
         """End the watch; whatever it still holds is emitted before this returns."""
         if self._thread.ident is None:
             return
-        self._stop.set()
+        self.finish()
         self._thread.join(JOIN_S)
         if self._thread.is_alive():
             self._sink.emit("watcher", name=self.name, state="died", detail=f"did not stop within {JOIN_S:g} s")

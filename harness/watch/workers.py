@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from pathlib import Path
 
@@ -10,17 +11,46 @@ from harness.reaper import start_ticks
 from harness.watch.sink import EventSink
 
 PERIOD_S = 0.02
+CLOSE_LOOK_S = 0.1
+"""How often each child is looked at although the list of children is the same: the dead stay on it until the arbiter
+has waited for them, which it does at once, unless it hangs."""
+
 STALL_S = 0.5
 """A sampler that was away for so long has seen the machine stand still, not the server."""
 
+PIECE_BYTES = 1 << 12
 
-def live_children(pid: int) -> dict[int, int]:
-    """The children of a process that are neither zombies nor gone: pid -> start time in clock ticks."""
-    try:
-        listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except (FileNotFoundError, ProcessLookupError):
-        return {}
-    starts = ((int(child), start_ticks(int(child))) for child in listed)
+
+class ChildList:
+    """The kernel's list of a process's children, kept open while it is watched: opening costs more than reading."""
+
+    def __init__(self, pid: int) -> None:
+        self._path = Path(f"/proc/{pid}/task/{pid}/children")
+        self._fd: int | None = None
+
+    def read(self) -> bytes:
+        """The pids as text; empty where the process is gone."""
+        try:
+            if self._fd is None:
+                self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            pieces, length = [], 0
+            while piece := os.pread(self._fd, PIECE_BYTES, length):  # at most a page at once, whatever is asked for
+                pieces.append(piece)
+                length += len(piece)
+            return b"".join(pieces)
+        except (FileNotFoundError, ProcessLookupError):
+            return b""
+
+    def close(self) -> None:
+        """Let go of the file."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+def look_at(children: bytes) -> dict[int, int]:
+    """Those of a list that are neither zombies nor gone: pid -> start time in clock ticks."""
+    starts = ((int(child), start_ticks(int(child))) for child in children.split())
     return {child: start for child, start in starts if start is not None}
 
 
@@ -28,24 +58,31 @@ class WorkerSampler:
     """Emits ``workers`` whenever the set of live children changes, and once at the end."""
 
     def __init__(self, arbiter_pid: int, sink: EventSink) -> None:
-        self._arbiter = arbiter_pid
+        self._list = ChildList(arbiter_pid)
         self._sink = sink
+        self._listed = b""
+        self._looked_ns = 0
         self._live: dict[int, int] | None = None
 
     def loop(self, stop: threading.Event) -> None:
         """Sample every PERIOD_S until told to stop."""
         last_ns = now_ns()
         while not stop.is_set():
-            self._sample(final=False)
+            self._sample(last_ns)
             stop.wait(PERIOD_S)
             gap_ns = now_ns() - last_ns
             if gap_ns > STALL_S * 1e9:
                 self._sink.emit("stall", last_ns, gap_ns=gap_ns)
             last_ns += gap_ns
-        self._sample(final=True)
+        self._sample(last_ns, final=True)
+        self._list.close()
 
-    def _sample(self, *, final: bool) -> None:
-        live = live_children(self._arbiter)
+    def _sample(self, at_ns: int, *, final: bool = False) -> None:
+        listed = self._list.read()
+        if not final and listed == self._listed and at_ns - self._looked_ns < CLOSE_LOOK_S * 1e9:
+            return
+        self._listed, self._looked_ns = listed, at_ns
+        live = look_at(listed)
         if final or live != self._live:
             self._live = live
             self._sink.emit("workers", live=[[pid, start] for pid, start in live.items()], final=final)

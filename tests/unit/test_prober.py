@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -15,7 +17,7 @@ import pytest
 from harness.clock import now_ns, wait_until
 from harness.model import Event
 from harness.watch import prober
-from harness.watch.prober import Prober, ask, open_client
+from harness.watch.prober import Client, Prober, open_client
 from harness.watch.sink import EventSink
 
 Answer = Callable[[socket.socket], None]
@@ -116,25 +118,25 @@ def place(request: pytest.FixtureRequest) -> Iterator[tuple[socket.socket, str]]
 def test_how_a_request_ends(place: tuple[socket.socket, str], answer: Answer | None, outcome: str) -> None:
     listener, address = place
     with _serving(listener, answer), open_client(address, timeout_s=0.2) as client:
-        assert ask(client) == outcome
+        assert client.ask() == outcome
 
 
 def test_nobody_listens(place: tuple[socket.socket, str]) -> None:
     listener, address = place
     listener.close()
     with open_client(address) as client:
-        assert ask(client) == "refused"
+        assert client.ask() == "refused"
 
 
 def test_no_such_socket_file(tmp_path: Path) -> None:
     with open_client(f"unix:{tmp_path}/missing.sock") as client:
-        assert ask(client) == "missing"
+        assert client.ask() == "missing"
 
 
 def test_a_file_that_is_no_socket_is_refused(tmp_path: Path) -> None:
     (tmp_path / "f").touch()
     with open_client(f"unix:{tmp_path}/f") as client:
-        assert ask(client) == "refused"
+        assert client.ask() == "refused"
 
 
 def test_no_permission_is_another_failure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,8 +145,8 @@ def test_no_permission_is_another_failure(monkeypatch: pytest.MonkeyPatch) -> No
     def refuse(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("denied") from PermissionError(13, "denied")
 
-    with httpx.Client(transport=httpx.MockTransport(refuse), base_url="http://x") as client:
-        assert ask(client) == "other"
+    with Client(httpx.MockTransport(refuse), "x", 1.0) as client:
+        assert client.ask() == "other"
 
 
 def test_the_users_proxies_are_ignored(place: tuple[socket.socket, str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +154,7 @@ def test_the_users_proxies_are_ignored(place: tuple[socket.socket, str], monkeyp
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     listener, address = place
     with _serving(listener, _answers(200)), open_client(address) as client:
-        assert ask(client) == "200"
+        assert client.ask() == "200"
 
 
 def test_every_request_has_a_connection_of_its_own(place: tuple[socket.socket, str]) -> None:
@@ -164,7 +166,7 @@ def test_every_request_has_a_connection_of_its_own(place: tuple[socket.socket, s
         connection.sendall(b"HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 0\r\n\r\n")
 
     with _serving(listener, keep_alive), open_client(address) as client:
-        assert [ask(client) for _ in range(3)] == ["200"] * 3
+        assert [client.ask() for _ in range(3)] == ["200"] * 3
     assert len(requests) == 3
     assert all(b"Connection: close" in request for request in requests)
 
@@ -206,6 +208,46 @@ def test_both_ways_are_probed_until_told_to_stop(place: tuple[socket.socket, str
     periods = (now_ns() - begin_ns) / 1e9 / prober.PERIOD_S
     assert 3 <= len(probing.outcomes("direct")) <= periods + 1, "one a period, no storm"
     assert {event.kind for event in probing.events} == {"probe"}
+
+
+@pytest.fixture
+def begun_ns(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """When each probe was begun, in the order in which they were."""
+    times, start = list[int](), Prober._start
+
+    def note(self: Prober, pool: ThreadPoolExecutor, way: str, client: Client) -> None:
+        times.append(now_ns())
+        start(self, pool, way, client)
+
+    monkeypatch.setattr(Prober, "_start", note)
+    return times
+
+
+@pytest.mark.parametrize(("status", "at_once"), [(200, False), (502, True)])
+def test_under_load_the_ways_take_turns_while_all_goes_well(
+    place: tuple[socket.socket, str], tmp_path: Path, begun_ns: list[int], status: int, at_once: bool
+) -> None:
+    listener, address = place
+    with _serving(listener, _answers(status)), _Probing({"proxy": address, "direct": address}, tmp_path) as probing:
+        assert wait_until(lambda: len(probing.events) >= 12, timeout_s=10, alive=probing.thread.is_alive)
+    assert abs(len(probing.outcomes("proxy")) - len(probing.outcomes("direct"))) <= 1
+    assert _came_in_pairs(begun_ns) is at_once
+
+
+def test_after_the_load_both_ways_are_probed_in_each_period(
+    place: tuple[socket.socket, str], tmp_path: Path, begun_ns: list[int]
+) -> None:
+    listener, address = place
+    with _serving(listener, _answers(200)), _Probing({"proxy": address, "direct": address}, tmp_path) as probing:
+        probing.prober.hurry()
+        assert wait_until(lambda: len(probing.events) >= 12, timeout_s=10, alive=probing.thread.is_alive)
+    assert _came_in_pairs(begun_ns)
+
+
+def _came_in_pairs(begun_ns: list[int]) -> bool:
+    """Leaves out the first two: until one is answered nobody knows that something is amiss."""
+    gaps_ns = [after - before for before, after in itertools.pairwise(begun_ns[2:])]
+    return sum(gap_ns < prober.PERIOD_S * 1e9 / 4 for gap_ns in gaps_ns) > len(gaps_ns) / 3
 
 
 def test_probes_that_hang_do_not_keep_new_ones_from_starting_and_all_are_reported(
@@ -260,7 +302,7 @@ def test_a_bug_in_a_probe_is_a_dead_watcher_and_not_silence(tmp_path: Path, monk
     def broken(_: object) -> str:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(prober, "ask", broken)
+    monkeypatch.setattr(Client, "ask", broken)
     with _Probing({"direct": "127.0.0.1:9"}, tmp_path) as probing:
         assert wait_until(lambda: probing.events, timeout_s=10, alive=probing.thread.is_alive)
     assert dict(probing.events[0].fields) == {

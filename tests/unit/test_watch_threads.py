@@ -20,7 +20,7 @@ from harness.watch import thread as watch_thread
 from harness.watch import workers
 from harness.watch.sink import EventSink
 from harness.watch.thread import WatchThread
-from harness.watch.workers import WorkerSampler, live_children
+from harness.watch.workers import ChildList, WorkerSampler, look_at
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="inotify and /proc are Linux")
 
@@ -35,6 +35,9 @@ class _Sink(EventSink):
         """What the watchers said about themselves."""
         return [(str(e.fields["state"]), e.fields.get("detail")) for e in self.events if e.kind == "watcher"]
 
+    def lives(self) -> list[Any]:
+        return [event.fields["live"] for event in self.events if event.kind == "workers"]
+
     def actions(self) -> list[str]:
         return [str(event.fields["action"]) for event in self.events if event.kind == "socket"]
 
@@ -47,8 +50,10 @@ def sink(tmp_path: Path) -> Iterator[_Sink]:
 
 
 @contextmanager
-def _running(loop: Callable[[threading.Event], None], sink: EventSink) -> Iterator[None]:
-    thread = WatchThread("it", loop, sink)
+def _running(
+    loop: Callable[[threading.Event], None], sink: EventSink, wake: Callable[[], None] = lambda: None
+) -> Iterator[None]:
+    thread = WatchThread("it", loop, sink, wake)
     thread.start()
     try:
         yield
@@ -104,7 +109,7 @@ class TestSocketWatcher:
         from harness.watch.socket import SocketWatcher
 
         watcher = SocketWatcher(path, sink)
-        with _running(watcher.loop, sink):
+        with _running(watcher.loop, sink, watcher.wake):
             yield watcher
 
     def _bind(self, path: Path) -> int:
@@ -160,6 +165,7 @@ class TestSocketWatcher:
 
         with self._watch(path, sink) as watcher:
             watcher._inotify.read = lambda timeout: [Told(-1, flags.Q_OVERFLOW, 0, "")]
+            path.touch()
             said = wait_until(lambda: sink.said()[1:], timeout_s=5, alive=lambda: True)
         assert said == [("died", "RuntimeError: the kernel's inotify queue overflowed: events are lost")]
 
@@ -167,25 +173,39 @@ class TestSocketWatcher:
 @linux_only
 class TestWorkerSampler:
     def test_nobody_has_no_children(self) -> None:
-        assert live_children(2**22 + 1) == {}
+        children = ChildList(2**22 + 1)
+        assert children.read() == b""
+        children.close()
 
-    def test_our_parent_has_us_with_our_start_time(self) -> None:
-        assert live_children(os.getppid())[os.getpid()] == start_ticks(os.getpid())
+    def test_our_parent_has_us_with_our_start_time_however_often_it_is_asked(self) -> None:
+        children = ChildList(os.getppid())
+        for _ in range(3):
+            assert look_at(children.read())[os.getpid()] == start_ticks(os.getpid())
+        children.close()
 
     def test_a_child_that_is_gone_by_now_is_left_out(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(workers, "start_ticks", lambda _: None)
-        assert live_children(os.getppid()) == {}
+        assert look_at(b"1 2 3 ") == {}
 
     def test_a_sample_is_emitted_on_change_and_at_the_end(self, sink: _Sink, monkeypatch: pytest.MonkeyPatch) -> None:
-        seen = iter([{1: 10}, {1: 10}, {1: 10, 2: 20}])
-        last = {1: 10, 2: 20}
-        monkeypatch.setattr(workers, "live_children", lambda _: next(seen, last))
+        seen = iter([b"1 ", b"1 ", b"1 2 "])
+        monkeypatch.setattr(ChildList, "read", lambda _: next(seen, b"1 2 "))
+        monkeypatch.setattr(workers, "start_ticks", lambda pid: pid * 10)
         with _running(WorkerSampler(os.getpid(), sink).loop, sink):
-            assert wait_until(lambda: next(seen, "over") == "over", timeout_s=5, alive=lambda: True)
+            assert wait_until(lambda: next(seen, b"over") == b"over", timeout_s=5, alive=lambda: True)
         samples = [event.fields for event in sink.events if event.kind == "workers"]
         assert samples[0] == {"live": [[1, 10]], "final": False}
         assert samples[-1] == {"live": [[1, 10], [2, 20]], "final": True}
         assert len(samples) <= 3
+
+    def test_one_that_dies_and_stays_on_the_list_is_noticed(self, sink: _Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(ChildList, "read", lambda _: b"1 2 ")
+        dead = set[int]()
+        monkeypatch.setattr(workers, "start_ticks", lambda pid: None if pid in dead else pid * 10)
+        with _running(WorkerSampler(os.getpid(), sink).loop, sink):
+            assert wait_until(lambda: sink.lives() == [[[1, 10], [2, 20]]], timeout_s=5, alive=lambda: True)
+            dead.add(2)
+            assert wait_until(lambda: sink.lives()[-1] == [[1, 10]], timeout_s=5, alive=lambda: True)
 
     def test_a_machine_that_stands_still_is_noticed(self, sink: _Sink, monkeypatch: pytest.MonkeyPatch) -> None:
         times = iter([0, 20_000_000, 5_020_000_000, 5_040_000_000])
@@ -198,7 +218,7 @@ class TestWorkerSampler:
             return at_ns or 5_060_000_000
 
         monkeypatch.setattr(workers, "now_ns", now)
-        monkeypatch.setattr(workers, "live_children", lambda _: {})
+        monkeypatch.setattr(ChildList, "read", lambda _: b"")
         WorkerSampler(1, sink).loop(stop)
         stalls = [(event.at_ns, event.fields["gap_ns"]) for event in sink.events if event.kind == "stall"]
         assert stalls == [(20_000_000, 5_000_000_000)]
