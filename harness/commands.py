@@ -191,7 +191,7 @@ def _report_matrix(options: argparse.Namespace) -> int:
     target.mkdir(parents=True, exist_ok=True)
     for name in options.format:
         if name == "html":  # more than one file: the page, and those that it leads to
-            print(publish(stored, source, target, say=lambda text: print(text, file=sys.stderr)))
+            print(publish(stored, [source], target, say=lambda text: print(text, file=sys.stderr)))
         else:
             print(RunFolder(path=target).write_text(FILES.get(name, FILE), FORMATS[name](stored)))
     return errors.EXIT_OK

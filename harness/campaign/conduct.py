@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -78,10 +79,7 @@ def conduct(campaign: Campaign, watch: Watch, *, start: StartRun = ChildRun, ahe
     from harness.campaign.conclusion import conclude, store
 
     if campaign.merge:
-        found = find_all_records(campaign.merge)
-        matrix = conclude(campaign, {cell.name: found.get(cell.name, ()) for cell in campaign.planned}, {})
-        store(campaign.out, matrix)
-        return matrix
+        return _merge(campaign)
     with tempfile.TemporaryDirectory(prefix="harness-matrix-") as logs:
         progress = _look_around(campaign, Path(logs), watch, start)
         interrupted = _run(progress, ahead=ahead)
@@ -89,6 +87,19 @@ def conduct(campaign: Campaign, watch: Watch, *, start: StartRun = ChildRun, ahe
             records = {cell.name: progress.records(cell.name) for cell in campaign.planned}
             matrix = replace(conclude(campaign, records, progress.broken), interrupted=interrupted)
             store(campaign.out, matrix)
+    return matrix
+
+
+def _merge(campaign: Campaign) -> Matrix:
+    """The table of records that were made elsewhere; a folder that has none of them gets their pages."""
+    from harness.campaign.conclusion import conclude, store
+    from harness.campaign.site import publish
+
+    found = find_all_records(campaign.merge)
+    matrix = conclude(campaign, {cell.name: found.get(cell.name, ()) for cell in campaign.planned}, {})
+    store(campaign.out, matrix)
+    if campaign.out.resolve() not in {folder.resolve() for folder in campaign.merge}:
+        publish(matrix, campaign.merge, campaign.out, say=lambda text: print(text, file=sys.stderr))
     return matrix
 
 

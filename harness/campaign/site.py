@@ -6,7 +6,7 @@ that were left out to save room are made again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.errors import SurroundingsError, UsageError
@@ -35,22 +35,22 @@ def write_page(folder: Path, matrix: Matrix) -> Path:
     return RunFolder(path=folder).write_text(PAGE, render_html(matrix, find_page))
 
 
-def publish(matrix: Matrix, source: Path, target: Path, *, say: Say) -> Path:
+def publish(matrix: Matrix, sources: Sequence[Path], target: Path, *, say: Say) -> Path:
     """Write the page into ``target`` with the page of every run; its path.
 
-    Where ``target`` is the matrix's own folder ``source``, missing pages are made beside the records; anywhere else
-    each lies in ``records/<run>/``, so that the folder can be moved or served on its own. What has no page is told
-    through ``say``.
+    ``sources`` are the folders that the records lie in. Where ``target`` is one of them, missing pages are made beside
+    the records; anywhere else each lies in ``records/<run>/``, so that the folder can be moved or served on its own.
+    What has no page is told through ``say``.
 
     Raises:
         SurroundingsError: a folder can't be written to.
     """
     from harness.report.matrix_as_html import render_html
 
-    at_home = target.resolve() == source.resolve()
+    at_home = target.resolve() in {source.resolve() for source in sources}
     pages: dict[str, str] = {}
     for record in dict.fromkeys(run.path for cell in matrix.cells for run in cell.runs if run.path is not None):
-        lies = _inside(source, record)
+        lies = next((lies for source in sources if (lies := _inside(source, record))), None)
         if lies is None:
             say(f"{record}: its record is not here, so nothing leads to it.")
             continue

@@ -168,12 +168,17 @@ def _read_transition(row: Mapping[str, Any]) -> Transition:
         unsure_before=_texts(row["unsure_before"]),
         unsure_after=_texts(row["unsure_after"]),
     )
+    dates = {_text(name): _text(day) for name, day in row["dates"].items()}
+    named = {"introduced_in": stretch.introduced_in, "gone_in": stretch.gone_in, "first": "always", "last": "always"}
+    undated = [name for name, release in named.items() if release is not None and name not in dates]
+    if undated or not stretch.releases:
+        raise ValueError(f"a transition lacks {', '.join(undated) or 'releases'}")
     return Transition(
         worker=_text(row["worker"]),
         proxy=_text(row["proxy"]),
         finding=_text(row["finding"]),
         stretch=stretch,
-        dates={_text(name): _text(day) for name, day in row["dates"].items()},
+        dates=dates,
     )
 
 

@@ -44,7 +44,7 @@ def site(tmp_path: Path) -> Path:
         a_cell("3.0", *_lost(a_run(outcome=Outcome.UNRUNNABLE, detail=f"no {HOSTILE}")), worker="gevent"),
     ]
     cells += [a_cell(f"{number}.0", *_lost(a_run()), worker="tornado", proxy="nginx") for number in range(4, 30)]
-    return publish(a_matrix(*cells), source, target, say=print)
+    return publish(a_matrix(*cells), [source], target, say=print)
 
 
 def _recorded(cell: CellResult, source: Path, record: Record) -> CellResult:

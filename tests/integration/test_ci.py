@@ -94,6 +94,9 @@ def test_the_workflow_of_github_runs_here(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "| 19.6.0 | 2016-05-23 | holds |" in summary.read_text()
     assert "| 27.0.1 | 2026-11-12 | holds |" in summary.read_text()
+    linked = re.findall(r'href="\./(records/[^"]+)"', (tmp_path / "summary" / "index.html").read_text())
+    assert len(set(linked)) == 2
+    assert all((tmp_path / "summary" / page).is_file() for page in linked)
 
 
 def upload(folder: Path, place: int) -> Path:

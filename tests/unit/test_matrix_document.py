@@ -78,6 +78,8 @@ def _set(value: object, *path: str | int) -> Callable[[Any], None]:
         _set(True, "cells", 0, "runs", 0, "recycles"),
         _set("x", "versions"),
         _set([{}], "transitions"),
+        _set({}, "transitions", 0, "dates"),
+        _set([], "transitions", 0, "releases"),
     ],
 )
 def test_what_is_no_matrix_is_refused_in_one_way(damage: Callable[[Any], None]) -> None:

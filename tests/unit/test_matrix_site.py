@@ -48,7 +48,7 @@ def test_the_page_of_a_finished_matrix_links_what_is_there(folder: Path) -> None
 
 def test_in_the_matrix_folder_missing_pages_are_made_and_others_left(folder: Path) -> None:
     (folder / "two" / "run" / "report.html").write_text("kept")
-    page = publish(a_table(), folder, folder, say=_silent)
+    page = publish(a_table(), [folder], folder, say=_silent)
     assert page == folder / "index.html"
     assert links(page) == ["./one/run/report.html", "./two/run/report.html"]
     assert "socket file survived" in (folder / "one" / "run" / "report.html").read_text()
@@ -58,7 +58,7 @@ def test_in_the_matrix_folder_missing_pages_are_made_and_others_left(folder: Pat
 def test_a_folder_of_its_own_has_all_it_leads_to(folder: Path, tmp_path: Path) -> None:
     site = tmp_path / "new" / "site"
     site.mkdir(parents=True)
-    page = publish(a_table(), folder, site, say=_silent)
+    page = publish(a_table(), [folder], site, say=_silent)
     assert links(page) == ["./records/run/report.html", "./records/run-2/report.html"]
     told = [(site / link).read_text() for link in links(page)]
     assert "socket file survived" in told[0]
@@ -73,7 +73,7 @@ def test_what_is_no_record_here_gets_no_link_and_is_told(folder: Path, tmp_path:
     said: list[str] = []
     site = tmp_path / "site"
     site.mkdir()
-    page = publish(a_table(a_cell("9.0", a_stray(record))), folder, site, say=said.append)
+    page = publish(a_table(a_cell("9.0", a_stray(record))), [folder], site, say=said.append)
     assert len(links(page)) == 2
     assert said == [f"{record}: its record is not here, so nothing leads to it."]
     assert len(links(write_page(folder, a_table(a_cell("9.0", a_stray(record)))))) == 2
@@ -86,7 +86,7 @@ def a_stray(record: str) -> RunResult:
 def test_a_damaged_record_is_told_and_the_rest_is_shown(folder: Path, tmp_path: Path) -> None:
     (folder / "one" / "run" / "verdict.json").write_text("{")
     said: list[str] = []
-    page = publish(a_table(), folder, tmp_path, say=said.append)
+    page = publish(a_table(), [folder], tmp_path, say=said.append)
     assert links(page) == ["./records/run/report.html"]
     assert len(said) == 1
     assert "verdict.json is damaged" in said[0]
@@ -95,7 +95,7 @@ def test_a_damaged_record_is_told_and_the_rest_is_shown(folder: Path, tmp_path: 
 def test_a_folder_that_cannot_be_made_is_one_error(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "records").write_text("in the way")
     with pytest.raises(SurroundingsError, match="could not be made: Not a directory"):
-        publish(a_table(), folder, tmp_path, say=_silent)
+        publish(a_table(), [folder], tmp_path, say=_silent)
 
 
 def test_the_command_writes_files_with_and_without_a_folder(
