@@ -101,6 +101,7 @@ def list_deviations(cell: Cell, environment: Environment) -> list[Json]:
             "max_requests_jitter",
             "bind",
             "proxy",
+            "upstream_keepalive",
             "connections",
             "worker",
         )

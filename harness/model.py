@@ -64,6 +64,7 @@ class Cell:
     max_requests_jitter: int = 0
     bind: str = "unix"
     proxy: str = "h2o"
+    upstream_keepalive: bool = True  # whether the proxy keeps its connections to gunicorn for further requests
     load: str = "wrk"
     load_threads: int = 10
     connections: int = 200
@@ -256,6 +257,12 @@ class Verdict:
 CLIENT_ERRORS = ("closed", "timeout", "refused", "missing", "other")
 """How a request can end without a status: closed before the answer was whole, no answer in time, connection
 refused, no such socket file, and anything else (named in the event)."""
+
+
+PROXY_ERRORS = ("missing", "refused", "connect", "closed", "reset", "timeout", "other", "retried")
+"""Why a proxy's attempt at its upstream failed, from its own log: no such socket file, connection refused, not
+connected (the log does not say why), closed or reset before the answer was whole, no answer in time, anything else.
+``retried`` is no failure of its own: so many attempts were made again, and the client may have noticed nothing."""
 
 
 def is_success(outcome: str) -> bool:

@@ -65,6 +65,12 @@ def add_cell_options(cell: argparse._ArgumentGroup) -> None:
     _number(cell, "--max-requests", at_least(0), "requests after which a worker restarts")
     _number(cell, "--max-requests-jitter", at_least(0), "at most so many more, drawn for each worker")
     _choice(cell, "--bind", BINDS, "what gunicorn listens on")
+    cell.add_argument(
+        "--no-upstream-keepalive",
+        dest="upstream_keepalive",
+        action="store_false",
+        help="the proxy opens a connection to gunicorn for each request",
+    )
     _choice(cell, "--load", LOADS, "the load generator")
     _number(cell, "--load-threads", at_least(1), "the load generator's threads")
     _number(cell, "--connections", at_least(1), "its open connections")
@@ -107,6 +113,7 @@ def make_wish(options: argparse.Namespace) -> Wish:
         max_requests_jitter=number("max_requests_jitter"),
         bind=options.bind,
         proxy=options.proxy,
+        upstream_keepalive=options.upstream_keepalive,
         load=options.load,
         load_threads=number("load_threads"),
         connections=number("connections"),
@@ -145,7 +152,11 @@ def run_arguments(wish: Wish) -> list[str]:
         "--port": cell.port,
         "--out": wish.out,
     }
-    switches = {"--full-duration": cell.full_duration, "--no-trace": not cell.trace}
+    switches = {
+        "--no-upstream-keepalive": not cell.upstream_keepalive,
+        "--full-duration": cell.full_duration,
+        "--no-trace": not cell.trace,
+    }
     return [
         # The form --name=value keeps a value that begins with a dash from becoming an option.
         *(f"{name}={value}" for name, value in values.items() if value is not None),

@@ -20,6 +20,7 @@ from harness.errors import SurroundingsError
 from harness.model import Cell
 from harness.places import fixtures_dir
 from harness.proxies import PROXIES, Proxy
+from harness.proxies.setting import Setting
 from harness.store import RunFolder
 
 LONGEST_SOCKET_PATH = 107
@@ -50,6 +51,11 @@ class Places:
         """HOME of this run's gunicorn: recent releases keep a control socket there, which masters steal from others."""
         return self.base / "home"
 
+    @property
+    def proxy(self) -> Path:
+        """The proxy's own folder: its pid file and whatever else it would leave elsewhere."""
+        return self.base / "proxy"
+
 
 def make_places(backend: Backend) -> Places:
     """A fresh folder below the temporary folder; SurroundingsError where a socket's path would get too long."""
@@ -62,7 +68,7 @@ def make_places(backend: Backend) -> Places:
         )
     backend.adopt_folder(base)  # before it exists, so that no interruption can leave it behind
     try:
-        for folder in (base, places.socket.parent, places.home):
+        for folder in (base, places.socket.parent, places.home, places.proxy):
             folder.mkdir()
             folder.chmod(0o755)  # whatever the umask: the proxy, which drops its user, has to reach the socket
     except OSError as problem:
@@ -180,7 +186,14 @@ def start_proxy(cell: Cell, run: RunFolder, places: Places, backend: Backend, up
         require_free_port(cell.port)
     port = cell.port or find_free_port()
     template = (fixtures_dir() / "proxies" / module.TEMPLATE).read_text()
-    run.write_text(f"config/{module.CONFIG}", module.render_config(template, port=port, upstream=upstream))
+    setting = Setting(
+        port=port,
+        upstream=upstream,
+        folder=str(places.proxy),
+        keepalive=cell.upstream_keepalive,
+        user=module.user_when_root() if os.geteuid() == 0 else None,
+    )
+    run.write_text(f"config/{module.CONFIG}", module.render_config(template, setting))
     argv = module.render_command(str(tool.path), str(run.config / module.CONFIG))
     command = Command(
         name=cell.proxy,

@@ -42,6 +42,7 @@ class Recipe:
     packages: Mapping[str, str]
     version_argument: str
     version_pattern: str
+    service: str | None = None  # what its package would have the system start at each boot
 
 
 RECIPES: Mapping[str, Recipe] = {
@@ -55,6 +56,31 @@ RECIPES: Mapping[str, Recipe] = {
         },
         version_argument="--version",
         version_pattern=r"h2o version (\S+)",
+        service="h2o",
+    ),
+    "nginx": Recipe(
+        debian="nginx",
+        packages={
+            "Debian, Ubuntu": "apt-get install nginx",
+            "Fedora": "dnf install nginx",
+            "Alpine": "apk add nginx",
+            "macOS": "brew install nginx",
+        },
+        version_argument="-v",
+        version_pattern=r"nginx version: nginx/(\S+)",
+        service="nginx",
+    ),
+    "haproxy": Recipe(
+        debian="haproxy",
+        packages={
+            "Debian, Ubuntu": "apt-get install haproxy",
+            "Fedora": "dnf install haproxy",
+            "Alpine": "apk add haproxy",
+            "macOS": "brew install haproxy",
+        },
+        version_argument="-v",
+        version_pattern=r"HA-?Proxy version (\S+)",
+        service="haproxy",
     ),
     "wrk": Recipe(
         debian="wrk",

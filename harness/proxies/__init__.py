@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Protocol
 
-from harness.proxies import h2o
+from harness.proxies import h2o, haproxy, nginx
+from harness.proxies.setting import Setting
 
 
 class Proxy(Protocol):
@@ -25,21 +26,28 @@ class Proxy(Protocol):
     CONFIG: str
     """The name of the rendered configuration in the run's ``config`` folder."""
 
-    def render_config(self, template: str, *, port: int, upstream: str) -> str:
-        """The configuration: listen on 127.0.0.1:``port``, hand everything to ``upstream`` (unix:PATH or HOST:PORT)."""
+    def render_config(self, template: str, setting: Setting) -> str:
+        """The configuration for one run."""
 
     def render_command(self, program: str, config: str) -> list[str]:
         """The argv that starts it in the foreground."""
 
     def parse_access(self, chunk: bytes) -> Counter[str]:
-        """Whole lines of its access log -> answers by status."""
+        """Whole lines of its access log -> answers by status, and ``closed`` for clients that got none."""
 
     def parse_errors(self, chunk: bytes) -> Counter[str]:
-        """Whole lines of its error log -> failed requests by reason: ``connect closed timeout other``."""
+        """Whole lines of either of its logs -> failed attempts at the upstream, by ``model.PROXY_ERRORS``."""
 
     def user_when_root(self) -> str | None:
         """The user that it turns into when root starts it; None where it stays."""
 
+    def render_portable(self, config: str) -> str:
+        """A rendered configuration with @PORT@ and @DIR@ (an empty folder) for what belongs to the recorded run.
 
-PROXIES: Mapping[str, Proxy | None] = {"h2o": h2o, "none": None}
+        It logs to its standard output and error, and names no user: anybody may start it. Raises UsageError where the
+        configuration is not one that was rendered here.
+        """
+
+
+PROXIES: Mapping[str, Proxy | None] = {"h2o": h2o, "nginx": nginx, "haproxy": haproxy, "none": None}
 """By the name of ``--proxy``; None means that the load goes straight to gunicorn."""

@@ -6,18 +6,26 @@ import re
 from collections import Counter
 from string import Template
 
+from harness.errors import UsageError
+from harness.proxies.setting import Setting
+
 TOOL = "h2o"
 TEMPLATE = "h2o.conf.in"
 CONFIG = "h2o.conf"
+
+KEPT_MS = 2000
+"""How long it keeps an idle connection to the upstream: h2o's own default, written out because 0 turns it off."""
 
 _STATUS = re.compile(rb'^[^"\n]*"[^"\n]*" (\d{3}) ', re.MULTILINE)
 _FAILED = re.compile(rb"^\[[^]\n]*proxy\.c\] in request:[^\n]*:([^:\n]+)$", re.M)
 
 
-def render_config(template: str, *, port: int, upstream: str) -> str:
-    """The configuration; h2o writes a Unix socket as ``http://[unix:/path]/``."""
+def render_config(template: str, setting: Setting) -> str:
+    """The configuration; h2o writes a Unix socket as ``http://[unix:/path]/``, and turns into ``nobody`` by itself."""
+    upstream = setting.upstream
     address = f"[{upstream}]" if upstream.startswith("unix:") else upstream
-    return Template(template).substitute(port=port, upstream=f"http://{address}/")
+    keepalive_ms = KEPT_MS if setting.keepalive else 0
+    return Template(template).substitute(port=setting.port, upstream=f"http://{address}/", keepalive_ms=keepalive_ms)
 
 
 def render_command(program: str, config: str) -> list[str]:
@@ -31,7 +39,7 @@ def parse_access(chunk: bytes) -> Counter[str]:
 
 
 def parse_errors(chunk: bytes) -> Counter[str]:
-    """Failed requests by reason: h2o says which step of the way to the upstream failed."""
+    """Failed requests by reason: h2o says which step of the way to the upstream failed, but not the system's error."""
     return Counter(_reason(text.decode("utf-8", "replace")) for text in _FAILED.findall(chunk))
 
 
@@ -46,3 +54,14 @@ def _reason(text: str) -> str:
 def user_when_root() -> str | None:
     """h2o's documented default of the ``user`` directive."""
     return "nobody"
+
+
+def render_portable(config: str) -> str:
+    """See ``Proxy``."""
+    config = re.sub(r"^(\s*access-log:[ \t]*)[^\s{|>].*$", r"\1/dev/stdout", config, flags=re.MULTILINE)
+    config = re.sub(r"^(\s*path:[ \t]*).*$", r"\1/dev/stdout", config, flags=re.MULTILINE)
+    config = re.sub(r"^\s*(?:error-log|pid-file|user):.*\n", "", config, flags=re.MULTILINE)
+    config, ports = re.subn(r"^(\s*(?:-\s*)?port:[ \t]*)\d+", r"\1@PORT@", config, flags=re.MULTILINE)
+    if ports == 0:
+        raise UsageError(what="h2o.conf names no port.", remedy="Render the script from what the harness wrote.")
+    return config

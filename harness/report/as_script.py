@@ -17,6 +17,7 @@ from harness.errors import UsageError
 from harness.gunicorn import fixture_app
 from harness.model import Cell, Json
 from harness.places import fixtures_dir
+from harness.proxies import PROXIES
 from harness.report.fields import clean, line, text, texts
 
 TEMPLATE = "reproduce.sh.in"
@@ -76,11 +77,6 @@ for thread in loops:
 print("%d requests, %d answered, %d failed" % (len(outcomes), outcomes.count(True), outcomes.count(False)))
 """
 
-_START_H2O = """\
-say "Starting h2o on $URL ..."
-h2o -c h2o.conf >proxy.access.log 2>proxy.error.log &
-PROXY_PID=$!"""
-
 
 def render_script(cell: Cell, facts: Mapping[str, Json], config: Path) -> str:
     """The text of ``reproduce.sh`` for a run whose configuration files lie in the folder ``config``.
@@ -93,9 +89,9 @@ def render_script(cell: Cell, facts: Mapping[str, Json], config: Path) -> str:
     freeze = texts(facts, "gunicorn", "freeze")
     if not python or not freeze:
         raise _nothing("the environment was built")
-    if cell.proxy not in _START:
+    if cell.proxy not in PROXIES:
         raise UsageError(
-            what=f"There is no reproduce.sh for the proxy {cell.proxy!r}.", remedy=f"Use one of: {', '.join(_START)}."
+            what=f"There is no reproduce.sh for the proxy {cell.proxy!r}.", remedy=f"Use one of: {', '.join(PROXIES)}."
         )
     from_source = _RELEASE.fullmatch(text(facts, "gunicorn", "spec", default=cell.spec)) is None
     requirements = "\n".join(_requirement(one) for one in freeze if not (from_source and _is_gunicorn(one)))
@@ -106,14 +102,22 @@ def render_script(cell: Cell, facts: Mapping[str, Json], config: Path) -> str:
         "FILES": "\n".join(_here_document(name, content) for name, content in _files(cell, config).items()),
         "REQUIREMENTS": requirements,
         "REQUIREMENTS_END": _end_mark(requirements),
-        "START_PROXY": _START[cell.proxy],
+        "START_PROXY": _start_proxy(cell.proxy),
     }
     template = (fixtures_dir() / TEMPLATE).read_text(encoding="utf-8")
     return re.sub(r"%%([A-Z_]+)%%", lambda found: values[found[1]], template)
 
 
-_START: Mapping[str, str] = {"h2o": _START_H2O, "none": ""}
-"""By proxy: the lines that start it, set PROXY_PID and keep its logs."""
+def _start_proxy(name: str) -> str:
+    """The lines that start a proxy, set PROXY_PID and keep its logs; "" where there is none."""
+    proxy = PROXIES[name]
+    if proxy is None:
+        return ""
+    command = shlex.join(proxy.render_command(proxy.TOOL, proxy.CONFIG))
+    return f"""\
+say "Starting {name} on $URL ..."
+{command} >proxy.access.log 2>proxy.error.log &
+PROXY_PID=$!"""
 
 
 def _values(cell: Cell, python: str, from_source: bool) -> dict[str, str]:
@@ -151,8 +155,9 @@ def _files(cell: Cell, config: Path) -> dict[str, str]:
     if cell.app is None:
         app = fixture_app(cell.worker).partition(":")[0] + ".py"
         files[app] = _read(config / app)
-    if cell.proxy == "h2o":
-        files["h2o.conf"] = relocate(_own_h2o(_read(config / "h2o.conf")))
+    proxy = PROXIES[cell.proxy]
+    if proxy is not None:
+        files[proxy.CONFIG] = relocate(proxy.render_portable(_read(config / proxy.CONFIG)))
     if cell.proxy == "none" and cell.bind == "unix":
         files["client.py"] = _CLIENT
     else:
@@ -198,16 +203,6 @@ def _relocation(bind: str) -> Callable[[str], str]:
 def _own_logs(settings: str) -> str:
     """The script keeps the logs itself: gunicorn writes them to its standard output and error."""
     return re.sub(r"^(accesslog|errorlog)(\s*=\s*).*$", r"\1\2'-'", settings, flags=re.MULTILINE)
-
-
-def _own_h2o(conf: str) -> str:
-    conf = re.sub(r"^(\s*access-log:[ \t]*)[^\s{|>].*$", r"\1/dev/stdout", conf, flags=re.MULTILINE)
-    conf = re.sub(r"^(\s*path:[ \t]*).*$", r"\1/dev/stdout", conf, flags=re.MULTILINE)
-    conf = re.sub(r"^\s*(?:error-log|pid-file|user):.*\n", "", conf, flags=re.MULTILINE)
-    conf, ports = re.subn(r"^(\s*(?:-\s*)?port:[ \t]*)\d+", r"\1@PORT@", conf, flags=re.MULTILINE)
-    if ports == 0:
-        raise UsageError(what="h2o.conf names no port.", remedy="Render the script from what the harness wrote.")
-    return conf
 
 
 def _here_document(name: str, content: str) -> str:

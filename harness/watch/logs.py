@@ -50,12 +50,14 @@ def tally_gunicorn(sink: EventSink) -> Handler:
 
 
 def tally_proxy(sink: EventSink, proxy: Proxy) -> Handler:
-    """The proxy's access log as ``proxied`` events."""
+    """The proxy's access log as ``proxied`` events, and ``proxy_errors`` for what it says of the upstream."""
+    errors = tally_proxy_errors(sink, proxy)
 
     def handle(lines: bytes, at_ns: int) -> None:
         statuses = proxy.parse_access(lines)
         if statuses:
             sink.emit("proxied", at_ns, statuses=dict(statuses))
+        errors(lines, at_ns)
 
     return handle
 

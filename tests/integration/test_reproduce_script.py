@@ -17,6 +17,7 @@ from harness import gunicorn
 from harness.model import Cell, Json
 from harness.places import fixtures_dir
 from harness.proxies import h2o
+from harness.proxies.setting import Setting
 from harness.report.as_script import render_script
 
 SERIES = ("3.6", "3.7", "3.8", "3.9", "3.10")
@@ -64,7 +65,7 @@ def write_script(folder: Path, release: str, version: str) -> None:
     (config / "config.py").write_text(settings)
     shutil.copy(fixtures_dir() / "web.py", config)
     conf = (fixtures_dir() / "proxies" / h2o.TEMPLATE).read_text()
-    (config / "h2o.conf").write_text(h2o.render_config(conf, port=45672, upstream=bind))
+    (config / "h2o.conf").write_text(h2o.render_config(conf, Setting(port=45672, upstream=bind, folder="/x")))
     freeze: Json = ["bottle==0.12.13", f"gunicorn=={release}", "setuptools==59.6.0"]
     facts: dict[str, Json] = {
         "python": {"version": version},

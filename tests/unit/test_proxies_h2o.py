@@ -4,6 +4,7 @@ import pytest
 
 from harness.places import fixtures_dir
 from harness.proxies import PROXIES, h2o
+from harness.proxies.setting import Setting
 
 TEMPLATE = (fixtures_dir() / "proxies" / h2o.TEMPLATE).read_text()
 
@@ -13,12 +14,18 @@ TEMPLATE = (fixtures_dir() / "proxies" / h2o.TEMPLATE).read_text()
     [("unix:/x/g.sock", "http://[unix:/x/g.sock]/"), ("127.0.0.1:8000", "http://127.0.0.1:8000/")],
 )
 def test_the_configuration(upstream: str, url: str) -> None:
-    text = h2o.render_config(TEMPLATE, port=18080, upstream=upstream)
+    text = h2o.render_config(TEMPLATE, Setting(port=18080, upstream=upstream, folder="/x"))
     assert f"proxy.reverse.url: {url}\n" in text
     assert "port: 18080\n" in text
     assert "host: 127.0.0.1\n" in text
     assert "proxy.preserve-host: ON\n" in text
+    assert "proxy.timeout.keepalive: 2000\n" in text
     assert "$" not in text
+
+
+def test_connections_to_the_upstream_are_not_kept() -> None:
+    setting = Setting(port=1, upstream="unix:/x/g.sock", folder="/x", keepalive=False)
+    assert "proxy.timeout.keepalive: 0\n" in h2o.render_config(TEMPLATE, setting)
 
 
 def test_the_command_stays_in_the_foreground() -> None:

@@ -122,8 +122,8 @@ def test_nothing_to_repeat_is_said(record_run: RecordRun) -> None:
     run = record_run()
     with pytest.raises(UsageError, match="before the environment was built"):
         render_script(run.cell, {"python": {"version": "3.6.15"}}, run.path / "config")
-    with pytest.raises(UsageError, match="proxy 'nginx'"):
-        render_script(replace(run.cell, proxy="nginx"), run.facts, run.path / "config")
+    with pytest.raises(UsageError, match="proxy 'other'"):
+        render_script(replace(run.cell, proxy="other"), run.facts, run.path / "config")
     (run.path / "config" / "config.py").unlink()
     with pytest.raises(UsageError, match=r"before config\.py was written"):
         render_script(Cell(spec="19.6.0"), run.facts, run.path / "config")
