@@ -19,6 +19,7 @@ from harness.errors import SurroundingsError
 
 LISTS = Path("/var/lib/apt/lists")
 POLICY = Path("/usr/sbin/policy-rc.d")
+SBIN = ("/usr/sbin", "/sbin")
 POLICY_MARK = "# Written by recycle-harness"
 OUTPUT_LINES = 8
 """How much of apt-get's output an error quotes: its reasons come last, two or three lines each."""
@@ -60,6 +61,17 @@ def install(packages: Sequence[str], *, rights: Sequence[str]) -> None:
         # An unreachable third-party mirror fails an update that is good enough, so only the install counts.
         _run([*become, "update"])
         _require(_run(attempt), f"apt-get could not install {' '.join(packages)}")
+
+
+def disable_service(service: str, *, rights: Sequence[str]) -> None:
+    """Have the system not start ``service`` at its next boot, as a package that was just installed would have it.
+
+    Raises SurroundingsError where that fails; does nothing where there is nothing that starts services.
+    """
+    switch = shutil.which("update-rc.d", path=os.pathsep.join((os.environ.get("PATH", os.defpath), *SBIN)))
+    if switch is not None:
+        disabled = _run([*rights, switch, service, "disable"])
+        _require(disabled, f"the service {service} of the package just installed could not be switched off")
 
 
 def unpack(package: str, into: Path) -> str:

@@ -13,6 +13,7 @@ from harness import commands, errors
 from harness.campaign.choices import add_matrix_options
 from harness.options import add_run_options
 from harness.places import harness_version
+from harness.tools import DEFAULT_TOOLS, RECIPES
 
 FORMATS = ("md", "html", "json", "junit", "svg", "png")
 
@@ -72,7 +73,13 @@ def make_parser() -> argparse.ArgumentParser:
     _add_run_argument(bundle)
     bundle.add_argument("--out", type=Path, metavar="FILE", help="the zip's name [beside the run]")
     doctor = _add(names, "doctor", "what is installed, what is missing, how to get it")
-    doctor.add_argument("--install", action="store_true", help="fetch what is missing first")
+    doctor.add_argument(
+        "--install",
+        nargs="*",
+        choices=tuple(RECIPES),
+        metavar="TOOL",
+        help=f"fetch what is missing first, of {', '.join(RECIPES)} [{', '.join(DEFAULT_TOOLS)}]",
+    )
     clean = _add(names, "clean", "removes unused environments and what interrupted runs left behind")
     clean.add_argument("--all", action="store_true", help="the whole cache folder: tools and environments")
     return parser

@@ -220,8 +220,8 @@ def doctor(options: argparse.Namespace) -> int:
     """`harness doctor`: 0 where a run can be made here, 4 where something that every run needs is missing."""
     from harness.doctor import examine, install, render
 
-    if options.install:
-        install(lambda text: print(text, file=sys.stderr))
+    if options.install is not None:
+        install(options.install, lambda text: print(text, file=sys.stderr))
     rows = examine()
     sys.stdout.write(render(rows))
     return errors.EXIT_OK if all(row.ok or not row.needed for row in rows) else errors.EXIT_ERROR

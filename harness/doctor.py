@@ -33,15 +33,15 @@ class Row:
 def examine() -> list[Row]:
     """Look at everything; takes less than a second unless a Docker engine is slow to answer."""
     rows = [_harness(), _platform(), _uv(), _git()]
-    rows += [_tool(name, needed=True) for name in tools.DEFAULT_TOOLS]
+    rows += [_tool(name, needed=name in tools.DEFAULT_TOOLS) for name in tools.RECIPES]
     rows += _interpreters()
     rows += [_cache(), _temporary_folder(), _inotify(), _docker(), _interrupted()]
     return rows
 
 
-def install(say: Callable[[str], None]) -> None:
-    """Fetch the tools that every run needs; SurroundingsError where one can't be had."""
-    for name in tools.DEFAULT_TOOLS:
+def install(names: Sequence[str], say: Callable[[str], None]) -> None:
+    """Fetch these tools, those of the default run where none is named; SurroundingsError where one can't be had."""
+    for name in names or tools.DEFAULT_TOOLS:
         if tools.find_tool(name) is None:
             say(f"fetching {name}")
             tools.install_tool(name)

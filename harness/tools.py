@@ -1,4 +1,4 @@
-"""The native tools an experiment needs (h2o, wrk, ...): where they are, which version, how to get them.
+"""The native tools an experiment needs (a proxy, wrk, ...): where they are, which version, how to get them.
 
 A tool is looked for on PATH and in the folders that an ordinary user's PATH leaves out, then among those that we
 unpacked ourselves. What is done *with* a tool is no business of this room: see ``proxies`` and ``load``.
@@ -23,6 +23,7 @@ from harness.places import cache_dir
 SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/sbin")
 VERSION_TIMEOUT_S = 10.0
 DEFAULT_TOOLS = ("h2o", "wrk")
+"""Those of a run without further options."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +149,9 @@ def install_tool(name: str) -> Tool:
         if rights is not None:
             _say(f"installing the package {recipe_of(name).debian}")
             apt.install([recipe_of(name).debian], rights=rights)
+            service = recipe_of(name).service
+            if service is not None:
+                apt.disable_service(service, rights=rights)
             return require_tool(name, "the experiment, and its package was just installed")
         _say(f"fetching {name} into {tools_dir()}, for want of the rights to install it")
         return _unpack_tool(name)
@@ -171,7 +175,8 @@ def missing(name: str, needed_for: str) -> SurroundingsError:
     ways = "; ".join(f"{system}: {how}" for system, how in recipe_of(name).packages.items())
     return SurroundingsError(
         what=f"{name} is missing, and {needed_for} needs it; it is neither on PATH nor in {tools_dir()}.",
-        remedy=f"`harness doctor --install` fetches it on Debian and Ubuntu, with or without root. By hand: {ways}.",
+        remedy=f"`harness doctor --install {name}` fetches it on Debian and Ubuntu, "
+        f"with or without root. By hand: {ways}.",
     )
 
 

@@ -56,7 +56,7 @@ def add_matrix_options(parser: argparse.ArgumentParser) -> None:
         help=f"worker classes: {', '.join(WORKERS)}, or all [{DEFAULT_WORKERS}]",
     )
     which.add_argument(
-        "--proxies", "--proxy", default="h2o", metavar="P[,P]", help=f"{', '.join(PROXIES)}, or all [h2o]"
+        "--proxies", "--proxy", default="h2o", metavar="P[,P]", help=f"{', '.join(PROXIES)} (over TCP), or all [h2o]"
     )
     which.add_argument("--shard", type=_shard, metavar="N/M", help="only the N-th of M parts")
     _add_campaign_options(parser.add_argument_group("the matrix"))
@@ -149,8 +149,12 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
 
 
 def _wish(options: argparse.Namespace, spec: str, worker: str, proxy: str) -> Wish:
-    """As a single run would be wished; --threads is for the worker class that has them."""
+    """As a single run would be wished; --threads is for the worker class that has them.
+
+    Where wrk comes straight to gunicorn it comes over TCP: it can't talk to a Unix socket.
+    """
     own = {"spec": spec, "worker": worker, "proxy": proxy, "workers": options.worker_count, "port": None}
+    own["bind"] = "tcp" if proxy == "none" and options.load == "wrk" else options.bind
     threads = options.threads if worker == THREADED else None
     return make_wish(argparse.Namespace(**{**vars(options), **own, "threads": threads}))
 

@@ -85,8 +85,10 @@ def _nothing_failed(observations: Observations) -> Judgement:
     blind = find_blind(observations, "prober")
     if blind is not None:
         return Judgement(state=State.UNKNOWN, reason=blind)
+    again = observations.proxy_errors.get("retried", 0)
+    hidden = f"; the proxy asked gunicorn again {again} times to bring that about" if again else ""
     return Judgement(
-        state=State.HOLDS, reason=f"all {load.requests:,} requests of the load and all probes were answered"
+        state=State.HOLDS, reason=f"all {load.requests:,} requests of the load and all probes were answered{hidden}"
     )
 
 

@@ -42,20 +42,24 @@ def test_a_taken_port(tmp_path: Path) -> None:
     assert str(port) in ran.verdict["error"]["what"]
 
 
-@pytest.mark.parametrize("absent", ["h2o", "wrk"])
+@pytest.mark.parametrize(
+    ("absent", "options"),
+    [("h2o", ()), ("wrk", ()), ("nginx", ("--proxy", "nginx")), ("haproxy", ("--proxy", "haproxy"))],
+)
 @needs_tools
-def test_a_missing_tool(tmp_path: Path, absent: str) -> None:
+def test_a_missing_tool(tmp_path: Path, absent: str, options: tuple[str, ...]) -> None:
     folder = tmp_path / "bin"
     folder.mkdir()
-    present = next(name for name in tools.DEFAULT_TOOLS if name != absent)
-    found = tools.find_tool(present)
-    assert found is not None
-    (folder / present).symlink_to(found.path)
+    for present in tools.DEFAULT_TOOLS:
+        found = tools.find_tool(present)
+        assert found is not None
+        if present != absent:
+            (folder / present).symlink_to(found.path)
     hidden = "import sys; from harness import tools; tools.SYSTEM_FOLDERS = (); from harness.cli import main; "
     wheel, out = make_wheel(tmp_path, "good"), tmp_path / "runs"
     # The cache is an empty one, so that no tool which somebody unpacked before is found there.
     variables = environ(PATH=str(folder), RECYCLE_HARNESS_CACHE=str(tmp_path / "cache"))
-    argv = ["reproduce", str(wheel), *QUICK, "--out", str(out), "--python", sys.executable]
+    argv = ["reproduce", str(wheel), *QUICK, *options, "--out", str(out), "--python", sys.executable]
     done = subprocess.run(
         [sys.executable, "-c", f"{hidden}sys.exit(main({argv!r}))"],
         env=variables,

@@ -59,6 +59,14 @@ def test_more_time_outs_than_requests_are_still_a_verdict() -> None:
     assert "400 of 400 requests failed (100.00%)" in finding.detail
 
 
+def test_what_the_proxy_made_good_is_said_although_nobody_noticed() -> None:
+    record = healthy().add(1.0, "proxy_errors", reasons={"reset": 12, "retried": 12})
+    judgement = record.ask(NAME)
+    assert judgement.state is State.HOLDS
+    assert judgement.reason.endswith("; the proxy asked gunicorn again 12 times to bring that about")
+    assert "again" not in healthy().ask(NAME).reason
+
+
 def test_what_the_outage_explains_is_no_failed_response() -> None:
     judgement = healthy().removal(2.999, 101).gone(3.0).outage(3.2).ask(NAME)
     assert (judgement.state, judgement.findings) == (State.VIOLATED, ())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness.model import Event
-from harness.proxies import h2o
+from harness.proxies import h2o, haproxy
 from harness.watch import logs
 from harness.watch.logs import GunicornLog, read_trace, tally_gunicorn, tally_proxy, tally_proxy_errors
 from harness.watch.sink import EventSink
@@ -81,6 +81,12 @@ def test_the_proxys_logs_are_tallied(sink: _Sink) -> None:
     assert sink.fields("proxied") == [{"statuses": {"502": 2}}]
     assert sink.fields("proxy_errors") == [{"reasons": {"connect": 2}}]
     assert len(sink.events) == 2
+
+
+def test_a_proxy_with_one_log_for_all_is_read_to_the_full(sink: _Sink) -> None:
+    tally_proxy(sink, haproxy)(b'502 SH 0 "GET / HTTP/1.1" 0\n200 -- 0 "GET / HTTP/1.1" 1\n', 7)
+    assert sink.fields("proxied") == [{"statuses": {"502": 1, "200": 1}}]
+    assert sink.fields("proxy_errors") == [{"reasons": {"closed": 1}}]
 
 
 def test_a_removal_keeps_the_time_of_the_call_and_gets_a_short_stack(sink: _Sink) -> None:

@@ -112,13 +112,24 @@ def test_listing_runs_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path
     assert not out.exists()
 
 
+def test_without_a_proxy_wrk_comes_over_tcp(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["matrix", "--versions", "19.5", "--workers", "sync", "--proxies", "all", "--list", "--format", "json"]
+    assert cli.main(arguments) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["proxy"], row["bind"]) for row in rows] == [
+        ("h2o", "unix"),
+        ("nginx", "unix"),
+        ("haproxy", "unix"),
+        ("none", "tcp"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--versions", "5..6"], "No known release lies in"),
         (["--workers", "greenlet"], "--workers 'greenlet'"),
         (["--proxies", "squid"], "--proxies 'squid'"),
-        (["--proxies", "none"], "--proxy none"),
         (["--shards", "4"], "--shards only deals out a list"),
         (["--merge", "/no/such/folder"], "--merge /no/such/folder"),
         (["--expectations", "/no/such/file"], "can't be read"),

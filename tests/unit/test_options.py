@@ -53,7 +53,7 @@ def test_every_option_reaches_the_cell() -> None:
     cell = _wish(
         *("--threads", "2", "--workers", "3", "--max-requests", "7", "--max-requests-jitter", "4", "--bind", "tcp"),
         *("--proxy", "none", "--load-threads", "1", "--connections", "9", "--duration", "2.5", "--full-duration"),
-        *("--recycles", "6", "--port", "18080", "--no-trace", "--app", "m:a"),
+        *("--recycles", "6", "--port", "18080", "--no-trace", "--app", "m:a", "--no-upstream-keepalive"),
     ).cell
     assert cell == Cell(
         spec="19.6.0",
@@ -71,6 +71,7 @@ def test_every_option_reaches_the_cell() -> None:
         port=18080,
         trace=False,
         app="m:a",
+        upstream_keepalive=False,
     )
 
 
@@ -204,6 +205,7 @@ wishes = st.builds(
         recycles=numbers,
         port=st.none() | st.integers(1, 65535),
         trace=st.booleans(),
+        upstream_keepalive=st.booleans(),
         app=st.none() | st.just("-m:app"),
     ),
     out=st.sampled_from([Path("runs"), Path("-x y")]),

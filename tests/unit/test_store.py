@@ -181,6 +181,8 @@ def test_cell_survives_the_round_trip_with_the_contracts_keys_first() -> None:
     assert list(data)[:4] == ["gunicorn", "python", "worker", "proxy"]
     assert data["python"] is None
     assert cell_from_json(data | {"from the future": 1}, where="cell.json") == cell
+    del data["upstream_keepalive"]
+    assert cell_from_json(data, where="a record from before there was the option") == cell
 
 
 @pytest.mark.parametrize(
@@ -191,6 +193,7 @@ def test_cell_survives_the_round_trip_with_the_contracts_keys_first() -> None:
         ("workers", -1),
         ("worker", None),
         ("trace", 1),
+        ("upstream_keepalive", "no"),
         ("duration_s", "x"),
         ("port", 1.5),
     ],

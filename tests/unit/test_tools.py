@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from harness import tools
+from harness import apt, tools
 from harness.errors import SurroundingsError, UsageError
 
 
@@ -78,7 +79,7 @@ def test_the_error_names_who_needs_it_and_the_package_of_each_system(name: str, 
         tools.require_tool(name, "this very test")
     text = str(caught.value)
     assert "this very test" in text
-    assert "harness doctor --install" in text
+    assert f"harness doctor --install {name}" in text
     for system in ("Debian, Ubuntu", "Fedora", "Alpine", "macOS"):
         assert f"{system}: {tools.RECIPES[name].packages[system]}" in text
 
@@ -97,6 +98,49 @@ def test_an_install_of_what_is_there_does_nothing(bare: Path) -> None:
     program = place_program(bare / "bin" / "h2o")
     assert tools.install_tool("h2o").path == program
     assert not (bare / "cache").exists()
+
+
+def test_a_service_that_comes_with_a_package_is_switched_off(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[tuple[str, ...]] = []
+
+    def install(packages: Sequence[str], *, rights: Sequence[str]) -> None:
+        called.append(("install", *packages, *rights))
+        place_program(bare / "bin" / packages[0])
+
+    monkeypatch.setattr(apt, "available", lambda: True)
+    monkeypatch.setattr(apt, "privileges", lambda: ["sudo", "-n"])
+    monkeypatch.setattr(apt, "install", install)
+    monkeypatch.setattr(apt, "disable_service", lambda service, rights: called.append(("disable", service, *rights)))
+    for name in ("nginx", "wrk"):
+        tools.install_tool(name)
+    assert called == [
+        ("install", "nginx", "sudo", "-n"),
+        ("disable", "nginx", "sudo", "-n"),
+        ("install", "wrk", "sudo", "-n"),
+    ]
+
+
+def test_a_service_that_cannot_be_switched_off_is_said(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apt, "SBIN", ())
+    apt.disable_service("nginx", rights=[])  # nothing here starts services
+    (bare / "bin" / "update-rc.d").write_text('#!/bin/sh\necho "no $1 to $2"\nexit 1\n')
+    (bare / "bin" / "update-rc.d").chmod(0o755)
+    with pytest.raises(SurroundingsError, match=r"service nginx .*\n.*no nginx to disable"):
+        apt.disable_service("nginx", rights=[])
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "version"),
+    [
+        ("nginx", "nginx version: nginx/1.22.1\n", "1.22.1"),
+        ("haproxy", "HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/\n", "2.6.12-1+deb12u4"),
+        ("haproxy", "HA-Proxy version 2.0.13-2ubuntu0.5 2022/03/02\n", "2.0.13-2ubuntu0.5"),
+    ],
+)
+def test_the_version_is_read_from_what_the_tool_says(bare: Path, name: str, said: str, version: str) -> None:
+    program = place_program(bare / "bin" / name)
+    program.write_text(f"#!/bin/sh\nprintf '{said}'\n")
+    assert tools.tool_version(tools.Tool(name=name, path=program)) == version
 
 
 def test_the_command_line_says_what_is_missing(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
