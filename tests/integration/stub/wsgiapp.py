@@ -4,6 +4,7 @@ It reads the same settings file, writes the same log lines, forks workers and re
 the test. Only what the harness looks at is imitated.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -72,10 +73,9 @@ class Worker:
         self.served += 1
         if BEHAVIOUR == "hangs" and self.served > 40:
             time.sleep(600)
-        if BEHAVIOUR == "answers-500-later" and self.served == 50:
-            connection.sendall(ANSWER.replace(b"200 OK", b"500 Oh no"))
-        else:
-            connection.sendall(ANSWER)
+        bad = BEHAVIOUR == "answers-500-later" and self.served == 50
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # nginx hangs up when its own client does
+            connection.sendall(ANSWER.replace(b"200 OK", b"500 Oh no") if bad else ANSWER)
         connection.close()
         self.access.write(' - - [x] "GET / HTTP/1.1" 200 11 "-" "-" <%d>\n' % os.getpid())
 
