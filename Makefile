@@ -38,7 +38,7 @@ BROWSER_LOCK := --extra pictures --group browser --constraint requirements/dev.t
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup tools reproduce check doctor test lint format unit integration regression browser pictures chart bench lock upgrade clean
+.PHONY: help setup tools proxies reproduce check doctor test lint format unit integration regression browser pictures chart bench lock upgrade clean
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -64,6 +64,9 @@ setup: ## make .venv from the lock (every other target does it where needed)
 tools: setup ## have h2o and wrk: from PATH, else installed or fetched
 	@command -v h2o >/dev/null && command -v wrk >/dev/null || $(VENV_PYTHON) -m harness.tools --install h2o wrk
 
+proxies: setup ## have nginx and haproxy, too, for the tests with them
+	@$(VENV_PYTHON) -m harness.tools --install nginx haproxy
+
 reproduce: setup ## one run of GUNICORN; prints the verdict and where the record lies
 	@$(HARNESS) reproduce
 
@@ -73,7 +76,7 @@ check: setup ## the same run as a test: fails where GUNICORN violates what it pr
 doctor: setup ## what is installed, what is missing, how to get it
 	@$(HARNESS) doctor
 
-test: setup tools lint unit integration regression browser ## all checks and tests
+test: setup tools proxies lint unit integration regression browser ## all checks and tests
 
 lint: setup ## ruff and mypy
 	@.venv/bin/ruff check

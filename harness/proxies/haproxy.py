@@ -7,17 +7,21 @@ client had an answer before, haproxy closes the client's too, and logs nothing a
 
 from __future__ import annotations
 
+import os
 import re
 from collections import Counter
 from string import Template
 
-from harness.errors import UsageError
+from harness.errors import SurroundingsError, UsageError
 from harness.proxies.setting import Setting
 from harness.proxies.users import first_user, group_of
 
 TOOL = "haproxy"
 TEMPLATE = "haproxy.cfg.in"
 CONFIG = "haproxy.cfg"
+
+LONGEST_PATH = 97
+"""haproxy keeps the last ten of the 107 bytes that Linux allows for the names of sockets that it renames."""
 
 _USERS = ("haproxy", "nobody")
 """That of all distributions' packages, and for one that was built from source."""
@@ -30,7 +34,16 @@ _CONNECTING = "C"
 
 
 def render_config(template: str, setting: Setting) -> str:
-    """The configuration; a Unix socket is written as ``unix@/path``."""
+    """The configuration; a Unix socket is written as ``unix@/path``.
+
+    Raises SurroundingsError where the socket's path is too long for haproxy.
+    """
+    path = setting.upstream.partition("unix:")[2]
+    if len(os.fsencode(path)) > LONGEST_PATH:
+        raise SurroundingsError(
+            what=f"The socket's path {path} is longer than the {LONGEST_PATH} bytes that haproxy allows.",
+            remedy="Set TMPDIR to a folder with a shorter path, such as /tmp.",
+        )
     user = "" if setting.user is None else f"user {setting.user}\n    group {group_of(setting.user)}"
     address = (
         setting.upstream.replace("unix:", "unix@", 1) if setting.upstream.startswith("unix:") else setting.upstream

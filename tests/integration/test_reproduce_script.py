@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import gunicorn
+from harness import gunicorn, tools
 from harness.model import Cell, Json
 from harness.places import fixtures_dir
-from harness.proxies import h2o
+from harness.proxies import PROXIES
 from harness.proxies.setting import Setting
 from harness.report.as_script import render_script
 
@@ -49,9 +49,11 @@ def free_port() -> int:
         return port
 
 
-def write_script(folder: Path, release: str, version: str) -> None:
+def write_script(folder: Path, release: str, version: str, proxy: str = "h2o") -> None:
     """``reproduce.sh`` from configuration files as the engine writes them."""
-    cell = Cell(spec=release, gunicorn=release, python=version, duration_s=4)
+    cell = Cell(spec=release, gunicorn=release, python=version, proxy=proxy, duration_s=4)
+    module = PROXIES[proxy]
+    assert module is not None
     config = folder / "record" / "config"
     config.mkdir(parents=True)
     bind = "unix:/tmp/recycle-recorded/socket/gunicorn.sock"
@@ -64,8 +66,10 @@ def write_script(folder: Path, release: str, version: str) -> None:
     )
     (config / "config.py").write_text(settings)
     shutil.copy(fixtures_dir() / "web.py", config)
-    conf = (fixtures_dir() / "proxies" / h2o.TEMPLATE).read_text()
-    (config / "h2o.conf").write_text(h2o.render_config(conf, Setting(port=45672, upstream=bind, folder="/x")))
+    template = (fixtures_dir() / "proxies" / module.TEMPLATE).read_text()
+    user = module.user_when_root() if os.geteuid() == 0 else None
+    setting = Setting(port=45672, upstream=bind, folder="/tmp/recycle-recorded/proxy", user=user)  # noqa: S108
+    (config / module.CONFIG).write_text(module.render_config(template, setting))
     freeze: Json = ["bottle==0.12.13", f"gunicorn=={release}", "setuptools==59.6.0"]
     facts: dict[str, Json] = {
         "python": {"version": version},
@@ -112,14 +116,21 @@ def prepared(tmp_path: Path) -> tuple[Path, dict[str, str], str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("release", "status", "last_line"),
-    [("19.6.0", 0, "REPRODUCED: the socket file is gone"), ("19.5.0", 1, "NOT REPRODUCED: the socket file is there, ")],
+    ("release", "proxy", "status", "last_line"),
+    [
+        ("19.6.0", "h2o", 0, "REPRODUCED: the socket file is gone"),
+        ("19.5.0", "h2o", 1, "NOT REPRODUCED: the socket file is there, "),
+        ("19.6.0", "nginx", 0, "REPRODUCED: the socket file is gone"),
+        ("19.6.0", "haproxy", 0, "REPRODUCED: the socket file is gone"),
+    ],
 )
 def test_it_tells_the_releases_apart(
-    prepared: tuple[Path, dict[str, str], str], release: str, status: int, last_line: str
+    prepared: tuple[Path, dict[str, str], str], release: str, proxy: str, status: int, last_line: str
 ) -> None:
+    if tools.find_tool(proxy) is None:
+        pytest.skip(f"{proxy} is not installed here")
     folder, environment, version = prepared
-    write_script(folder, release, version)
+    write_script(folder, release, version, proxy)
     ended = subprocess.run(
         ["sh", "reproduce.sh"],  # noqa: S607 - whatever sh is here
         cwd=folder,

@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,11 +22,14 @@ ROOT = os.geteuid() == 0
 
 
 @needs_tools
-@pytest.mark.skipif(not ROOT, reason="only root's h2o gives up its rights and can be shut out of a folder")
-def test_a_socket_folder_that_the_proxy_may_not_enter(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    closed.mkdir(mode=0o700)
-    ran = run_harness(tmp_path / "runs", "reproduce", make_wheel(tmp_path, "good"), *QUICK, TMPDIR=str(closed))
+@pytest.mark.skipif(not ROOT, reason="only root's proxy gives up its rights and can be shut out of a folder")
+@pytest.mark.parametrize("proxy", ["h2o", "nginx", "haproxy"])
+def test_a_socket_folder_that_the_proxy_may_not_enter(tmp_path: Path, proxy: str) -> None:
+    if tools.find_tool(proxy) is None:
+        pytest.skip(f"{proxy} is not here")
+    wheel = make_wheel(tmp_path, "good")
+    with tempfile.TemporaryDirectory() as closed:  # mode 0700, and a short path: haproxy takes 97 bytes at most
+        ran = run_harness(tmp_path / "runs", "reproduce", wheel, *QUICK, "--proxy", proxy, TMPDIR=closed)
     assert (ran.code, ran.verdict["verdict"], ran.findings) == (4, "error", set())
     assert "may not enter" in ran.verdict["error"]["what"]
     assert "chmod o+x" in ran.verdict["error"]["remedy"]

@@ -5,7 +5,7 @@ import pwd
 
 import pytest
 
-from harness.errors import UsageError
+from harness.errors import SurroundingsError, UsageError
 from harness.model import PROXY_ERRORS
 from harness.places import fixtures_dir
 from harness.proxies import PROXIES, haproxy
@@ -31,6 +31,13 @@ def test_the_configuration(upstream: str, address: str) -> None:
     assert "    log stdout format raw local0\n" in text
     assert "    user " not in text
     assert "$" not in text
+
+
+def test_a_path_that_haproxy_refuses_is_named() -> None:
+    fits = f"unix:/{'x' * (haproxy.LONGEST_PATH - 1)}"
+    assert f"server gunicorn {fits.replace(':', '@')}\n" in render(fits)
+    with pytest.raises(SurroundingsError, match=r"longer than the 97 bytes that haproxy allows"):
+        render(f"{fits}x")
 
 
 def test_connections_to_the_upstream_are_kept_or_not() -> None:
