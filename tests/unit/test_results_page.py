@@ -1,4 +1,4 @@
-"""The published table: the page is the data's rendering, and both say what the expectations say."""
+"""The published tables: the pages are the data's rendering, and both say what the expectations say."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from harness.matrix.document import Matrix
 from harness.matrix.expectations import compare, load_expectations
 from harness.matrix.result import Agreement, fold_runs
 from harness.matrix.transitions import find_transitions
+from harness.proxies import PROXIES
 from harness.releases import list_releases, load_catalogue
 from harness.report.matrices import load_matrix
 from harness.report.matrix_as_markdown import render_markdown
@@ -18,21 +19,38 @@ from harness.report.matrix_as_markdown import render_markdown
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-@pytest.fixture(scope="module")
-def published() -> Matrix:
-    return load_matrix(DOCS / "results" / "matrix.json")
+@pytest.fixture(scope="module", params=["matrix", "proxies"])
+def published(request: pytest.FixtureRequest) -> Matrix:
+    return load_matrix(DOCS / "results" / f"{request.param}.json")
 
 
-def test_the_page_is_made_of_the_data(published: Matrix) -> None:
-    assert (DOCS / "results.md").read_text() == render_markdown(published), (
+def test_the_page_is_made_of_the_data() -> None:
+    matrix = load_matrix(DOCS / "results" / "matrix.json")
+    assert (DOCS / "results.md").read_text() == render_markdown(matrix), (
         "make it again: harness report docs/results/matrix.json > docs/results.md"
     )
 
 
-def test_every_release_is_there_with_the_worker_classes_of_old(published: Matrix) -> None:
+def test_the_page_of_the_proxies_shows_the_table_of_its_data() -> None:
+    rendered = render_markdown(load_matrix(DOCS / "results" / "proxies.json"))
+    page = (DOCS / "proxies.md").read_text()
+    made, _, _ = rendered.split("\n\n")[1].partition(", with ")
+    assert rendered.partition("## The table\n\n")[2].partition("\n\n##")[0] in page
+    assert made in page
+
+
+def test_every_release_is_there_with_the_worker_classes_of_old() -> None:
+    matrix = load_matrix(DOCS / "results" / "matrix.json")
     wanted = {row.version for row in list_releases() if int(row.version.split(".")[0]) >= 19}
     for worker in ("gthread", "sync"):
-        assert {cell.release for cell in published.cells if cell.worker == worker} == wanted
+        assert {cell.release for cell in matrix.cells if cell.worker == worker} == wanted
+
+
+def test_every_proxy_is_there_with_each_of_its_releases() -> None:
+    matrix = load_matrix(DOCS / "results" / "proxies.json")
+    seen = {(cell.release, cell.worker, cell.proxy) for cell in matrix.cells}
+    releases = {release for release, _, _ in seen}
+    assert seen == {(r, w, p) for r in releases for w in ("gthread", "sync") for p in PROXIES}
 
 
 def test_each_cell_was_run_three_times_and_is_what_its_runs_say(published: Matrix) -> None:
