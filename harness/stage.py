@@ -192,6 +192,7 @@ def start_proxy(cell: Cell, run: RunFolder, places: Places, backend: Backend, up
         folder=str(places.proxy),
         keepalive=cell.upstream_keepalive,
         user=module.user_when_root() if os.geteuid() == 0 else None,
+        connections=cell.connections,
     )
     run.write_text(f"config/{module.CONFIG}", module.render_config(template, setting))
     argv = module.render_command(str(tool.path), str(run.config / module.CONFIG))

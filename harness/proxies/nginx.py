@@ -22,6 +22,9 @@ CONFIG = "nginx.conf"
 KEPT_CONNECTIONS = 64
 """Idle connections that each of its processes keeps: more than gunicorn has threads in the original report (25)."""
 
+SPARE_CONNECTIONS = 512
+"""Of one process, beside those of the load and as many to the upstream: the probes, the kept ones, the listening one."""
+
 _USERS = ("www-data", "nginx", "nobody")
 """Debian's, Fedora's and Alpine's, nginx's own."""
 
@@ -48,7 +51,10 @@ def render_config(template: str, setting: Setting) -> str:
     user = "" if setting.user is None else f"user {setting.user} {group_of(setting.user)};"
     keepalive = f"keepalive {KEPT_CONNECTIONS};" if setting.keepalive else ""
     persistence = 'proxy_http_version 1.1;\n            proxy_set_header Connection "";' if setting.keepalive else ""
+    connections = 2 * setting.connections + SPARE_CONNECTIONS  # all clients may come to one of its processes
     text = Template(template).substitute(
+        connections=connections,
+        files=2 * connections,
         user=user,
         folder=setting.folder,
         port=setting.port,

@@ -11,6 +11,7 @@ class Setting:
 
     ``folder``: for temporary files and the like; it exists, and goes with the run. ``keepalive``: whether connections
     to the upstream are kept for further requests. ``user``: whom to turn into; None is not to change the user at all.
+    ``connections``: so many clients come at once, beside the probes.
     """
 
     port: int
@@ -18,3 +19,4 @@ class Setting:
     folder: str
     keepalive: bool = True
     user: str | None = None
+    connections: int = 200

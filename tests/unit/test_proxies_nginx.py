@@ -60,6 +60,13 @@ def test_connections_to_the_upstream_are_kept_or_not() -> None:
     assert "Connection" not in closed
 
 
+def test_a_process_of_its_own_may_get_all_clients() -> None:
+    setting = Setting(port=1, upstream="unix:/x/g.sock", folder="/x", connections=5000)
+    text = nginx.render_config(TEMPLATE, setting)
+    assert "    worker_connections 10512;\n" in text
+    assert "worker_rlimit_nofile 21024;\n" in text
+
+
 def test_root_names_a_user_and_its_group() -> None:
     assert f"\nuser {ME} " in render(user=ME)
 
