@@ -23,7 +23,7 @@ KEPT_CONNECTIONS = 64
 """Idle connections that each of its processes keeps: more than gunicorn has threads in the original report (25)."""
 
 SPARE_CONNECTIONS = 512
-"""Of one process, beside those of the load and as many to the upstream: the probes', the kept and the listening ones."""
+"""Of one process, beside those of the load and as many to the upstream: for probes, and those kept open."""
 
 _USERS = ("www-data", "nginx", "nobody")
 """Debian's, Fedora's and Alpine's, nginx's own."""
