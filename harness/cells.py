@@ -30,7 +30,7 @@ _CONTRACT_ORDER = (
 )
 _OPTIONAL = {"gunicorn", "python", "port", "app"}
 _NUMBERS = {"duration_s"}
-_SWITCHES = {"full_duration", "trace", "upstream_keepalive"}
+_SWITCHES = {"full_duration", "trace", "upstream_keepalive", "ledger"}
 _COUNTS = {
     "threads",
     "workers",

@@ -13,6 +13,7 @@ from harness import tools
 from harness.backends import Backend, Command, Process
 from harness.clock import now_ns
 from harness.errors import SurroundingsError
+from harness.ledger import account
 from harness.load import wrk
 from harness.model import Cell
 from harness.outage import ENOUGH_PROBES
@@ -90,7 +91,12 @@ def run_load(drive: Drive) -> None:
     command = Command(
         name="wrk",
         argv=wrk.render_command(str(drive.tool.path), cell, url=f"http://{stage.client_address}/", script=str(script)),
-        env={**base_environment(stage.places.home), **drive.tool.env, wrk.RESULT_VARIABLE: str(result)},
+        env={
+            **base_environment(stage.places.home),
+            **drive.tool.env,
+            wrk.RESULT_VARIABLE: str(result),
+            **(wrk.ledger_environment(cell, str(stage.run.logs / account.PREFIX)) if cell.ledger else {}),
+        },
         cwd=stage.run.logs,
         stdout=stage.run.logs / "wrk.out.log",
         stderr=stage.run.logs / "wrk.error.log",

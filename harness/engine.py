@@ -21,6 +21,7 @@ from harness.backends import Backend
 from harness.clock import now_ns
 from harness.errors import HarnessError, SurroundingsError, UnrunnableError, UsageError
 from harness.facts import collect_facts, collect_surroundings
+from harness.ledger.closing import Clients, close_ledger
 from harness.model import Cell, Outcome, Verdict
 from harness.stage import TRACE_FILE, GunicornPlan, Places, make_places, plan_gunicorn, start_proxy
 from harness.store import RunFolder, cell_id, cell_to_json, create_run
@@ -161,7 +162,8 @@ def _keep_log(run: Run, log: Path) -> str:
 def _experiment(run: Run, environment: Environment, make_backend: Callable[[str, Path], Backend]) -> None:
     """Start everything, drive it, and stop everything; the window is closed before anything is torn down."""
     backend = make_backend(run.folder.run_id, run.folder.path)
-    crew = Crew(run.sink)
+    crew, clients = Crew(run.sink), Clients()
+    run.sink.listen(clients.hear)
     try:
         run.enter("boot")
         moving = _set_stage(run, environment, backend, crew)
@@ -174,6 +176,9 @@ def _experiment(run: Run, environment: Environment, make_backend: Callable[[str,
             run.enter("closed")
             backend.close()
             run.enter("ended")
+    if run.cell.ledger:
+        run.say("closing the ledger")
+        run.sink.emit("ledger", now_ns(), **close_ledger(run.cell, run.folder.logs, clients))
 
 
 def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Crew) -> drive.Drive:
@@ -247,7 +252,7 @@ def _drive(run: Run, moving: drive.Drive, crew: Crew) -> None:
     if stage.proxy is not None:
         ways["proxy"] = stage.client_address
     run.enter("load")
-    crew.probe(ways)
+    crew.probe(ways, ledger=run.cell.ledger)
     drive.run_load(moving)
     run.enter("settle")
     crew.hurry_probes()

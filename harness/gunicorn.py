@@ -23,11 +23,11 @@ THREADED = "gthread"
 """The one worker class for which ``threads`` means something."""
 
 REPORT_ACCESS_FORMAT = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
-ACCESS_FORMAT = REPORT_ACCESS_FORMAT + " %(p)s"
+ACCESS_FORMAT = REPORT_ACCESS_FORMAT + " %({x-request-id}i)s %(p)s"
 
 DEVIATIONS = (
     "access log: written to a file of its own instead of standard output, so that it can be read as a stream",
-    "access log format: the worker's pid is appended, so that requests per worker life can be counted",
+    "access log format: the request's id and the worker's pid are appended, so that requests can be traced and counted",
     "HOME: a folder of this run alone, because recent releases keep a control socket there",
 )
 
@@ -53,6 +53,11 @@ def most_in_hand(cell: Cell) -> int:
 def fixture_app(worker: str) -> str:
     """The app under test for a worker class, as ``module:app``: WSGI, or its ASGI twin."""
     return "asgi:app" if worker == "asgi" else "web:app"
+
+
+def noting_app(worker: str) -> str:
+    """The same app, wrapped so that it notes the id of each request that it runs and sends it back."""
+    return "noted_asgi:app" if worker == "asgi" else "noted:app"
 
 
 def render_config(template: str, cell: Cell, *, bind: str, access_log: str, shims: Sequence[str]) -> str:
@@ -148,6 +153,14 @@ _ACCESS = re.compile(rb'" (\d{3}) [^\n]*<(\d+)>$', re.MULTILINE)
 def parse_access(chunk: bytes) -> Counter[tuple[int, str]]:
     """Whole lines of the access log -> how many answers by (worker pid, status)."""
     return Counter((int(pid), status.decode()) for status, pid in _ACCESS.findall(chunk))
+
+
+_NUMBERED = re.compile(rb'" (\d{3}) [^\n]* ([wpd])(\d+) <\d+>$', re.MULTILINE)
+
+
+def parse_ledger(chunk: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """Whole lines of the access log -> (status, client's letter, number) of each request that carries an id."""
+    return _NUMBERED.findall(chunk)
 
 
 def last_error(log_tail: str) -> str:

@@ -74,6 +74,7 @@ class Cell:
     backend: str = "local"
     port: int | None = None
     trace: bool = True
+    ledger: bool = True  # each request carries an id that all who see it write down
     app: str | None = None  # ``module:app`` of the user's own; None is the fixture
 
 
@@ -228,6 +229,7 @@ class Observations:
     foreign_share: float | None  # of all cores, used by others while the load ran
     interrupted: str | None  # the phase in which somebody pressed Ctrl-C
     fault: Mapping[str, Json] | None  # why there is nothing to judge: {"outcome", "type", "what", "remedy"}
+    ledger: Mapping[str, Json] | None = None  # what became of each request; see ``harness.ledger.closing``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,6 +91,9 @@ def add_way_options(run: argparse._ArgumentGroup) -> None:
     _number(run, "--recycles", at_least(1), "how many worker restarts are enough")
     run.add_argument("--python", metavar="PYTHON", help="interpreter for gunicorn: 3.6, python3.6 or a path")
     _choice(run, "--backend", BACKENDS, "where the processes live")
+    run.add_argument(
+        "--no-ledger", dest="ledger", action="store_false", help="give the requests no ids and don't account for each"
+    )
     run.add_argument("--no-trace", dest="trace", action="store_false", help="leave the unlink tracer out of gunicorn")
 
 
@@ -123,6 +126,7 @@ def make_wish(options: argparse.Namespace) -> Wish:
         backend=options.backend,
         port=options.port,
         trace=options.trace,
+        ledger=options.ledger,
         app=options.app,
     )
     _refuse_contradictions(cell, options)
@@ -156,6 +160,7 @@ def run_arguments(wish: Wish) -> list[str]:
         "--no-upstream-keepalive": not cell.upstream_keepalive,
         "--full-duration": cell.full_duration,
         "--no-trace": not cell.trace,
+        "--no-ledger": not cell.ledger,
     }
     return [
         # The form --name=value keeps a value that begins with a dash from becoming an option.

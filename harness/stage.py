@@ -17,6 +17,7 @@ from pathlib import Path
 from harness import gunicorn, tools
 from harness.backends import Backend, Command, Process
 from harness.errors import SurroundingsError
+from harness.ledger.closing import NOTES_FILE
 from harness.model import Cell
 from harness.places import fixtures_dir
 from harness.proxies import PROXIES, Proxy
@@ -33,6 +34,7 @@ RANDOM_BYTES = 4
 """In a temporary folder's name: one that exists already is refused by mkdir, and a socket's path must be short."""
 
 TRACE_FILE = "trace.jsonl"
+NOTES_VARIABLE = "RECYCLE_HARNESS_NOTES"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,11 +138,14 @@ def plan_gunicorn(
         template, cell, bind=address, access_log=str(run.logs / "gunicorn.access.log"), shims=shims
     )
     run.write_text("config/config.py", text)
+    env = base_environment(places.home)
     app = gunicorn.fixture_app(cell.worker)
     if cell.app is None:
-        name = app.partition(":")[0] + ".py"
-        shutil.copyfile(fixtures_dir() / name, run.config / name)
-    env = base_environment(places.home)
+        _copy_app(app, run)
+        if cell.ledger:
+            app = gunicorn.noting_app(cell.worker)
+            _copy_app(app, run)
+            env[NOTES_VARIABLE] = str(run.logs / NOTES_FILE)
     if cell.trace:
         env |= _plant_tracer(run, places)
     command = Command(
@@ -152,6 +157,11 @@ def plan_gunicorn(
         stderr=run.logs / "gunicorn.error.log",
     )
     return GunicornPlan(command=command, address=address)
+
+
+def _copy_app(app: str, run: RunFolder) -> None:
+    name = app.partition(":")[0] + ".py"
+    shutil.copyfile(fixtures_dir() / name, run.config / name)
 
 
 def _plant_tracer(run: RunFolder, places: Places) -> Mapping[str, str]:

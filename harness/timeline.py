@@ -52,6 +52,7 @@ class _Reader:
         self.foreign_share: float | None = None
         self.interrupted: str | None = None
         self.fault: dict[str, Any] | None = None
+        self.ledger: dict[str, Any] | None = None
 
     def read(self, event: Event, closed_ns: int | None) -> None:
         """Take an event into account if it belongs to the window; UsageError where it lacks what its kind has."""
@@ -161,6 +162,9 @@ class _Reader:
     def _read_fault(self, at_ns: int, fields: Mapping[str, Any]) -> None:
         self.fault = dict(fields)
 
+    def _read_ledger(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        self.ledger = dict(fields)
+
     def tracer_state(self) -> str:
         """The tracer saw the whole run if the arbiter loaded it: workers inherit it, and it can't be unloaded.
 
@@ -174,7 +178,7 @@ class _Reader:
         return "stopped" if self.arbiter_pid in self.traced else "died: it was never loaded by the arbiter"
 
 
-_OUTSIDE_THE_WINDOW = {"phase", "fault", "interrupted"}
+_OUTSIDE_THE_WINDOW = {"phase", "fault", "interrupted", "ledger"}
 """Kinds that count whenever they came; everything else only until the window closed."""
 
 
@@ -217,6 +221,7 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         foreign_share=reader.foreign_share,
         interrupted=reader.interrupted,
         fault=reader.fault,
+        ledger=reader.ledger,
     )
 
 

@@ -134,7 +134,26 @@ def _doubts(observations: Observations) -> list[str]:
     doubts.extend(doubt for doubt in blind if doubt is not None)
     if "closed" not in observations.phases:
         doubts.append("the record ends before its window was closed")
-    return doubts
+    return doubts + _doubts_of_ledger(observations.ledger)
+
+
+def _doubts_of_ledger(ledger: Mapping[str, Json] | None) -> list[str]:
+    """A request that nobody can account for may be any failure; one that hung is one. Older records have no ledger."""
+    if ledger is None:
+        return []
+    if ledger.get("state") != "closed":
+        return [f"the ledger could not be closed: {ledger.get('detail')}"]
+    unexplained = _count_below(ledger, "counts", "unexplained")
+    hung = _count_below(ledger, "by_client", "load", "never_answered")
+    doubts = [f"the ledgers don't add up: {unexplained:,} requests are unexplained"] if unexplained else []
+    return doubts + ([f"{hung:,} requests of the load were never answered"] if hung else [])
+
+
+def _count_below(data: Json, *keys: str) -> int:
+    """The number below ``keys``, 0 where there is none."""
+    for key in keys:
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return data if isinstance(data, int) else 0
 
 
 def _needed_watchers(observations: Observations) -> list[str]:
@@ -166,7 +185,16 @@ def _count(observations: Observations) -> dict[str, Json]:
         "foreign_cpu_share": observations.foreign_share,
         "by_client": {client: dict(sorted(outcomes.items())) for client, outcomes in by_client.items()},
         "proxy_errors": dict(observations.proxy_errors),
+        **_ledger(observations.ledger),
     }
+
+
+def _ledger(ledger: Mapping[str, Json] | None) -> dict[str, Json]:
+    """``counts.ledger``: the counts first, then by client, then who they are; left out where none was closed."""
+    if ledger is None or not isinstance(counts := ledger.get("counts"), Mapping):
+        return {}
+    rest = {name: value for name, value in ledger.items() if name not in {"counts", "state", "took_s"}}
+    return {"ledger": {**counts, **rest}}
 
 
 def _strength(observations: Observations, outcome: Outcome) -> dict[str, Json]:

@@ -15,6 +15,8 @@ from harness.model import Answers, Cell
 TOOL = "wrk"
 SCRIPT = "wrk.lua"
 RESULT_VARIABLE = "RECYCLE_HARNESS_LOAD_RESULT"
+LEDGER_VARIABLE = "RECYCLE_HARNESS_LEDGER"
+THREADS_VARIABLE = "RECYCLE_HARNESS_LOAD_THREADS"
 BUCKET_NS = 10_000_000
 _ANSWERS = re.compile(r"answers (\d+) (\d+) (\d+)")
 _SUMMARY = re.compile(
@@ -32,11 +34,19 @@ class WrkResult:
     answers: tuple[Answers, ...]
 
 
+def ledger_environment(cell: Cell, prefix: str) -> dict[str, str]:
+    """What makes the script give each request an id and write its account to ``prefix`` and what follows."""
+    return {LEDGER_VARIABLE: prefix, THREADS_VARIABLE: str(_threads(cell))}
+
+
 def render_command(program: str, cell: Cell, *, url: str, script: str) -> list[str]:
     """The argv: threads, connections and an upper bound of seconds as in the original report, and the script."""
     seconds = max(1, round(cell.duration_s))
-    threads = min(cell.load_threads, cell.connections)
-    return [program, f"-t{threads}", f"-c{cell.connections}", f"-d{seconds}s", "-s", script, url]
+    return [program, f"-t{_threads(cell)}", f"-c{cell.connections}", f"-d{seconds}s", "-s", script, url]
+
+
+def _threads(cell: Cell) -> int:
+    return min(cell.load_threads, cell.connections)
 
 
 def parse_result(text: str) -> WrkResult | None:

@@ -7,7 +7,7 @@ A newcomer adds one file and one row.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from harness.proxies import h2o, haproxy, nginx
@@ -34,6 +34,12 @@ class Proxy(Protocol):
 
     def parse_access(self, chunk: bytes) -> Counter[str]:
         """Whole lines of its access log -> answers by status, and ``closed`` for clients that got none."""
+
+    def parse_ledger(self, chunk: bytes) -> Sequence[tuple[bytes, bytes, bytes]]:
+        """Whole lines of its access log -> (status, client's letter, number) of each request that carries an id.
+
+        The status is what the client was sent; ``closed`` where the proxy closed its connection without an answer.
+        """
 
     def parse_errors(self, chunk: bytes) -> Counter[str]:
         """Whole lines of either of its logs -> failed attempts at the upstream, by ``model.PROXY_ERRORS``."""

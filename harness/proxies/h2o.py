@@ -17,6 +17,7 @@ KEPT_MS = 2000
 """How long it keeps an idle connection to the upstream: h2o's own default, written out because 0 turns it off."""
 
 _STATUS = re.compile(rb'^[^"\n]*"[^"\n]*" (\d{3}) ', re.MULTILINE)
+_NUMBERED = re.compile(rb'" (\d{3}) [^\n]* ([wpd])(\d+)$', re.MULTILINE)
 _FAILED = re.compile(rb"^\[[^]\n]*proxy\.c\] in request:[^\n]*:([^:\n]+)$", re.M)
 
 
@@ -36,6 +37,11 @@ def render_command(program: str, config: str) -> list[str]:
 def parse_access(chunk: bytes) -> Counter[str]:
     """Answers by status."""
     return Counter(status.decode() for status in _STATUS.findall(chunk))
+
+
+def parse_ledger(chunk: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """The id is the last thing on a line. h2o never sends a request to gunicorn twice."""
+    return _NUMBERED.findall(chunk)
 
 
 def parse_errors(chunk: bytes) -> Counter[str]:

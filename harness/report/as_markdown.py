@@ -15,6 +15,7 @@ from harness.report import summary
 from harness.report.configuration import config_files
 from harness.report.excerpts import Excerpt, excerpts
 from harness.report.fields import clean, dig, frames, items, line, mapping, number, text, texts
+from harness.report.ledger import ledger_alarm, ledger_lines, ledger_sentence
 from harness.stored import StoredRun
 
 DRAWN = ("timeline.svg", "timeline.png")
@@ -80,6 +81,8 @@ def _headline(verdict: Mapping[str, Json]) -> str:
 def _description(verdict: Mapping[str, Json]) -> list[str]:
     outcome = text(verdict, "verdict")
     paragraphs = [f"Verdict: **{escape(outcome)}**. {escape(summary.setting(verdict))}."]
+    alarm = ledger_alarm(verdict)
+    paragraphs += [f"**{escape(alarm)}.**"] if alarm else []
     if outcome in _TO_REMEDY:
         rows = summary.error_lines(verdict)
         paragraphs.append("\n".join(f"- {label}: {escape(said)}" for label, said in rows))
@@ -165,6 +168,10 @@ def _context(stored: StoredRun, verdict: Mapping[str, Json]) -> list[str]:
     counts = summary.count_lines(verdict)
     if counts:
         parts += ["### Counts", table(("what", "how many"), counts)]
+    sentence = ledger_sentence(verdict)
+    if sentence:
+        parts += ["### What became of each request", escape(sentence) + "."]
+        parts.append(table(("how many", "what became of them"), ledger_lines(verdict)))
     strength = summary.strength_line(verdict)
     if strength:
         parts += ["### Strength", escape(strength) + "."]

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from harness.model import Json, Outcome
 from harness.report import summary
 from harness.report.fields import dig, frames, items, mapping, number, text
+from harness.report.ledger import ledger_alarm, ledger_lines, ledger_sentence
 from harness.report.summary import Answer, Tone
 from harness.stored import StoredRun
 
@@ -78,6 +79,9 @@ def _answer(page: _Page, verdict: Mapping[str, Json]) -> None:
     page.say(_headline(answer), style=_TONES[answer.tone])
     page.say(f"{summary.subject(verdict)}: {text(verdict, 'verdict')}", style=_BOLD)
     page.say(summary.setting(verdict), style=_DIM)
+    alarm = ledger_alarm(verdict)
+    if alarm:
+        page.say(alarm, style=_TONES[Tone.BAD])
     for finding in summary.findings(verdict):
         if summary.is_about_socket(finding):
             page.say(f"{text(finding, 'id')} {summary.describe(finding)}")
@@ -129,6 +133,11 @@ def _evidence(page: _Page, verdict: Mapping[str, Json]) -> None:
     if counts:
         page.title("Counts")
         page.rows(counts)
+    sentence = ledger_sentence(verdict)
+    if sentence:
+        page.title("What became of each request")
+        page.say(sentence, indent="  ")
+        page.rows(ledger_lines(verdict))
     strength = summary.strength_line(verdict)
     if strength:
         page.title("How strong this is")

@@ -13,6 +13,7 @@ from harness.report import summary
 from harness.report.configuration import config_files
 from harness.report.excerpts import Excerpt
 from harness.report.fields import frames, items, line, mapping, number, text, texts
+from harness.report.ledger import ledger_alarm, ledger_lines, ledger_sentence
 from harness.report.markup import block, bullets, esc, folded, numbered, section, table
 from harness.report.repeat import repeat_command
 from harness.stored import StoredRun
@@ -40,6 +41,9 @@ def heading(stored: StoredRun, verdict: Mapping[str, Json]) -> str:
         f'<p class="soft">{esc(summary.setting(verdict))}. Run {esc(stored.run_id)}.</p>',
         *_findings(verdict),
     ]
+    alarm = ledger_alarm(verdict)
+    if alarm:
+        parts.append(f"<p><strong>{esc(alarm)}.</strong></p>")
     if tone == "unsure":
         parts.append(table(("", "why there is no clear answer"), summary.error_lines(verdict)))
     strength = summary.strength_line(verdict)
@@ -120,6 +124,10 @@ def counts(verdict: Mapping[str, Json]) -> str:
     rows = [(name, text(states, name), text(verdict, "invariant_reasons", name, default="")) for name in states]
     bad = [at for at, row in enumerate(rows) if row[1] == "violated"]
     parts = [table(("what", "how many"), summary.count_lines(verdict))]
+    sentence = ledger_sentence(verdict)
+    if sentence:
+        parts += ["<h3>What became of each request</h3>", f"<p>{esc(sentence)}.</p>"]
+        parts.append(table(("how many", "what became of them"), ledger_lines(verdict)))
     if rows:
         parts += ["<h3>Invariants</h3>", table(("invariant", "state", "why"), rows, bad=bad)]
     return section("counts", "Counts", parts)

@@ -38,4 +38,5 @@ def repeat_command(cell: Cell) -> list[str]:
         argv += ["--python", ".".join(cell.python.split(".")[:2])]
     argv += ["--full-duration"] if cell.full_duration else []
     argv += [] if cell.trace else ["--no-trace"]
+    argv += [] if cell.ledger else ["--no-ledger"]
     return argv

@@ -92,9 +92,12 @@ def describe(finding: Mapping[str, Json]) -> str:
 
 
 def count_lines(verdict: Mapping[str, Json]) -> list[tuple[str, str]]:
-    """(name, value) of everything that was counted; what a later version counts too is shown as it is."""
+    """(name, value) of everything that was counted; what a later version counts too is shown as it is.
+
+    The ledger has lines of its own, see ``report.ledger``.
+    """
     counts = mapping(verdict, "counts")
-    return [(line(name).replace("_", " "), _counted(value)) for name, value in counts.items()]
+    return [(line(name).replace("_", " "), _counted(value)) for name, value in counts.items() if name != "ledger"]
 
 
 def strength_line(verdict: Mapping[str, Json]) -> str | None:

@@ -50,9 +50,9 @@ class Crew:
         """As soon as gunicorn has a pid: its children."""
         self._start("workers", WorkerSampler(pid, self._sink))
 
-    def probe(self, ways: Mapping[str, str]) -> None:
-        """With the load: an independent client on each way."""
-        self._prober = Prober(ways, self._sink)
+    def probe(self, ways: Mapping[str, str], *, ledger: bool = True) -> None:
+        """With the load: an independent client on each way; ``ledger``: its requests carry ids."""
+        self._prober = Prober(ways, self._sink, ledger=ledger)
         self._start("prober", self._prober)
 
     def hurry_probes(self) -> None:

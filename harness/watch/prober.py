@@ -53,6 +53,7 @@ class Client:
         headers = {"Host": host, "Connection": "close", "User-Agent": "recycle-harness-prober"}
         timeouts = httpx.Timeout(timeout_s).as_dict()
         self._request = httpx.Request("GET", f"http://{host}/", headers=headers, extensions={"timeout": timeouts})
+        self._raw_headers = self._request.headers.raw
 
     def __enter__(self) -> Client:
         return self
@@ -64,12 +65,12 @@ class Client:
         """Let go of whatever connection is still open."""
         self._transport.close()
 
-    def ask(self) -> str:
+    def ask(self, request_id: str | None = None) -> str:
         """One request, answered whole; the status as text, or one of ``model.CLIENT_ERRORS``."""
         import httpx
 
         try:
-            response = self._transport.handle_request(self._request)
+            response = self._transport.handle_request(self._make_request(request_id))
             try:
                 response.read()
             finally:
@@ -81,6 +82,15 @@ class Client:
         except httpx.TransportError as problem:
             return _BY_ERRNO.get(_errno(problem) or 0, "other")
         return str(response.status_code)
+
+    def _make_request(self, request_id: str | None) -> httpx.Request:
+        """The one that is sent again and again, or, because several may be under way, a copy with an id."""
+        import httpx
+
+        if request_id is None:
+            return self._request
+        headers = [*self._raw_headers, (b"X-Request-Id", request_id.encode())]
+        return httpx.Request("GET", self._request.url, headers=headers, extensions=self._request.extensions)
 
 
 def open_client(address: str, timeout_s: float = TIMEOUT_S) -> Client:
@@ -106,8 +116,10 @@ def _errno(problem: BaseException) -> int | None:
 class Prober:
     """Probes ``ways`` (name -> address: ``proxy``, ``direct``) until told to stop."""
 
-    def __init__(self, ways: Mapping[str, str], sink: EventSink) -> None:
+    def __init__(self, ways: Mapping[str, str], sink: EventSink, *, ledger: bool = True) -> None:
         self._ways = ways
+        self._ledger = ledger
+        self._sent = dict.fromkeys(ways, 0)
         self._sink = sink
         self._waiting = dict.fromkeys(ways, 0)
         self._lock = threading.Lock()
@@ -142,13 +154,16 @@ class Prober:
             if self._waiting[way] >= MAX_WAITING:
                 return  # all of them hang, and each of them will be reported
             self._waiting[way] += 1
-        pool.submit(self._probe, way, client).add_done_callback(self._surface)
+        self._sent[way] += 1
+        pool.submit(self._probe, way, client, self._sent[way]).add_done_callback(self._surface)
 
-    def _probe(self, way: str, client: Client) -> None:
+    def _probe(self, way: str, client: Client, number: int) -> None:
+        name = f"{way[0]}{number}" if self._ledger else None
         started_ns = now_ns()
         try:
-            outcome = client.ask()
-            self._sink.emit("probe", started_ns, via=way, outcome=outcome, took_ns=now_ns() - started_ns)
+            outcome = client.ask(name)
+            took_ns = now_ns() - started_ns
+            self._sink.emit("probe", started_ns, via=way, outcome=outcome, took_ns=took_ns, id=name)
             (self._amiss.discard if is_success(outcome) else self._amiss.add)(way)
         finally:
             with self._lock:

@@ -46,6 +46,7 @@ ORDER = (
     "store",
     "rejudge",
     "watch",
+    "ledger",
     "candidates",
     "interpreters",
     "fitting",

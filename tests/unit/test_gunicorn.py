@@ -51,7 +51,7 @@ def test_the_settings_are_those_of_the_original_report() -> None:
         "access_log_format": ACCESS_FORMAT,
     }
     assert {name: config[name] for name in wanted} == wanted
-    assert ACCESS_FORMAT.removeprefix(REPORT_ACCESS_FORMAT) == " %(p)s"
+    assert ACCESS_FORMAT.removeprefix(REPORT_ACCESS_FORMAT) == " %({x-request-id}i)s %(p)s"
     assert any("pid" in text for text in DEVIATIONS)
 
 

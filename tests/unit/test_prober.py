@@ -299,7 +299,7 @@ def test_a_paused_way_rests_and_the_other_does_not(place: tuple[socket.socket, s
 
 
 def test_a_bug_in_a_probe_is_a_dead_watcher_and_not_silence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: object) -> str:
+    def broken(*_: object) -> str:
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr(Client, "ask", broken)

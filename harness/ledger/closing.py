@@ -1,0 +1,104 @@
+"""Closes the ledger of a run: reads all accounts once more, from the files, and puts them side by side.
+
+What it says becomes one event; judging reads that event and never these files. ``bench/ledger.py`` has its cost.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+from harness import gunicorn
+from harness.clock import now_ns
+from harness.errors import HarnessError
+from harness.ledger import account, unanswered
+from harness.ledger.books import NOTES, Books, read_pieces
+from harness.ledger.fates import Witnesses
+from harness.ledger.tally import LETTERS, Tally
+from harness.model import Cell, Event, Json
+from harness.proxies import PROXIES
+
+NOTES_FILE = "ledger.notes.log"
+"""What the app notes, below ``logs``."""
+
+
+@dataclass(slots=True)
+class Clients:
+    """Hears what the clients say while the run goes on: how each probe ended, and the load as a whole."""
+
+    probes: dict[str, dict[int, str]] = field(default_factory=lambda: {"p": {}, "d": {}})
+    load: Mapping[str, Any] | None = None
+    load_ended_ns: int = 0
+
+    def hear(self, event: Event) -> None:
+        """Take one event into account; a listener of the sink."""
+        if event.kind == "probe" and event.fields.get("id"):
+            name = cast(str, event.fields["id"])
+            self.probes[name[0]][int(name[1:])] = cast(str, event.fields["outcome"])
+        elif event.kind == "load" and event.fields.get("state") == "ended":
+            self.load, self.load_ended_ns = event.fields, event.at_ns
+
+
+def close_ledger(cell: Cell, logs: Path, clients: Clients) -> dict[str, Json]:
+    """The fields of the ``ledger`` event: ``state`` is ``closed``, or ``failed`` with a ``detail``."""
+    started_ns = now_ns()
+    try:
+        said = _reconcile(cell, logs, clients)
+    except (HarnessError, OSError) as problem:
+        return {"state": "failed", "detail": getattr(problem, "what", None) or str(problem)}
+    return {"state": "closed", **said, "took_s": round((now_ns() - started_ns) / 1e9, 3)}
+
+
+def _reconcile(cell: Cell, logs: Path, clients: Clients) -> dict[str, Json]:
+    threads = account.read_threads(logs)
+    sizes = {"w": max((thread.last for thread in threads), default=0) + 1}
+    sizes |= {letter: max(probes, default=0) + 1 for letter, probes in clients.probes.items()}
+    books = Books(sizes)
+    nobodys = Counter({"load": account.read_outcomes(logs, threads, books.by_letter[b"w"])})
+    for letter, probes in clients.probes.items():
+        table = books.by_letter[letter.encode()].client
+        for number, outcome in probes.items():
+            table[number] = books.codes[outcome.encode()]
+    witnesses = _write_servers(cell, logs, books)
+    nobodys["load"] += unanswered.settle(
+        books.by_letter[b"w"],
+        threads,
+        connections=cell.connections // max(len(threads), 1),
+        closed=_closed(clients.load),
+        ended_ns=clients.load_ended_ns,
+        proxied=witnesses.proxied,
+    )
+    tally = Tally()
+    for client, letter in LETTERS.items():
+        met = replace(witnesses, proxied=False) if client == "probe-direct" else witnesses
+        tally.count(client, books.by_letter[letter.encode()], met)
+    tally.name_workers(logs / NOTES_FILE)
+    return {
+        **tally.render(unattributed=nobodys.total() + books.strangers.total()),
+        "answers_to_nobody": dict(+nobodys),
+        "unknown_ids": dict(books.strangers),
+        "witnesses": {"proxy": witnesses.proxied, "gunicorn": witnesses.logged, "app": witnesses.noted},
+    }
+
+
+def _closed(load: Mapping[str, Any] | None) -> int:
+    return int(load["errors"].get("closed", 0)) if load is not None else 0
+
+
+def _write_servers(cell: Cell, logs: Path, books: Books) -> Witnesses:
+    """Read what the servers wrote; who wrote nothing with an id in it was no witness."""
+    proxy, proxied = PROXIES[cell.proxy], 0
+    if proxy is not None:
+        for piece in read_pieces(logs / f"{cell.proxy}.access.log"):
+            proxied += books.write_proxy(proxy.parse_ledger(piece))
+    logged = 0
+    for piece in read_pieces(logs / "gunicorn.access.log"):
+        logged += books.write_gunicorn(gunicorn.parse_ledger(piece))
+    noted = False
+    for piece in read_pieces(logs / NOTES_FILE):
+        books.write_notes(cast("list[tuple[bytes, bytes]]", NOTES.findall(piece)))
+        noted = True
+    return Witnesses(proxied=proxied > 0, noted=noted, logged=logged > 0)

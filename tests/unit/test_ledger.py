@@ -1,0 +1,269 @@
+"""The ledger: what became of each request, from synthetic accounts whose truth is known."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from harness.ledger.fates import CUT, LOST, Entry, Fate, Witnesses, decide
+from tests.unit.accounts import END_NS, Accounts, found
+
+ALL = Witnesses(proxied=True, noted=True, logged=True)
+DIRECT = Witnesses(proxied=False, noted=True, logged=True)
+NO_APP = Witnesses(proxied=True, noted=False, logged=True)
+
+
+def entry(client: str | None, proxy: str | None, gunicorn: str | None, *, lines: int = 0, notes: int = 0) -> Entry:
+    return Entry(client=client, proxy=proxy, gunicorn=gunicorn, lines=lines, notes=notes)
+
+
+@pytest.mark.parametrize(
+    ("said", "witnesses", "fate"),
+    [
+        (entry("200", "200", "200", lines=1, notes=1), ALL, Fate.ANSWERED),
+        (entry("200", None, "200", lines=1, notes=1), DIRECT, Fate.ANSWERED),
+        (entry("404", "404", "404", lines=1, notes=1), ALL, Fate.ANSWERED),
+        (entry("500", "500", "500", lines=1, notes=1), ALL, Fate.ANSWERED),  # gunicorn's own word came through
+        (entry("200", "200", None, notes=1), ALL, Fate.ANSWERED),  # the worker died before it logged
+        (entry("502", "502", None), ALL, Fate.FAILED_BEFORE),
+        (entry("502", "502", None), NO_APP, Fate.FAILED_UNKNOWN),
+        (entry("502", "502", None, notes=1), ALL, Fate.FAILED_AFTER),
+        (entry("502", "502", "200", lines=1), NO_APP, Fate.FAILED_AFTER),
+        (entry("closed", None, None), ALL, Fate.FAILED_BEFORE),
+        (entry("closed", None, "200", lines=1, notes=1), DIRECT, Fate.FAILED_AFTER),
+        (entry("closed", None, None), NO_APP, Fate.FAILED_UNKNOWN),
+        (entry("missing", None, None), NO_APP, Fate.FAILED_BEFORE),
+        (entry("refused", None, None), NO_APP, Fate.FAILED_BEFORE),
+        (entry("200", "200", "200", lines=1, notes=2), ALL, Fate.RUN_TWICE),
+        (entry("200", "200", "200", lines=2), NO_APP, Fate.RUN_TWICE),
+        (entry("502", "502", None, notes=2), ALL, Fate.RUN_TWICE),
+        (entry("timeout", None, None, notes=1), ALL, Fate.NEVER_ANSWERED),
+        (entry(CUT, "200", "200", lines=1, notes=1), ALL, Fate.UNDER_WAY),
+        (entry(LOST, None, None), ALL, Fate.UNEXPLAINED),
+        (entry(None, "200", None), ALL, Fate.UNEXPLAINED),
+        (entry("200", None, "200", lines=1, notes=1), ALL, Fate.UNEXPLAINED),
+        (entry("200", "502", "200", lines=1, notes=1), ALL, Fate.UNEXPLAINED),
+        (entry("200", "200", None), ALL, Fate.UNEXPLAINED),
+        (entry("200", "200", None), NO_APP, Fate.ANSWERED),
+    ],
+)
+def test_the_fate_of_a_request(said: Entry, witnesses: Witnesses, fate: Fate) -> None:
+    decided, why = decide(said, witnesses)
+    assert decided is fate
+    assert bool(why) == (fate is Fate.UNEXPLAINED)
+
+
+def test_all_is_answered(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path)
+    for number in range(100):
+        accounts.serve(accounts.issue(number % 2))
+    said = accounts.close()
+    assert said["state"] == "closed"
+    assert found(said) == {"requests": 100, "answered": 100}
+    assert said["examples"] == {}
+    assert said["witnesses"] == {"proxy": True, "gunicorn": True, "app": True}
+
+
+def test_a_proxys_own_answers_have_no_id_and_are_matched_by_its_log(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path)
+    for number in range(40):
+        name = accounts.issue(number % 2)
+        if number % 4:
+            accounts.serve(name)
+        else:
+            accounts.proxied(name, 502)
+            accounts.answer(name, 502, echoed=False)
+            if number % 8:
+                accounts.noted(name, 12)
+    said = accounts.close()
+    assert found(said) == {
+        "requests": 40,
+        "answered": 30,
+        "failed_before_gunicorn": 5,
+        "failed_after_gunicorn": 5,
+    }
+    lost = said["examples"]["failed_after_gunicorn"][0]
+    assert lost == {"id": "w4", "client": "502", "proxy": "502", "gunicorn": None, "runs": 1, "workers": [12]}
+    assert said["run_but_not_logged"] == 5
+
+
+def test_more_answers_than_the_proxy_gave_are_unexplained(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path)
+    accounts.serve(accounts.issue(0))
+    accounts.answer("w0", 302, echoed=False)
+    said = accounts.close()
+    assert found(said)["unexplained"] == 1
+    assert said["answers_to_nobody"] == {"load": 1}
+
+
+def test_a_request_that_only_servers_know_is_unexplained(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path)
+    accounts.serve(accounts.issue(0))
+    accounts.proxied("w1999")
+    accounts.run("w1999")
+    said = accounts.close()
+    assert said["unknown_ids"] == {"proxy": 1, "gunicorn": 1, "app": 1}
+    assert found(said)["unexplained"] == 3
+
+
+def test_an_answer_that_the_proxy_did_not_log_is_unexplained(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path)
+    accounts.serve(accounts.issue(0))
+    name = accounts.issue(0)
+    accounts.run(name)
+    accounts.answer(name)
+    said = accounts.close()
+    assert found(said) == {"requests": 2, "answered": 1, "unexplained": 1}
+    assert "did not" not in said["examples"]["unexplained"][0]["why"]
+    assert "the proxy logged nothing" in said["examples"]["unexplained"][0]["why"]
+
+
+def test_what_was_under_way_at_the_end_is_neither_failed_nor_hung(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path)
+    accounts.serve(accounts.issue(0))
+    accounts.mark(END_NS // 100_000_000)
+    for thread in (0, 1):
+        name = accounts.issue(thread)
+        accounts.run(name)
+        accounts.proxied(name)
+    accounts.issue(1)
+    assert found(accounts.close()) == {"requests": 4, "answered": 1, "under_way_at_end": 3}
+
+
+def test_a_server_that_hangs_is_seen_as_hung(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path)
+    for number in range(20):
+        accounts.serve(accounts.issue(number % 2))
+    for number in range(4):  # a request on each connection, ten seconds before the end
+        accounts.noted(accounts.issue(number % 2))
+    said = accounts.close()
+    assert found(said) == {"requests": 24, "answered": 20, "never_answered": 4}
+    assert said["by_client"]["load"]["never_answered"] == 4
+
+
+def test_a_closed_connection_is_no_hang(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path, proxy="none", closed=4)
+    for number in range(4):
+        accounts.noted(accounts.issue(number % 2))
+    assert found(accounts.close()) == {"requests": 4, "failed_after_gunicorn": 4}
+
+
+def test_more_missing_than_connections_failed_is_unexplained(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path, proxy="none", closed=1)
+    accounts.issue(1)
+    for _ in range(4):
+        accounts.issue(0)
+    accounts.mark(END_NS // 100_000_000)
+    accounts.issue(0)
+    accounts.issue(0)
+    said = accounts.close()
+    # two connections a thread: of thread 0's six, two are under way, and of the other four one connection failed
+    assert found(said)["unexplained"] == 3
+
+
+def test_an_app_that_sends_no_id_back_is_counted_by_status(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path)
+    for number in range(10):
+        name = accounts.issue(number % 2)
+        accounts.logged(name)
+        accounts.proxied(name)
+        accounts.answer(name, echoed=False)
+    name = accounts.issue(0)
+    accounts.proxied(name, 502)
+    accounts.answer(name, 502, echoed=False)
+    assert found(accounts.close(notes=False)) == {"requests": 11, "answered": 10, "failed_unknown": 1}
+
+
+def test_the_probers_requests_count_too(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path)
+    accounts.serve(accounts.issue(0))
+    for name in ("p1", "d1"):
+        accounts.run(name)
+        accounts.probe(name, "200")
+    accounts.proxied("p1")
+    accounts.probe("d2", "missing")
+    accounts.probe("p2", "timeout")
+    said = accounts.close()
+    assert said["by_client"] == {
+        "load": {"answered": 1},
+        "probe-proxy": {"answered": 1, "never_answered": 1},
+        "probe-direct": {"answered": 1, "failed_before_gunicorn": 1},
+    }
+    assert said["counts"]["requests"] == 5
+
+
+def test_a_load_that_knows_is_believed(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path)
+    for outcome in ("closed", "timeout", "refused", "cut"):
+        accounts.end(accounts.issue(0), outcome)
+    assert found(accounts.close()) == {
+        "requests": 4,
+        "failed_before_gunicorn": 2,
+        "never_answered": 1,
+        "under_way_at_end": 1,
+    }
+
+
+def test_a_load_that_died_leaves_no_ledger(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path)
+    accounts.close()
+    (tmp_path / "ledger.load.log").unlink()
+    from harness.ledger.closing import Clients, close_ledger
+    from harness.model import Cell
+
+    said = close_ledger(Cell(spec="1.0"), tmp_path, Clients())
+    assert said["state"] == "failed"
+    assert "no account" in str(said["detail"])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_truth_is_found_whatever_happens(tmp_path: Path, seed: int) -> None:
+    """Random worlds: each request gets a story, the accounts are written from it, and the counts must be its counts."""
+    draw = random.Random(seed)  # noqa: S311 - no secret
+    proxy = draw.choice(["h2o", "none"])
+    accounts = Accounts(tmp_path, threads=(threads := draw.randint(1, 5)), connections=threads * 3, proxy=proxy)
+    truth = dict.fromkeys(Fate, 0)
+    stories = [Fate.ANSWERED] * 8 + [Fate.FAILED_BEFORE, Fate.FAILED_AFTER, Fate.RUN_TWICE]
+    for _ in range(draw.randint(0, 400)):
+        story = draw.choice(stories)
+        _tell(accounts, accounts.issue(draw.randrange(threads)), story)
+        truth[story] += 1
+    hangs = draw.choice([0, 1, 3])
+    truth[Fate.NEVER_ANSWERED] = _leave_open(accounts, draw, threads, hangs)
+    accounts.mark(END_NS // 100_000_000)
+    truth[Fate.UNDER_WAY] = _leave_open(accounts, draw, threads, 3 - hangs)
+    said = accounts.close()
+    assert found(said) == {
+        name: count
+        for name, count in {"requests": sum(truth.values()), **{f.value: n for f, n in truth.items()}}.items()
+        if count
+    }
+
+
+def _leave_open(accounts: Accounts, draw: random.Random, threads: int, each: int) -> int:
+    """Requests that nobody answers to the client, so many for each thread, whatever the servers do with them."""
+    for thread in range(threads):
+        for _ in range(each):
+            name = accounts.issue(thread)
+            if draw.random() < 0.5:
+                accounts.noted(name)
+    return threads * each
+
+
+def _tell(accounts: Accounts, name: str, story: Fate) -> None:
+    if story is Fate.ANSWERED:
+        accounts.serve(name)
+        return
+    if story is Fate.RUN_TWICE:
+        accounts.noted(name, 12)
+        accounts.serve(name)
+        return
+    if story is Fate.FAILED_AFTER:
+        accounts.noted(name)
+    if accounts.proxy == "none":
+        accounts.closed += 1
+    else:
+        accounts.proxied(name, 502)
+        accounts.answer(name, 502, echoed=False)
