@@ -6,7 +6,8 @@
 3. The watchers: wrk's throughput on a release that holds, with and without them, in pairs. At most 5 % less.
 4. Memory: the harness's own processes in a run of a million requests. Under 200 MB.
 5. The quick profile's verdicts against those of the original settings. All alike.
-6. Preparing environments against virtualenv and pip. Aim: ten times faster; all releases in 60 s and 600 MB.
+6. The ledger: closing it after a million requests (at most 5 s), and wrk's throughput with and without it, in pairs.
+7. Preparing environments against virtualenv and pip. Aim: ten times faster; all releases in 60 s and 600 MB.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench.ledger import bench_closing, bench_cost
 from bench.preparation import bench_preparation
 from bench.profiles import bench_profiles
 from bench.watched_load import measure_rate, prepare_holding
@@ -31,7 +33,7 @@ from harness.model import Cell
 from harness.places import fixtures_dir
 from harness.spec import parse_spec
 
-NAMES = ("floor", "default", "watchers", "memory", "profiles", "preparation")
+NAMES = ("floor", "default", "watchers", "memory", "profiles", "ledger", "preparation")
 BAD_RELEASE = "19.6.0"
 SMALLEST = ("--workers", "1", "--max-requests", "1", "--recycles", "1")
 HERE = Path(__file__).resolve().parent
@@ -126,6 +128,9 @@ def main() -> None:
             bench_memory(out)
         if "profiles" in wanted:
             bench_profiles(1, out)
+        if "ledger" in wanted:
+            bench_closing(out)
+            bench_cost(options.repeats, options.duration)
         if "preparation" in wanted:
             bench_preparation(options.repeats, out)
 

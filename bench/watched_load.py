@@ -14,6 +14,7 @@ from harness import tools
 from harness.backends.local import LocalBackend
 from harness.clock import wait_until
 from harness.environments import Environment, prepare
+from harness.ledger import account
 from harness.load import wrk
 from harness.model import Cell
 from harness.places import fixtures_dir
@@ -34,17 +35,19 @@ def prepare_holding() -> Environment:
     return prepare(parse_spec(HOLDING_RELEASE), python=None, worker="gthread", say=print)
 
 
-def measure_rate(environment: Environment, *, watched: bool, duration_s: int) -> float:
-    """Answers of status 200 per second, as counted by the load's own script."""
-    cell = Cell(spec=HOLDING_RELEASE, trace=watched, duration_s=duration_s)
+def measure_rate(environment: Environment, *, watched: bool, duration_s: int, ledger: bool = False) -> float:
+    """Answers of status 200 per second, as counted by the load's own script. ``ledger``: each request has an id."""
+    cell = Cell(spec=HOLDING_RELEASE, trace=watched, ledger=ledger, duration_s=duration_s)
     with tempfile.TemporaryDirectory() as out, _servers(cell, environment, Path(out), watched) as (url, logs):
         result = logs / "wrk.result"
         script = fixtures_dir() / "load" / wrk.SCRIPT
         argv = wrk.render_command(
             str(tools.require_tool("wrk", "the benchmark").path), cell, url=url, script=str(script)
         )
+        env = {wrk.RESULT_VARIABLE: str(result)}
+        env |= wrk.ledger_environment(cell, str(logs / account.PREFIX)) if ledger else {}
         started_s = time.monotonic()
-        subprocess.run(argv, check=True, capture_output=True, env={wrk.RESULT_VARIABLE: str(result)})
+        subprocess.run(argv, check=True, capture_output=True, env=env)
         spent_s = time.monotonic() - started_s
         said = wrk.parse_result(result.read_text())
     return said.statuses["200"] / spent_s if said else 0.0
@@ -72,7 +75,7 @@ def _servers(cell: Cell, environment: Environment, out: Path, watched: bool) -> 
                 raise RuntimeError("gunicorn did not answer")
         if watched:
             crew.watch_arbiter(gunicorn.pid)
-            crew.probe({"direct": plan.address, "proxy": address})
+            crew.probe({"direct": plan.address, "proxy": address}, ledger=cell.ledger)
         yield f"http://{address}/", run.logs
     finally:
         crew.stop()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness.ledger.fates import Entry
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 1 << 18
 MOST_CODES = 255
 MOST = 15
 """A count of lines or notes of one request has four bits; more than so many are all the same."""
