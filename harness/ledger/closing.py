@@ -63,14 +63,14 @@ def _reconcile(cell: Cell, logs: Path, clients: Clients) -> dict[str, Json]:
         for number, outcome in probes.items():
             table[number] = books.codes[outcome.encode()]
     witnesses = _write_servers(cell, logs, books)
-    nobodys["load"] += unanswered.settle(
-        books.by_letter[b"w"],
-        threads,
+    bounds = unanswered.Bounds(
         connections=cell.connections // max(len(threads), 1),
         closed=_closed(clients.load),
         ended_ns=clients.load_ended_ns,
         proxied=witnesses.proxied,
+        gaps=witnesses.gaps or not witnesses.proxied,
     )
+    nobodys["load"] += unanswered.settle(books.by_letter[b"w"], threads, bounds)
     tally = Tally()
     for client, letter in LETTERS.items():
         met = replace(witnesses, proxied=False) if client == "probe-direct" else witnesses
@@ -101,4 +101,5 @@ def _write_servers(cell: Cell, logs: Path, books: Books) -> Witnesses:
     for piece in read_pieces(logs / NOTES_FILE):
         books.write_notes(cast("list[tuple[bytes, bytes]]", NOTES.findall(piece)))
         noted = True
-    return Witnesses(proxied=proxied > 0, noted=noted, logged=logged > 0)
+    gaps = proxy is not None and not proxy.LOGS_ALL
+    return Witnesses(proxied=proxied > 0, gaps=gaps, noted=noted, logged=logged > 0)

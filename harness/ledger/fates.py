@@ -51,6 +51,7 @@ class Witnesses:
     """Who was there to write anything down."""
 
     proxied: bool  # a proxy stood between, and its log carries ids
+    gaps: bool = False  # but it may leave requests out
     noted: bool  # the app notes what it runs: what is not noted was not run
     logged: bool  # gunicorn's access log carries ids
 
@@ -82,7 +83,7 @@ def _contradiction(entry: Entry, witnesses: Witnesses) -> str:
         return "a server wrote down a request that no client says it sent"
     if client == LOST:
         return "not answered, and more requests are missing than connections failed"
-    if client.isdigit() and witnesses.proxied and proxy != client:
+    if client.isdigit() and witnesses.proxied and proxy != client and not (witnesses.gaps and proxy is None):
         return f"the client was answered {client}, but the proxy logged {proxy or 'nothing'}"
     if client.isdigit() and witnesses.noted and not entry.runs and not is_failure(client):
         return f"the client was answered {client}, but gunicorn knows nothing of the request"

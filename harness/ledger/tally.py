@@ -29,6 +29,7 @@ class Tally:
     by_client: dict[str, Counter[str]] = field(default_factory=dict)
     examples: defaultdict[Fate, list[dict[str, Json]]] = field(default_factory=lambda: defaultdict(list))
     unlogged: int = 0
+    gaps: int = 0
 
     def count(self, client: str, book: Book, witnesses: Witnesses) -> None:
         """Add the requests of one client."""
@@ -42,6 +43,8 @@ class Tally:
             entry = book.entry(row, names)
             if witnesses.logged and entry.notes > entry.lines and entry.client != CUT:
                 self.unlogged += count
+            if witnesses.gaps and entry.proxy is None and (entry.client or "").isdigit():
+                self.gaps += count
         if fates:
             self.by_client[client] = fates
             self._pick(LETTERS[client], book, decided)
@@ -77,6 +80,7 @@ class Tally:
             "by_client": {client: dict(fates) for client, fates in self.by_client.items()},
             "examples": {fate.value: self.examples[fate] for fate in Fate if fate in self.examples},
             "run_but_not_logged": self.unlogged,
+            "answered_but_not_logged_by_proxy": self.gaps,
         }
 
 

@@ -1,8 +1,8 @@
 """Settles what wrk does not say: whose answer came without an id, whose connection failed, what was under way.
 
-It names only the answers that came with an id.
-What is known for each of its threads bounds all three: how many answers of each status had no id, which ids were given
-out and when, and that a connection has one request under way at a time. What the servers wrote tells the rest.
+It names only the answers that came with an id. What is known for each of its threads bounds the rest: how many answers
+of each status had no id, which ids were given out and when, and that a connection has one request under way at a time.
+What the server next to the client wrote tells which is which; where it can't, the numbers are right all the same.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from harness.ledger.account import Thread
 from harness.ledger.books import Book
@@ -23,58 +23,50 @@ HUNG_NS = 2_000_000_000
 _NOTHING = re.compile(rb"\0")
 
 
-@dataclass(slots=True, kw_only=True)
-class _Missing:
-    """One thread's requests of which neither an answer is known nor presumed, oldest first."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What is known of the load as a whole."""
 
-    thread: Thread
-    closed: list[int] = field(default_factory=list)
-    open: list[int] = field(default_factory=list)
+    connections: int  # of one thread
+    closed: int  # how many of all connections failed, as the load counted them
+    ended_ns: int
+    proxied: bool  # the server next to the client is the proxy
+    gaps: bool  # and does not log each failure
 
 
-def settle(book: Book, threads: list[Thread], *, connections: int, closed: int, ended_ns: int, proxied: bool) -> int:
-    """Write an outcome for each request that has none; returns how many answers can't be anybody's.
-
-    ``connections`` of one thread; ``closed``: how many of all connections failed, as the load counted them.
-    """
-    missing, nobodys = [], Counter[str]()
+def settle(book: Book, threads: list[Thread], bounds: Bounds) -> int:
+    """Write an outcome for each request that has none; returns how many answers can't be anybody's."""
+    nobodys, lost, under_way = 0, [], []
     for thread in threads:
-        rest, left = _presume(book, thread, proxied=proxied)
+        rest, left = _presume(book, thread, bounds)
         nobodys += left
-        under_way = min(len(rest), connections)
-        split = len(rest) - under_way
-        missing.append(_Missing(thread=thread, closed=rest[:split], open=rest[split:]))
-    spare = _mark_closed(book, missing, closed)
-    _mark_open(book, missing, ended_ns, spare)
-    return nobodys.total()
+        rest.sort(key=lambda number: _likely_under_way(book, thread, bounds, number))
+        split = max(0, len(rest) - bounds.connections)
+        lost += rest[:split]
+        under_way += [(number, thread) for number in rest[split:]]
+    _write_lost(book, lost, bounds.closed)
+    _write_under_way(book, under_way, bounds, spare=max(0, bounds.closed - len(lost)))
+    return nobodys
 
 
-def _presume(book: Book, thread: Thread, *, proxied: bool) -> tuple[list[int], Counter[str]]:
-    """Give the answers without id to requests, the oldest first; returns who got none, and what is left.
+def _presume(book: Book, thread: Thread, bounds: Bounds) -> tuple[list[int], int]:
+    """Give the answers without id to requests, the oldest first; returns who got none, and how many are left.
 
-    An answer goes to a request for which the server next to the client logged the same status; a failure that is still
-    left then goes to one of which that server wrote nothing.
+    An answer goes to a request for which the server next to the client logged the same status, and, where that one
+    does not log everything, a failure also to one of which it logged nothing.
     """
-    witness = book.proxy if proxied else book.gunicorn
+    witness = book.proxy if bounds.proxied else book.gunicorn
     left = Counter({book.codes[status.encode()]: count for status, count in thread.anonymous.items()})
-    rest: list[int] = []
+    failures = [book.codes[status.encode()] for status in thread.anonymous if is_failure(status)] if bounds.gaps else []
+    rest = []
     for number in _unsettled(book, thread):
-        said = witness[number]
-        if said and left[said] > 0:
-            left[said] -= 1
-            book.client[number] = said
+        code = witness[number] or next((code for code in failures if left[code]), 0)
+        if left[code]:
+            left[code] -= 1
+            book.client[number] = code
         else:
             rest.append(number)
-    names = book.codes.names()
-    failures = [code for code, count in left.items() if is_failure(names[code]) for _ in range(count)]
-    unwitnessed = [number for number in rest if not witness[number]]
-    for number, code in zip(unwitnessed, failures, strict=False):
-        book.client[number] = code
-        left[code] -= 1
-    settled = set(unwitnessed[: len(failures)])
-    return [number for number in rest if number not in settled], Counter(
-        {names[code]: count for code, count in left.items() if count}
-    )
+    return rest, left.total()
 
 
 def _unsettled(book: Book, thread: Thread) -> Iterator[int]:
@@ -84,24 +76,32 @@ def _unsettled(book: Book, thread: Thread) -> Iterator[int]:
         yield thread.first + found.start() * thread.stride
 
 
-def _mark_closed(book: Book, missing: list[_Missing], closed: int) -> int:
-    """Every request beyond one for each connection has lost its own; returns how many failures are left over."""
-    for one in missing:
-        for number in one.closed:
-            book.client[number] = book.codes[b"closed" if closed > 0 else LOST.encode()]
-            closed -= 1
-    return max(closed, 0)
+def _likely_under_way(book: Book, thread: Thread, bounds: Bounds, number: int) -> tuple[bool, bool, int]:
+    """The greater, the likelier: a recent request that a server did finish was on its way to a client that left."""
+    young = not _is_old(thread, bounds, number)
+    finished = bool(book.proxy[number] if bounds.proxied else book.gunicorn[number])
+    return young, finished, number
 
 
-def _mark_open(book: Book, missing: list[_Missing], ended_ns: int, failures: int) -> None:
-    """The youngest were under way; an old one hung, unless a failed connection may account for it."""
-    for one in missing:
-        for number in one.open:
-            issued_ns = one.thread.issued_ns(number)
-            if issued_ns is None or ended_ns - issued_ns < HUNG_NS:
-                book.client[number] = book.codes[CUT.encode()]
-            elif failures > 0:
-                book.client[number] = book.codes[b"closed"]
-                failures -= 1
-            else:
-                book.client[number] = book.codes[b"timeout"]
+def _is_old(thread: Thread, bounds: Bounds, number: int) -> bool:
+    issued_ns = thread.issued_ns(number)
+    return issued_ns is not None and bounds.ended_ns - issued_ns >= HUNG_NS
+
+
+def _write_lost(book: Book, lost: list[int], closed: int) -> None:
+    """Every request beyond one for each connection has lost its connection, if so many did fail."""
+    for number in lost[:closed]:
+        book.client[number] = book.codes[b"closed"]
+    for number in lost[closed:]:
+        book.client[number] = book.codes[LOST.encode()]
+
+
+def _write_under_way(book: Book, under_way: list[tuple[int, Thread]], bounds: Bounds, *, spare: int) -> None:
+    """What was sent just before the end was under way; older ones hung, unless a failed connection may be theirs."""
+    old = [number for number, thread in under_way if _is_old(thread, bounds, number)]
+    for number, _ in under_way:
+        book.client[number] = book.codes[CUT.encode()]
+    for number in old[:spare]:
+        book.client[number] = book.codes[b"closed"]
+    for number in old[spare:]:
+        book.client[number] = book.codes[b"timeout"]

@@ -26,6 +26,9 @@ class Proxy(Protocol):
     CONFIG: str
     """The name of the rendered configuration in the run's ``config`` folder."""
 
+    LOGS_ALL: bool
+    """Whether each request that it answers is in its access log, however busy it is."""
+
     def render_config(self, template: str, setting: Setting) -> str:
         """The configuration for one run."""
 
@@ -38,7 +41,7 @@ class Proxy(Protocol):
     def parse_ledger(self, chunk: bytes) -> Sequence[tuple[bytes, bytes, bytes]]:
         """Whole lines of its access log -> (status, client's letter, number) of each request that carries an id.
 
-        The status is what the client was sent; ``closed`` where the proxy closed its connection without an answer.
+        The status is what the client was sent, as the log has it: it may be no status at all.
         """
 
     def parse_errors(self, chunk: bytes) -> Counter[str]:

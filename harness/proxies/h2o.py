@@ -12,6 +12,7 @@ from harness.proxies.setting import Setting
 TOOL = "h2o"
 TEMPLATE = "h2o.conf.in"
 CONFIG = "h2o.conf"
+LOGS_ALL = True
 
 KEPT_MS = 2000
 """How long it keeps an idle connection to the upstream: h2o's own default, written out because 0 turns it off."""

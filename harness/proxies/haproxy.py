@@ -20,6 +20,9 @@ TOOL = "haproxy"
 TEMPLATE = "haproxy.cfg.in"
 CONFIG = "haproxy.cfg"
 
+LOGS_ALL = False
+"""A thread of haproxy rather drops a line than waits for another one that writes (``fd_write_frag_line``)."""
+
 LONGEST_PATH = 97
 """haproxy keeps the last ten of the 107 bytes that Linux allows for the names of sockets that it renames."""
 
@@ -27,6 +30,7 @@ _USERS = ("haproxy", "nobody")
 """That of all distributions' packages, and for one that was built from source."""
 
 _ANSWER = re.compile(rb"^(-?\d+) [\w-]{2} \+?\d+ ", re.MULTILINE)
+_NUMBERED = re.compile(rb"^(-?\d+) [\w-]{2} [^\n]* ([wpd])(\d+)$", re.MULTILINE)
 _ENDED = re.compile(rb"^-?\d+ ([SsPRI][\w-]) \+?\d+ ", re.MULTILINE)
 _RETRIED = re.compile(rb"^-?\d+ [\w-]{2} \+?([1-9]\d*) ", re.MULTILINE)
 
@@ -68,6 +72,11 @@ def parse_access(chunk: bytes) -> Counter[str]:
     for status in _ANSWER.findall(chunk):
         answers[status.decode() if int(status) > 0 else "closed"] += 1
     return answers
+
+
+def parse_ledger(chunk: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """The id is the last thing on a line; the status is -1 where haproxy closed the connection without an answer."""
+    return _NUMBERED.findall(chunk)
 
 
 def parse_errors(chunk: bytes) -> Counter[str]:

@@ -18,6 +18,7 @@ from harness.proxies.users import first_user, group_of
 TOOL = "nginx"
 TEMPLATE = "nginx.conf.in"
 CONFIG = "nginx.conf"
+LOGS_ALL = True
 
 KEPT_CONNECTIONS = 64
 """Idle connections that each of its processes keeps: more than gunicorn has threads in the original report (25)."""
@@ -30,6 +31,7 @@ _USERS = ("www-data", "nginx", "nobody")
 
 _ANSWER = re.compile(rb'^(\d{3}) "', re.MULTILINE)
 _ATTEMPTS = re.compile(rb'^\d{3} "([^"\n]*,[^"\n]*)"', re.MULTILINE)
+_NUMBERED = re.compile(rb'^(\d{3}) "[^\n]* ([wpd])(\d+)$', re.MULTILINE)
 _FAILED = re.compile(rb'^\S+ \S+ \[\w+\] [\d#]+: \*\d+ ([^\n]*?), client: [^\n]* upstream: "', re.MULTILINE)
 
 _REASONS = (
@@ -73,6 +75,11 @@ def render_command(program: str, config: str) -> list[str]:
 def parse_access(chunk: bytes) -> Counter[str]:
     """Answers by status; ``closed`` for what is no HTTP answer at all, which nginx passes on and calls 009."""
     return Counter("closed" if status.startswith(b"0") else status.decode() for status in _ANSWER.findall(chunk))
+
+
+def parse_ledger(chunk: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """The id is the last thing on a line; a request that nginx sent twice has one line nevertheless."""
+    return _NUMBERED.findall(chunk)
 
 
 def parse_errors(chunk: bytes) -> Counter[str]:
