@@ -21,7 +21,7 @@ from harness.backends import Backend
 from harness.clock import now_ns
 from harness.errors import HarnessError, SurroundingsError, UnrunnableError, UsageError
 from harness.facts import collect_facts, collect_surroundings
-from harness.ledger.closing import Clients, close_ledger
+from harness.ledger.closing import Clients, await_last_lines, close_ledger
 from harness.model import Cell, Outcome, Verdict
 from harness.stage import TRACE_FILE, GunicornPlan, Places, make_places, plan_gunicorn, start_proxy
 from harness.store import RunFolder, cell_id, cell_to_json, create_run
@@ -174,6 +174,8 @@ def _experiment(run: Run, environment: Environment, make_backend: Callable[[str,
         with shielded():
             crew.stop()
             run.enter("closed")
+            if run.cell.ledger:
+                await_last_lines(run.cell, run.folder.logs, clients)
             backend.close()
             run.enter("ended")
     if run.cell.ledger:

@@ -91,6 +91,9 @@ def list_deviations(cell: Cell, environment: Environment) -> list[Json]:
         if pin.startswith("bottle==") and pin != REPORT_BOTTLE
     )
     deviations.append("wrk: runs a Lua script that tallies the statuses, and is stopped early once all is clear")
+    if cell.ledger:
+        own = "" if cell.app else ", and the app is wrapped so that it notes the id and sends it back"
+        deviations.append(f"ledger: each request carries an id in a header{own}")
     original = Cell(spec=cell.spec)
     deviations.extend(
         f"{name}: {getattr(cell, name)} instead of {getattr(original, name)}"

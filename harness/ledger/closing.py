@@ -12,17 +12,22 @@ from pathlib import Path
 from typing import Any, cast
 
 from harness import gunicorn
-from harness.clock import now_ns
+from harness.clock import now_ns, wait_until
 from harness.errors import HarnessError
 from harness.ledger import account, unanswered
 from harness.ledger.books import NOTES, Books, read_pieces
 from harness.ledger.fates import Witnesses
 from harness.ledger.tally import LETTERS, Tally
-from harness.model import Cell, Event, Json
+from harness.model import Cell, Event, Json, is_success
 from harness.proxies import PROXIES
+from harness.watch.follow import read_tail
 
 NOTES_FILE = "ledger.notes.log"
 """What the app notes, below ``logs``."""
+
+
+LAST_PROBES = 5
+LAST_LINES_S = 0.3
 
 
 @dataclass(slots=True)
@@ -40,6 +45,27 @@ class Clients:
             self.probes[name[0]][int(name[1:])] = cast(str, event.fields["outcome"])
         elif event.kind == "load" and event.fields.get("state") == "ended":
             self.load, self.load_ended_ns = event.fields, event.at_ns
+
+
+def await_last_lines(cell: Cell, logs: Path, clients: Clients) -> None:
+    """Give the servers time to log the last probes: they do so after the answer, and are about to be stopped.
+
+    Bounded by LAST_LINES_S; whoever has not written by then is found out when the ledger is closed.
+    """
+    direct, proxied = _last_answered(clients.probes["d"]), _last_answered(clients.probes["p"])
+    wanted = {logs / "gunicorn.access.log": [f" d{number} " for number in direct]}
+    if cell.proxy != "none":
+        wanted[logs / f"{cell.proxy}.access.log"] = [f" p{number}\n" for number in proxied]
+
+    def is_written() -> bool:
+        return all(name in tail for path, names in wanted.items() for tail in [read_tail(path)] for name in names)
+
+    wait_until(is_written, timeout_s=LAST_LINES_S, alive=lambda: True)
+
+
+def _last_answered(probes: Mapping[int, str]) -> list[int]:
+    """The few that may have been answered just now; a proxy's own 502 is logged like any other answer."""
+    return [number for number in sorted(probes)[-LAST_PROBES:] if is_success(probes[number])]
 
 
 def close_ledger(cell: Cell, logs: Path, clients: Clients) -> dict[str, Json]:

@@ -33,6 +33,13 @@ DOUBTS: dict[str, Spoil] = {
     "no load": lambda record: record.remove("load"),
     "a load that failed": lambda record: record.reload_ended(statuses={"200": 980}, failed="wrk left no result"),
     "a load of nothing": lambda record: record.reload_ended(statuses={}),
+    "a ledger that could not be closed": lambda record: record.add(6.2, "ledger", state="failed", detail="no account"),
+    "requests that nobody can account for": lambda record: record.add(
+        6.2, "ledger", state="closed", counts={"requests": 1000, "unexplained": 2}, by_client={}
+    ),
+    "requests that hung": lambda record: record.add(
+        6.2, "ledger", state="closed", counts={"requests": 1000}, by_client={"load": {"never_answered": 3}}
+    ),
     "an interruption": lambda record: record.add(6.05, "interrupted", phase="load"),
     "too few recycles": lambda record: record.with_cell(recycles=3),
     "a tracer that was never loaded": lambda record: record.remove("tracer"),

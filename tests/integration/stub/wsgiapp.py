@@ -6,6 +6,7 @@ the test. Only what the harness looks at is imitated.
 
 import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -60,24 +61,43 @@ class Worker:
 
     def run(self):
         log("Booting worker with pid: %d" % os.getpid())
+        self.note("worker")
         while not self.limit or self.served < self.limit:
             connection, _ = self.listener.accept()
             self.answer(connection)
         log("Autorestarting worker after current request.")
         self.leave()
 
+    def note(self, name):
+        """As the app does that real releases run."""
+        path = os.environ.get("RECYCLE_HARNESS_NOTES")
+        if path:
+            with open(path, "a", buffering=1) as notes:
+                notes.write("%s %d\n" % (name, os.getpid()))
+
     def answer(self, connection):
-        if not connection.recv(4096):
+        request = connection.recv(4096)
+        if not request:
             connection.close()
             return
         self.served += 1
+        found = re.search(rb"(?i)x-request-id: *(\w+)", request)
+        name = found.group(1).decode() if found else "-"
+        if found and not (BEHAVIOUR == "answers-unrun" and self.served % 50 == 0):
+            self.note(name)
+        if found and BEHAVIOUR == "runs-twice" and self.served % 50 == 0:
+            self.note(name)
+        if BEHAVIOUR == "loses-answers" and self.served % 50 == 0:
+            connection.close()
+            return
         if BEHAVIOUR == "hangs" and self.served > 40:
             time.sleep(600)
         bad = BEHAVIOUR == "answers-500-later" and self.served == 50
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # nginx hangs up when its own client does
             connection.sendall(ANSWER.replace(b"200 OK", b"500 Oh no") if bad else ANSWER)
         connection.close()
-        self.access.write(' - - [x] "GET / HTTP/1.1" 200 11 "-" "-" <%d>\n' % os.getpid())
+        logged = "-" if BEHAVIOUR == "answers-unrun" and self.served % 50 == 0 else name
+        self.access.write(' - - [x] "GET / HTTP/1.1" 200 11 "-" "-" %s <%d>\n' % (logged, os.getpid()))
 
     def leave(self):
         path = self.settings["bind"][5:]

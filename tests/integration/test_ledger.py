@@ -1,0 +1,116 @@
+"""The ledger of whole runs: it adds up on real releases, and each of its fates is told of a server that deserves it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import tools
+from harness.rejudge import judge_path
+from tests.integration.stubs import Ran, make_wheel, needs_tools, run_harness
+
+pytestmark = needs_tools
+PROXIES = [
+    "h2o",
+    *(
+        pytest.param(name, marks=pytest.mark.skipif(tools.find_tool(name) is None, reason=f"{name} is not here"))
+        for name in ("nginx", "haproxy")
+    ),
+]
+SMALL = ("--workers", "2", "--max-requests", "400", "--recycles", "6", "--connections", "20", "--duration", "3")
+
+
+def run_stub(tmp_path: Path, behaviour: str) -> Ran:
+    return run_harness(tmp_path, "reproduce", make_wheel(tmp_path, behaviour), *SMALL, "--worker", "sync")
+
+
+def ledger(ran: Ran) -> dict[str, Any]:
+    assert "ledger" in ran.verdict["counts"], ran.out + ran.err
+    said: dict[str, Any] = ran.verdict["counts"]["ledger"]
+    return said
+
+
+def assert_adds_up(said: dict[str, Any]) -> None:
+    assert said["unexplained"] == 0, said["examples"].get("unexplained")
+    clients = said["by_client"].values()
+    assert said["requests"] == sum(sum(fates.values()) for fates in clients)
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_on_a_release_that_loses_requests_it_adds_up(tmp_path: Path, proxy: str) -> None:
+    ran = run_harness(tmp_path, "reproduce", "19.5.0", "--profile", "quick", "--recycles", "20", "--proxy", proxy)
+    said = ledger(ran)
+    assert_adds_up(said)
+    assert ran.verdict["counts"]["recycles"] >= 20
+    assert said["witnesses"] == {"proxy": True, "gunicorn": True, "app": True}
+    assert said["answered"] > 1000
+    if proxy != "nginx":
+        assert said["failed_before_gunicorn"] > 20
+        assert "safe to retry" in ran.out
+    assert said["under_way_at_end"] <= ran.verdict["cell"]["connections"]
+
+
+@pytest.mark.parametrize("worker", ["gthread", "sync"])
+def test_on_a_release_that_loses_nothing_it_adds_up(tmp_path: Path, worker: str) -> None:
+    options = ("--profile", "quick", "--recycles", "20", "--worker", worker, "--proxy", "none", "--bind", "tcp")
+    ran = run_harness(tmp_path, "reproduce", "27.0.1", *options)
+    said = ledger(ran)
+    assert_adds_up(said)
+    assert set(said["examples"]) <= {"under_way_at_end"}, ran.out
+    _, again = judge_path(tmp_path / "latest")
+    assert json.loads(json.dumps(again))["counts"]["ledger"] == said
+
+
+def test_the_totals_are_those_of_the_load(tmp_path: Path) -> None:
+    ran = run_harness(tmp_path, "reproduce", "19.6.0", "--profile", "quick")
+    said = ledger(ran)
+    assert_adds_up(said)
+    fates = said["by_client"]["load"]
+    statuses = ran.verdict["counts"]["by_client"]["wrk"]
+    assert fates["answered"] == statuses["200"]
+    assert fates["failed_before_gunicorn"] + fates.get("failed_after_gunicorn", 0) == statuses["502"]
+
+
+def test_a_server_that_hangs_is_hung_and_not_fast(tmp_path: Path) -> None:
+    ran = run_stub(tmp_path, "hangs")
+    said = ledger(ran)
+    assert said["by_client"]["load"]["never_answered"] > 0, ran.out
+    assert said["by_client"]["probe-direct"]["never_answered"] > 0
+    assert "never answered (hung)" in ran.out
+    assert_adds_up(said)
+
+
+def test_a_lost_answer_is_told_from_a_request_that_never_ran(tmp_path: Path) -> None:
+    ran = run_stub(tmp_path, "loses-answers")
+    said = ledger(ran)
+    assert said["failed_after_gunicorn"] > 0
+    assert said["failed_before_gunicorn"] == 0
+    assert "unsafe to retry" in ran.out
+    assert_adds_up(said)
+
+
+def test_a_request_that_ran_twice_is_seen(tmp_path: Path) -> None:
+    ran = run_stub(tmp_path, "runs-twice")
+    assert ledger(ran)["run_twice"] > 0
+    assert_adds_up(ledger(ran))
+
+
+def test_accounts_that_contradict_each_other_forbid_holds(tmp_path: Path) -> None:
+    assert run_stub(tmp_path, "good").verdict["verdict"] == "holds"
+    ran = run_stub(tmp_path, "answers-unrun")
+    assert ledger(ran)["unexplained"] > 0
+    assert (ran.code, ran.verdict["verdict"]) == (3, "inconclusive")
+    assert "THE LEDGERS DON'T ADD UP" in ran.out
+    assert "gunicorn knows nothing of the request" in ran.out
+
+
+def test_without_a_ledger_nothing_of_it_is_left(tmp_path: Path) -> None:
+    wheel = make_wheel(tmp_path, "good")
+    ran = run_harness(tmp_path, "reproduce", wheel, *SMALL, "--worker", "sync", "--no-ledger")
+    assert ran.verdict["verdict"] == "holds", ran.out + ran.err
+    assert "ledger" not in ran.verdict["counts"]
+    assert list((tmp_path / "latest" / "logs").glob("ledger*")) == []
+    assert "X-Request-Id" not in (tmp_path / "latest" / "logs" / "gunicorn.access.log").read_text()
