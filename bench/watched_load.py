@@ -16,6 +16,7 @@ from harness.clock import wait_until
 from harness.environments import Environment, prepare
 from harness.ledger import account
 from harness.load import wrk
+from harness.load.result import RESULT_VARIABLE, parse_result
 from harness.model import Cell
 from harness.places import fixtures_dir
 from harness.spec import parse_spec
@@ -44,12 +45,12 @@ def measure_rate(environment: Environment, *, watched: bool, duration_s: int, le
         argv = wrk.render_command(
             str(tools.require_tool("wrk", "the benchmark").path), cell, url=url, script=str(script)
         )
-        env = {wrk.RESULT_VARIABLE: str(result)}
+        env = {RESULT_VARIABLE: str(result)}
         env |= wrk.ledger_environment(cell, str(logs / account.PREFIX)) if ledger else {}
         started_s = time.monotonic()
         subprocess.run(argv, check=True, capture_output=True, env=env)
         spent_s = time.monotonic() - started_s
-        said = wrk.parse_result(result.read_text())
+        said = parse_result(result.read_text())
     return said.statuses["200"] / spent_s if said else 0.0
 
 

@@ -28,7 +28,7 @@ _CONTRACT_ORDER = (
     "max_requests_jitter",
     "load",
 )
-_OPTIONAL = {"gunicorn", "python", "port", "app"}
+_OPTIONAL = {"gunicorn", "python", "port", "app", "rate_per_s"}
 _NUMBERS = {"duration_s"}
 _SWITCHES = {"full_duration", "trace", "upstream_keepalive", "ledger"}
 _COUNTS = {
@@ -40,6 +40,7 @@ _COUNTS = {
     "connections",
     "recycles",
     "port",
+    "rate_per_s",
 }
 
 

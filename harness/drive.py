@@ -1,4 +1,4 @@
-"""Drives the load and the settle phase: starts wrk, watches everybody's pulse, stops early, lets the service settle.
+"""Drives the load and the settle phase: starts the load, watches everybody's pulse, stops early, lets all settle.
 
 It decides when there is enough evidence, never what the evidence means: that is the judge's, from the record.
 """
@@ -14,7 +14,8 @@ from harness.backends import Backend, Command, Process
 from harness.clock import now_ns
 from harness.errors import SurroundingsError
 from harness.ledger import account
-from harness.load import wrk
+from harness.load import LOADS
+from harness.load.result import RESULT_VARIABLE, parse_result
 from harness.model import Cell
 from harness.outage import ENOUGH_PROBES
 from harness.places import fixtures_dir
@@ -41,7 +42,7 @@ LINGER_S = 3.5
 are closed after keepalive (2 s), which gunicorn looks at once a second; so long the probes through the proxy pause."""
 
 LOAD_GRACE_S = 5.0
-"""wrk ends by itself when its duration is over; it looks every 0.1 s."""
+"""A load ends by itself when its duration is over; wrk looks every 0.1 s, httpx waits 2 s for the last answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,28 +79,26 @@ class Drive:
 
 
 def find_load_tool(cell: Cell) -> tools.Tool:
-    """wrk; SurroundingsError where it is missing."""
-    return tools.require_tool(wrk.TOOL, f"--load {cell.load}")
+    """The load's program; SurroundingsError where it is missing."""
+    return LOADS[cell.load].find_program()
 
 
 def run_load(drive: Drive) -> None:
     """Drive the clients' address until the time is over or the evidence conclusive; emits ``load`` and ``answers``."""
     stage, cell = drive.stage, drive.stage.cell
-    result = stage.run.logs / "wrk.result"
-    script = stage.run.config / wrk.SCRIPT
-    stage.run.write_text(f"config/{wrk.SCRIPT}", (fixtures_dir() / "load" / wrk.SCRIPT).read_text())
+    result = stage.run.logs / f"{cell.load}.result"
     command = Command(
-        name="wrk",
-        argv=wrk.render_command(str(drive.tool.path), cell, url=f"http://{stage.client_address}/", script=str(script)),
+        name=cell.load,
+        argv=_render_load(drive),
         env={
             **base_environment(stage.places.home),
             **drive.tool.env,
-            wrk.RESULT_VARIABLE: str(result),
-            **(wrk.ledger_environment(cell, str(stage.run.logs / account.PREFIX)) if cell.ledger else {}),
+            RESULT_VARIABLE: str(result),
+            **(LOADS[cell.load].ledger_environment(cell, str(stage.run.logs / account.PREFIX)) if cell.ledger else {}),
         },
         cwd=stage.run.logs,
-        stdout=stage.run.logs / "wrk.out.log",
-        stderr=stage.run.logs / "wrk.error.log",
+        stdout=stage.run.logs / f"{cell.load}.out.log",
+        stderr=stage.run.logs / f"{cell.load}.error.log",
     )
     started_ns, before = now_ns(), drive.read_usage()
     process = drive.backend.spawn(command)
@@ -109,8 +108,19 @@ def run_load(drive: Drive) -> None:
     _report_load(drive, process.poll(), result.read_text() if result.exists() else "", stopped_early=early)
 
 
+def _render_load(drive: Drive) -> list[str]:
+    """The load's argv, its script written into the record."""
+    stage, load = drive.stage, LOADS[drive.stage.cell.load]
+    if load.SCRIPT is not None:
+        stage.run.write_text(f"config/{load.SCRIPT}", (fixtures_dir() / "load" / load.SCRIPT).read_text())
+    address = stage.client_address
+    url = address if address.startswith("unix:") else f"http://{address}/"
+    script = str(stage.run.config / (load.SCRIPT or ""))
+    return load.render_command(str(drive.tool.path), stage.cell, url=url, script=script)
+
+
 def _follow_load(drive: Drive, process: Process, started_ns: int) -> bool:
-    """Until wrk has ended; True where it was told to end early."""
+    """Until the load has ended; True where it was told to end early."""
     cell, early, deadline_s = drive.stage.cell, False, drive.stage.cell.duration_s + LOAD_GRACE_S
     while process.poll() is None:
         drive.watch_pulse()
@@ -136,10 +146,9 @@ def is_conclusive(drive: Drive, started_ns: int) -> bool:
 
 
 def _report_load(drive: Drive, status: int | None, text: str, *, stopped_early: bool) -> None:
-    result = wrk.parse_result(text)
+    name, result = drive.stage.cell.load, parse_result(text)
     if result is None:
-        said = (drive.stage.run.logs / "wrk.out.log").read_text(errors="replace").strip().splitlines()
-        failed = f"wrk ended with status {status} and left no result: {said[-1] if said else 'it said nothing'}"
+        failed = f"{name} ended with status {status} and left no result: {_last_words(drive)}"
         drive.sink.emit(
             "load", state="ended", requests=0, statuses={}, errors={}, stopped_early=stopped_early, failed=failed
         )
@@ -153,8 +162,17 @@ def _report_load(drive: Drive, status: int | None, text: str, *, stopped_early: 
         statuses=dict(result.statuses),
         errors=dict(result.errors),
         stopped_early=stopped_early,
-        failed=None if result.requests or sum(result.errors.values()) else "wrk sent nothing that was answered",
+        failed=None if result.requests or sum(result.errors.values()) else f"{name} sent nothing that was answered",
+        late=result.late,
+        latency_ms=dict(result.latency_ms),
+        pace=dict(result.pace),
     )
+
+
+def _last_words(drive: Drive) -> str:
+    logs, name = drive.stage.run.logs, drive.stage.cell.load
+    said = [(logs / f"{name}.{kind}.log").read_text(errors="replace").strip().splitlines() for kind in ("error", "out")]
+    return next((lines[-1] for lines in said if lines), "it said nothing")
 
 
 def _describe(progress: Progress, elapsed_s: float, cell: Cell) -> str:

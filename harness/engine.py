@@ -22,6 +22,7 @@ from harness.clock import now_ns
 from harness.errors import HarnessError, SurroundingsError, UnrunnableError, UsageError
 from harness.facts import collect_facts, collect_surroundings
 from harness.ledger.closing import Clients, await_last_lines, close_ledger
+from harness.load import choose_load
 from harness.model import Cell, Outcome, Verdict
 from harness.stage import TRACE_FILE, GunicornPlan, Places, make_places, plan_gunicorn, start_proxy
 from harness.store import RunFolder, cell_id, cell_to_json, create_run
@@ -45,6 +46,8 @@ class Wish:
     python: str | None = None
     settings: Path | None = None  # the user's own gunicorn settings; None is the fixture's
     app_folder: Path | None = None  # where the user's own app is imported from; None is the working folder
+    load_named: bool = False  # else another load may stand in for one that can't be had
+    load_note: str | None = None  # why it is another load than the cell's default
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +87,7 @@ def run_cell(wish: Wish, *, make_backend: Callable[[str, Path], Backend], say: C
         KeyboardInterrupt: interrupted before there was anything to record.
     """
     started_ns = now_ns()
+    wish = settle_load(wish)
     environment, problem = prepare_environment(wish, say)
     run = open_run(wish, environment, say)
     run.enter("prepare", started_ns)
@@ -93,6 +97,14 @@ def run_cell(wish: Wish, *, make_backend: Callable[[str, Path], Backend], say: C
         _experiment(run, environment, make_backend)
     with shielded():
         return _conclude(run)
+
+
+def settle_load(wish: Wish) -> Wish:
+    """The wish with a load that can be had here, where nobody named one; what another back end has is not known."""
+    if wish.load_named or wish.cell.backend != "local":
+        return wish
+    cell, note = choose_load(wish.cell)
+    return replace(wish, cell=cell, load_note=note)
 
 
 def prepare_environment(wish: Wish, say: Callable[[str], None]) -> tuple[Environment | None, HarnessError | None]:
@@ -244,6 +256,7 @@ def _write_facts(
         plan=plan,
         proxy=stage.proxy,
         load_tool=load_tool,
+        load_note=run.wish.load_note,
     )
     run.folder.write_json("facts.json", facts)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import gunicorn, tools
+from harness.load import LOADS
 from harness.model import Cell, Json
 from harness.places import harness_version
 from harness.shims import WORKER_DEVIATIONS
@@ -18,6 +19,10 @@ from harness.stage import PASSED_ON, GunicornPlan, StartedProxy
 if TYPE_CHECKING:
     from harness.environments import Environment
 
+LOAD_DEVIATIONS = {
+    "wrk": "wrk: runs a Lua script that tallies the statuses, and is stopped early once all is clear",
+    "httpx": "load: httpx instead of wrk",
+}
 REPORT_BOTTLE = "bottle==0.12.13"
 
 
@@ -29,6 +34,7 @@ def collect_facts(
     plan: GunicornPlan,
     proxy: StartedProxy | None,
     load_tool: tools.Tool,
+    load_note: str | None = None,
 ) -> dict[str, Json]:
     """The content of ``facts.json``; asks the tools for their versions (some 10 ms)."""
     return {
@@ -47,7 +53,12 @@ def collect_facts(
             "looked_at": list(environment.looked_at),
         },
         "proxy": _proxy(cell, proxy),
-        "load": {"name": cell.load, "version": tools.tool_version(load_tool), "path": str(load_tool.path)},
+        "load": {
+            "name": cell.load,
+            "version": LOADS[cell.load].state_version(load_tool),
+            "path": str(load_tool.path),
+            "note": load_note,
+        },
         "deviations": list_deviations(cell, environment),
     }
 
@@ -90,7 +101,7 @@ def list_deviations(cell: Cell, environment: Environment) -> list[Json]:
         for pin in environment.freeze
         if pin.startswith("bottle==") and pin != REPORT_BOTTLE
     )
-    deviations.append("wrk: runs a Lua script that tallies the statuses, and is stopped early once all is clear")
+    deviations.append(LOAD_DEVIATIONS[cell.load])
     if cell.ledger:
         own = "" if cell.app else ", and the app is wrapped so that it notes the id and sends it back"
         deviations.append(f"ledger: each request carries an id in a header{own}")

@@ -67,6 +67,7 @@ class Cell:
     upstream_keepalive: bool = True  # whether the proxy keeps its connections to gunicorn for further requests
     load: str = "wrk"
     load_threads: int = 10
+    rate_per_s: int | None = None  # of an open loop; None is a closed loop: the next request follows the last answer
     connections: int = 200
     duration_s: float = 10.0
     full_duration: bool = False
@@ -189,6 +190,9 @@ class LoadResult:
     errors: Mapping[str, int]
     stopped_early: bool
     failed: str | None = None
+    late: int | None = None  # of the time-outs, those that have a status too; None: all, as wrk counts them
+    latency_ms: Mapping[str, float] = field(default_factory=dict)  # {} where it was not measured
+    pace: Mapping[str, int] = field(default_factory=dict)  # of an open loop: due, delayed, unstarted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,12 +14,12 @@ from harness import gunicorn
 from harness.engine import Wish
 from harness.errors import UsageError
 from harness.gunicorn import THREADED
+from harness.load import LOADS
 from harness.model import Cell, FindingId
 from harness.proxies import PROXIES
 
 WORKERS = gunicorn.WORKERS
 BINDS = ("unix", "tcp")
-LOADS = ("wrk",)
 BACKENDS = ("local",)
 DEFAULTS = Cell(spec="")
 PROFILES: Mapping[str, Cell] = {
@@ -71,9 +71,16 @@ def add_cell_options(cell: argparse._ArgumentGroup) -> None:
         action="store_false",
         help="the proxy opens a connection to gunicorn for each request",
     )
-    _choice(cell, "--load", LOADS, "the load generator")
+    cell.add_argument(
+        "--load",
+        choices=tuple(LOADS),
+        help=f"the load generator: {', '.join(LOADS)} [{DEFAULTS.load}; httpx where that can't be had]",
+    )
     _number(cell, "--load-threads", at_least(1), "the load generator's threads")
     _number(cell, "--connections", at_least(1), "its open connections")
+    cell.add_argument(
+        "--rate", type=at_least(1), metavar="N", help="requests a second at a constant rate, with --load httpx [none]"
+    )
     cell.add_argument("--app", metavar="MODULE:APP", help="your own WSGI app, importable from this folder")
     cell.add_argument("--settings", type=Path, metavar="FILE", help="your own gunicorn settings; the cell's values win")
 
@@ -117,9 +124,10 @@ def make_wish(options: argparse.Namespace) -> Wish:
         bind=options.bind,
         proxy=options.proxy,
         upstream_keepalive=options.upstream_keepalive,
-        load=options.load,
+        load=options.load or DEFAULTS.load,
         load_threads=number("load_threads"),
         connections=number("connections"),
+        rate_per_s=options.rate,
         duration_s=options.duration,
         full_duration=options.full_duration,
         recycles=number("recycles"),
@@ -130,7 +138,13 @@ def make_wish(options: argparse.Namespace) -> Wish:
         app=options.app,
     )
     _refuse_contradictions(cell, options)
-    return Wish(cell=cell, out=options.out, python=options.python, settings=options.settings)
+    return Wish(
+        cell=cell,
+        out=options.out,
+        python=options.python,
+        settings=options.settings,
+        load_named=options.load is not None,
+    )
 
 
 def run_arguments(wish: Wish) -> list[str]:
@@ -144,9 +158,10 @@ def run_arguments(wish: Wish) -> list[str]:
         "--max-requests": cell.max_requests,
         "--max-requests-jitter": cell.max_requests_jitter,
         "--bind": cell.bind,
-        "--load": cell.load,
+        "--load": cell.load if wish.load_named else None,
         "--load-threads": cell.load_threads,
         "--connections": cell.connections,
+        "--rate": cell.rate_per_s,
         "--app": cell.app,
         "--settings": wish.settings,
         "--duration": cell.duration_s,
@@ -177,10 +192,15 @@ def _refuse_contradictions(cell: Cell, options: argparse.Namespace) -> None:
             what=f"--worker {cell.worker} has one thread, not {options.threads}.",
             remedy=f"Leave --threads out, or use --worker {THREADED}.",
         )
-    if cell.proxy == "none" and cell.bind == "unix":
+    if cell.proxy == "none" and cell.bind == "unix" and cell.load == "wrk":
         raise UsageError(
             what="wrk can't talk to a Unix socket, and with --proxy none nobody stands between.",
-            remedy="Use --bind tcp with --proxy none, or a proxy with --bind unix.",
+            remedy="Use --bind tcp with --proxy none, a proxy with --bind unix, or --load httpx.",
+        )
+    if cell.rate_per_s is not None and cell.load != "httpx":
+        raise UsageError(
+            what=f"{cell.load} has no constant rate: it asks as fast as it is answered.",
+            remedy="Use --rate with --load httpx, or leave it out.",
         )
     if cell.max_requests_jitter and not cell.max_requests:
         raise UsageError(

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.model import Observations, Probe, Removal, SocketChange, is_failure, is_success
+from harness.model import LoadResult, Observations, Probe, Removal, SocketChange, is_failure, is_success
 from harness.timeline import SAME_MOMENT_NS
 
 ENOUGH_PROBES = 3
@@ -200,6 +200,13 @@ def count_outcomes(observations: Observations) -> dict[str, Counter[str]]:
     for probe in observations.probes:
         by_client.setdefault(f"probe-{probe.via}", Counter())[probe.outcome] += 1
     return by_client
+
+
+def count_late(load: LoadResult | None) -> int:
+    """How many of the load's time-outs were answered after all, and so have a status as well."""
+    if load is None:
+        return 0
+    return load.errors.get("timeout", 0) if load.late is None else load.late
 
 
 def _last_success_ns(observations: Observations, way: str) -> int | None:

@@ -137,6 +137,9 @@ class _Reader:
                 errors=fields["errors"],
                 stopped_early=fields["stopped_early"],
                 failed=fields["failed"],
+                late=fields.get("late"),
+                latency_ms=fields.get("latency_ms", {}),
+                pace=fields.get("pace", {}),
             )
 
     def _read_watcher(self, at_ns: int, fields: Mapping[str, Any]) -> None:

@@ -25,7 +25,7 @@ from harness.model import (
     State,
     Verdict,
 )
-from harness.outage import count_outcomes
+from harness.outage import count_late, count_outcomes
 from harness.timeline import find_blind, observe, since_load_s
 
 CONFIDENCE = 0.95
@@ -173,9 +173,10 @@ def _count(observations: Observations) -> dict[str, Json]:
     everything: Counter[str] = sum(by_client.values(), Counter())
     statuses = {outcome: count for outcome, count in sorted(everything.items()) if outcome.isdigit()}
     errors = {name: everything.get(name, 0) for name in CLIENT_ERRORS}
-    late = observations.load.errors.get("timeout", 0) if observations.load else 0
+    load = observations.load
+    measured: dict[str, Json] = {"latency_ms": dict(load.latency_ms)} if load and load.latency_ms else {}
     return {
-        "requests": sum(statuses.values()) + sum(errors.values()) - late,  # a late answer has a status as well
+        "requests": sum(statuses.values()) + sum(errors.values()) - count_late(load),  # a late answer has a status
         "statuses": statuses,
         "client_errors": errors,
         "recycles": count_recycles(observations),
@@ -186,6 +187,8 @@ def _count(observations: Observations) -> dict[str, Json]:
         "by_client": {client: dict(sorted(outcomes.items())) for client, outcomes in by_client.items()},
         "proxy_errors": dict(observations.proxy_errors),
         **_ledger(observations.ledger),
+        **measured,
+        **({"open_loop": dict(load.pace)} if load and load.pace else {}),
     }
 
 

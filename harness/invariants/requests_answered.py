@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from harness.model import Finding, FindingId, Judgement, Observations, State, is_failure, is_success
-from harness.outage import client_way, covered_from_ns, find_vanishing, probe_failures, proxy_in_doubt
+from harness.outage import client_way, count_late, covered_from_ns, find_vanishing, probe_failures, proxy_in_doubt
 from harness.timeline import SAME_MOMENT_NS, find_blind, since_load_s
 
 BURST_GAP_NS = 100_000_000
@@ -95,8 +95,11 @@ def _nothing_failed(observations: Observations) -> Judgement:
 def _timed_failures(observations: Observations) -> list[_Failure]:
     """Everything that failed and has a time."""
     rows = []
+    stalled = _has_stalled(observations)
     for row in observations.answers:
         failed = Counter({outcome: count for outcome, count in row.outcomes.items() if is_failure(outcome) and count})
+        if stalled:
+            del failed["timeout"]
         if failed:
             rows.append(_Failure(at_ns=row.at_ns, end_ns=row.at_ns, via=client_way(observations), outcomes=failed))
     rows.extend(
@@ -107,10 +110,17 @@ def _timed_failures(observations: Observations) -> list[_Failure]:
 
 
 def _untimed_errors(observations: Observations) -> Counter[str]:
-    """The load's own error counts, which have no time; its time-outs say nothing where the machine stood still."""
-    errors = observations.load.errors if observations.load else {}
-    stalled = any(stall.at_ns + stall.gap_ns > observations.phases.get("load", 0) for stall in observations.stalls)
-    return Counter({name: count for name, count in errors.items() if count and not (stalled and name == "timeout")})
+    """The load's own error counts that have no time; its time-outs say nothing where the machine stood still."""
+    errors = Counter(observations.load.errors if observations.load else {})
+    for row in observations.answers:
+        errors.subtract({outcome: count for outcome, count in row.outcomes.items() if not outcome.isdigit()})
+    stalled = _has_stalled(observations)
+    return Counter({name: count for name, count in errors.items() if count > 0 and not (stalled and name == "timeout")})
+
+
+def _has_stalled(observations: Observations) -> bool:
+    load_ns = observations.phases.get("load", 0)
+    return any(stall.at_ns + stall.gap_ns > load_ns for stall in observations.stalls)
 
 
 def _finding(observations: Observations, outcomes: Counter[str], times: list[int]) -> Finding:
@@ -130,7 +140,7 @@ def _finding(observations: Observations, outcomes: Counter[str], times: list[int
 
 def _requests(observations: Observations) -> int:
     load = observations.load
-    errors = sum(load.errors.get(name, 0) for name in ("closed", "refused")) if load else 0
+    errors = sum(load.errors.values()) - count_late(load) if load else 0
     return (load.requests if load else 0) + errors + len(observations.probes)
 
 

@@ -18,6 +18,7 @@ _PLAIN = {
     "load": "--load",
     "load_threads": "--load-threads",
     "connections": "--connections",
+    "rate_per_s": "--rate",
     "duration_s": "--duration",
     "recycles": "--recycles",
     "backend": "--backend",

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from harness.engine import Wish
 from harness.errors import UsageError
+from harness.load import LOADS
 from harness.model import Cell, FindingId
 from harness.options import (
     BACKENDS,
     BINDS,
-    LOADS,
     PROFILES,
     WORKERS,
     add_run_options,

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.wrk import BUCKET_NS, parse_result, render_command
+from harness.load.result import BUCKET_NS, parse_result
+from harness.load.wrk import render_command
 from harness.model import Cell
 from harness.places import fixtures_dir
 
