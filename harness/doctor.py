@@ -7,7 +7,7 @@ import platform
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import tools
@@ -33,7 +33,7 @@ class Row:
 def examine() -> list[Row]:
     """Look at everything; takes less than a second unless a Docker engine is slow to answer."""
     rows = [_harness(), _platform(), _uv(), _git()]
-    rows += [_tool(name, needed=name in tools.DEFAULT_TOOLS) for name in tools.RECIPES]
+    rows += [_wrk() if name == "wrk" else _tool(name, needed=name in tools.DEFAULT_TOOLS) for name in tools.RECIPES]
     rows += _interpreters()
     rows += [_cache(), _temporary_folder(), _inotify(), _docker(), _interrupted()]
     return rows
@@ -103,6 +103,11 @@ def _tool(name: str, *, needed: bool) -> Row:
         problem = tools.missing(name, "the default run" if needed else f"--proxy {name}")
         return Row(name=name, ok=False, needed=needed, found="not found", remedy=problem.remedy)
     return Row(name=name, ok=True, needed=needed, found=f"{tools.tool_version(tool)} ({tool.path})")
+
+
+def _wrk() -> Row:
+    row = _tool("wrk", needed=False)
+    return row if row.ok else replace(row, found="not found; httpx stands in for it, at a fraction of its rate")
 
 
 def _interpreters() -> list[Row]:

@@ -11,7 +11,7 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 
-from harness.errors import EXIT_CHECK_SKIP, EXIT_USAGE, HarnessError, UsageError
+from harness.errors import EXIT_CHECK_SKIP, EXIT_USAGE, HarnessError, SurroundingsError, UsageError
 from harness.tools import RECIPES
 
 OPTIONS: Mapping[str, str] = {
@@ -23,6 +23,9 @@ OPTIONS: Mapping[str, str] = {
     "LOAD": "--load",
     "OUT": "--out",
 }
+DEFAULT_LOAD = "wrk"
+"""What a run uses that names none, where it can be had."""
+
 RUNS = ("reproduce", "check")
 """The commands that take a release and the options of a run; any other takes ARGS alone."""
 
@@ -65,11 +68,11 @@ def split_args(text: str) -> list[str]:
 
 
 def needed_tools(environ: Mapping[str, str]) -> list[str]:
-    """The native tools that a run with these variables needs here; what the docker back end needs is in its image."""
+    """The native tools that a run with these variables wants here; what the docker back end needs is in its image."""
     if environ.get("BACKEND") == "docker":
         return []
     proxy = environ.get("PROXY") or "h2o"
-    load = environ.get("LOAD") or "wrk"
+    load = environ.get("LOAD") or DEFAULT_LOAD
     return [name for name in (proxy, load) if name in RECIPES]
 
 
@@ -92,7 +95,20 @@ def _fetch_tools(environ: Mapping[str, str]) -> None:
     from harness import tools
 
     for name in needed_tools(environ):
-        tools.install_tool(name)
+        if name == DEFAULT_LOAD and not environ.get("LOAD"):
+            _fetch_default_load()
+        else:
+            tools.install_tool(name)
+
+
+def _fetch_default_load() -> None:
+    """Nobody has asked for it by name, so another load may stand in; the run says so too."""
+    from harness import tools
+
+    try:
+        tools.install_tool(DEFAULT_LOAD)
+    except SurroundingsError as problem:
+        print(f"set-up: {problem}\nset-up: going on without it: httpx makes the load", file=sys.stderr)
 
 
 if __name__ == "__main__":

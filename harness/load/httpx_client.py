@@ -145,8 +145,8 @@ class Crowd:
         if answered:
             self._tally.late += wait.overdue
             self._tally.latency[bucket_us(at_ns - wait.intended_ns)] += 1
-        if wait.started_ns - wait.intended_ns > TARDY_NS:
-            self._tally.pace["delayed"] += 1
+        if self._plan.schedule is not None:
+            self._tally.pace["delayed"] += wait.started_ns - wait.intended_ns > TARDY_NS
 
     def _close_books(self) -> None:
         """What was never answered has taken at least until now, and so has what could not even start."""

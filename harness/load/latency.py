@@ -1,7 +1,7 @@
 """How long requests took, in few buckets: as in HdrHistogram, the width of a bucket grows with what it holds.
 
 Pure. A duration keeps its SIGNIFICANT_BITS highest bits, so a percentile is at most 1.6 % above the real one, and a
-day in microseconds needs fewer than 2,000 buckets.
+day in microseconds needs some 2,000 buckets.
 """
 
 from __future__ import annotations

@@ -178,10 +178,11 @@ def gunicorn_server(
     request: pytest.FixtureRequest, recycle_wish: Wish, recycle_launcher: Launcher
 ) -> Iterator[GunicornServer]:
     """A pinned gunicorn that has answered a request; ended with the test."""
+    from harness.engine import settle_load
     from harness.pytest_plugin import scenario
     from harness.pytest_plugin.outcomes import told_by_pytest
 
-    wish = replace(recycle_wish, cell=replace(recycle_wish.cell, proxy="h2o", load="wrk"))
+    wish = settle_load(replace(recycle_wish, cell=replace(recycle_wish.cell, proxy="h2o")))
     try:
         with scenario.Scene(wish, recycle_launcher.make_backend) as scene:
             with told_by_pytest():
@@ -203,7 +204,7 @@ def h2o_proxy(gunicorn_server: GunicornServer) -> H2oProxy:
 
 @pytest.fixture
 def load(h2o_proxy: H2oProxy) -> Load:
-    """A callable that lets wrk ask ``h2o_proxy`` for a while and returns the statuses and errors that it saw."""
+    """A callable that lets wrk (or httpx) ask ``h2o_proxy`` for a while and returns the statuses and errors it saw."""
     from harness.pytest_plugin.load import Load
     from harness.pytest_plugin.outcomes import told_by_pytest
 

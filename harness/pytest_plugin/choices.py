@@ -135,10 +135,11 @@ def check_wish(cell: Cell, *, settings: Path | None, app_folder: Path) -> None:
     """UsageError where the app or the settings can't be what a project means, or the cell contradicts itself."""
     from harness.errors import UsageError
     from harness.gunicorn import THREADED
+    from harness.load import LOADS
     from harness.options import BINDS, WORKERS
     from harness.proxies import PROXIES
 
-    for name, known in (("worker", WORKERS), ("bind", BINDS), ("proxy", tuple(PROXIES))):
+    for name, known in (("worker", WORKERS), ("bind", BINDS), ("proxy", tuple(PROXIES)), ("load", tuple(LOADS))):
         value = getattr(cell, name)
         if value not in known:
             raise UsageError(
@@ -150,9 +151,14 @@ def check_wish(cell: Cell, *, settings: Path | None, app_folder: Path) -> None:
             what=f"recycle_cell asks the {cell.worker} worker for {cell.threads} threads; it has one.",
             remedy=f'Use threads=1, or worker="{THREADED}".',
         )
-    if cell.proxy == "none" and cell.bind == "unix":
+    if cell.proxy == "none" and cell.bind == "unix" and cell.load == "wrk":
         raise UsageError(
-            what="recycle_cell has no proxy, and wrk can't talk to a Unix socket.", remedy='Use bind="tcp", or a proxy.'
+            what="recycle_cell has no proxy, and wrk can't talk to a Unix socket.",
+            remedy='Use bind="tcp", a proxy, or load="httpx".',
+        )
+    if cell.rate_per_s is not None and cell.load != "httpx":
+        raise UsageError(
+            what=f"recycle_cell has a constant rate, which {cell.load} can't keep.", remedy='Use load="httpx".'
         )
     if cell.app is not None and not _APP.fullmatch(cell.app):
         raise UsageError(what=f"gunicorn_app {cell.app!r} is not module:app.", remedy='Write it as "package.wsgi:app".')

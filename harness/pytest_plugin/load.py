@@ -1,4 +1,4 @@
-"""wrk against the h2o of a scene, as often as a test likes, and what it saw; nothing here is judged."""
+"""The load against the h2o of a scene, as often as a test likes, and what it saw; nothing here is judged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.pytest_plugin.scenario import H2oProxy, silent
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadAnswers:
-    """What wrk saw: status -> answers, client error -> requests that got none."""
+    """What the load saw: status -> answers, client error -> requests that got none."""
 
     requests: int
     statuses: Counter[int]
@@ -22,7 +22,7 @@ class LoadAnswers:
 
 
 class Load:
-    """Lets wrk ask the proxy, again and again if need be."""
+    """Lets wrk (or httpx) ask the proxy, again and again if need be."""
 
     def __init__(self, proxy: H2oProxy) -> None:
         self._scene = proxy.scene
@@ -33,13 +33,13 @@ class Load:
     def __call__(
         self, *, duration_s: float = 2.0, connections: int | None = None, recycles: int | None = None
     ) -> LoadAnswers:
-        """Drive the proxy for ``duration_s`` (whole seconds, at least one) and return what wrk saw.
+        """Drive the proxy for ``duration_s`` (whole seconds, at least one) and return what it saw.
 
         ``connections``: how many are open at once, as in the cell unless told. ``recycles``: stop as soon as so many
         workers have restarted since gunicorn started.
 
         Raises:
-            SurroundingsError: wrk or the proxy failed; what gunicorn does is told by the numbers.
+            SurroundingsError: the load or the proxy failed; what gunicorn does is told by the numbers.
         """
         run, now = self._scene.run, self._scene.stage
         cell = replace(
@@ -49,7 +49,7 @@ class Load:
             recycles=recycles or now.cell.recycles,
             full_duration=recycles is None,
         )
-        (run.folder.logs / "wrk.result").unlink(missing_ok=True)  # one of an earlier load is no answer to this one
+        (run.folder.logs / f"{cell.load}.result").unlink(missing_ok=True)  # an earlier load's is no answer to this one
         run.enter("load")
         drive.run_load(
             drive.Drive(
@@ -69,7 +69,7 @@ class Load:
             raise SurroundingsError(
                 what=f"The load failed: {ended['failed']}.",
                 remedy="Read its log.",
-                log=self._scene.run.folder.logs / "wrk.error.log",
+                log=self._scene.run.folder.logs / f"{self._scene.run.cell.load}.error.log",
             )
         return LoadAnswers(
             requests=ended["requests"],

@@ -118,15 +118,15 @@ def _worker(verdict: Mapping[str, Json]) -> list[str]:
 
 def _system(stored: StoredRun) -> list[str]:
     rows = [(name, version) for name, version in summary.versions(stored) if name not in ("gunicorn", "Python")]
-    return [table(("program", "version"), rows)]
+    why = summary.load_line(stored.facts)
+    return [table(("program", "version"), rows), *([escape(f"Load: {why}.")] if why else [])]
 
 
 def _steps(stored: StoredRun) -> list[str]:
     cell = stored.cell
     if (stored.path / "reproduce.sh").is_file():
-        first = (
-            "Run `sh reproduce.sh` (in the attachment): it needs a shell, Python, the proxy and wrk, not the harness."
-        )
+        needs = summary.script_needs(cell)
+        first = f"Run `sh reproduce.sh` (in the attachment): it needs {needs}, not the harness."
     else:
         first = "There is no `reproduce.sh`: the run ended before the servers were configured."
     by_hand = (

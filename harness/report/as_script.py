@@ -38,22 +38,24 @@ end
 """
 
 _CLIENT = """\
-# Asks through a Unix socket, which wrk can't: client.py SOCKET THREADS SECONDS [REQUESTS OF EACH THREAD]
+# What wrk does, for a Unix socket or without wrk: client.py SOCKET|HOST:PORT THREADS SECONDS [REQUESTS OF EACH THREAD]
 import socket
 import sys
 import threading
 import time
 
-path, threads, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+target, threads, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+host, _, port = target.rpartition(":")
+family, address = (socket.AF_UNIX, target) if "/" in target else (socket.AF_INET, (host, int(port)))
 limit = int(sys.argv[4]) if len(sys.argv) > 4 else None
 end = time.monotonic() + seconds
 outcomes = []
 
 
 def ask():
-    with socket.socket(socket.AF_UNIX) as s:
+    with socket.socket(family) as s:
         s.settimeout(5)
-        s.connect(path)
+        s.connect(address)
         s.sendall(b"GET / HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n")
         return s.recv(65536).split(b" ")[1:2] == [b"200"]
 
@@ -121,7 +123,7 @@ PROXY_PID=$!"""
 
 
 def _values(cell: Cell, python: str, from_source: bool) -> dict[str, str]:
-    wrk = "" if cell.proxy == "none" and cell.bind == "unix" else ", wrk"
+    wrk = "" if cell.load != "wrk" or (cell.proxy == "none" and cell.bind == "unix") else ", wrk"
     series = re.match(r"\d+\.\d+", python)
     if series is None:
         raise _nothing("the version of its Python was known")
@@ -131,6 +133,7 @@ def _values(cell: Cell, python: str, from_source: bool) -> dict[str, str]:
         "FULL": shlex.quote(line(python)),
         "PROXY": shlex.quote(cell.proxy),
         "BIND": shlex.quote(cell.bind),
+        "LOAD": shlex.quote(cell.load),
         "APP": shlex.quote(clean(cell.app or fixture_app(cell.worker))),
         "WORKERS": str(cell.workers),
         "LOAD_THREADS": str(max(1, min(cell.load_threads, cell.connections))),
@@ -158,9 +161,10 @@ def _files(cell: Cell, config: Path) -> dict[str, str]:
     proxy = PROXIES[cell.proxy]
     if proxy is not None:
         files[proxy.CONFIG] = relocate(proxy.render_portable(_read(config / proxy.CONFIG)))
-    if cell.proxy == "none" and cell.bind == "unix":
+    direct = cell.proxy == "none" and cell.bind == "unix"
+    if direct or cell.load != "wrk":
         files["client.py"] = _CLIENT
-    else:
+    if not direct:
         files["stop.lua"] = _STOP_LUA
     return files
 

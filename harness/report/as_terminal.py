@@ -158,6 +158,8 @@ def _surroundings(page: _Page, stored: StoredRun, verdict: Mapping[str, Json]) -
     page.lines.append("")
     rows = [("Shims", "; ".join(summary.shim_lines(stored.facts)) or "none")]
     rows.append(("Deviations", summary.deviation_line(stored.facts)))
+    if (why := summary.load_line(stored.facts)) is not None:
+        rows.append(("Load", why))
     if dig(stored.facts, "python", "path") is not None:
         rows.append(("Python", f"{text(stored.facts, 'python', 'version')} ({text(stored.facts, 'python', 'path')})"))
     rows.append(("Time", summary.timing_line(verdict)))

@@ -155,6 +155,8 @@ def environment(stored: StoredRun, verdict: Mapping[str, Json]) -> str:
     """What took part, in which version, and in which points the run differs from the original report."""
     freeze = texts(stored.facts, "gunicorn", "freeze")
     parts = [table(("program", "version"), summary.versions(stored))]
+    if (why := summary.load_line(stored.facts)) is not None:
+        parts.append(f'<p class="soft">Load: {esc(why)}.</p>')
     if freeze:
         parts.append(folded(f"{len(freeze)} packages beside gunicorn", f"<pre>{block(chr(10).join(freeze))}</pre>"))
     parts += ["<h3>Deviations from the original report's settings</h3>", bullets(texts(stored.facts, "deviations"))]
@@ -168,7 +170,8 @@ def repeating(stored: StoredRun) -> str:
     command = shlex.join(repeat_command(stored.cell))
     parts = ["<p>With the harness:</p>", f'<pre tabindex="0">{block(command)}</pre>']
     if (stored.path / "reproduce.sh").is_file():
-        parts += ["<p>Without it, with a shell, Python, the proxy and wrk, from the run's folder or attachment:</p>"]
+        needs = esc(summary.script_needs(stored.cell))
+        parts += [f"<p>Without it, with {needs}, from the run's folder or attachment:</p>"]
         parts += ["<pre>sh reproduce.sh</pre>"]
     argv = texts(stored.facts, "gunicorn", "command")
     if argv:

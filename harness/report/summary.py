@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from harness.model import Json, Outcome, State
+from harness.model import Cell, Json, Outcome, State
 from harness.report.fields import dig, items, line, mapping, number, pairs, seconds, text, texts
 from harness.stored import StoredRun
 
@@ -135,6 +135,19 @@ def error_lines(verdict: Mapping[str, Json]) -> list[tuple[str, str]]:
     rows = [("What", what), ("Why", reasons if reasons != what else "")]
     rows += [("To do", text(error, "remedy", default="")), ("More in", text(error, "log", default=""))]
     return [(label, said) for label, said in rows if said]
+
+
+def load_line(facts: Mapping[str, Json]) -> str | None:
+    """Why another load than the default one was used, where nobody asked for it."""
+    return text(facts, "load", "note", default="") or None
+
+
+def script_needs(cell: Cell) -> str:
+    """What ``reproduce.sh`` needs, in words."""
+    proxy = "" if cell.proxy == "none" else ", the proxy"
+    return (
+        f"a shell, Python{proxy} and wrk" if cell.load == "wrk" else f"a shell, Python{proxy}, and wrk if it is there"
+    )
 
 
 def deviation_line(facts: Mapping[str, Json]) -> str:

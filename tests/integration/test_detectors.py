@@ -75,3 +75,35 @@ def test_a_server_that_does_not_start_is_never_a_violation(
     assert (ran.code, ran.verdict.get("verdict")) == (code, verdict), ran.out + ran.err
     assert words in ran.verdict["error"]["what"]
     assert ran.verdict["timing_s"]["total"] < 15
+
+
+@pytest.mark.parametrize("way", [(), ("--proxy", "none", "--bind", "unix"), ("--proxy", "none", "--bind", "tcp")])
+def test_with_the_load_on_httpx_a_good_server_holds(tmp_path: Path, way: tuple[str, ...]) -> None:
+    ran = run_stub(tmp_path, "good", "--worker", "sync", "--load", "httpx", "--max-requests", "100", *way)
+    assert (ran.code, ran.verdict["verdict"], ran.verdict["cell"]["load"]) == (0, "holds", "httpx"), ran.out + ran.err
+    assert ran.verdict["counts"]["recycles"] >= 6
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "finding"),
+    [
+        ("removed-by-rm", "socket-deleted"),
+        ("hangs", "permanent-outage"),
+        ("answers-500-later", "failed-responses"),
+        ("never-recycles", "max-requests-ignored"),
+        ("killed", "worker-crashed"),
+    ],
+)
+def test_with_the_load_on_httpx_a_misbehaving_server_is_caught(tmp_path: Path, behaviour: str, finding: str) -> None:
+    ran = run_stub(tmp_path, behaviour, "--worker", "sync", "--load", "httpx")
+    assert ran.verdict["verdict"] == "violated", ran.out + ran.err
+    assert finding in ran.findings, ran.out
+
+
+def test_a_server_that_hangs_has_its_requests_counted_as_hung(tmp_path: Path) -> None:
+    ran = run_stub(tmp_path, "hangs", "--worker", "sync", "--load", "httpx", "--rate", "300")
+    counts = ran.verdict["counts"]
+    assert counts["by_client"]["httpx"]["timeout"] == 20, "each connection waits for an answer at the end"
+    assert counts["latency_ms"]["max"] > 2_000
+    assert counts["open_loop"]["unstarted"] > 0
+    assert counts["requests"] == sum(counts["statuses"].values()) + sum(counts["client_errors"].values())

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,10 +50,35 @@ def test_a_taken_port(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("absent", "options"),
-    [("h2o", ()), ("wrk", ()), ("nginx", ("--proxy", "nginx")), ("haproxy", ("--proxy", "haproxy"))],
+    [
+        ("h2o", ()),
+        ("wrk", ("--load", "wrk")),
+        ("nginx", ("--proxy", "nginx")),
+        ("haproxy", ("--proxy", "haproxy")),
+    ],
 )
 @needs_tools
 def test_a_missing_tool(tmp_path: Path, absent: str, options: tuple[str, ...]) -> None:
+    done, verdict = run_without(absent, tmp_path, *options)
+    assert (done.returncode, verdict["verdict"]) == (4, "error"), done.stdout + done.stderr
+    assert verdict["error"]["what"].startswith(f"{absent} is missing")
+    assert "apt-get install" in verdict["error"]["remedy"]
+
+
+@needs_tools
+def test_without_wrk_httpx_makes_the_load_and_the_report_says_so(tmp_path: Path) -> None:
+    done, verdict = run_without("wrk", tmp_path)
+    assert (done.returncode, verdict["verdict"], verdict["cell"]["load"]) == (0, "holds", "httpx"), done.stderr
+    assert verdict["counts"]["latency_ms"]["p50"] > 0
+    facts = json.loads((tmp_path / "runs" / "latest" / "facts.json").read_text())
+    assert facts["load"]["note"].startswith("wrk is missing, so httpx makes the load")
+    assert facts["load"]["version"].startswith(version("httpx"))
+    assert "Load        wrk is missing, so httpx makes the load" in done.stdout
+    assert "wrk is missing" in (tmp_path / "runs" / "latest" / "report.md").read_text()
+
+
+def run_without(absent: str, tmp_path: Path, *options: str) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+    """`harness reproduce` on a machine that has all tools but one, and its verdict."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for present in tools.DEFAULT_TOOLS:
@@ -72,10 +99,7 @@ def test_a_missing_tool(tmp_path: Path, absent: str, options: tuple[str, ...]) -
         timeout=60,
         check=False,
     )
-    verdict = json.loads((out / "latest" / "verdict.json").read_text())
-    assert (done.returncode, verdict["verdict"]) == (4, "error"), done.stdout + done.stderr
-    assert verdict["error"]["what"].startswith(f"{absent} is missing")
-    assert "apt-get install" in verdict["error"]["remedy"]
+    return done, json.loads((out / "latest" / "verdict.json").read_text())
 
 
 @needs_tools

@@ -1,0 +1,272 @@
+"""The load on httpx as its own process, against servers that misbehave in one way each."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from harness.clock import now_ns
+from harness.load import httpx_load
+from harness.load.result import RESULT_VARIABLE, LoadReport, parse_result
+from harness.model import Cell
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
+CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"
+TORN = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nok"
+LATE_S = 2.4
+Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def read_request(reader: asyncio.StreamReader) -> bool:
+    try:
+        await reader.readuntil(b"\r\n\r\n")
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return False
+    return True
+
+
+def answering(answer: bytes, *, delay_s: float = 0.0, keep: bool = True) -> Behaviour:
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await read_request(reader):
+            if delay_s:
+                await asyncio.sleep(delay_s)
+            writer.write(answer)
+            if not keep:
+                break
+
+    return behave
+
+
+async def hang(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    """Takes every request and never says a word."""
+    while await read_request(reader):
+        pass
+
+
+async def hang_up(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    await read_request(reader)
+
+
+@contextmanager
+def serving(behaviour: Behaviour, path: Path | None = None) -> Iterator[str]:
+    """A server in a thread of its own; yields its URL as the load takes it."""
+
+    async def behave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await behaviour(reader, writer)
+        finally:
+            writer.close()
+
+    loop = asyncio.new_event_loop()
+    if path is None:
+        server = loop.run_until_complete(asyncio.start_server(behave, "127.0.0.1", 0, backlog=512))
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    else:
+        server = loop.run_until_complete(asyncio.start_unix_server(behave, path, backlog=512))
+        url = f"unix:{path}"
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    try:
+        yield url
+    finally:
+        asyncio.run_coroutine_threadsafe(_close(server), loop).result(timeout=10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _close(server: asyncio.Server) -> None:
+    server.close()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.sleep(0)  # what they closed is closed in the next round
+
+
+def start(url: str, result: Path, cell: Cell) -> subprocess.Popen[str]:
+    program = httpx_load.find_program()
+    return subprocess.Popen(
+        httpx_load.render_command(str(program.path), cell, url=url, script=""),
+        env={"PATH": os.environ["PATH"], **program.env, RESULT_VARIABLE: str(result)},
+        cwd=result.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], result: Path) -> LoadReport:
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, out, err) == (0, "", "")
+    report = parse_result(result.read_text())
+    assert report is not None
+    return report
+
+
+def drive(
+    url: str, folder: Path, *, connections: int = 8, duration_s: float = 0.6, rate_per_s: int | None = None
+) -> LoadReport:
+    cell = Cell(spec="1", connections=connections, duration_s=duration_s, rate_per_s=rate_per_s)
+    result = folder / "httpx.result"
+    return finish(start(url, result, cell), result)
+
+
+def errors(report: LoadReport) -> dict[str, int]:
+    return {name: count for name, count in report.errors.items() if count}
+
+
+def test_every_answer_is_counted_in_its_time(tmp_path: Path) -> None:
+    before_ns = now_ns()
+    with serving(answering(OK)) as url:
+        report = drive(url, tmp_path)
+    assert set(report.statuses) == {"200"}
+    assert (report.requests > 50, errors(report), report.late) == (True, {}, 0)
+    assert all(before_ns - 10**7 <= row.at_ns <= now_ns() for row in report.answers)
+    assert 0 < report.latency_ms["p50"] <= report.latency_ms["p99"] <= report.latency_ms["max"]
+
+
+def test_a_connection_is_kept_as_long_as_the_server_keeps_it(tmp_path: Path) -> None:
+    opened = []
+    answer = answering(OK)
+
+    async def counted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(1)
+        await answer(reader, writer)
+
+    with serving(counted) as url:
+        assert drive(url, tmp_path, connections=3).requests > len(opened)
+    assert len(opened) == 3
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "status", "error"),
+    [
+        (answering(ERROR), "500", None),
+        (answering(CLOSING, keep=False), "200", None),
+        (hang_up, None, "closed"),
+        (answering(TORN, keep=False), None, "closed"),
+    ],
+    ids=["an error", "closed as announced", "closed without an answer", "closed within the answer"],
+)
+def test_how_a_request_ends(tmp_path: Path, behaviour: Behaviour, status: str | None, error: str | None) -> None:
+    with serving(behaviour) as url:
+        report = drive(url, tmp_path)
+    assert set(report.statuses) == ({status} if status else set())
+    assert set(errors(report)) == ({error} if error else set())
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    report = drive(f"http://127.0.0.1:{port}/", tmp_path)
+    assert (report.requests, set(errors(report))) == (0, {"refused"})
+    assert sum(report.errors.values()) < 1_500, "it asks a closed door too often"
+
+
+def test_a_unix_socket_and_a_missing_one(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with serving(answering(OK), path) as url:
+        report = drive(url, tmp_path)
+        assert (report.requests > 50, errors(report)) == (True, {})
+    path.unlink(missing_ok=True)
+    assert set(errors(drive(f"unix:{path}", tmp_path))) == {"missing"}
+
+
+def test_a_server_that_hangs_is_seen_as_hung_and_not_as_fast(tmp_path: Path) -> None:
+    with serving(hang) as url:
+        report = drive(url, tmp_path, connections=5, duration_s=0.3)
+    assert (report.requests, errors(report), report.late) == (0, {"timeout": 5}, 0)
+    assert report.latency_ms["p50"] >= 2_000
+
+
+def test_an_answer_that_comes_late_is_a_time_out_and_an_answer(tmp_path: Path) -> None:
+    with serving(answering(OK, delay_s=LATE_S)) as url:
+        report = drive(url, tmp_path, connections=3, duration_s=3.5)
+    assert (report.late, report.statuses) == (3, {"200": 3})
+    assert errors(report) == {"timeout": 6}, "those that were under way at the end too"
+
+
+def test_a_constant_rate_is_kept(tmp_path: Path) -> None:
+    with serving(answering(OK)) as url:
+        report = drive(url, tmp_path, duration_s=1.0, rate_per_s=100)
+    assert report.pace["due"] == 100 == report.requests + report.pace["unstarted"]
+    assert report.requests > 80
+
+
+def test_a_constant_rate_measures_the_wait_that_a_stalling_server_causes(tmp_path: Path) -> None:
+    """One connection, 0.1 s an answer, 40 requests a second wanted: of 40 some 10 can start; the rest is no secret."""
+    with serving(answering(OK, delay_s=0.1)) as url:
+        report = drive(url, tmp_path, connections=1, duration_s=1.0, rate_per_s=40)
+    assert report.pace["due"] == 40
+    assert 25 <= report.pace["unstarted"] == 40 - report.requests
+    assert report.pace["delayed"] >= report.requests - 2
+    assert report.latency_ms["p50"] > 300, "counted from when they did start, each took 100 ms"
+
+
+def test_with_a_constant_rate_a_hanging_server_leaves_requests_unstarted(tmp_path: Path) -> None:
+    with serving(hang) as url:
+        report = drive(url, tmp_path, connections=4, duration_s=0.5, rate_per_s=100)
+    assert (report.requests, errors(report)) == (0, {"timeout": 4})
+    assert report.pace["unstarted"] == report.pace["due"] - 4 == 46
+
+
+@pytest.mark.parametrize("after_s", [0.0, 0.05, 1.0])
+def test_sigint_ends_it_early_and_whole_whenever_it_comes(tmp_path: Path, after_s: float) -> None:
+    result = tmp_path / "httpx.result"
+    with serving(answering(OK)) as url:
+        process = start(url, result, Cell(spec="1", connections=4, duration_s=15.0))
+        _await_mask(process.pid)
+        time.sleep(after_s)
+        process.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        report = finish(process, result)
+    assert time.monotonic() - began < 8
+    assert errors(report) == {}
+    assert report.requests > 0 or after_s < 1.0
+
+
+def _await_mask(pid: int) -> None:
+    """Until its interpreter runs our first lines, which make SIGINT wait; before, no Python program can hear it."""
+    bit, deadline = 1 << (signal.SIGINT - 1), time.monotonic() + 10
+    while time.monotonic() < deadline:
+        status = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+        if int(status["SigBlk"], 16) & bit:
+            return
+        time.sleep(0.001)
+    raise AssertionError("it never made SIGINT wait")
+
+
+def test_no_process_is_left_where_one_fails(tmp_path: Path) -> None:
+    """Too few file descriptors for its connections: the load has failed, and no server is blamed."""
+    result = tmp_path / "httpx.result"
+    limit = (
+        "import os, resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16)); "
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    program = httpx_load.find_program()
+    with serving(answering(OK)) as url:
+        argv = httpx_load.render_command(str(program.path), Cell(spec="1", connections=60), url=url, script="")
+        done = subprocess.run(
+            [sys.executable, "-c", limit, *argv],
+            env={**program.env, RESULT_VARIABLE: str(result)},
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=False,
+        )
+    assert (done.returncode, result.exists()) == (4, False)
+    assert "The load can open no further connection: Too many open files" in done.stderr
