@@ -154,7 +154,7 @@ def _wish(options: argparse.Namespace, spec: str, worker: str, proxy: str) -> Wi
     Where wrk comes straight to gunicorn it comes over TCP: it can't talk to a Unix socket.
     """
     own = {"spec": spec, "worker": worker, "proxy": proxy, "workers": options.worker_count, "port": None}
-    own["bind"] = "tcp" if proxy == "none" and options.load == "wrk" else options.bind
+    own["bind"] = "tcp" if proxy == "none" and options.load in (None, "wrk") else options.bind
     threads = options.threads if worker == THREADED else None
     return make_wish(argparse.Namespace(**{**vars(options), **own, "threads": threads}))
 
