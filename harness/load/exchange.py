@@ -13,6 +13,7 @@ import socket
 import httpcore
 
 from harness.errors import SurroundingsError
+from harness.load.account import HEADER
 from harness.load.stream import Stream
 
 IDLE_S = 0.5
@@ -43,8 +44,10 @@ class Client:
         self._address = (request.url.host, request.url.port or 80)
         self._connection: httpcore.AsyncHTTP11Connection | None = None
 
-    async def ask(self) -> str:
+    async def ask(self, name: bytes | None = None) -> str:
         """One request, its answer read to the end; the status as text, or one of ``model.CLIENT_ERRORS``.
+
+        ``name``: the id that it carries, if any.
 
         Waits as long as it takes: who waits too long is the caller's to say.
 
@@ -53,6 +56,8 @@ class Client:
         """
         try:
             connection = await self._usable()
+            if name is not None:
+                self._request.headers = [*self._headers, (HEADER, name)]
             response = await connection.handle_async_request(self._request)
             async for _ in response.aiter_stream():
                 pass

@@ -6,7 +6,7 @@ One fact a line, the summary last, so that a torn file is known as one:
     errors <bucket> <error> <count>        likewise, by ``model.CLIENT_ERRORS``; wrk has totals only
     late <count>                           of the time-outs, those that were answered after all; wrk's all were
     latency <us> <count>                   see ``latency``; wrk has none
-    pace <name> <count>                    of an open loop; see ``httpx_client``
+    pace <name> <count>                    of an open loop; see ``crowd``
     summary requests= connect= read= write= timeout=
 """
 

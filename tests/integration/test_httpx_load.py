@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +18,7 @@ import pytest
 
 from harness.clock import now_ns
 from harness.load import httpx_load
+from harness.load.account import LEDGER_VARIABLE
 from harness.load.result import RESULT_VARIABLE, LoadReport, parse_result
 from harness.model import Cell
 
@@ -29,12 +30,16 @@ LATE_S = 2.4
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
-async def read_request(reader: asyncio.StreamReader) -> bool:
+async def read_head(reader: asyncio.StreamReader) -> bytes:
+    """A request; empty once the connection is closed."""
     try:
-        await reader.readuntil(b"\r\n\r\n")
+        return await reader.readuntil(b"\r\n\r\n")
     except (asyncio.IncompleteReadError, ConnectionError):
-        return False
-    return True
+        return b""
+
+
+async def read_request(reader: asyncio.StreamReader) -> bool:
+    return bool(await read_head(reader))
 
 
 def answering(answer: bytes, *, delay_s: float = 0.0, keep: bool = True) -> Behaviour:
@@ -100,7 +105,7 @@ def start(url: str, result: Path, cell: Cell) -> subprocess.Popen[str]:
     program = httpx_load.find_program()
     return subprocess.Popen(
         httpx_load.render_command(str(program.path), cell, url=url, script=""),
-        env={"PATH": os.environ["PATH"], **program.env, RESULT_VARIABLE: str(result)},
+        env={**program.env, RESULT_VARIABLE: str(result), LEDGER_VARIABLE: str(result.parent / "account")},
         cwd=result.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -114,6 +119,20 @@ def finish(process: subprocess.Popen[str], result: Path) -> LoadReport:
     report = parse_result(result.read_text())
     assert report is not None
     return report
+
+
+def read_account(folder: Path) -> tuple[dict[int, str], dict[int, int]]:
+    """(how each request ended by its number, the last number of each process)."""
+    ended: dict[int, str] = {}
+    last = {}
+    for line in (folder / "account.log").read_text().splitlines():
+        _, process, number = line.split()
+        last[int(process)] = int(number)
+        for row in (folder / f"account-{process}.log").read_text().splitlines():
+            if row.startswith("w"):
+                name, outcome = row[1:].split()
+                ended[int(name)] = outcome
+    return ended, last
 
 
 def drive(
@@ -149,6 +168,36 @@ def test_a_connection_is_kept_as_long_as_the_server_keeps_it(tmp_path: Path) -> 
     with serving(counted) as url:
         assert drive(url, tmp_path, connections=3).requests > len(opened)
     assert len(opened) == 3
+
+
+def test_every_request_has_an_id_of_its_own_and_is_accounted_for(tmp_path: Path) -> None:
+    arrived: list[int] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await read_head(reader):
+            arrived.append(int(head.partition(b"X-Request-Id: w")[2].partition(b"\r")[0]))
+            writer.write(ERROR if arrived[-1] % 10 == 3 else OK)
+
+    with serving(listen) as url:
+        report = drive(url, tmp_path)
+    ended, last = read_account(tmp_path)
+    assert sorted(arrived) == sorted(ended)
+    assert Counter(ended.values()) == report.statuses
+    assert {number: outcome for number, outcome in ended.items() if outcome == "500"}.keys() == {
+        number for number in arrived if number % 10 == 3
+    }
+    for process, number in last.items():
+        assert {one for one in ended if one % len(last) == process} == set(range(process, number + 1, len(last)))
+
+
+@pytest.mark.parametrize(("behaviour", "outcome"), [(hang, "timeout"), (hang_up, "closed"), (None, "refused")])
+def test_what_was_never_answered_is_accounted_for(tmp_path: Path, behaviour: Behaviour | None, outcome: str) -> None:
+    with serving(behaviour or hang) as url:
+        report = None if behaviour is None else drive(url, tmp_path, duration_s=0.2)
+    report = report or drive(url, tmp_path, duration_s=0.2)  # nobody listens there any more
+    ended, _ = read_account(tmp_path)
+    assert set(ended.values()) == {outcome}
+    assert len(ended) == report.errors[outcome]
 
 
 @pytest.mark.parametrize(

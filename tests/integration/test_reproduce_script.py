@@ -49,9 +49,9 @@ def free_port() -> int:
         return port
 
 
-def write_script(folder: Path, release: str, version: str, proxy: str = "h2o") -> None:
+def write_script(folder: Path, release: str, version: str, proxy: str = "h2o", load: str = "wrk") -> None:
     """``reproduce.sh`` from configuration files as the engine writes them."""
-    cell = Cell(spec=release, gunicorn=release, python=version, proxy=proxy, duration_s=4)
+    cell = Cell(spec=release, gunicorn=release, python=version, proxy=proxy, load=load, duration_s=4)
     module = PROXIES[proxy]
     assert module is not None
     config = folder / "record" / "config"
@@ -172,6 +172,33 @@ def test_a_signal_ends_everything_it_started(
         said.append(script.stdout.read())
         assert script.wait(timeout=20) == status, "".join(said)
     assert_nothing_is_left(folder, int(environment["PORT"]), "".join(said))
+
+
+@pytest.mark.slow
+def test_a_run_loaded_by_httpx_is_repeated_without_wrk(
+    prepared: tuple[Path, dict[str, str], str], tmp_path: Path
+) -> None:
+    folder, environment, version = prepared
+    write_script(folder, "19.6.0", version, load="httpx")
+    bare = tmp_path / "bin"
+    bare.mkdir()
+    programs = {one.name: one for place in os.environ["PATH"].split(os.pathsep)[::-1] for one in Path(place).glob("*")}
+    for name in programs.keys() - {"wrk"}:
+        (bare / name).symlink_to(programs[name])
+    ended = subprocess.run(
+        ["sh", "reproduce.sh"],  # noqa: S607 - whatever sh is here
+        cwd=folder,
+        env=environment | {"PATH": str(bare)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+    assert ended.stdout.splitlines()[-1].startswith("REPRODUCED: the socket file is gone"), ended.stdout
+    assert (ended.returncode, (folder / "reproduction" / "client.py").exists()) == (0, True)
+    assert re.search(r"^\d+ requests, \d+ answered, \d+ failed$", ended.stdout, re.MULTILINE)
+    assert_nothing_is_left(folder, int(environment["PORT"]), ended.stdout)
 
 
 def test_a_missing_tool_is_named(prepared: tuple[Path, dict[str, str], str], tmp_path: Path) -> None:

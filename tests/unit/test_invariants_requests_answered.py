@@ -205,3 +205,31 @@ def test_failures_of_the_restart_that_deletes_the_socket_belong_to_the_outage() 
     record = healthy().add(2.5, "log", pid=101, level="INFO", state="restarting", text="Autorestarting worker")
     record.answers(2.6, s502=3).removal(2.999, 101).gone(3.0).outage(3.2)
     assert record.ask(NAME).findings == ()
+
+
+def test_errors_with_a_time_are_placed_and_counted_once() -> None:
+    record = healthy().answers(1.02, closed=3).answers(3.5, refused=1)
+    record.reload_ended(statuses={"200": 980}, errors={"closed": 5, "refused": 1}, late=0)
+    (finding,) = record.ask(NAME).findings
+    assert finding.at_s == pytest.approx(1.02, abs=1e-3)
+    assert finding.evidence["failed"] == 6, "three with a time, two without one, and one more"
+    assert "closed x 5, refused x 1 in 2 bursts, 1 of them while a worker restarted" in finding.detail
+
+
+def test_errors_with_a_time_belong_to_the_outage_that_explains_them() -> None:
+    record = healthy().gone(3.0).outage(3.2).answers(3.4, closed=7)
+    record.reload_ended(statuses={"200": 500, "502": 490}, errors={"closed": 7}, late=0)
+    assert record.ask(NAME).findings == ()
+    assert record.answers(2.0, closed=1).reload_ended(statuses={"200": 500}, errors={"closed": 8}).ask(NAME).findings
+
+
+def test_time_outs_with_a_time_say_nothing_where_the_machine_stood_still() -> None:
+    record = healthy().answers(3.0, timeout=4).reload_ended(statuses={"200": 980}, errors={"timeout": 4}, late=4)
+    assert record.ask(NAME).state is State.VIOLATED
+    assert record.add(2.5, "stall", gap_ns=600_000_000).ask(NAME).state is State.UNKNOWN
+
+
+def test_a_request_that_hung_is_a_request_and_one_that_was_late_is_not_two() -> None:
+    record = healthy().answers(3.0, timeout=6).reload_ended(statuses={"200": 980}, errors={"timeout": 6}, late=2)
+    (finding,) = record.ask(NAME).findings
+    assert (finding.evidence["failed"], finding.evidence["requests"]) == (6, 980 + 4 + 84)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 from hypothesis import given, settings
@@ -270,3 +271,21 @@ def test_a_run_over_tcp_needs_neither_socket_watcher_nor_tracer() -> None:
 
 def test_a_run_over_tcp_with_failures_is_violated_as_any_other() -> None:
     assert healthy(replace(CELL, bind="tcp")).answers(3.0, s502=1).found() == [FindingId.FAILED_RESPONSES]
+
+
+def test_time_outs_that_were_never_answered_are_requests() -> None:
+    counts = healthy().reload_ended(statuses={"200": 980}, errors={"timeout": 6}, late=2).judge().counts
+    without = healthy().judge().counts
+    assert counts["requests"] == cast(int, without["requests"]) + 4
+    wrks = healthy().reload_ended(statuses={"200": 980}, errors={"timeout": 6}).judge().counts
+    assert wrks["requests"] == without["requests"], "wrk's time-outs are all late answers"
+
+
+def test_what_only_some_loads_measure_is_counted_only_there() -> None:
+    measured: dict[str, Any] = {
+        "latency_ms": {"p50": 1.0, "max": 9.5},
+        "pace": {"due": 990, "unstarted": 10, "delayed": 3},
+    }
+    counts = healthy().reload_ended(statuses={"200": 980}, late=0, **measured).judge().counts
+    assert (counts["latency_ms"], counts["open_loop"]) == (measured["latency_ms"], measured["pace"])
+    assert not {"latency_ms", "open_loop"} & set(healthy().judge().counts)
