@@ -58,12 +58,17 @@ def least_served(observations: Observations, life: WorkerLife) -> int:
     """The fewest lines of the access log that a worker leaves which served max_requests.
 
     A request whose client has gone is counted by gunicorn and may not be logged: while the load runs that can be what
-    the worker has in hand; once the load has closed its connections, all of them.
+    the worker has in hand; once the load has closed its connections, all of them. Probes that waited too long have
+    gone, too; one may lie in the queue for long before a worker takes it, so all that came before its end may be its.
     """
     cell = observations.cell
     settle_ns = observations.phases.get("settle")
     load_over = settle_ns is not None and life.ended_ns is not None and life.ended_ns > settle_ns - SAME_MOMENT_NS
-    return cell.max_requests - (cell.connections if load_over else most_in_hand(cell)) - PROBES_IN_FLIGHT
+    gone = sum(
+        probe.outcome == "timeout" and (life.ended_ns is None or probe.at_ns < life.ended_ns)
+        for probe in observations.probes
+    )
+    return cell.max_requests - (cell.connections if load_over else most_in_hand(cell)) - PROBES_IN_FLIGHT - gone
 
 
 def _find_ignored(observations: Observations) -> Finding | None:

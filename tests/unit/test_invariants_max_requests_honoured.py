@@ -55,6 +55,13 @@ def test_lines_that_the_access_log_lost_when_the_load_ended_are_no_early_restart
     assert _ends(healthy(), 100 - CELL.connections - 3, 4.95, announced=True).ask(NAME).findings
 
 
+@pytest.mark.parametrize(("served", "early"), [(LEAST - 2, False), (LEAST - 3, True)])
+def test_probes_that_waited_too_long_may_be_counted_and_never_logged(served: int, *, early: bool) -> None:
+    record = _ends(healthy(), served, announced=True)
+    record.probe(2.3, "direct", "timeout", 2.0).probe(2.9, "proxy", "timeout", 2.0).probe(3.5, "proxy", "timeout", 2.0)
+    assert bool(record.ask(NAME).findings) is early
+
+
 @pytest.mark.parametrize("watcher", ["tallies", "workers", "logs"])
 def test_a_worker_that_was_badly_watched_is_not_accused(watcher: str) -> None:
     record = _ends(healthy(), 10).remove("watcher", name=watcher, state="stopped")
