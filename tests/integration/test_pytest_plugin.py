@@ -175,6 +175,16 @@ def test_a_projects_own_app_and_settings_are_tested(project: Project) -> None:
     assert project.registered() == []
 
 
+def test_the_load_may_be_httpx(project: Project) -> None:
+    project.write("tests/conftest.py", CONFTEST.replace("workers=2", 'load="httpx", workers=2'))
+    project.write("tests/test_shop.py", SHOP_TESTS)
+    done = project.pytest("--gunicorn", "19.6.0", "--gunicorn-worker", "sync", "-W", "error")
+    assert (done.returncode, "3 passed" in done.stdout) == (pytest.ExitCode.OK, True), done.stdout + done.stderr
+    assert all((run / "logs" / "httpx.result").is_file() for run in project.runs())
+    assert len(project.runs()) == 2
+    assert project.processes() == []
+
+
 def test_workers_of_xdist_do_not_meet(project: Project) -> None:
     project.write("tests/test_two.py", TWO_TESTS)
     done = project.pytest("-n", "2", "--dist", "each", "--gunicorn", "19.6.0", "--gunicorn-worker", "sync")
