@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import harness
+from harness.load.account import LEDGER_VARIABLE
 from harness.model import Cell
 from harness.tools import Tool
 
@@ -47,3 +48,8 @@ def render_command(program: str, cell: Cell, *, url: str, script: str) -> list[s
     }
     given = [f"{name}={value}" for name, value in options.items() if value is not None]
     return [program, "-c", _LAUNCH, *given, url]
+
+
+def ledger_environment(cell: Cell, prefix: str) -> dict[str, str]:
+    """It knows itself how many processes it has."""
+    return {LEDGER_VARIABLE: prefix}

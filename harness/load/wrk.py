@@ -6,12 +6,12 @@ only source, and a missing or torn one means that the load has failed.
 
 from __future__ import annotations
 
+from harness.load.account import LEDGER_VARIABLE
 from harness.model import Cell
 from harness.tools import Tool, require_tool, tool_version
 
 TOOL = "wrk"
 SCRIPT = "wrk.lua"
-LEDGER_VARIABLE = "RECYCLE_HARNESS_LEDGER"
 THREADS_VARIABLE = "RECYCLE_HARNESS_LOAD_THREADS"
 
 
