@@ -23,8 +23,8 @@ PROXIES = [
 SMALL = ("--workers", "2", "--max-requests", "400", "--recycles", "6", "--connections", "20", "--duration", "3")
 
 
-def run_stub(tmp_path: Path, behaviour: str) -> Ran:
-    return run_harness(tmp_path, "reproduce", make_wheel(tmp_path, behaviour), *SMALL, "--worker", "sync")
+def run_stub(tmp_path: Path, behaviour: str, *options: str) -> Ran:
+    return run_harness(tmp_path, "reproduce", make_wheel(tmp_path, behaviour), *SMALL, "--worker", "sync", *options)
 
 
 def ledger(ran: Ran) -> dict[str, Any]:
@@ -72,6 +72,28 @@ def test_the_totals_are_those_of_the_load(tmp_path: Path) -> None:
     statuses = ran.verdict["counts"]["by_client"]["wrk"]
     assert fates["answered"] == statuses["200"]
     assert fates["failed_before_gunicorn"] + fates.get("failed_after_gunicorn", 0) == statuses["502"]
+
+
+@pytest.mark.parametrize(("way", "failure"), [(("--proxy", "h2o"), "502"), (("--proxy", "none"), "closed")])
+def test_the_load_on_httpx_accounts_for_each_of_its_requests(
+    tmp_path: Path, way: tuple[str, ...], failure: str
+) -> None:
+    options = ("--profile", "quick", "--recycles", "20", "--duration", "20", "--load", "httpx", *way)
+    ran = run_harness(tmp_path, "reproduce", "19.5.0", *options)
+    said = ledger(ran)
+    assert_adds_up(said)
+    assert ran.verdict["counts"]["recycles"] >= 20
+    fates, outcomes = said["by_client"]["load"], ran.verdict["counts"]["by_client"]["httpx"]
+    assert fates["answered"] == outcomes["200"]
+    assert fates["failed_before_gunicorn"] + fates.get("failed_after_gunicorn", 0) == outcomes[failure] > 20
+    assert said["under_way_at_end"] == 0, "it waits for the last answers"
+
+
+def test_the_load_on_httpx_tells_which_requests_hung(tmp_path: Path) -> None:
+    ran = run_stub(tmp_path, "hangs", "--load", "httpx")
+    hung = ran.verdict["counts"]["by_client"]["httpx"]["timeout"]
+    assert ledger(ran)["by_client"]["load"]["never_answered"] == hung == 20, ran.out
+    assert_adds_up(ledger(ran))
 
 
 def test_a_server_that_hangs_is_hung_and_not_fast(tmp_path: Path) -> None:
