@@ -41,8 +41,9 @@ LINGER_S = 3.5
 """Connections that the proxy holds open to gunicorn may be answered although the path is gone. Without requests they
 are closed after keepalive (2 s), which gunicorn looks at once a second; so long the probes through the proxy pause."""
 
-LOAD_GRACE_S = 5.0
-"""A load ends by itself when its duration is over; wrk looks every 0.1 s, httpx waits 2 s for the last answers."""
+LOAD_GRACE_S = 10.0
+"""A load ends by itself when its duration is over; wrk looks every 0.1 s; httpx takes a second or more to
+start on a busy machine, and waits up to 2 s for the last answers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

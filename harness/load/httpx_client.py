@@ -28,8 +28,13 @@ from harness.load.pace import deal_out
 from harness.load.result import RESULT_VARIABLE, Tally, render_result
 
 
-def run_process(plan: Plan, told_to_stop: int, result: Connection) -> None:
-    """The whole life of one process: its clients, then its tally to the parent. ``told_to_stop``: readable means so."""
+def run_process(plan: Plan, stop: tuple[int, int], result: Connection) -> None:
+    """The whole life of one process: its clients, then its tally to the parent.
+
+    ``stop``: the ends of a pipe. It can be read once the parent says so, or is no more.
+    """
+    told_to_stop, tell = stop
+    os.close(tell)  # the parent's alone
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it
     tally, account = Tally(), open_account(plan)
     try:
@@ -95,7 +100,7 @@ def conduct(plans: Sequence[Plan]) -> Tally | None:
     pipes, children = [], []
     for plan in plans:
         receiving, sending = fork.Pipe(duplex=False)
-        child = fork.Process(target=run_process, args=(plan, told_to_stop, sending))
+        child = fork.Process(target=run_process, args=(plan, (told_to_stop, tell), sending))
         child.start()
         sending.close()
         pipes.append(receiving)

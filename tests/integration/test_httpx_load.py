@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.clock import now_ns
+from harness.clock import now_ns, wait_until
 from harness.load import httpx_load
 from harness.load.account import LEDGER_VARIABLE
 from harness.load.result import RESULT_VARIABLE, LoadReport, parse_result
@@ -297,6 +297,27 @@ def _await_mask(pid: int) -> None:
             return
         time.sleep(0.001)
     raise AssertionError("it never made SIGINT wait")
+
+
+def test_its_processes_end_with_it_even_where_it_is_killed(tmp_path: Path) -> None:
+    result = tmp_path / "httpx.result"
+    with serving(answering(OK)) as url:
+        process = start(url, result, Cell(spec="1", connections=4, duration_s=60.0))
+        tasks = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+        children = wait_until(lambda: tasks.read_text().split(), timeout_s=10, alive=lambda: process.poll() is None)
+        process.kill()
+        process.communicate(timeout=10)
+        assert children
+        gone = wait_until(lambda: not any(map(_runs, children)), timeout_s=10, alive=lambda: True)
+    assert gone
+    assert not result.exists()
+
+
+def _runs(pid: str) -> bool:
+    try:
+        return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
 
 
 def test_no_process_is_left_where_one_fails(tmp_path: Path) -> None:
