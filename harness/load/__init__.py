@@ -45,5 +45,5 @@ def choose_load(cell: Cell) -> tuple[Cell, str | None]:
         return cell, None
     return replace(cell, load="httpx"), (
         "wrk is missing, so httpx makes the load, at a fraction of its rate (docs/loads.md); "
-        "`harness doctor --install` fetches wrk on Debian and Ubuntu"
+        "`harness doctor --install wrk` fetches it on Debian and Ubuntu"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import makevars, tools
+from harness import doctor, makevars, tools
 from harness.engine import Wish, settle_load
 from harness.errors import SurroundingsError
 from harness.load import LOADS, choose_load, httpx_load
@@ -93,3 +93,11 @@ def test_the_program_finds_the_harness_from_any_folder() -> None:
     program = httpx_load.find_program()
     assert (Path(program.env["PYTHONPATH"]) / "harness" / "load" / "httpx_client.py").is_file()
     assert httpx_load.state_version(program).count(".") >= 4
+
+
+def test_the_doctor_misses_wrk_but_needs_it_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "find_tool", lambda _name: None)
+    row = next(row for row in doctor.examine() if row.name == "wrk")
+    assert (row.ok, row.needed) == (False, False)
+    assert row.found.startswith("not found; httpx stands in for it")
+    assert "apt-get install wrk" in row.remedy

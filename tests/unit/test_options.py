@@ -75,6 +75,15 @@ def test_every_option_reaches_the_cell() -> None:
     )
 
 
+def test_the_load_on_httpx_has_a_rate_and_asks_a_unix_socket() -> None:
+    wish = _wish("--load", "httpx", "--rate", "500", "--proxy", "none")
+    cell = wish.cell
+    assert (cell.load, cell.rate_per_s, cell.proxy, cell.bind) == ("httpx", 500, "none", "unix")
+    assert wish.load_named
+    assert not _wish().load_named
+    assert _wish("--load", "wrk").load_named
+
+
 def test_what_is_no_part_of_the_cell_reaches_the_wish(tmp_path: Path) -> None:
     settings = tmp_path / "settings.py"
     settings.touch()
@@ -91,6 +100,7 @@ def test_the_sync_worker_has_one_thread() -> None:
     ("arguments", "message"),
     [
         (("--worker", "sync", "--threads", "2"), r"--worker sync has one thread, not 2\.\nTo do: .*--worker gthread"),
+        (("--rate", "100"), r"wrk has no constant rate.*\nTo do: .*--load httpx"),
         (("--proxy", "none"), r"wrk can't talk to a Unix socket.*\nTo do: .*--bind tcp"),
         (("--max-requests", "0", "--max-requests-jitter", "5"), r"--max-requests-jitter 5 means nothing.*\nTo do: "),
         (("--settings", "/no/such/file"), r"--settings /no/such/file: there is no such file\.\nTo do: "),
@@ -210,12 +220,15 @@ wishes = st.builds(
     ),
     out=st.sampled_from([Path("runs"), Path("-x y")]),
     python=st.none() | st.just("3.6"),
+    load_named=st.booleans(),
 )
 
 
 @given(wishes)
 def test_a_wish_and_its_arguments_say_the_same(wish: Wish) -> None:
     cell = wish.cell if wish.cell.worker == "gthread" else replace(wish.cell, threads=1)
+    if wish.load_named:
+        cell = replace(cell, load="httpx", rate_per_s=cell.connections)
     wish = replace(wish, cell=cell)
     parser = argparse.ArgumentParser()
     add_run_options(parser)
