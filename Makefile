@@ -64,8 +64,8 @@ setup: ## make .venv from the lock (every other target does it where needed)
 tools: setup ## have h2o and wrk: from PATH, else installed or fetched
 	@command -v h2o >/dev/null && command -v wrk >/dev/null || $(VENV_PYTHON) -m harness.tools --install h2o wrk
 
-proxies: setup ## have nginx and haproxy, too, for the tests with them
-	@$(VENV_PYTHON) -m harness.tools --install nginx haproxy
+proxies: setup ## have nginx, haproxy and caddy, too, for the tests with them
+	@$(VENV_PYTHON) -m harness.tools --install nginx haproxy caddy
 
 reproduce: setup ## one run of GUNICORN; prints the verdict and where the record lies
 	@$(HARNESS) reproduce

@@ -20,6 +20,7 @@ from harness.errors import SurroundingsError
 LISTS = Path("/var/lib/apt/lists")
 POLICY = Path("/usr/sbin/policy-rc.d")
 SBIN = ("/usr/sbin", "/sbin")
+INIT_SCRIPTS = Path("/etc/init.d")
 POLICY_MARK = "# Written by recycle-harness"
 OUTPUT_LINES = 8
 """How much of apt-get's output an error quotes: its reasons come last, two or three lines each."""
@@ -68,10 +69,15 @@ def disable_service(service: str, *, rights: Sequence[str]) -> None:
 
     Raises SurroundingsError where that fails; does nothing where there is nothing that starts services.
     """
-    switch = shutil.which("update-rc.d", path=os.pathsep.join((os.environ.get("PATH", os.defpath), *SBIN)))
-    if switch is not None:
-        disabled = _run([*rights, switch, service, "disable"])
-        _require(disabled, f"the service {service} of the package just installed could not be switched off")
+    search_path = os.pathsep.join((os.environ.get("PATH", os.defpath), *SBIN))
+    systemctl, update = (shutil.which(name, path=search_path) for name in ("systemctl", "update-rc.d"))
+    if systemctl is not None:  # it tells update-rc.d, too
+        done = _run([*rights, systemctl, "disable", service])
+    elif update is not None and (INIT_SCRIPTS / service).exists():
+        done = _run([*rights, update, service, "disable"])
+    else:
+        return
+    _require(done, f"the service {service} of the package just installed could not be switched off")
 
 
 def unpack(package: str, into: Path) -> str:

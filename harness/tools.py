@@ -83,6 +83,18 @@ RECIPES: Mapping[str, Recipe] = {
         version_pattern=r"HA-?Proxy version (\S+)",
         service="haproxy",
     ),
+    "caddy": Recipe(
+        debian="caddy",
+        packages={
+            "Debian, Ubuntu": "apt-get install caddy",
+            "Fedora": "dnf install caddy",
+            "Alpine": "apk add caddy (from the community repository)",
+            "macOS": "brew install caddy",
+        },
+        version_argument="version",
+        version_pattern=r"v?(\d+\.\d\S*)",
+        service="caddy",
+    ),
     "wrk": Recipe(
         debian="wrk",
         packages={

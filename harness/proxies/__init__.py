@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from harness.proxies import h2o, haproxy, nginx
+from harness.proxies import caddy, h2o, haproxy, nginx
 from harness.proxies.setting import Setting
 
 
@@ -58,5 +58,5 @@ class Proxy(Protocol):
         """
 
 
-PROXIES: Mapping[str, Proxy | None] = {"h2o": h2o, "nginx": nginx, "haproxy": haproxy, "none": None}
+PROXIES: Mapping[str, Proxy | None] = {"h2o": h2o, "nginx": nginx, "haproxy": haproxy, "caddy": caddy, "none": None}
 """By the name of ``--proxy``; None means that the load goes straight to gunicorn."""

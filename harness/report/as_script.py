@@ -118,7 +118,7 @@ def _start_proxy(name: str) -> str:
     command = shlex.join(proxy.render_command(proxy.TOOL, proxy.CONFIG))
     return f"""\
 say "Starting {name} on $URL ..."
-{command} >proxy.access.log 2>proxy.error.log &
+HOME=$DIR {command} >proxy.access.log 2>proxy.error.log &
 PROXY_PID=$!"""
 
 

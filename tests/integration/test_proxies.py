@@ -13,7 +13,7 @@ from tests.integration.stubs import Ran, find_marked, make_wheel, needs_tools, r
 pytestmark = needs_tools
 OTHERS = [
     pytest.param(name, marks=pytest.mark.skipif(tools.find_tool(name) is None, reason=f"{name} is not here"))
-    for name in ("nginx", "haproxy")
+    for name in ("nginx", "haproxy", "caddy")
 ]
 REPORTED = {"socket-deleted", "permanent-outage"}
 
@@ -36,8 +36,8 @@ def test_a_deleted_socket_is_seen_behind_any_proxy(tmp_path: Path, proxy: str) -
     assert ran.findings >= REPORTED, ran.out + ran.err
     assert ran.verdict["cell"]["proxy"] == proxy
     reasons = counts(ran)["proxy_errors"]
-    assert reasons["missing" if proxy == "nginx" else "connect"] > 10
-    assert counts(ran)["statuses"]["502" if proxy == "nginx" else "503"] > 10
+    assert reasons["connect" if proxy == "haproxy" else "missing"] > 10
+    assert counts(ran)["statuses"]["503" if proxy == "haproxy" else "502"] > 10
 
 
 @pytest.mark.parametrize("worker", ["gthread", "sync"])
@@ -51,6 +51,7 @@ def test_nginx_hides_what_haproxy_shows(tmp_path: Path) -> None:
     hidden = run(tmp_path / "nginx", "19.5.0", "nginx")
     assert not {"502", "504"} & set(counts(hidden)["by_client"]["wrk"]), hidden.out
     assert counts(hidden)["proxy_errors"]["retried"] > 0
+    assert "the proxy asked gunicorn again" in hidden.out
     shown = run(tmp_path / "haproxy", "19.5.0", "haproxy")
     assert shown.findings == {"failed-responses"}, shown.out + shown.err
     assert counts(shown)["by_client"]["wrk"]["closed"] > 0

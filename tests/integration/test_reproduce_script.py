@@ -122,6 +122,7 @@ def prepared(tmp_path: Path) -> tuple[Path, dict[str, str], str]:
         ("19.5.0", "h2o", 1, "NOT REPRODUCED: the socket file is there, "),
         ("19.6.0", "nginx", 0, "REPRODUCED: the socket file is gone"),
         ("19.6.0", "haproxy", 0, "REPRODUCED: the socket file is gone"),
+        ("19.6.0", "caddy", 0, "REPRODUCED: the socket file is gone"),
     ],
 )
 def test_it_tells_the_releases_apart(

@@ -120,6 +120,7 @@ def test_without_a_proxy_wrk_comes_over_tcp(capsys: pytest.CaptureFixture[str]) 
         ("h2o", "unix"),
         ("nginx", "unix"),
         ("haproxy", "unix"),
+        ("caddy", "unix"),
         ("none", "tcp"),
     ]
 

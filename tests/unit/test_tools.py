@@ -120,12 +120,22 @@ def test_a_service_that_comes_with_a_package_is_switched_off(bare: Path, monkeyp
     ]
 
 
+def place_switch(bare: Path, name: str) -> None:
+    (bare / "bin" / name).write_text(f'#!/bin/sh\necho "{name} $*"\nexit 1\n')
+    (bare / "bin" / name).chmod(0o755)
+
+
 def test_a_service_that_cannot_be_switched_off_is_said(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(apt, "SBIN", ())
+    monkeypatch.setattr(apt, "INIT_SCRIPTS", bare)
     apt.disable_service("nginx", rights=[])  # nothing here starts services
-    (bare / "bin" / "update-rc.d").write_text('#!/bin/sh\necho "no $1 to $2"\nexit 1\n')
-    (bare / "bin" / "update-rc.d").chmod(0o755)
-    with pytest.raises(SurroundingsError, match=r"service nginx .*\n.*no nginx to disable"):
+    place_switch(bare, "update-rc.d")
+    apt.disable_service("nginx", rights=[])  # nothing starts this one
+    (bare / "nginx").touch()
+    with pytest.raises(SurroundingsError, match=r"service nginx .*\n.*update-rc\.d nginx disable"):
+        apt.disable_service("nginx", rights=[])
+    place_switch(bare, "systemctl")
+    with pytest.raises(SurroundingsError, match=r"service nginx .*\n.*systemctl disable nginx"):
         apt.disable_service("nginx", rights=[])
 
 
@@ -134,6 +144,8 @@ def test_a_service_that_cannot_be_switched_off_is_said(bare: Path, monkeypatch: 
     [
         ("nginx", "nginx version: nginx/1.22.1\n", "1.22.1"),
         ("haproxy", "HAProxy version 2.6.12-1+deb12u4 2026/10/17 - https://haproxy.org/\n", "2.6.12-1+deb12u4"),
+        ("caddy", "2.6.2\\n", "2.6.2"),
+        ("caddy", "v2.8.4 h1:q3pe0wpBj1OcHFZ3n/1nl4V4bxBrYoSoab7rL9BMYNk=\\n", "2.8.4"),
         ("haproxy", "HA-Proxy version 2.0.13-2ubuntu0.5 2022/03/02\n", "2.0.13-2ubuntu0.5"),
     ],
 )
