@@ -22,6 +22,7 @@ def run(tmp_path: Path, spec: str | Path, proxy: str, *options: str) -> Ran:
     out = tmp_path / "runs"
     ran = run_harness(out, "reproduce", spec, "--proxy", proxy, "--profile", "quick", *options)
     assert find_marked(out) == [], "something was left running"
+    assert counts(ran)["ledger"]["unexplained"] == 0, ran.out + ran.err
     return ran
 
 
