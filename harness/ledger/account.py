@@ -26,13 +26,18 @@ _ANONYMOUS = re.compile(r"^anonymous (\d+) (\d+) (\d+)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thread:
-    """What one thread of the load gave out: ``first``, ``first + stride``, ... up to ``last``."""
+    """What one thread of the load gave out: ``first``, ``first + stride``, ... up to ``last``; below it: nothing."""
 
     first: int
     last: int
     stride: int
     anonymous: Counter[str]  # answers without an id, by status
     marks: list[tuple[int, int]]  # (the first id, since when in tenths of a second), ascending
+
+    @property
+    def end(self) -> int:
+        """One more than the highest id; 0 where none was given out."""
+        return max(0, self.last + 1)
 
     def issued_ns(self, number: int) -> int | None:
         """When an id was given out, to a tenth of a second; None where that was not written down."""

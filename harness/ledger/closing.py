@@ -80,7 +80,7 @@ def close_ledger(cell: Cell, logs: Path, clients: Clients) -> dict[str, Json]:
 
 def _reconcile(cell: Cell, logs: Path, clients: Clients) -> dict[str, Json]:
     threads = account.read_threads(logs)
-    sizes = {"w": max((thread.last for thread in threads), default=0) + 1}
+    sizes = {"w": max((thread.end for thread in threads), default=0)}
     sizes |= {letter: max(probes, default=0) + 1 for letter, probes in clients.probes.items()}
     books = Books(sizes)
     nobodys = Counter({"load": account.read_outcomes(logs, threads, books.by_letter[b"w"])})

@@ -71,7 +71,7 @@ def _presume(book: Book, thread: Thread, bounds: Bounds) -> tuple[list[int], int
 
 def _unsettled(book: Book, thread: Thread) -> Iterator[int]:
     """The thread's ids without an outcome, oldest first."""
-    outcomes = bytes(book.client[thread.first : thread.last + 1 : thread.stride])
+    outcomes = bytes(book.client[thread.first : thread.end : thread.stride])
     for found in _NOTHING.finditer(outcomes):
         yield thread.first + found.start() * thread.stride
 

@@ -206,6 +206,20 @@ def test_a_load_that_knows_is_believed(tmp_path: Path) -> None:
     }
 
 
+def test_a_late_answer_is_an_answer(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path)
+    name = accounts.issue(1)
+    accounts.end(name, "timeout")
+    accounts.serve(name)
+    assert found(accounts.close()) == {"requests": 1, "answered": 1}
+
+
+def test_a_load_that_sent_nothing_has_an_empty_ledger(tmp_path: Path) -> None:
+    said = Accounts(tmp_path, threads=3).close()
+    assert said["state"] == "closed"
+    assert found(said) == {}
+
+
 def test_a_load_that_died_leaves_no_ledger(tmp_path: Path) -> None:
     accounts = Accounts(tmp_path)
     accounts.close()
