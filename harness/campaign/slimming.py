@@ -1,7 +1,7 @@
 """Keeps the records of a matrix small: what a run that holds leaves behind and its events tell as well.
 
-That is the access logs, and the page, which `harness report RUN --format html` makes again. Whatever the judge reads
-(``events.jsonl``) stays, so that every record can be judged again.
+That is the access logs, the files of the ledger, and the page, which `harness report RUN --format html` makes again.
+Whatever the judge reads (``events.jsonl``) stays, so that every record can be judged again.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ NOTE = "dropped.txt"
 def slim(run: Path) -> None:
     """Remove the access logs and the page of a run's folder; a note says which, and how to keep them."""
     logs = run / "logs"
-    dropped = [*sorted(logs.glob("*.access.log")), *run.glob("report.html")]
+    dropped = [*sorted(logs.glob("*.access.log")), *sorted(logs.glob("ledger.*.log")), *run.glob("report.html")]
     if not dropped:
         return
     lines = [f"{path.name}: {path.stat().st_size} bytes" for path in dropped]
