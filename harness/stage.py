@@ -145,7 +145,7 @@ def plan_gunicorn(
         if cell.ledger:
             app = gunicorn.noting_app(cell.worker)
             _copy_app(app, run)
-            env[NOTES_VARIABLE] = str(run.logs / NOTES_FILE)
+            env[NOTES_VARIABLE] = str(_prepare_notes(run))
     if cell.trace:
         env |= _plant_tracer(run, places)
     command = Command(
@@ -157,6 +157,14 @@ def plan_gunicorn(
         stderr=run.logs / "gunicorn.error.log",
     )
     return GunicornPlan(command=command, address=address)
+
+
+def _prepare_notes(run: RunFolder) -> Path:
+    """An empty file that every worker may append to, whoever it is."""
+    notes = run.logs / NOTES_FILE
+    notes.touch()
+    notes.chmod(0o666)
+    return notes
 
 
 def _copy_app(app: str, run: RunFolder) -> None:

@@ -12,6 +12,7 @@ from harness.gunicorn import (
     REPORT_ACCESS_FORMAT,
     last_error,
     parse_access,
+    parse_ledger,
     parse_log_line,
     put_before_values,
     render_command,
@@ -196,3 +197,10 @@ def test_an_access_log_without_pids_counts_nothing() -> None:
 )
 def test_why_a_process_ended(tail: str, said: str) -> None:
     assert last_error(tail) == said
+
+
+def test_the_access_log_says_which_request_each_line_is_of() -> None:
+    line = b' - - [20/Nov/2026:19:02:04 +0000] "GET / HTTP/1.1" %d 11 "-" "a \\" 418 w9" %s <%d>\n'
+    chunk = line % (200, b"w12", 101) + line % (500, b"p3", 102) + line % (200, b"-", 101) + line % (200, b"x1", 101)
+    assert parse_ledger(chunk) == [(b"200", b"w", b"12"), (b"500", b"p", b"3")]
+    assert parse_access(chunk) == {(101, "200"): 3, (102, "500"): 1}

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import random
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from harness.ledger.closing import LAST_LINES_S, NOTES_FILE, Clients, await_last_lines, close_ledger
 from harness.ledger.fates import CUT, LOST, Entry, Fate, Witnesses, decide
+from harness.model import Cell, Event
 from tests.unit.accounts import END_NS, Accounts, found
 
 ALL = Witnesses(proxied=True, noted=True, logged=True)
@@ -220,13 +224,41 @@ def test_a_load_that_sent_nothing_has_an_empty_ledger(tmp_path: Path) -> None:
     assert found(said) == {}
 
 
+def test_an_empty_file_of_notes_means_that_nobody_keeps_any(tmp_path: Path) -> None:
+    (tmp_path / NOTES_FILE).touch()
+    accounts = Accounts(tmp_path, proxy="none", closed=10)
+    for _ in range(10):
+        accounts.issue(0)
+    assert found(accounts.close(notes=False)) == {"requests": 10, "failed_unknown": 10}
+
+
+def hear_probes(**outcomes: str) -> Clients:
+    clients = Clients()
+    for name, outcome in outcomes.items():
+        clients.hear(Event(at_ns=1, kind="probe", fields={"id": name, "outcome": outcome}))
+    return clients
+
+
+def test_the_last_lines_of_the_logs_are_waited_for(tmp_path: Path) -> None:
+    clients = hear_probes(p1="200", p2="502", d1="200", d2="timeout")
+    gunicorn, h2o = tmp_path / "gunicorn.access.log", tmp_path / "h2o.access.log"
+    gunicorn.write_text('"GET / HTTP/1.1" 200 11 "-" "-" d1 <11>\n')
+    began_s = time.monotonic()
+    late = threading.Timer(0.1, h2o.write_text, ['"GET / HTTP/1.1" 200 11 "-" "-" p1\n'])
+    late.start()
+    await_last_lines(Cell(spec="1.0"), tmp_path, clients)
+    late.join()
+    assert 0.1 <= time.monotonic() - began_s < LAST_LINES_S + 1.0
+    began_s = time.monotonic()
+    h2o.unlink()
+    await_last_lines(Cell(spec="1.0"), tmp_path, clients)
+    assert time.monotonic() - began_s >= LAST_LINES_S
+
+
 def test_a_load_that_died_leaves_no_ledger(tmp_path: Path) -> None:
     accounts = Accounts(tmp_path)
     accounts.close()
     (tmp_path / "ledger.load.log").unlink()
-    from harness.ledger.closing import Clients, close_ledger
-    from harness.model import Cell
-
     said = close_ledger(Cell(spec="1.0"), tmp_path, Clients())
     assert said["state"] == "failed"
     assert "no account" in str(said["detail"])

@@ -310,3 +310,17 @@ def test_a_bug_in_a_probe_is_a_dead_watcher_and_not_silence(tmp_path: Path, monk
         "state": "died",
         "detail": "ZeroDivisionError: a bug",
     }
+
+
+def test_a_probe_carries_the_id_that_it_is_given(place: tuple[socket.socket, str]) -> None:
+    listener, address = place
+    asked: list[bytes] = []
+
+    def answer(connection: socket.socket) -> None:
+        asked.append(connection.recv(65536))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with _serving(listener, answer), open_client(address) as client:
+        assert [client.ask("d7"), client.ask()] == ["200", "200"]
+    assert asked[0].count(b"\r\nX-Request-Id: d7\r\n") == 1
+    assert b"x-request-id" not in asked[1].lower()

@@ -70,3 +70,10 @@ def test_it_is_in_the_table_and_none_means_none() -> None:
     assert PROXIES["h2o"] is h2o
     assert PROXIES["none"] is None
     assert h2o.user_when_root() == "nobody"
+
+
+def test_the_access_log_says_which_request_each_line_is_of() -> None:
+    line = b'127.0.0.1 - - [20/Nov/2026:19:02:04 +0000] "GET / HTTP/1.1" %d 11 "-" "agent w9" %s\n'
+    chunk = line % (200, b"w12") + line % (502, b"p3") + line % (200, b"-")
+    assert h2o.parse_ledger(chunk) == [(b"200", b"w", b"12"), (b"502", b"p", b"3")]
+    assert h2o.parse_access(chunk) == {"200": 2, "502": 1}

@@ -106,3 +106,10 @@ def test_the_portable_configuration_names_nothing_of_the_run() -> None:
 
 def test_it_is_in_the_table() -> None:
     assert PROXIES["haproxy"] is haproxy
+
+
+def test_the_access_log_says_which_request_each_line_is_of() -> None:
+    line = b'%d %s 0 "GET / HTTP/1.1" 3 %s\n'
+    chunk = line % (200, b"--", b"w12") + line % (-1, b"SD", b"p3") + line % (200, b"--", b"-")
+    assert haproxy.parse_ledger(chunk) == [(b"200", b"w", b"12"), (b"-1", b"p", b"3")]
+    assert haproxy.parse_access(chunk) == {"200": 2, "closed": 1}

@@ -179,3 +179,11 @@ def test_the_portable_configuration_names_nothing_of_the_run() -> None:
 
 def test_it_is_in_the_table() -> None:
     assert PROXIES["nginx"] is nginx
+
+
+def test_the_access_log_says_which_request_each_line_is_of() -> None:
+    line = b'%d "%s" "GET / HTTP/1.1" 0.003 %s\n'
+    chunk = line % (200, b"502, 200", b"w12") + line % (502, b"502", b"d3") + line % (200, b"200", b"-")
+    assert nginx.parse_ledger(chunk) == [(b"200", b"w", b"12"), (b"502", b"d", b"3")]
+    assert nginx.parse_access(chunk) == {"200": 2, "502": 1}
+    assert nginx.parse_errors(chunk) == {"retried": 1}
