@@ -15,9 +15,9 @@ from pathlib import Path
 
 from harness.errors import SurroundingsError
 from harness.ledger.books import Book, read_pieces
+from harness.load.account import NS_PER_MARK
 
 PREFIX = "ledger.load"
-NS_PER_MARK = 100_000_000
 _ENDED = re.compile(rb"^w(\d+) (\w+)$", re.MULTILINE)
 _MARK = re.compile(rb"^@ (\d+) (\d+)$", re.MULTILINE)
 _ISSUED = re.compile(r"^issued (\d+) (-?\d+)$", re.MULTILINE)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.ledger.account import NS_PER_MARK, PREFIX
+from harness.ledger.account import PREFIX
 from harness.ledger.closing import NOTES_FILE, Clients, close_ledger
+from harness.load.account import NS_PER_MARK
 from harness.model import Cell, Event
 
 END_NS = 50_000_000_000
