@@ -31,6 +31,7 @@ class Thread:
     first: int
     last: int
     stride: int
+    by_echo: bool  # it knows a request's answer only by the id that the server sent back
     anonymous: Counter[str]  # answers without an id, by status
     marks: list[tuple[int, int]]  # (the first id, since when in tenths of a second), ascending
 
@@ -60,6 +61,7 @@ def read_threads(logs: Path) -> list[Thread]:
             first=first,
             last=last,
             stride=len(rows),
+            by_echo=any(thread == first for thread, _, _ in anonymous),
             anonymous=Counter({status: count for thread, status, count in anonymous if thread == first and count}),
             marks=[],
         )

@@ -20,6 +20,9 @@ from harness.model import is_failure
 HUNG_NS = 2_000_000_000
 """A request that was under way for so long when the load ended was not being answered; as the prober's time-out."""
 
+JUST_NS = 500_000_000
+"""What was sent so shortly before the end may still have been on its way back when the load ended."""
+
 _NOTHING = re.compile(rb"\0")
 
 
@@ -33,11 +36,16 @@ class Bounds:
     proxied: bool  # the server next to the client is the proxy
     gaps: bool  # and does not log each failure
 
+    def witness(self, book: Book) -> bytearray:
+        """What the server next to the client wrote."""
+        return book.proxy if self.proxied else book.gunicorn
+
 
 def settle(book: Book, threads: list[Thread], bounds: Bounds) -> int:
     """Write an outcome for each request that has none; returns how many answers can't be anybody's."""
     nobodys, lost, under_way = 0, [], []
     for thread in threads:
+        _retract(book, thread, bounds)
         rest, left = _presume(book, thread, bounds)
         nobodys += left
         rest.sort(key=lambda number: _likely_under_way(book, thread, bounds, number))
@@ -49,13 +57,35 @@ def settle(book: Book, threads: list[Thread], bounds: Bounds) -> int:
     return nobodys
 
 
+def _retract(book: Book, thread: Thread, bounds: Bounds) -> None:
+    """Count an answer as one without id where the server next to the client says otherwise.
+
+    wrk keeps the headers of an answer that broke off: the next one on that connection, a proxy's own 502, then seems to
+    carry the id of the request that was cut short.
+    """
+    names = book.codes.names()
+    written = range(thread.first, thread.end, thread.stride)
+    pairs = [bytes(table[thread.first : thread.end : thread.stride]) for table in (book.client, bounds.witness(book))]
+    wrong = {
+        (client, witness)
+        for client, witness in set(zip(*pairs, strict=True))
+        if client and client != witness and (witness or is_failure(names[client]))
+    }
+    if not wrong or not thread.by_echo:
+        return
+    for number, pair in zip(written, zip(*pairs, strict=True), strict=True):
+        if pair in wrong:
+            thread.anonymous[names[pair[0]]] += 1
+            book.client[number] = 0
+
+
 def _presume(book: Book, thread: Thread, bounds: Bounds) -> tuple[list[int], int]:
     """Give the answers without id to requests, the oldest first; returns who got none, and how many are left.
 
     An answer goes to a request for which the server next to the client logged the same status, and, where that one
     does not log everything, a failure also to one of which it logged nothing.
     """
-    witness = book.proxy if bounds.proxied else book.gunicorn
+    witness = bounds.witness(book)
     left = Counter({book.codes[status.encode()]: count for status, count in thread.anonymous.items()})
     failures = [book.codes[status.encode()] for status in thread.anonymous if is_failure(status)] if bounds.gaps else []
     rest = []
@@ -77,15 +107,15 @@ def _unsettled(book: Book, thread: Thread) -> Iterator[int]:
 
 
 def _likely_under_way(book: Book, thread: Thread, bounds: Bounds, number: int) -> tuple[bool, bool, int]:
-    """The greater, the likelier: a recent request that a server did finish was on its way to a client that left."""
-    young = not _is_old(thread, bounds, number)
-    finished = bool(book.proxy[number] if bounds.proxied else book.gunicorn[number])
-    return young, finished, number
+    """The greater, the likelier: what a server was at work on just before the end was for a client that then left."""
+    served = bool(bounds.witness(book)[number] or book.runs[number])
+    old = _is_older(thread, bounds, number, HUNG_NS)
+    return not old, served and not _is_older(thread, bounds, number, JUST_NS), number
 
 
-def _is_old(thread: Thread, bounds: Bounds, number: int) -> bool:
+def _is_older(thread: Thread, bounds: Bounds, number: int, age_ns: int) -> bool:
     issued_ns = thread.issued_ns(number)
-    return issued_ns is not None and bounds.ended_ns - issued_ns >= HUNG_NS
+    return issued_ns is not None and bounds.ended_ns - issued_ns >= age_ns
 
 
 def _write_lost(book: Book, lost: list[int], closed: int) -> None:
@@ -98,7 +128,7 @@ def _write_lost(book: Book, lost: list[int], closed: int) -> None:
 
 def _write_under_way(book: Book, under_way: list[tuple[int, Thread]], bounds: Bounds, *, spare: int) -> None:
     """What was sent just before the end was under way; older ones hung, unless a failed connection may be theirs."""
-    old = [number for number, thread in under_way if _is_old(thread, bounds, number)]
+    old = [number for number, thread in under_way if _is_older(thread, bounds, number, HUNG_NS)]
     for number, _ in under_way:
         book.client[number] = book.codes[CUT.encode()]
     for number in old[:spare]:

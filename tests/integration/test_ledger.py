@@ -136,3 +136,50 @@ def test_without_a_ledger_nothing_of_it_is_left(tmp_path: Path) -> None:
     assert "ledger" not in ran.verdict["counts"]
     assert list((tmp_path / "latest" / "logs").glob("ledger*")) == []
     assert "X-Request-Id" not in (tmp_path / "latest" / "logs" / "gunicorn.access.log").read_text()
+
+
+DYING = """
+import os
+import signal
+
+
+def post_worker_init(worker):
+    app, served = worker.wsgi, []
+
+    def die_at_fifty(environ, start_response):
+        body = app(environ, start_response)
+        served.append(body)
+        if len(served) == 50:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return body
+
+    worker.wsgi = die_at_fifty
+"""
+"""Settings under which each worker of a real release dies with answers that it has made and not yet sent."""
+
+
+def run_dying(tmp_path: Path, proxy: str) -> Ran:
+    settings = tmp_path / "dying.py"
+    settings.write_text(DYING)
+    options = ("--profile", "quick", "--duration", "2", "--proxy", proxy, "--settings", settings)
+    return run_harness(tmp_path / "runs", "reproduce", "27.0.1", *options)
+
+
+def test_answers_that_a_dying_worker_takes_along_are_unsafe_to_retry(tmp_path: Path) -> None:
+    ran = run_dying(tmp_path, "h2o")
+    said = ledger(ran)
+    assert said["failed_after_gunicorn"] > 5, ran.out
+    assert said["run_twice"] == 0, "h2o never asks again"
+    assert_adds_up(said)
+    example = said["examples"]["failed_after_gunicorn"][0]
+    assert (example["client"], example["runs"], len(example["workers"])) == ("502", 1, 1)
+
+
+@pytest.mark.skipif(tools.find_tool("nginx") is None, reason="nginx is not here")
+def test_nginx_has_gunicorn_run_them_twice(tmp_path: Path) -> None:
+    ran = run_dying(tmp_path, "nginx")
+    said = ledger(ran)
+    assert said["run_twice"] > 5, ran.out
+    assert_adds_up(said)
+    example = said["examples"]["run_twice"][0]
+    assert example["runs"] == len(example["workers"]) >= 2

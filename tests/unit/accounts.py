@@ -27,6 +27,7 @@ class Accounts:
     connections: int = 4
     proxy: str = "h2o"
     closed: int = 0
+    exact: bool = False  # the load says of each request how it ended, as the one on httpx does
     _issued: list[int] = field(default_factory=list)
     _client: dict[int, list[str]] = field(default_factory=dict)
     _anonymous: Counter[tuple[int, str]] = field(default_factory=Counter)
@@ -94,6 +95,7 @@ class Accounts:
         for thread, rows in self._client.items():
             self._write(f"{PREFIX}-{thread}.log", rows)
         totals = [f"issued {thread} {last}" for thread, last in enumerate(self._issued)]
+        totals += [] if self.exact else [f"anonymous {thread} 200 0" for thread in self._client]
         totals += [f"anonymous {thread} {status} {count}" for (thread, status), count in self._anonymous.items()]
         self._write(f"{PREFIX}.log", totals)
         self._write("h2o.access.log", self._proxy)

@@ -93,6 +93,60 @@ def test_a_proxys_own_answers_have_no_id_and_are_matched_by_its_log(tmp_path: Pa
     assert said["run_but_not_logged"] == 5
 
 
+def test_the_headers_of_an_answer_that_broke_off_do_not_name_the_next_one(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path, closed=1)
+    broken, next_one = accounts.issue(0), accounts.issue(0)
+    accounts.noted(broken)
+    accounts.proxied(broken, 200)
+    accounts.proxied(next_one, 502)
+    accounts.answer(broken, 502)  # it was the next one that was answered so
+    for thread in (0, 0, 1, 1):
+        accounts.serve(accounts.issue(thread))
+    accounts.mark(END_NS // 100_000_000)
+    for thread in (0, 0, 1, 1):
+        accounts.issue(thread)
+    said = accounts.close()
+    assert found(said) == {
+        "requests": 10,
+        "answered": 4,
+        "failed_before_gunicorn": 1,
+        "failed_after_gunicorn": 1,
+        "under_way_at_end": 4,
+    }
+    assert said["examples"]["failed_after_gunicorn"][0]["client"] == "closed"
+
+
+def test_what_gunicorn_was_at_work_on_at_the_end_was_not_lost(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path, threads=1, connections=2, proxy="none", closed=2)
+    lost = accounts.issue(0)
+    accounts.noted(lost, 12)
+    accounts.mark(END_NS // 100_000_000 - 1)
+    at_work = [accounts.issue(0), accounts.issue(0)]
+    for name in at_work:
+        accounts.noted(name)
+    accounts.issue(0)  # its connection was closed before anybody read it
+    said = accounts.close()
+    assert found(said) == {
+        "requests": 4,
+        "failed_before_gunicorn": 1,
+        "failed_after_gunicorn": 1,
+        "under_way_at_end": 2,
+    }
+    assert [example["id"] for example in said["examples"]["under_way_at_end"]] == at_work
+    assert said["examples"]["failed_after_gunicorn"][0]["id"] == lost
+
+
+def test_a_load_that_knows_can_contradict_the_proxy(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path, exact=True)
+    name = accounts.issue(0)
+    accounts.run(name)
+    accounts.proxied(name, 200)
+    accounts.end(name, "502")
+    said = accounts.close()
+    assert found(said) == {"requests": 1, "unexplained": 1}
+    assert said["examples"]["unexplained"][0]["why"] == "the client was answered 502, but the proxy logged 200"
+
+
 def test_more_answers_than_the_proxy_gave_are_unexplained(tmp_path: Path) -> None:
     accounts = Accounts(tmp_path)
     accounts.serve(accounts.issue(0))
@@ -199,7 +253,7 @@ def test_the_probers_requests_count_too(tmp_path: Path) -> None:
 
 
 def test_a_load_that_knows_is_believed(tmp_path: Path) -> None:
-    accounts = Accounts(tmp_path)
+    accounts = Accounts(tmp_path, exact=True)
     for outcome in ("closed", "timeout", "refused", "cut"):
         accounts.end(accounts.issue(0), outcome)
     assert found(accounts.close()) == {
@@ -211,7 +265,7 @@ def test_a_load_that_knows_is_believed(tmp_path: Path) -> None:
 
 
 def test_a_late_answer_is_an_answer(tmp_path: Path) -> None:
-    accounts = Accounts(tmp_path)
+    accounts = Accounts(tmp_path, exact=True)
     name = accounts.issue(1)
     accounts.end(name, "timeout")
     accounts.serve(name)
