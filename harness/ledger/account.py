@@ -40,6 +40,11 @@ class Thread:
         """One more than the highest id; 0 where none was given out."""
         return max(0, self.last + 1)
 
+    @property
+    def marked_ns(self) -> int:
+        """The last time at which it is known to have sent a request, to a tenth of a second."""
+        return self.marks[-1][1] * NS_PER_MARK if self.marks else 0
+
     def issued_ns(self, number: int) -> int | None:
         """When an id was given out, to a tenth of a second; None where that was not written down."""
         at = bisect_right(self.marks, number, key=lambda mark: mark[0])

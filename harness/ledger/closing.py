@@ -93,6 +93,7 @@ def _reconcile(cell: Cell, logs: Path, clients: Clients) -> dict[str, Json]:
         connections=cell.connections // max(len(threads), 1),
         closed=_closed(clients.load),
         ended_ns=clients.load_ended_ns,
+        last_sent_ns=max((thread.marked_ns for thread in threads), default=0),
         proxied=witnesses.proxied,
         gaps=witnesses.gaps or not witnesses.proxied,
     )

@@ -21,7 +21,7 @@ HUNG_NS = 2_000_000_000
 """A request that was under way for so long when the load ended was not being answered; as the prober's time-out."""
 
 JUST_NS = 500_000_000
-"""What was sent so shortly before the end may still have been on its way back when the load ended."""
+"""What was sent so shortly before the last request may still have been on its way back when the load ended."""
 
 _NOTHING = re.compile(rb"\0")
 
@@ -33,6 +33,7 @@ class Bounds:
     connections: int  # of one thread
     closed: int  # how many of all connections failed, as the load counted them
     ended_ns: int
+    last_sent_ns: int  # a busy load takes its time from the last request to its end
     proxied: bool  # the server next to the client is the proxy
     gaps: bool  # and does not log each failure
 
@@ -109,13 +110,17 @@ def _unsettled(book: Book, thread: Thread) -> Iterator[int]:
 def _likely_under_way(book: Book, thread: Thread, bounds: Bounds, number: int) -> tuple[bool, bool, int]:
     """The greater, the likelier: what a server was at work on just before the end was for a client that then left."""
     served = bool(bounds.witness(book)[number] or book.runs[number])
-    old = _is_older(thread, bounds, number, HUNG_NS)
-    return not old, served and not _is_older(thread, bounds, number, JUST_NS), number
+    just = _is_younger(thread, number, bounds.last_sent_ns - JUST_NS)
+    return not _is_old(thread, bounds, number), served and just, number
 
 
-def _is_older(thread: Thread, bounds: Bounds, number: int, age_ns: int) -> bool:
+def _is_old(thread: Thread, bounds: Bounds, number: int) -> bool:
+    return not _is_younger(thread, number, bounds.ended_ns - HUNG_NS)
+
+
+def _is_younger(thread: Thread, number: int, since_ns: int) -> bool:
     issued_ns = thread.issued_ns(number)
-    return issued_ns is not None and bounds.ended_ns - issued_ns >= age_ns
+    return issued_ns is None or issued_ns > since_ns
 
 
 def _write_lost(book: Book, lost: list[int], closed: int) -> None:
@@ -128,7 +133,7 @@ def _write_lost(book: Book, lost: list[int], closed: int) -> None:
 
 def _write_under_way(book: Book, under_way: list[tuple[int, Thread]], bounds: Bounds, *, spare: int) -> None:
     """What was sent just before the end was under way; older ones hung, unless a failed connection may be theirs."""
-    old = [number for number, thread in under_way if _is_older(thread, bounds, number, HUNG_NS)]
+    old = [number for number, thread in under_way if _is_old(thread, bounds, number)]
     for number, _ in under_way:
         book.client[number] = book.codes[CUT.encode()]
     for number in old[:spare]:
