@@ -28,7 +28,7 @@ _CONTRACT_ORDER = (
     "max_requests_jitter",
     "load",
 )
-_OPTIONAL = {"gunicorn", "python", "port", "app", "rate_per_s"}
+_OPTIONAL = {"gunicorn", "python", "port", "app", "rate_per_s", "scenario"}
 _NUMBERS = {"duration_s"}
 _SWITCHES = {"full_duration", "trace", "upstream_keepalive", "ledger"}
 _COUNTS = {
@@ -45,8 +45,10 @@ _COUNTS = {
 
 
 def cell_to_json(cell: Cell) -> dict[str, Json]:
-    """Every field of the cell, the contract's keys first; unknown versions are null."""
+    """Every field of the cell, the contract's keys first; unknown versions are null, ``scenario`` is there if set."""
     values: dict[str, Json] = asdict(cell)
+    if cell.scenario is None:
+        del values["scenario"]
     ordered = {key: values.pop(key) for key in _CONTRACT_ORDER}
     return ordered | values
 

@@ -13,6 +13,7 @@ from harness import commands, errors
 from harness.campaign.choices import add_matrix_options
 from harness.options import add_run_options
 from harness.places import harness_version
+from harness.scenarios import SCENARIOS
 from harness.tools import DEFAULT_TOOLS, RECIPES
 
 FORMATS = ("md", "html", "json", "junit", "svg", "png")
@@ -56,6 +57,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_run(names, "reproduce", "one run; prints the verdict and where the record lies")
     _add_run(names, "check", "the same run as a test, for scripts and `git bisect run`")
     add_matrix_options(_add(names, "matrix", "many cells, a table at the end; compares it with what is expected"))
+    _add_scenarios(_add(names, "scenario", "the other experiments: several runs and one verdict on them"))
     judge = _add(names, "judge", "judges a stored run again, from its events alone")
     _add_run_argument(judge)
     judge.add_argument("--json", action="store_true", help="print verdict.json instead of text")
@@ -103,6 +105,13 @@ def _add(names: argparse._SubParsersAction[argparse.ArgumentParser], name: str, 
 
 def _add_run(names: argparse._SubParsersAction[argparse.ArgumentParser], name: str, what: str) -> None:
     add_run_options(_add(names, name, what))
+
+
+def _add_scenarios(parser: argparse.ArgumentParser) -> None:
+    names = parser.add_subparsers(metavar="NAME", dest="scenario", required=True)
+    for name, scenario in SCENARIOS.items():
+        what = scenario.SUMMARY
+        scenario.add_options(names.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}."))
 
 
 def _add_run_argument(parser: argparse.ArgumentParser) -> None:

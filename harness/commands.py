@@ -9,10 +9,14 @@ import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness import errors
 from harness.model import Json, Outcome
 from harness.options import HOLDS, make_wish
+
+if TYPE_CHECKING:
+    from harness.engine import Result
 
 _REPRODUCE = {
     Outcome.HOLDS: errors.EXIT_OK,
@@ -35,6 +39,21 @@ def check(options: argparse.Namespace) -> int:
     return _run(options, check=True)
 
 
+def scenario(options: argparse.Namespace) -> int:
+    """`harness scenario NAME`: several runs and one verdict on them; exit codes as those of `reproduce`."""
+    from harness.backends.local import LocalBackend
+    from harness.live import live_line
+    from harness.scenarios import SCENARIOS
+    from harness.scenarios.conduct import Plan, run_plan
+
+    def conduct(plan: Plan) -> int:
+        with live_line() as say:
+            result = run_plan(plan, make_backend=LocalBackend, say=say)
+        return _show(result, options, check=False)
+
+    return SCENARIOS[options.scenario].run(options, conduct)
+
+
 def _run(options: argparse.Namespace, *, check: bool) -> int:
     from harness.backends.local import LocalBackend
     from harness.engine import run_cell
@@ -43,6 +62,11 @@ def _run(options: argparse.Namespace, *, check: bool) -> int:
     wish = make_wish(options)
     with live_line() as say:
         result = run_cell(wish, make_backend=LocalBackend, say=say)
+    return _show(result, options, check=check)
+
+
+def _show(result: Result, options: argparse.Namespace, *, check: bool) -> int:
+    """Print a finished run; gives the exit code."""
     print_run(result.path, as_json=options.json)
     if result.note and not options.json:
         print(result.note)

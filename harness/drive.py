@@ -57,6 +57,7 @@ class Drive:
     say: Callable[[str], None]
     tool: tools.Tool
     pause_probes: Callable[[str, float], None]  # (way, seconds)
+    enough: Callable[[Progress], bool] | None = None  # asked instead of the recycles, where a scenario looks at more
 
     def watch_pulse(self) -> None:
         """Record a death as it happens; raise where the harness or its proxy can't go on."""
@@ -143,6 +144,8 @@ def is_conclusive(drive: Drive, started_ns: int) -> bool:
     progress, cell = drive.progress, drive.stage.cell
     if progress.deleted_ns is not None:
         return progress.quiet_s(max(started_ns, progress.deleted_ns)) >= QUIET_S
+    if drive.enough is not None:
+        return drive.enough(progress)
     return cell.max_requests > 0 and progress.recycles >= max(cell.recycles, 1)
 
 

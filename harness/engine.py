@@ -48,6 +48,10 @@ class Wish:
     app_folder: Path | None = None  # where the user's own app is imported from; None is the working folder
     load_named: bool = False  # else another load may stand in for one that can't be had
     load_note: str | None = None  # why it is another load than the cell's default
+    label: str = ""  # goes before the cell in the folder's name
+    app_text: str | None = None  # stands in for the fixture app, as a file of the same name
+    enough: Callable[[Progress], bool] | None = None  # when to end the load early; None is `drive.is_conclusive`
+    memory: bool = False  # whether the memory of arbiter and workers is sampled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +131,7 @@ def open_run(wish: Wish, environment: Environment | None, say: Callable[[str], N
     if environment is not None:
         cell = replace(cell, gunicorn=environment.gunicorn_version, python=environment.python_version)
         label = environment.label
-    folder = create_run(wish.out, cell_id(cell, label))
+    folder = create_run(wish.out, wish.label + cell_id(cell, label))
     folder.write_json("cell.json", cell_to_json(cell))
     folder.write_json("facts.json", collect_surroundings(folder.run_id))
     return Run(wish=wish, cell=cell, folder=folder, sink=EventSink(folder.path / "events.jsonl"), say=say)
@@ -209,6 +213,7 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Crew)
         shims=environment.shims,
         settings=run.wish.settings,
         app_folder=run.wish.app_folder,
+        app_text=run.wish.app_text,
     )
     _watch(run, crew, places, environment)
     run.say(f"starting gunicorn {cell.gunicorn} on Python {cell.python}")
@@ -236,6 +241,7 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Crew)
         say=run.say,
         tool=load_tool,
         pause_probes=crew.pause_probes,
+        enough=run.wish.enough,
     )
 
 

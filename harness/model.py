@@ -77,6 +77,7 @@ class Cell:
     trace: bool = True
     ledger: bool = True  # each request carries an id that all who see it write down
     app: str | None = None  # ``module:app`` of the user's own; None is the fixture
+    scenario: str | None = None  # the record of a scenario holds several runs; None is a single run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +259,7 @@ class Verdict:
     strength: Mapping[str, Json] = field(default_factory=dict)
     timing_s: Mapping[str, float] = field(default_factory=dict)
     error: Mapping[str, Json] | None = None
+    scenario: Mapping[str, Json] | None = None  # what a scenario measured: {"name", "answer", "arms", "tables", ...}
 
 
 CLIENT_ERRORS = ("closed", "timeout", "refused", "missing", "other")

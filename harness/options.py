@@ -35,16 +35,25 @@ LONGEST_S = 3600.0
 LAST_PORT = 65535
 
 
-def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """SPEC and the options that `reproduce` and `check` share."""
-    parser.add_argument("spec", metavar="SPEC", help="a release (19.6.0), latest, a path, or git+file:///path@rev")
+def add_run_options(parser: argparse.ArgumentParser, defaults: Cell | None = None) -> None:
+    """SPEC and the options that `reproduce`, `check` and the scenarios share.
+
+    ``defaults``: a scenario's own, which take the place of the original report's and of the profiles; its ``spec`` is
+    used where none is given.
+    """
+    parser.set_defaults(defaults=defaults)
+    spec = "a release (19.6.0), latest, a path, or git+file:///path@rev"
+    if defaults is None:
+        parser.add_argument("spec", metavar="SPEC", help=spec)
+    else:
+        parser.add_argument("spec", metavar="SPEC", help=f"{spec} [%(default)s]", nargs="?", default=defaults.spec)
     cell = parser.add_argument_group("the cell")
-    _choice(cell, "--worker", WORKERS, "worker class")
-    _choice(cell, "--proxy", tuple(PROXIES), "the reverse proxy")
-    _number(cell, "--workers", at_least(1), "worker processes")
-    add_cell_options(cell)
+    _choice(cell, "--worker", WORKERS, "worker class", defaults)
+    _choice(cell, "--proxy", tuple(PROXIES), "the reverse proxy", defaults)
+    _number(cell, "--workers", at_least(1), "worker processes", defaults)
+    add_cell_options(cell, defaults)
     run = parser.add_argument_group("the run")
-    add_way_options(run)
+    add_way_options(run, defaults)
     run.add_argument("--port", type=port, metavar="N", help="the proxy's port; a free one if left out")
     run.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where records go [%(default)s]")
     run.add_argument("--json", action="store_true", help="print verdict.json instead of text")
@@ -53,18 +62,19 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_cell_options(cell: argparse._ArgumentGroup) -> None:
+def add_cell_options(cell: argparse._ArgumentGroup, defaults: Cell | None = None) -> None:
     """What else makes the cell; a matrix gives it to all its cells."""
-    cell.add_argument(
-        "--profile",
-        choices=tuple(PROFILES),
-        default="default",
-        help=f"named defaults of the options below: {', '.join(PROFILES)} [default]",
-    )
-    _number(cell, "--threads", at_least(1), "threads per worker (gthread)")
-    _number(cell, "--max-requests", at_least(0), "requests after which a worker restarts")
-    _number(cell, "--max-requests-jitter", at_least(0), "at most so many more, drawn for each worker")
-    _choice(cell, "--bind", BINDS, "what gunicorn listens on")
+    if defaults is None:
+        cell.add_argument(
+            "--profile",
+            choices=tuple(PROFILES),
+            default="default",
+            help=f"named defaults of the options below: {', '.join(PROFILES)} [default]",
+        )
+    _number(cell, "--threads", at_least(1), "threads per worker (gthread)", defaults)
+    _number(cell, "--max-requests", at_least(0), "requests after which a worker restarts", defaults)
+    _number(cell, "--max-requests-jitter", at_least(0), "at most so many more, drawn for each worker", defaults)
+    _choice(cell, "--bind", BINDS, "what gunicorn listens on", defaults)
     cell.add_argument(
         "--no-upstream-keepalive",
         dest="upstream_keepalive",
@@ -76,8 +86,8 @@ def add_cell_options(cell: argparse._ArgumentGroup) -> None:
         choices=tuple(LOADS),
         help=f"the load generator: {', '.join(LOADS)} [{DEFAULTS.load}; httpx where that can't be had]",
     )
-    _number(cell, "--load-threads", at_least(1), "the load generator's threads")
-    _number(cell, "--connections", at_least(1), "its open connections")
+    _number(cell, "--load-threads", at_least(1), "the load generator's threads", defaults)
+    _number(cell, "--connections", at_least(1), "its open connections", defaults)
     cell.add_argument(
         "--rate", type=at_least(1), metavar="N", help="requests a second at a constant rate, with --load httpx [none]"
     )
@@ -85,19 +95,19 @@ def add_cell_options(cell: argparse._ArgumentGroup) -> None:
     cell.add_argument("--settings", type=Path, metavar="FILE", help="your own gunicorn settings; the cell's values win")
 
 
-def add_way_options(run: argparse._ArgumentGroup) -> None:
+def add_way_options(run: argparse._ArgumentGroup, defaults: Cell | None = None) -> None:
     """How a run is made; a matrix makes all its runs so."""
     run.add_argument(
         "--duration",
         type=seconds,
-        default=DEFAULTS.duration_s,
+        default=(defaults or DEFAULTS).duration_s,
         metavar="S",
         help="upper bound of the load [%(default)g]",
     )
     run.add_argument("--full-duration", action="store_true", help="no early stop, however clear the evidence is")
-    _number(run, "--recycles", at_least(1), "how many worker restarts are enough")
+    _number(run, "--recycles", at_least(1), "how many worker restarts are enough", defaults)
     run.add_argument("--python", metavar="PYTHON", help="interpreter for gunicorn: 3.6, python3.6 or a path")
-    _choice(run, "--backend", BACKENDS, "where the processes live")
+    _choice(run, "--backend", BACKENDS, "where the processes live", defaults)
     run.add_argument(
         "--no-ledger", dest="ledger", action="store_false", help="give the requests no ids and don't account for each"
     )
@@ -106,7 +116,7 @@ def add_way_options(run: argparse._ArgumentGroup) -> None:
 
 def make_wish(options: argparse.Namespace) -> Wish:
     """The cell and the run that the options describe; UsageError where they contradict each other."""
-    profile = PROFILES[options.profile]
+    profile: Cell = getattr(options, "defaults", None) or PROFILES[options.profile]
 
     def number(field: str) -> int:
         """As it was given, else as the profile has it."""
@@ -253,15 +263,20 @@ def expectation(text: str) -> frozenset[str]:
     return names
 
 
-def _choice(group: argparse._ArgumentGroup, name: str, choices: tuple[str, ...], what: str) -> None:
+def _choice(
+    group: argparse._ArgumentGroup, name: str, choices: tuple[str, ...], what: str, defaults: Cell | None = None
+) -> None:
     field = name.removeprefix("--").replace("-", "_")
-    default = getattr(DEFAULTS, field)
+    default = getattr(defaults or DEFAULTS, field)
     group.add_argument(name, choices=choices, default=default, help=f"{what}: {', '.join(choices)} [{default}]")
 
 
-def _number(group: argparse._ArgumentGroup, name: str, parse: Callable[[str], int], what: str) -> None:
-    """Without a default of its own: what isn't given is the profile's."""
+def _number(
+    group: argparse._ArgumentGroup, name: str, parse: Callable[[str], int], what: str, defaults: Cell | None = None
+) -> None:
+    """Without a default of its own: what isn't given is the profile's, or the scenario's."""
     field = name.removeprefix("--").replace("-", "_")
-    shown = [str(getattr(DEFAULTS, field))]
-    shown += [f"{named}: {value}" for named, cell in PROFILES.items() if str(value := getattr(cell, field)) != shown[0]]
+    shown = [str(getattr(defaults or DEFAULTS, field))]
+    profiles = {} if defaults else PROFILES
+    shown += [f"{named}: {value}" for named, cell in profiles.items() if str(value := getattr(cell, field)) != shown[0]]
     group.add_argument(name, type=parse, default=None, metavar="N", help=f"{what} [{'; '.join(shown)}]")

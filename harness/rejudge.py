@@ -7,8 +7,7 @@ from pathlib import Path
 from harness.model import Json, Verdict
 from harness.report.as_json import verdict_to_json
 from harness.store import RunFolder, load_run
-from harness.story import tell
-from harness.verdict import judge_events
+from harness.trials import judge_record
 
 
 def judge_stored(folder: RunFolder) -> Verdict:
@@ -29,7 +28,8 @@ def store_reports(folder: RunFolder) -> None:
     from harness.report.excerpts import excerpts
 
     with load_run(folder.path) as stored:
-        if "gunicorn" in stored.facts:  # else nothing was ever started that could be repeated
+        # Else nothing was ever started that could be repeated, or each arm of the scenario has a script of its own.
+        if "gunicorn" in stored.facts and stored.cell.scenario is None:
             folder.write_text("reproduce.sh", render_script(stored.cell, stored.facts, folder.config), executable=True)
         logs = excerpts(stored)
         folder.write_text("report.md", render_markdown(stored, logs))
@@ -39,5 +39,5 @@ def store_reports(folder: RunFolder) -> None:
 def judge_path(path: Path) -> tuple[Verdict, dict[str, Json]]:
     """The verdict on a run's folder or attachment, and the content of its verdict.json. Writes nothing."""
     with load_run(path) as stored:
-        verdict, observations = judge_events(stored.cell, stored.events())
-        return verdict, verdict_to_json(verdict, run_id=stored.run_id, story=tell(observations))
+        verdict, story = judge_record(stored.cell, stored.events())
+        return verdict, verdict_to_json(verdict, run_id=stored.run_id, story=story)

@@ -125,10 +125,12 @@ def plan_gunicorn(
     shims: Sequence[str],
     settings: Path | None,
     app_folder: Path | None = None,
+    app_text: str | None = None,
 ) -> GunicornPlan:
     """Write gunicorn's files into the run's config folder and say how it is started.
 
     ``app_folder``: gunicorn's working folder, from which it imports the user's own app; None is ours.
+    ``app_text``: what stands in for the fixture app's file; None is the fixture.
     """
     address = f"unix:{places.socket}" if cell.bind == "unix" else f"127.0.0.1:{find_free_port()}"
     template = (fixtures_dir() / "config.py.in").read_text()
@@ -141,10 +143,10 @@ def plan_gunicorn(
     env = base_environment(places.home)
     app = gunicorn.fixture_app(cell.worker)
     if cell.app is None:
-        _copy_app(app, run)
+        _place_app(app, run, app_text)
         if cell.ledger:
             app = gunicorn.noting_app(cell.worker)
-            _copy_app(app, run)
+            _place_app(app, run, None)
             env[NOTES_VARIABLE] = str(_prepare_notes(run))
     if cell.trace:
         env |= _plant_tracer(run, places)
@@ -167,9 +169,9 @@ def _prepare_notes(run: RunFolder) -> Path:
     return notes
 
 
-def _copy_app(app: str, run: RunFolder) -> None:
+def _place_app(app: str, run: RunFolder, text: str | None) -> None:
     name = app.partition(":")[0] + ".py"
-    shutil.copyfile(fixtures_dir() / name, run.config / name)
+    run.write_text(f"config/{name}", (fixtures_dir() / name).read_text() if text is None else text)
 
 
 def _plant_tracer(run: RunFolder, places: Places) -> Mapping[str, str]:

@@ -13,17 +13,12 @@ from harness.model import Event, Json
 from harness.report import page_sections as parts
 from harness.report import summary
 from harness.report.assets import LIBRARY
-from harness.report.chart import draw_timeline, shown_range
-from harness.report.chart_data import Tables, tabulate
+from harness.report.drawing import Chart, draw
 from harness.report.excerpts import Excerpt, excerpts
 from harness.report.fields import items, text
 from harness.report.frame import render_frame
 from harness.report.markup import data_block, esc, section
 from harness.stored import StoredRun
-from harness.timeline import observe
-
-LEAST_NEAR_S = 0.3
-"""Around the first failure at least so much is shown: bursts last some ten milliseconds, worker boots a hundred."""
 
 _BUTTONS = (
     ("focus", "First failure", "f"),
@@ -35,6 +30,7 @@ _BUTTONS = (
 )
 _KEYS = "Timeline. Keys: f first failure, 0 whole run, plus and minus zoom, arrows move."
 _CONTENTS = (
+    ("measured", "What was measured"),
     ("timeline-part", "Timeline"),
     ("culprit", "Who did it"),
     ("counts", "Counts"),
@@ -71,6 +67,7 @@ def _body(stored: StoredRun, verdict: Mapping[str, Json], logs: Sequence[Excerpt
     removals = [event for event in events if event.kind == "removal"]
     sections = [
         parts.heading(stored, verdict),
+        parts.measured(verdict),
         _timeline(stored, verdict, events, problem),
         parts.culprits(verdict, removals),
         parts.counts(verdict),
@@ -85,7 +82,7 @@ def _body(stored: StoredRun, verdict: Mapping[str, Json], logs: Sequence[Excerpt
 
 def _timeline(stored: StoredRun, verdict: Mapping[str, Json], events: Sequence[Event], problem: str) -> str:
     try:
-        drawn = [] if problem else _drawn(tabulate(observe(stored.cell, events)), verdict)
+        drawn = [] if problem else _drawn(draw(stored.cell, events, items(verdict, "story")))
     except UsageError as broken:
         drawn, problem = [], broken.what
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as broken:  # a record from somebody else
@@ -94,25 +91,25 @@ def _timeline(stored: StoredRun, verdict: Mapping[str, Json], events: Sequence[E
     return section("timeline-part", "Timeline", [*told, parts.moments(verdict)])
 
 
-def _drawn(tables: Tables, verdict: Mapping[str, Json]) -> list[str]:
+def _drawn(chart: Chart | None) -> list[str]:
     """The place where the script draws, how to handle it, and the data that it draws from."""
-    from_s, to_s = shown_range(tables)
-    near_s = max(LEAST_NEAR_S, 10 * tables.bin_s)
-    zoom = {"from": from_s, "to": to_s, "focus": tables.focus_s, "near": near_s}
+    if chart is None:
+        return []
+    zoom = {"from": chart.from_s, "to": chart.to_s, "focus": chart.focus_s, "near": chart.near_s}
     about = "Drag over a stretch of time to zoom in; a double click shows the whole run. Hover for details."
     return [
-        f'<div class="tools">{"".join(_buttons(tables))}<span id="shown" class="soft" role="status"></span></div>',
+        f'<div class="tools">{"".join(_buttons(chart))}<span id="shown" class="soft" role="status"></span></div>',
         f'<div id="timeline" tabindex="0" role="group" aria-label="{_KEYS}"></div>',
         f'<p class="soft">{about}</p>',
         "<noscript><p>The timeline needs a script of this page to be drawn; all else needs none.</p></noscript>",
-        data_block("chart", draw_timeline(tables, items(verdict, "story"))),
+        data_block("chart", chart.spec),
         data_block("range", zoom),
     ]
 
 
-def _buttons(tables: Tables) -> list[str]:
+def _buttons(chart: Chart) -> list[str]:
     return [
         f'<button type="button" data-do="{name}" title="Key: {esc(key)}">{esc(title)}</button>'
         for name, title, key in _BUTTONS
-        if name != "focus" or tables.focus_s is not None
+        if name != "focus" or chart.focus_s is not None
     ]

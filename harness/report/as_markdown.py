@@ -16,6 +16,7 @@ from harness.report.configuration import config_files
 from harness.report.excerpts import Excerpt, excerpts
 from harness.report.fields import clean, dig, frames, items, line, mapping, number, text, texts
 from harness.report.ledger import ledger_alarm, ledger_lines, ledger_sentence
+from harness.report.repeat import repeat_stored
 from harness.stored import StoredRun
 
 DRAWN = ("timeline.svg", "timeline.png")
@@ -75,7 +76,7 @@ def _without_private_names(report: str) -> str:
 def _headline(verdict: Mapping[str, Json]) -> str:
     if dig(verdict, "verdict") in (Outcome.ERROR.value, Outcome.UNRUNNABLE.value):
         return text(verdict, "verdict")
-    return summary.socket_answer(verdict).sentence
+    return summary.answer_of(verdict).sentence
 
 
 def _description(verdict: Mapping[str, Json]) -> list[str]:
@@ -91,9 +92,17 @@ def _description(verdict: Mapping[str, Json]) -> list[str]:
         paragraphs.append(
             "\n".join(f"- **{escape(text(finding, 'id'))}** {escape(summary.describe(finding))}" for finding in broken)
         )
-    elif outcome == Outcome.HOLDS.value:
+    elif outcome == Outcome.HOLDS.value and not summary.is_scenario(verdict):
         paragraphs.append("Nothing broke while workers were recycled behind the proxy.")
-    return paragraphs
+    return [*paragraphs, *_measured(verdict)]
+
+
+def _measured(verdict: Mapping[str, Json]) -> list[str]:
+    """A scenario's tables and remarks."""
+    parts: list[str] = []
+    for title, head, rows in summary.tables_of(verdict):
+        parts += [f"### {escape(title)}", table(tuple(map(escape, head)), [tuple(row) for row in rows])]
+    return parts + [escape(note) for note in summary.notes_of(verdict)]
 
 
 def _picture(stored: StoredRun) -> list[str]:
@@ -124,6 +133,9 @@ def _system(stored: StoredRun) -> list[str]:
 
 def _steps(stored: StoredRun) -> list[str]:
     cell = stored.cell
+    if cell.scenario is not None:
+        again = fence(" ".join(map(_quoted, repeat_stored(stored))), "sh")
+        return [again, "Each of its runs, with a `reproduce.sh` that needs no harness, lies in the record's `arms/`."]
     if (stored.path / "reproduce.sh").is_file():
         needs = summary.script_needs(cell)
         first = f"Run `sh reproduce.sh` (in the attachment): it needs {needs}, not the harness."

@@ -31,6 +31,7 @@ def render_terminal(stored: StoredRun, *, colour: bool, width: int) -> str:
         _failure(page, verdict)
     else:
         _answer(page, verdict)
+    _measured(page, verdict)
     _other_findings(page, verdict)
     _story(page, verdict)
     _culprits(page, verdict)
@@ -75,7 +76,7 @@ def _failure(page: _Page, verdict: Mapping[str, Json]) -> None:
 
 
 def _answer(page: _Page, verdict: Mapping[str, Json]) -> None:
-    answer = summary.socket_answer(verdict)
+    answer = summary.answer_of(verdict)
     page.say(_headline(answer), style=_TONES[answer.tone])
     page.say(f"{summary.subject(verdict)}: {text(verdict, 'verdict')}", style=_BOLD)
     page.say(summary.setting(verdict), style=_DIM)
@@ -94,12 +95,26 @@ def _headline(answer: Answer) -> str:
     return answer.sentence[:1].upper() + answer.sentence[1:]
 
 
+def _measured(page: _Page, verdict: Mapping[str, Json]) -> None:
+    """A scenario's tables and remarks."""
+    for title, head, rows in summary.tables_of(verdict):
+        page.title(title)
+        widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+        for first, *rest in [head, *rows]:
+            numbers = [cell.rjust(width) for cell, width in zip(rest, widths[1:], strict=True)]
+            page.lines.append("  " + "  ".join([first.ljust(widths[0]), *numbers]))
+    for note in summary.notes_of(verdict):
+        page.say("")
+        page.say(note)
+
+
 def _other_findings(page: _Page, verdict: Mapping[str, Json]) -> None:
     rest = [finding for finding in summary.findings(verdict) if not summary.is_about_socket(finding)]
     if not rest:
         return
     socket_broke = len(rest) < len(summary.findings(verdict))
-    page.title("Also broken" if socket_broke else "What broke (this is not the deleted socket)")
+    alone = "What broke" if summary.is_scenario(verdict) else "What broke (this is not the deleted socket)"
+    page.title("Also broken" if socket_broke else alone)
     page.rows([(text(finding, "id"), summary.describe(finding)) for finding in rest])
 
 

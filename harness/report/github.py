@@ -45,7 +45,7 @@ def _property(raw: str) -> str:
 def render_job_summary(stored: StoredRun) -> str:
     """A few lines of Markdown: the verdict, the findings and the counts; the whole report is the record's business."""
     verdict = stored.judged()
-    answer = summary.socket_answer(verdict).sentence
+    answer = summary.answer_of(verdict).sentence
     parts = [
         f"### {escape(summary.subject(verdict))}: {escape(text(verdict, 'verdict'))}",
         f"{escape(answer[:1].upper() + answer[1:])}. {escape(summary.setting(verdict))}.",

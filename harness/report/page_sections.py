@@ -15,7 +15,7 @@ from harness.report.excerpts import Excerpt
 from harness.report.fields import frames, items, line, mapping, number, text, texts
 from harness.report.ledger import ledger_alarm, ledger_lines, ledger_sentence
 from harness.report.markup import block, bullets, esc, folded, numbered, section, table
-from harness.report.repeat import repeat_command
+from harness.report.repeat import repeat_stored
 from harness.stored import StoredRun
 
 SIGNS: Mapping[str, tuple[str, str]] = {
@@ -32,7 +32,7 @@ def heading(stored: StoredRun, verdict: Mapping[str, Json]) -> str:
     """The verdict, the findings and how strong a ``holds`` is: what the reader came for."""
     outcome = text(verdict, "verdict")
     sign, tone = SIGNS.get(outcome, ("?", "unsure"))
-    answer = summary.socket_answer(verdict).sentence
+    answer = summary.answer_of(verdict).sentence
     failed = outcome in (Outcome.ERROR.value, Outcome.UNRUNNABLE.value)
     headline = f"{summary.subject(verdict)}: {outcome if failed else answer}"
     parts = [
@@ -57,8 +57,17 @@ def _findings(verdict: Mapping[str, Json]) -> Iterator[str]:
     ]
     if rows:
         yield f'<ul class="findings">{"".join(rows)}</ul>'
-    elif text(verdict, "verdict") == Outcome.HOLDS.value:
+    elif text(verdict, "verdict") == Outcome.HOLDS.value and not summary.is_scenario(verdict):
         yield "<p>Nothing broke while workers were recycled.</p>"
+
+
+def measured(verdict: Mapping[str, Json]) -> str:
+    """A scenario's tables and remarks; nothing for a single run."""
+    parts: list[str] = []
+    for title, head, rows in summary.tables_of(verdict):
+        parts += [f"<h3>{esc(title)}</h3>", table(head, rows)]
+    parts += [f"<p>{esc(note)}</p>" for note in summary.notes_of(verdict)]
+    return section("measured", "What was measured", parts) if parts else ""
 
 
 def moments(verdict: Mapping[str, Json]) -> str:
@@ -167,7 +176,7 @@ def environment(stored: StoredRun, verdict: Mapping[str, Json]) -> str:
 
 def repeating(stored: StoredRun) -> str:
     """The commands that repeat this run, with the harness and without it."""
-    command = shlex.join(repeat_command(stored.cell))
+    command = shlex.join(repeat_stored(stored))
     parts = ["<p>With the harness:</p>", f'<pre tabindex="0">{block(command)}</pre>']
     if (stored.path / "reproduce.sh").is_file():
         needs = esc(summary.script_needs(stored.cell))

@@ -9,13 +9,12 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import SurroundingsError
+from harness.errors import SurroundingsError, UsageError
 from harness.report import summary
-from harness.report.chart import INK, Spec, draw_timeline
-from harness.report.chart_data import tabulate
+from harness.report.chart import INK, Spec
+from harness.report.drawing import draw
 from harness.report.fields import text
 from harness.stored import StoredRun
-from harness.timeline import observe
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -54,10 +53,14 @@ def _dark_on_white(stored: StoredRun) -> str:
 
 
 def picture_spec(stored: StoredRun) -> Spec:
-    """The timeline with the verdict as its heading, on white: a picture stands without the page around it."""
+    """The chart with the verdict as its heading, on white: a picture stands without the page around it."""
     verdict = stored.judged()
-    spec = draw_timeline(tabulate(observe(stored.cell, stored.events())))
-    answer = summary.socket_answer(verdict).sentence
+    chart = draw(stored.cell, list(stored.events()))
+    if chart is None:
+        raise UsageError(
+            what=f"There is nothing to draw of the scenario {stored.cell.scenario}.", remedy="Use another format."
+        )
+    answer = summary.answer_of(verdict).sentence
     heading: dict[str, Any] = {
         "text": f"{summary.subject(verdict)}: {text(verdict, 'verdict')}; {answer}",
         "subtitle": summary.setting(verdict),
@@ -66,7 +69,7 @@ def picture_spec(stored: StoredRun) -> Spec:
         "offset": 10,
         "frame": "bounds",
     }
-    return spec | {"background": "white", "padding": 10, "title": heading}
+    return chart.spec | {"background": "white", "padding": 10, "title": heading}
 
 
 def _converter() -> ModuleType:

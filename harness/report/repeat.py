@@ -6,6 +6,8 @@ from dataclasses import fields
 
 from harness.gunicorn import THREADED
 from harness.model import Cell
+from harness.report.fields import texts
+from harness.stored import StoredRun
 
 _PLAIN = {
     "worker": "--worker",
@@ -41,3 +43,8 @@ def repeat_command(cell: Cell) -> list[str]:
     argv += [] if cell.trace else ["--no-trace"]
     argv += [] if cell.ledger else ["--no-ledger"]
     return argv
+
+
+def repeat_stored(stored: StoredRun) -> list[str]:
+    """The same for a stored run or scenario; a scenario has kept its own command line."""
+    return texts(stored.facts, "repeat") if stored.cell.scenario is not None else repeat_command(stored.cell)

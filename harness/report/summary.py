@@ -44,6 +44,35 @@ def is_about_socket(finding: Json) -> bool:
     return dig(finding, "id") in SOCKET_FINDINGS
 
 
+def is_scenario(verdict: Mapping[str, Json]) -> bool:
+    """Whether this is the verdict on several runs, with an answer of its own."""
+    return bool(mapping(verdict, "scenario"))
+
+
+def answer_of(verdict: Mapping[str, Json]) -> Answer:
+    """The first sentence: what the scenario found out, else what became of the socket file."""
+    if not is_scenario(verdict):
+        return socket_answer(verdict)
+    tones = {Outcome.HOLDS.value: Tone.GOOD, Outcome.VIOLATED.value: Tone.BAD}
+    tone = tones.get(text(verdict, "verdict"), Tone.UNSURE)
+    return Answer(sentence=text(verdict, "scenario", "answer", default="no answer was recorded"), tone=tone)
+
+
+def tables_of(verdict: Mapping[str, Json]) -> list[tuple[str, list[str], list[list[str]]]]:
+    """(title, head, rows) of what a scenario measured; every row as wide as the head."""
+    found = []
+    for table in items(verdict, "scenario", "tables"):
+        head = texts(table, "head")
+        rows = [[line(str(cell)) for cell in items({"row": row}, "row")] for row in items(table, "rows")]
+        found.append((text(table, "title", default=""), head, [(row + [""] * len(head))[: len(head)] for row in rows]))
+    return [one for one in found if one[1]]
+
+
+def notes_of(verdict: Mapping[str, Json]) -> list[str]:
+    """What else a scenario has to say, a sentence or two each."""
+    return texts(verdict, "scenario", "notes")
+
+
 def socket_answer(verdict: Mapping[str, Json]) -> Answer:
     """What became of the socket file, kept apart from everything else that broke."""
     for finding in findings(verdict):

@@ -1,0 +1,49 @@
+"""What the page and the picture draw of a record: the timeline of a single run, or a scenario's own chart."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.model import Cell, Event
+from harness.report.chart import Spec, draw_timeline, shown_range
+from harness.report.chart_data import tabulate
+from harness.timeline import observe
+from harness.trials.record import Trial, read_trial
+
+LEAST_NEAR_S = 0.3
+"""Around the first failure at least so much is shown: bursts last some ten milliseconds, worker boots a hundred."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """A Vega-Lite specification of panels (``vconcat``) with the parameters ``shown_from`` and ``shown_to``.
+
+    Times are on the chart's own axis; ``focus_s`` is what a reader wants to see first, ``near_s`` how much around it.
+    """
+
+    spec: Spec
+    from_s: float
+    to_s: float
+    focus_s: float | None = None
+    near_s: float = LEAST_NEAR_S
+
+
+CHARTS: Mapping[str, Callable[[Trial], Chart | None]] = {}
+"""By the name of the scenario; one without a row here has no chart."""
+
+
+def draw(cell: Cell, events: Sequence[Event], story: Sequence[Any] = ()) -> Chart | None:
+    """The chart of a record, its data included; None where there is nothing to draw. UsageError: it is broken.
+
+    ``story``: the moments as stored, with ``at_s`` and ``what``; only a single run's timeline numbers them.
+    """
+    if cell.scenario is not None:
+        draw_trial = CHARTS.get(cell.scenario)
+        return None if draw_trial is None else draw_trial(read_trial(cell, events))
+    tables = tabulate(observe(cell, events))
+    from_s, to_s = shown_range(tables)
+    near_s = max(LEAST_NEAR_S, 10 * tables.bin_s)
+    spec = draw_timeline(tables, story)
+    return Chart(spec=spec, from_s=from_s, to_s=to_s, focus_s=tables.focus_s, near_s=near_s)
