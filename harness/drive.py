@@ -57,7 +57,7 @@ class Drive:
     say: Callable[[str], None]
     tool: tools.Tool
     pause_probes: Callable[[str, float], None]  # (way, seconds)
-    enough: Callable[[Progress], bool] | None = None  # asked instead of the recycles, where a scenario looks at more
+    enough: Callable[[Progress], bool] | None = None  # asked instead of the recycles, --full-duration or not
 
     def watch_pulse(self) -> None:
         """Record a death as it happens; raise where the harness or its proxy can't go on."""
@@ -127,7 +127,7 @@ def _follow_load(drive: Drive, process: Process, started_ns: int) -> bool:
     while process.poll() is None:
         drive.watch_pulse()
         elapsed_s = (now_ns() - started_ns) / 1e9
-        if not early and not cell.full_duration and is_conclusive(drive, started_ns):
+        if not early and is_conclusive(drive, started_ns):
             early = True
             deadline_s = elapsed_s + LOAD_GRACE_S
             process.interrupt()
@@ -140,13 +140,15 @@ def _follow_load(drive: Drive, process: Process, started_ns: int) -> bool:
 
 
 def is_conclusive(drive: Drive, started_ns: int) -> bool:
-    """Whether more load can't change the verdict: the socket file is gone and nobody is served, or enough recycles."""
+    """Whether more load can't change the verdict: the socket file is gone and nobody is served, or enough was seen."""
     progress, cell = drive.progress, drive.stage.cell
+    if drive.enough is not None and drive.enough(progress):
+        return True
+    if cell.full_duration:
+        return False
     if progress.deleted_ns is not None:
         return progress.quiet_s(max(started_ns, progress.deleted_ns)) >= QUIET_S
-    if drive.enough is not None:
-        return drive.enough(progress)
-    return cell.max_requests > 0 and progress.recycles >= max(cell.recycles, 1)
+    return drive.enough is None and cell.max_requests > 0 and progress.recycles >= max(cell.recycles, 1)
 
 
 def _report_load(drive: Drive, status: int | None, text: str, *, stopped_early: bool) -> None:

@@ -50,7 +50,7 @@ class Wish:
     load_note: str | None = None  # why it is another load than the cell's default
     label: str = ""  # goes before the cell in the folder's name
     app_text: str | None = None  # stands in for the fixture app, as a file of the same name
-    enough: Callable[[Progress], bool] | None = None  # when to end the load early; None is `drive.is_conclusive`
+    enough: Callable[[Progress], bool] | None = None  # when to end the load early; None: after so many recycles
     memory: bool = False  # whether the memory of arbiter and workers is sampled
 
 
@@ -220,7 +220,7 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Crew)
     proxy = start_proxy(cell, folder, places, backend, plan.address)
     process = backend.spawn(plan.command)
     run.sink.emit("arbiter", state="started", pid=process.pid)
-    crew.watch_arbiter(process.pid)
+    crew.watch_arbiter(process.pid, memory=run.wish.memory)
     stage = ready.Stage(
         cell=cell,
         run=folder,

@@ -1,13 +1,262 @@
-"""Does the memory grow, and do restarts keep it in bounds?"""
+"""The scenario ``leak``: does memory grow without restarts, and do restarts keep it in bounds?
+
+Asked of two runs of the same app: ``without`` max_requests, which measures the leak, and ``with``, which must stay
+within what the settings then promise.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
+from harness.model import Cell, Finding, FindingId, Json, Judgement, Observations, State
+from harness.timeline import find_blind, since_load_s
+from harness.trials.bound import Bound, Leak, mb, measure_leak, promise, recommend
+from harness.trials.fit import Line
 from harness.trials.fold import Answer, Seen
+from harness.trials.memory import Growth, Sample, find_growth, fit_cycles, noise_bytes, read_samples, tell_slope
 from harness.trials.record import Trial
+from harness.verdict import count_recycles
+
+WITHOUT, WITH = "without", "with"
+BOUNDED, MEASURED = "memory-bounded", "leak-measured"
+
+AS_SET = (0.75, 1.5)
+"""Our own app's measured leak must lie within these multiples of what it was told to leak, or the measure is wrong."""
+
+CONTROLLED = 0.5
+"""With restarts, growth must certainly be below this part of the growth without them."""
+
+_WORDS = {State.VIOLATED: "grows", State.HOLDS: "bounded", State.UNKNOWN: "unknown"}
 
 
 def judge(trial: Trial, seen: Mapping[str, Seen]) -> Answer:
-    """PLACEHOLDER until memory is watched."""
-    return Answer(sentence="memory is not judged yet", judgements={}, arms={})
+    """The answer of the scenario; pure."""
+    samples = {name: read_samples(trial.arms[name], seen[name].observations) for name in trial.arms}
+    growth = _measure(trial, seen, samples)
+    cell = trial.cell
+    leak = measure_leak(growth, samples[WITHOUT], cell.workers) if WITHOUT in samples else None
+    bound = None if leak is None else promise(leak, cell)
+    judgements = {
+        BOUNDED: _judge_bound(trial, seen, samples, growth, bound),
+        MEASURED: Judgement(state=State.UNKNOWN if leak is None else State.HOLDS, reason=f"without: {growth.reason}"),
+    }
+    arms = {name: _describe(samples[name], seen[name]) for name in trial.arms}
+    if WITHOUT in arms:
+        arms[WITHOUT] |= {"memory": _WORDS[growth.state], "bytes_per_request": _line(growth.line)}
+    if WITH in arms:
+        arms[WITH] |= {"memory": _bounded(judgements[BOUNDED].state), **_bound_to_json(bound)}
+    return Answer(
+        sentence=_sentence(cell, growth, judgements, samples, bound),
+        judgements=judgements,
+        arms=arms,
+        tables=tuple(_tables(cell, growth, leak, bound, arms)),
+        notes=tuple(_notes(trial, leak)),
+        more={"leak": None if leak is None else {name: round(value, 1) for name, value in asdict(leak).items()}}
+        | _recommend(trial, leak),
+    )
+
+
+def _measure(trial: Trial, seen: Mapping[str, Seen], samples: Mapping[str, Sequence[Sample]]) -> Growth:
+    """The growth without restarts; unknown where it can't be believed."""
+    if WITHOUT not in samples:
+        return Growth(state=State.UNKNOWN, reason="it never ran")
+    blind = find_blind(seen[WITHOUT].observations, "memory", "tallies")
+    if blind is not None:
+        return Growth(state=State.UNKNOWN, reason=blind)
+    growth = find_growth(samples[WITHOUT])
+    told = trial.settings.get("leak_bytes")
+    if trial.settings.get("leak") not in ("objects", "native") or not isinstance(told, int) or growth.line is None:
+        return growth
+    low, high = (told * factor for factor in AS_SET)
+    if growth.state is State.UNKNOWN or (growth.state is State.VIOLATED and low <= growth.line.slope <= high):
+        return growth
+    reason = f"the app was told to leak {told:,} bytes a request, but {growth.reason}"
+    return Growth(state=State.UNKNOWN, reason=reason, line=growth.line)
+
+
+def _judge_bound(
+    trial: Trial,
+    seen: Mapping[str, Seen],
+    samples: Mapping[str, Sequence[Sample]],
+    growth: Growth,
+    bound: Bound | None,
+) -> Judgement:
+    """Whether the service with restarts stays within what its settings promise."""
+    if WITH not in samples:
+        return _unknown("it never ran")
+    observations, cell = seen[WITH].observations, trial.cell
+    blind = find_blind(observations, "memory", "tallies", "workers")
+    if blind is not None:
+        return _unknown(blind)
+    line = fit_cycles(samples[WITH], cycle_requests(cell))
+    if line is None:
+        cycles = f"eight cycles of {cycle_requests(cell):,.0f} each"
+        return _unknown(f"too few requests to tell, it takes {cycles}: raise --duration, or lower --max-requests")
+    if bound is None:
+        return _unknown("the settings promise nothing that is known, because the leak is not")
+    return _hold_against(bound, line, samples[WITH], growth, seen[WITH].observations)
+
+
+def _hold_against(
+    bound: Bound, line: Line, samples: Sequence[Sample], growth: Growth, observations: Observations
+) -> Judgement:
+    """Unbounded is what is above its bound and grows from cycle to cycle; bounded what does neither."""
+    peak = max(samples, key=lambda sample: sample.total_bytes)
+    grows = line.low * (samples[-1].requests - samples[0].requests) > noise_bytes(samples)
+    above = peak.total_bytes > bound.allowed_bytes
+    told = f"{mb(peak.total_bytes)} at most, where the settings promise {mb(bound.promised_bytes)}"
+    if above and grows:
+        detail = f"memory grows by {tell_slope(line)} although workers should restart: {told}"
+        finding = Finding(
+            id=FindingId.MEMORY_UNBOUNDED,
+            at_s=since_load_s(observations, peak.at_ns),
+            detail=detail,
+            evidence={"peak_bytes": peak.total_bytes, "bytes_per_request": _line(line)},
+        )
+        return Judgement(state=State.VIOLATED, reason=detail, findings=(finding,))
+    if above or grows:
+        return _unknown(f"{told}; from cycle to cycle it grows by {tell_slope(line)}: raise --duration")
+    if growth.state is State.VIOLATED and growth.line is not None and line.high > CONTROLLED * growth.line.low:
+        return _unknown(f"from cycle to cycle it grows by {tell_slope(line)}, too wide to tell: raise --duration")
+    return Judgement(state=State.HOLDS, reason=f"{told}; {count_recycles(observations)} workers restarted")
+
+
+def cycle_requests(cell: Cell) -> float:
+    """How many requests it takes on average until each worker has restarted once."""
+    return cell.workers * (cell.max_requests + cell.max_requests_jitter / 2)
+
+
+def _unknown(reason: str) -> Judgement:
+    return Judgement(state=State.UNKNOWN, reason=reason)
+
+
+def _bounded(state: State) -> str:
+    return {State.VIOLATED: "unbounded", State.HOLDS: "bounded", State.UNKNOWN: "unknown"}[state]
+
+
+# --- for the reader ---------------------------------------------------------------------------------------------
+
+
+def _sentence(
+    cell: Cell,
+    growth: Growth,
+    judgements: Mapping[str, Judgement],
+    samples: Mapping[str, Sequence[Sample]],
+    bound: Bound | None,
+) -> str:
+    state = judgements[BOUNDED].state
+    if state is State.VIOLATED:
+        return f"memory grows without a bound although workers should restart after {cell.max_requests:,} requests"
+    if state is State.UNKNOWN or growth.state is State.UNKNOWN or bound is None:
+        return "no clear answer about the memory"
+    if growth.state is State.HOLDS:
+        return "the app does not leak: memory stays in bounds with and without max_requests"
+    peak = max(sample.total_bytes for sample in samples[WITH])
+    return (
+        f"max_requests {cell.max_requests:,} keeps the memory in bounds ({mb(peak)} at most); "
+        "without it, it grows on and on"
+    )
+
+
+def _describe(samples: Sequence[Sample], seen: Seen) -> dict[str, Json]:
+    """What was measured of one arm, in bytes."""
+    load = seen.observations.load
+    measured: dict[str, Json] = {
+        "samples": len(samples),
+        "requests": load.requests if load else 0,
+        "recycles": count_recycles(seen.observations),
+    }
+    if samples:
+        sizes = [sample.total_bytes for sample in samples]
+        measured |= {"first_bytes": sizes[0], "last_bytes": sizes[-1], "peak_bytes": max(sizes)}
+        measured["arbiter_bytes"] = samples[-1].arbiter_bytes
+    return measured
+
+
+def _line(line: Line | None) -> Json:
+    """The slope and its interval; JSON has no infinity."""
+    if line is None:
+        return None
+    ends = {"slope": line.slope, "low": line.low, "high": line.high}
+    return {name: round(value, 2) if abs(value) != float("inf") else None for name, value in ends.items()}
+
+
+def _bound_to_json(bound: Bound | None) -> dict[str, Json]:
+    if bound is None:
+        return {"promised_bytes": None, "allowed_bytes": None}
+    return {"promised_bytes": round(bound.promised_bytes), "allowed_bytes": round(bound.allowed_bytes)}
+
+
+def _tables(
+    cell: Cell, growth: Growth, leak: Leak | None, bound: Bound | None, arms: Mapping[str, Mapping[str, Json]]
+) -> list[dict[str, Json]]:
+    rows: list[list[str]] = [
+        ["max_requests", "none", f"{cell.max_requests:,} + 0 to {cell.max_requests_jitter:,}"],
+        *(
+            [title, *(_size(arms.get(arm, {}).get(name)) for arm in (WITHOUT, WITH))]
+            for title, name in (
+                ("at the start of the load", "first_bytes"),
+                ("at its end", "last_bytes"),
+                ("at most", "peak_bytes"),
+            )
+        ),
+        ["promised by the settings", "no bound", _size(None if bound is None else bound.promised_bytes)],
+        ["requests", *(_count(arms.get(arm, {}).get("requests")) for arm in (WITHOUT, WITH))],
+        ["restarts", *(_count(arms.get(arm, {}).get("recycles")) for arm in (WITHOUT, WITH))],
+        ["verdict on the memory", *(str(arms.get(arm, {}).get("memory", "never ran")) for arm in (WITHOUT, WITH))],
+    ]
+    tables: list[dict[str, Json]] = [
+        {"title": "Memory of arbiter and workers (PSS)", "head": ["", WITHOUT, WITH], "rows": rows}
+    ]
+    if leak is not None:
+        app = [
+            ["one worker before its first request, nothing shared", mb(leak.base_bytes)],
+            ["the arbiter", mb(leak.arbiter_bytes)],
+            *_leak_rows(growth),
+        ]
+        tables.append({"title": "The app", "head": ["", "measured"], "rows": app})
+    return tables
+
+
+def _leak_rows(growth: Growth) -> list[list[str]]:
+    line = growth.line
+    if growth.state is State.VIOLATED and line is not None:
+        return [
+            ["the leak a request", f"{line.slope:,.0f} bytes"],
+            ["with 95 % confidence", f"{line.low:,.0f} to {line.high:,.0f} bytes"],
+        ]
+    return [
+        ["the leak a request", "none found"],
+        ["with 95 % confidence below", f"{growth.most_per_request:,.0f} bytes"],
+    ]
+
+
+def _size(value: object) -> str:
+    return mb(value) if isinstance(value, int | float) else "unknown"
+
+
+def _count(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else "unknown"
+
+
+def _notes(trial: Trial, leak: Leak | None) -> list[str]:
+    limit = _limit_bytes(trial)
+    if limit is None or leak is None:
+        return []
+    advice = recommend(leak, trial.cell, limit)
+    asked = f"To stay below {mb(limit)} with {trial.cell.workers} workers:"
+    if advice.max_requests is None:
+        return [f"{asked} {advice.reason}."]
+    wanted = f"max_requests = {advice.max_requests}, max_requests_jitter = {advice.max_requests_jitter}"
+    return [f"{asked} {wanted} ({advice.reason}; reckoned with the leak's upper bound)."]
+
+
+def _recommend(trial: Trial, leak: Leak | None) -> dict[str, Json]:
+    limit = _limit_bytes(trial)
+    return {"recommendation": None if limit is None or leak is None else asdict(recommend(leak, trial.cell, limit))}
+
+
+def _limit_bytes(trial: Trial) -> float | None:
+    limit = trial.settings.get("limit_mb")
+    return limit * 1e6 if isinstance(limit, int | float) and not isinstance(limit, bool) else None

@@ -9,6 +9,7 @@ from harness.model import Cell
 from harness.proxies import PROXIES
 from harness.watch.follow import Follower, Handler
 from harness.watch.logs import GunicornLog, read_trace, tally_gunicorn, tally_proxy, tally_proxy_errors
+from harness.watch.memory import MemorySampler
 from harness.watch.prober import Prober
 from harness.watch.sink import EventSink
 from harness.watch.socket import SocketWatcher
@@ -46,9 +47,11 @@ class Crew:
         self._start("logs", Follower(lines, LINES_S))
         self._start("tallies", Follower(self._tallies(cell, logs), TALLIES_S))
 
-    def watch_arbiter(self, pid: int) -> None:
-        """As soon as gunicorn has a pid: its children."""
+    def watch_arbiter(self, pid: int, *, memory: bool = False) -> None:
+        """As soon as gunicorn has a pid: its children, and where it is wanted everybody's memory."""
         self._start("workers", WorkerSampler(pid, self._sink))
+        if memory:
+            self._start("memory", MemorySampler(pid, self._sink))
 
     def probe(self, ways: Mapping[str, str], *, ledger: bool = True) -> None:
         """With the load: an independent client on each way; ``ledger``: its requests carry ids."""
@@ -92,7 +95,7 @@ class Crew:
             handlers[logs / f"{cell.proxy}.error.log"] = tally_proxy_errors(self._sink, proxy)
         return handlers
 
-    def _start(self, name: str, watcher: SocketWatcher | Follower | WorkerSampler | Prober) -> None:
+    def _start(self, name: str, watcher: SocketWatcher | Follower | WorkerSampler | MemorySampler | Prober) -> None:
         wake = watcher.wake if isinstance(watcher, SocketWatcher) else _never_asleep
         thread = WatchThread(name, watcher.loop, self._sink, wake)
         self._threads.append(thread)

@@ -23,6 +23,9 @@ class Progress:
         self.arbiter_ended = False
         self.deleted_ns: int | None = None
         self.last_success_ns: int | None = None
+        self.served = 0
+        self.memory_bytes = 0
+        self.memory_samples = 0
         self.outcomes: Counter[str] = Counter()
         self.recent: dict[str, list[tuple[int, bool]]] = {"proxy": [], "direct": []}
 
@@ -100,8 +103,13 @@ class Progress:
             self._succeed(at_ns)
 
     def _hear_served(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        self.served += sum(count for by_status in fields["by_pid"].values() for count in by_status.values())
         if any(is_success(status) for by_status in fields["by_pid"].values() for status in by_status):
             self._succeed(at_ns)
+
+    def _hear_memory(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        self.memory_bytes = sum(fields["pss_bytes"].values())
+        self.memory_samples += 1
 
     def _hear_probe(self, at_ns: int, fields: Mapping[str, Any]) -> None:
         ok = is_success(fields["outcome"])
