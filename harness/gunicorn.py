@@ -163,6 +163,20 @@ def parse_ledger(chunk: bytes) -> list[tuple[bytes, bytes, bytes]]:
     return _NUMBERED.findall(chunk)
 
 
+_IMPORTING = re.compile(r"^  File \"[^\"]*\", line \d+, in import_app\b", re.MULTILINE)
+_NO_APP = re.compile(
+    r"Failed to (?:find attribute|find application object|parse) .*|Application object must be callable.*"
+)
+
+
+def app_error(log_tail: str) -> str | None:
+    """Why the app could not be loaded, from the log of a gunicorn that ended at its start; None where it wasn't that."""
+    refused = _NO_APP.search(log_tail)
+    if refused is not None:
+        return refused[0]
+    return last_error(log_tail) if _IMPORTING.search(log_tail) else None
+
+
 def last_error(log_tail: str) -> str:
     """Why a process ended, from its log: the last exception, else the last error, else the last line."""
     lines = [line.rstrip() for line in log_tail.splitlines() if line.strip()]

@@ -121,6 +121,13 @@ def _explain_death(stage: Stage, workers_die: bool) -> HarnessError:
     log = stage.run.logs / "gunicorn.error.log"
     tail = read_tail(log)
     release = f"gunicorn {stage.cell.gunicorn} on Python {stage.python_version}"
+    app_error = gunicorn.app_error(tail) if stage.cell.app is not None else None
+    if app_error is not None:
+        return SurroundingsError(
+            what=f"{release} can't load the app {stage.cell.app}: {app_error}",
+            remedy="Start it from the folder that it is imported from; what it imports has to be there as well.",
+            log=log,
+        )
     module = missing_module(tail)
     if module is not None and not was_in_stdlib(module, stage.python_version):
         return SurroundingsError(

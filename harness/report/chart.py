@@ -6,25 +6,30 @@ without a browser. Colours are chosen for a light and a dark background alike, a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from harness.model import is_failure
 from harness.report.chart_data import Row, Tables
+from harness.report.chart_parts import (
+    AMBER,
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    PURPLE,
+    RED,
+    SCHEMA,
+    Spec,
+    axis_below,
+    chart_config,
+    colour_scale,
+    hover,
+    panel_of,
+    x_time,
+    y_axis,
+)
 from harness.report.fields import items, number, text
-
-Spec: TypeAlias = dict[str, Any]
-
-SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
-LEFT_PX = 62
-FONT = "system-ui, 'Liberation Sans', 'DejaVu Sans', Arial, sans-serif"
-INK = "currentColor"
-GREY = "#8b949e"
-RED = "#d1242f"
-GREEN = "#2da44e"
-BLUE = "#3b82d6"
-AMBER = "#d4880f"
-PURPLE = "#9461e8"
 
 _OUTCOMES = {
     "200": BLUE,
@@ -53,7 +58,7 @@ def draw_timeline(tables: Tables, story: Sequence[Any] = (), *, width_px: int = 
     panels += [_socket(tables), _workers(tables), *_answers(tables), _latency(tables)]
     for panel in panels:
         panel["width"] = width_px
-    _axis_below(panels[-1])
+    axis_below(panels[-1])
     from_s, to_s = shown_range(tables)
     return {
         "$schema": SCHEMA,
@@ -64,7 +69,7 @@ def draw_timeline(tables: Tables, story: Sequence[Any] = (), *, width_px: int = 
         "params": [{"name": "shown_from", "value": from_s}, {"name": "shown_to", "value": to_s}],
         "vconcat": panels,
         "resolve": {"scale": {"x": "shared", "color": "independent", "shape": "independent"}},
-        "config": _config(),
+        "config": chart_config(),
     }
 
 
@@ -74,65 +79,8 @@ def shown_range(tables: Tables) -> tuple[float, float]:
     return round(tables.from_s - air_s, 4), round(tables.to_s + air_s, 4)
 
 
-def _config() -> Spec:
-    quiet = {"labelColor": INK, "titleColor": INK, "domainColor": GREY, "tickColor": GREY, "gridColor": GREY}
-    return {
-        "font": FONT,
-        "view": {"stroke": GREY, "strokeOpacity": 0.35},
-        "axis": quiet | {"gridOpacity": 0.22, "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal"},
-        "title": {"color": INK, "anchor": "start", "fontSize": 12, "offset": 6, "frame": "group"},
-        "legend": {
-            "labelColor": INK,
-            "titleColor": INK,
-            "orient": "bottom",
-            "direction": "horizontal",
-            "labelFontSize": 11,
-            "symbolSize": 70,
-            "columns": 4,
-            "labelLimit": 300,
-            "offset": 4,
-        },
-    }
-
-
-def _panel(title: str, height_px: int, layers: list[Spec]) -> Spec:
-    return {"title": title, "height": height_px, "layer": layers}
-
-
-def _x(field: str) -> Spec:
-    """The time: one scale for all panels, and only the last one writes it out."""
-    scale = {"domainMin": {"expr": "shown_from"}, "domainMax": {"expr": "shown_to"}, "nice": False, "zero": False}
-    axis = {"labels": False, "ticks": False, "domain": False, "title": None, "grid": True}
-    return {"field": field, "type": "quantitative", "scale": scale, "axis": axis}
-
-
-def _axis_below(panel: Spec) -> None:
-    said = {"labels": True, "ticks": True, "domain": True, "title": "seconds since the load began", "grid": True}
-    for layer in panel["layer"]:
-        if "axis" in layer["encoding"].get("x", {}):
-            layer["encoding"]["x"]["axis"] = said | {"tickCount": {"expr": "width / 90"}, "labelOverlap": True}
-
-
-def _y(field: str | None, **more: Any) -> Spec:
-    axis = {"minExtent": LEFT_PX, "maxExtent": LEFT_PX, "title": None, "tickCount": 4, **more.pop("axis", {})}
-    return {"field": field, "type": "quantitative", "axis": axis, **more}
-
-
 def _rows_y(rows: int, axis: Spec) -> Spec:
-    return _y("lane", axis=axis, scale={"domain": [-0.5, max(rows, 1) - 0.5], "reverse": True, "nice": False})
-
-
-def _hint(*fields: tuple[str, str] | tuple[str, str, str]) -> list[Spec]:
-    """What hovering shows: (field, title) or (field, title, number format)."""
-    shown = []
-    for name, title, *form in fields:
-        spec: Spec = {"field": name, "title": title}
-        shown.append(spec | ({"format": form[0], "type": "quantitative"} if form else {"type": "nominal"}))
-    return shown
-
-
-def _scale(colours: Mapping[str, str]) -> Spec:
-    return {"domain": list(colours), "range": list(colours.values())}
+    return y_axis("lane", axis=axis, scale={"domain": [-0.5, max(rows, 1) - 0.5], "reverse": True, "nice": False})
 
 
 # --- panels, from above to below --------------------------------------------------------------------------------
@@ -141,8 +89,8 @@ def _scale(colours: Mapping[str, str]) -> Spec:
 def _moments(tables: Tables, story: Sequence[Any]) -> Spec:
     rows = place_moments(story, tables.to_s - tables.from_s)
     depth = 1 + max((lane for row in rows if isinstance(lane := row["lane"], int)), default=0)
-    hint = _hint(("number", "moment"), ("at", "s", ".3f"), ("what", "what"))
-    x, y = _x("at"), _rows_y(depth, {"labels": False, "ticks": False, "grid": False, "domain": False})
+    hint = hover(("number", "moment"), ("at", "s", ".3f"), ("what", "what"))
+    x, y = x_time("at"), _rows_y(depth, {"labels": False, "ticks": False, "grid": False, "domain": False})
     circle = {"type": "circle", "size": 230, "color": {"expr": f"datum.bad ? '{RED}' : '#6e7781'"}, "opacity": 1}
     number_in = {"type": "text", "fontSize": 10, "fontWeight": "bold", "color": "white", "clip": True, "aria": False}
     layers: list[Spec] = [
@@ -152,7 +100,7 @@ def _moments(tables: Tables, story: Sequence[Any]) -> Spec:
         },
         {"mark": number_in, "encoding": {"x": x, "y": y, "tooltip": hint, "text": {"field": "number"}}},
     ]
-    panel = _panel("Moments, numbered as below", 18 * depth + 2, layers)
+    panel = panel_of("Moments, numbered as below", 18 * depth + 2, layers)
     return panel | {"data": {"name": "moments", "values": rows}}
 
 
@@ -180,8 +128,8 @@ def _socket(tables: Tables) -> Spec:
     rows = list(tables.socket) or [
         {"from": tables.from_s, "to": tables.to_s, "state": "none", "what": "no socket file"}
     ]
-    encoding = {"x": _x("from"), "y": {"value": 0}, "y2": {"value": 24}}
-    shown = _hint(("what", "socket file"), ("from", "from s", ".3f"), ("to", "to s", ".3f"))
+    encoding = {"x": x_time("from"), "y": {"value": 0}, "y2": {"value": 24}}
+    shown = hover(("what", "socket file"), ("from", "from s", ".3f"), ("to", "to s", ".3f"))
     bar: Spec = {
         "mark": {"type": "rect", "clip": True, "cornerRadius": 2},
         "encoding": encoding
@@ -193,7 +141,7 @@ def _socket(tables: Tables) -> Spec:
                 "field": "state",
                 "type": "nominal",
                 "legend": None,
-                "scale": _scale(colours | {"none": GREY}),
+                "scale": colour_scale(colours | {"none": GREY}),
             },
         },
     }
@@ -212,7 +160,7 @@ def _socket(tables: Tables) -> Spec:
             "clip": True,
             "aria": False,
         },
-        "encoding": {"x": _x("seen"), "y": {"value": 12}, "text": {"field": "what"}},
+        "encoding": {"x": x_time("seen"), "y": {"value": 12}, "text": {"field": "what"}},
     }
     seen_px = "(min(datum.to, shown_to) - datum.seen) / (shown_to - shown_from) * width - 8"
     words["mark"]["limit"] = {"expr": f"max({seen_px}, 1)"}
@@ -220,7 +168,7 @@ def _socket(tables: Tables) -> Spec:
         {"calculate": f"{seen_px} < 7 * length(datum.what) ? datum.state : datum.what", "as": "said"}
     )
     words["encoding"]["text"] = {"field": "said"}
-    return _panel("Socket file", 24, [bar, words]) | {"data": {"name": "socket", "values": rows}}
+    return panel_of("Socket file", 24, [bar, words]) | {"data": {"name": "socket", "values": rows}}
 
 
 def _workers(tables: Tables) -> Spec:
@@ -237,7 +185,7 @@ def _workers(tables: Tables) -> Spec:
     y = _rows_y(tables.lanes, axis)
     title = "Workers, sharing lanes" if tables.workers_share else "Workers, a lane each"
     title += " (orange: leaving)"
-    panel = _panel(title, max(tables.lanes, 1) * lane_px, list(_worker_layers(y, lane_px)))
+    panel = panel_of(title, max(tables.lanes, 1) * lane_px, list(_worker_layers(y, lane_px)))
     marks = {"name": "marks", "values": list(tables.marks)}
     panel["layer"].append(_worker_marks(y, lane_px) | {"data": marks})
     panel["resolve"] = {"scale": {"color": "independent", "shape": "independent"}}
@@ -251,7 +199,7 @@ def _pids(tables: Tables) -> str:
 
 
 def _worker_layers(y: Spec, lane_px: int) -> Iterator[Spec]:
-    hint = _hint(
+    hint = hover(
         ("pid", "pid"),
         ("served", "requests served"),
         ("fate", "fate"),
@@ -260,19 +208,22 @@ def _worker_layers(y: Spec, lane_px: int) -> Iterator[Spec]:
         ("crash", "failure"),
     )
     thick = max(lane_px - 5, 5)
+    fates = {"alive at the end": GREEN, "recycled (max_requests)": BLUE, "ended": GREY, "failed": RED}
     colour = {
         "field": "fate",
         "type": "nominal",
         "legend": None,
-        "scale": _scale({"alive at the end": GREEN, "recycled (max_requests)": BLUE, "ended": GREY, "failed": RED}),
+        "scale": colour_scale(
+            {"alive at the end": GREEN, "recycled (max_requests)": BLUE, "ended": GREY, "failed": RED}
+        ),
     }
     bar = {"type": "bar", "height": thick, "clip": True, "cornerRadius": 1, "opacity": 0.75}
-    ends = {"x": _x("from"), "x2": {"field": "to"}, "y": y}
+    ends = {"x": x_time("from"), "x2": {"field": "to"}, "y": y}
     yield {"mark": bar, "encoding": ends | {"color": colour, "tooltip": hint, "description": {"field": "label"}}}
     yield {
         "transform": [{"filter": "datum.restart != null"}],
         "mark": bar | {"opacity": 1, "color": AMBER, "aria": False},
-        "encoding": {"x": _x("restart"), "x2": {"field": "to"}, "y": y, "tooltip": hint},
+        "encoding": {"x": x_time("restart"), "x2": {"field": "to"}, "y": y, "tooltip": hint},
     }
 
 
@@ -294,7 +245,7 @@ def _worker_marks(y: Spec, lane_px: int) -> Spec:
             "aria": False,
         },
         "encoding": {
-            "x": _x("at"),
+            "x": x_time("at"),
             "y": y,
             "color": {
                 "field": "event",
@@ -308,7 +259,7 @@ def _worker_marks(y: Spec, lane_px: int) -> Spec:
                 "title": None,
                 "scale": {"domain": names, "range": [events[name][1] for name in names]},
             },
-            "tooltip": _hint(("event", "event"), ("pid", "pid"), ("at", "s", ".3f"), ("served", "requests served")),
+            "tooltip": hover(("event", "event"), ("pid", "pid"), ("at", "s", ".3f"), ("served", "requests served")),
         },
     }
 
@@ -328,17 +279,17 @@ def _rates(title: str, rows: list[Row], tables: Tables) -> Spec:
     layer: Spec = {
         "mark": {"type": "rect", "clip": True, "aria": False, "strokeWidth": 0},
         "encoding": {
-            "x": _x("from"),
+            "x": x_time("from"),
             "x2": {"field": "to"},
-            "y": _y("low", axis={"format": "~s"}, scale={"zero": True, "nice": True}),
+            "y": y_axis("low", axis={"format": "~s"}, scale={"zero": True, "nice": True}),
             "y2": {"field": "high"},
-            "color": {"field": "outcome", "type": "nominal", "title": None, "scale": _scale(colours)},
-            "tooltip": _hint(
+            "color": {"field": "outcome", "type": "nominal", "title": None, "scale": colour_scale(colours)},
+            "tooltip": hover(
                 ("outcome", "answer"), ("count", f"requests in {tables.bin_s:g} s", ",d"), ("from", "from s", ".3f")
             ),
         },
     }
-    panel = _panel(title, 80, [layer, *_rule(tables)])
+    panel = panel_of(title, 80, [layer, *_rule(tables)])
     return panel | {"data": {"name": title.partition(",")[0].lower(), "values": rows}}
 
 
@@ -348,7 +299,7 @@ def _rule(tables: Tables) -> Iterator[Spec]:
         yield {
             "data": {"values": [{"at": tables.gone_s, "what": "the socket file is gone"}]},
             "mark": {"type": "rule", "color": INK, "strokeDash": [4, 3], "strokeWidth": 1.5, "clip": True},
-            "encoding": {"x": _x("at"), "tooltip": _hint(("what", "moment"), ("at", "s", ".3f"))},
+            "encoding": {"x": x_time("at"), "tooltip": hover(("what", "moment"), ("at", "s", ".3f"))},
         }
 
 
@@ -357,10 +308,10 @@ def _calm(title: str, said: str, tables: Tables) -> Spec:
     words = {"type": "text", "color": INK, "fontSize": 12, "opacity": 0.8, "align": "left", "dx": 6, "clip": True}
     layer: Spec = {
         "mark": words,
-        "encoding": {"x": _x("at"), "y": {"value": 16}, "text": {"field": "what"}},
+        "encoding": {"x": x_time("at"), "y": {"value": 16}, "text": {"field": "what"}},
     }
     data = {"values": [{"at": tables.from_s, "what": said}]}
-    return _panel(title, 32, [layer]) | {"data": data}
+    return panel_of(title, 32, [layer]) | {"data": data}
 
 
 def _latency(tables: Tables) -> Spec:
@@ -377,8 +328,8 @@ def _latency(tables: Tables) -> Spec:
     layer: Spec = {
         "mark": {"type": "point", "filled": True, "size": 34, "clip": True, "aria": False, "opacity": 0.85},
         "encoding": {
-            "x": _x("at"),
-            "y": _y("ms", scale={"type": "log", "nice": True}, axis={"format": "~g", "values": _DECADES}),
+            "x": x_time("at"),
+            "y": y_axis("ms", scale={"type": "log", "nice": True}, axis={"format": "~g", "values": _DECADES}),
             "color": {
                 "field": "series",
                 "type": "nominal",
@@ -391,10 +342,10 @@ def _latency(tables: Tables) -> Spec:
                 "title": None,
                 "scale": {"domain": names, "range": [looks[name][1] for name in names]},
             },
-            "tooltip": _hint(
+            "tooltip": hover(
                 ("series", "probe"), ("outcome", "answer"), ("ms", "ms", ".2f"), ("at", "s", ".3f"), ("count", "probes")
             ),
         },
     }
-    panel = _panel("Probes through the proxy and direct, ms", 110, [layer, *_rule(tables)])
+    panel = panel_of("Probes through the proxy and direct, ms", 110, [layer, *_rule(tables)])
     return panel | {"data": {"name": "probes", "values": list(tables.probes)}}

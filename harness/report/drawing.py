@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.model import Cell, Event
-from harness.report.chart import Spec, draw_timeline, shown_range
+from harness.report.chart import draw_timeline, shown_range
 from harness.report.chart_data import tabulate
+from harness.report.chart_parts import Spec
+from harness.report.memory_chart import draw_memory
 from harness.timeline import observe
 from harness.trials.record import Trial, read_trial
 
@@ -30,8 +32,9 @@ class Chart:
     near_s: float = LEAST_NEAR_S
 
 
-CHARTS: Mapping[str, Callable[[Trial], Chart | None]] = {}
-"""By the name of the scenario; one without a row here has no chart."""
+CHARTS: Mapping[str, Callable[[Trial], tuple[Spec, float, float] | None]] = {"leak": draw_memory}
+"""By the name of the scenario: its record -> (specification, first and last second that it shows), None where there is
+nothing to draw. One without a row here has no chart."""
 
 
 def draw(cell: Cell, events: Sequence[Event], story: Sequence[Any] = ()) -> Chart | None:
@@ -41,7 +44,8 @@ def draw(cell: Cell, events: Sequence[Event], story: Sequence[Any] = ()) -> Char
     """
     if cell.scenario is not None:
         draw_trial = CHARTS.get(cell.scenario)
-        return None if draw_trial is None else draw_trial(read_trial(cell, events))
+        drawn = None if draw_trial is None else draw_trial(read_trial(cell, events))
+        return None if drawn is None else Chart(spec=drawn[0], from_s=drawn[1], to_s=drawn[2])
     tables = tabulate(observe(cell, events))
     from_s, to_s = shown_range(tables)
     near_s = max(LEAST_NEAR_S, 10 * tables.bin_s)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.errors import SurroundingsError, UsageError
 from harness.report import summary
-from harness.report.chart import INK, Spec
+from harness.report.chart_parts import INK, Spec
 from harness.report.drawing import draw
 from harness.report.fields import text
 from harness.stored import StoredRun

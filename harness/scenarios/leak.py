@@ -36,7 +36,7 @@ DEFAULTS = Cell(
 """Few workers with short lives: two cores drive them through enough restarts in some seconds."""
 
 ENOUGH_CYCLES = 10
-ENOUGH_SAMPLES = 40
+ENOUGH_SAMPLES = 30
 LEAST_REQUESTS = 4000
 
 MOST_OF_FREE = 0.5

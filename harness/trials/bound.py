@@ -30,6 +30,7 @@ class Leak:
     base_bytes: float  # one worker before its first request, nothing shared
     per_request: float
     most_per_request: float  # the upper end of the 95 % confidence interval
+    file_bytes: float  # pages of files, of all processes together, at most
     noise_bytes: float
 
 
@@ -67,6 +68,7 @@ def measure_leak(growth: Growth, samples: Sequence[Sample], workers: int) -> Lea
         base_bytes=max(0.0, total + shared_bytes - arbiter_bytes) / workers,
         per_request=slope,
         most_per_request=most,
+        file_bytes=float(max(sample.file_bytes for sample in samples)),
         noise_bytes=noise_bytes(samples),
     )
 
@@ -84,7 +86,7 @@ def recommend(leak: Leak, cell: Cell, limit_bytes: float) -> Recommendation:
 
     It is reckoned with the leak's upper 95 % bound, and with all that the clients may have open.
     """
-    base = leak.arbiter_bytes + cell.workers * leak.base_bytes
+    base = leak.file_bytes + leak.arbiter_bytes + cell.workers * leak.base_bytes
 
     def answer(reason: str, *, most: int | None = None, needed: bool = True) -> Recommendation:
         jitter = 0 if most is None else round(most * share / (1 + share))

@@ -80,8 +80,8 @@ def fold(trial: Trial, seen: Mapping[str, Seen], answer: Answer) -> Verdict:
                 name: {"run": arm.run, "verdict": seen[name].verdict.outcome.value, **answer.arms.get(name, {})}
                 for name, arm in trial.arms.items()
             },
-            "tables": list(answer.tables),
-            "notes": list(answer.notes),
+            "tables": list(answer.tables) if failed is None else [],
+            "notes": list(answer.notes) if failed is None else [],
             **(answer.more or {}),
         },
     )

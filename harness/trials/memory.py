@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from math import ceil
+from math import ceil, isinf
 from statistics import fmean, median
 from typing import Any, cast
 
@@ -35,13 +35,17 @@ TALLY_NS = 100_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """The memory of all processes at one moment, PSS in bytes, and the requests that all had served by then."""
+    """The memory of all processes at one moment, and the requests that all had served by then.
+
+    Sizes are bytes of PSS without the pages of files, ``file_bytes`` apart.
+    """
 
     at_ns: int
     requests: float
     arbiter_bytes: int
-    others_bytes: Mapping[int, int]  # pid -> PSS: workers, and what they or the arbiter have started besides
+    others_bytes: Mapping[int, int]  # by pid: workers, and what they or the arbiter have started besides
     unshared_bytes: int  # what all would have if nothing that they may write were shared
+    file_bytes: int  # depends on who else on the machine uses the same files
 
     @property
     def total_bytes(self) -> int:
@@ -99,14 +103,15 @@ class _Served:
 
 
 def _sample(event: Event, served: _Served, arbiter_pid: int) -> Sample:
-    pss = {int(pid): int(size) for pid, size in cast("dict[str, Any]", event.fields["pss_bytes"]).items()}
-    arbiter_bytes = pss.pop(arbiter_pid, 0)
+    own = {int(pid): int(size) for pid, size in cast("dict[str, Any]", event.fields["own_bytes"]).items()}
+    arbiter_bytes = own.pop(arbiter_pid, 0)
     return Sample(
         at_ns=event.at_ns,
         requests=served.by(event.at_ns),
         arbiter_bytes=arbiter_bytes,
-        others_bytes=pss,
-        unshared_bytes=sum(map(int, cast("dict[str, Any]", event.fields["unshared_bytes"]).values())),
+        others_bytes=own,
+        unshared_bytes=int(cast(int, event.fields["unshared_bytes"])),
+        file_bytes=int(cast(int, event.fields["file_bytes"])),
     )
 
 
@@ -166,11 +171,13 @@ def fit_cycles(samples: Sequence[Sample], cycle_requests: float) -> Line | None:
 
 def tell_slope(line: Line) -> str:
     """``8,214 bytes a request (8,190 to 8,239 with 95 % confidence)``."""
+    if isinf(line.high):
+        return f"{line.slope:,.0f} bytes a request (with too few independent samples to say how sure that is)"
     return f"{line.slope:,.0f} bytes a request ({line.low:,.0f} to {line.high:,.0f} with 95 % confidence)"
 
 
 def group_by_process(samples: Sequence[Sample], arbiter_pid: int) -> Mapping[int, list[tuple[int, int]]]:
-    """The series by pid: (at_ns, PSS in bytes), oldest first; the arbiter comes first."""
+    """The series by pid: (at_ns, size in bytes), oldest first; the arbiter comes first."""
     series: defaultdict[int, list[tuple[int, int]]] = defaultdict(list)
     series[arbiter_pid] = [(sample.at_ns, sample.arbiter_bytes) for sample in samples]
     for sample in samples:

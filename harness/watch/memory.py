@@ -4,6 +4,9 @@ A page that n processes share counts 1/n in each, so that the sum over all proce
 what each would have if it shared nothing that it may write: a forked worker makes the arbiter's pages its own as it
 writes to them, nearly all of them at the latest when the interpreter is torn down.
 
+The pages of files (libraries, mostly) stand apart: how much of them counts depends on who else on this machine runs the
+same interpreter, and changes when they start and stop.
+
 Each sample costs about 0.3 ms a process, and more with their size: a busy watcher would be a part of what it watches.
 """
 
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,20 +26,21 @@ from harness.watch.workers import live_children
 
 PERIOD_S = 0.05
 MOST_SHARE = 0.05
-"""Of its time that the sampler may spend on reading; with many or large processes it samples less often."""
+"""Of a core that the sampler may use; with many or large processes it samples less often."""
 
 LONGEST_PAUSE_S = 2.0
 
 SOURCE = "smaps_rollup"
-_FIELDS = re.compile(rb"^(Pss|Pss_Anon|Anonymous|Shared_Dirty):\s+(\d+) kB$", re.MULTILINE)
+_FIELDS = re.compile(rb"^(Pss|Pss_Anon|Pss_File|Anonymous|Shared_Dirty):\s+(\d+) kB$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """One process: its proportional set size, and what it would be with no page of its own kind shared; bytes."""
+    """One process, in bytes: its proportional set size without files, the same with nothing shared, and the files'."""
 
-    pss_bytes: int
+    own_bytes: int
     unshared_bytes: int
+    file_bytes: int
 
 
 def require_memory_source(proc: Path = Path("/proc")) -> None:
@@ -57,14 +62,18 @@ def require_memory_source(proc: Path = Path("/proc")) -> None:
 def parse_memory(text: bytes) -> Memory | None:
     """What ``smaps_rollup`` says; None for a process without memory, a zombie.
 
-    Kernels before 5.4 don't part the anonymous pages of the PSS from the rest; all dirty shared ones are then added.
+    Kernels before 5.4 tell nothing of files; their whole PSS counts as the process's own, and all dirty shared pages
+    as what it would have besides.
     """
     kib = {name: int(size) for name, size in _FIELDS.findall(text)}
     pss = kib.get(b"Pss")
     if pss is None:
         return None
+    own = pss - kib.get(b"Pss_File", 0)
     more = kib.get(b"Anonymous", 0) - kib[b"Pss_Anon"] if b"Pss_Anon" in kib else kib.get(b"Shared_Dirty", 0)
-    return Memory(pss_bytes=pss * 1024, unshared_bytes=(pss + max(0, more)) * 1024)
+    return Memory(
+        own_bytes=own * 1024, unshared_bytes=(own + max(0, more)) * 1024, file_bytes=kib.get(b"Pss_File", 0) * 1024
+    )
 
 
 def read_memory(pid: int) -> Memory | None:
@@ -83,7 +92,7 @@ def list_tree(pid: int) -> Iterator[int]:
 
 
 class MemorySampler:
-    """Emits ``memory`` events, timed at the middle of each sample: {pid: bytes}, once as PSS and once unshared."""
+    """Emits ``memory`` events, timed at the middle of each sample: ``own_bytes`` by pid, and the sums of the others."""
 
     def __init__(self, arbiter_pid: int, sink: EventSink) -> None:
         self._arbiter = arbiter_pid
@@ -92,10 +101,11 @@ class MemorySampler:
     def loop(self, stop: threading.Event) -> None:
         """Sample until told to stop."""
         while not stop.is_set():
-            began_ns = now_ns()
+            began_ns, worked_s = now_ns(), time.thread_time()
             self._sample(began_ns)
-            spent_s = (now_ns() - began_ns) / 1e9
-            stop.wait(min(max(PERIOD_S - spent_s, spent_s / MOST_SHARE), LONGEST_PAUSE_S))
+            # What counts is the time on a core, not that spent waiting for one.
+            pause_s = (time.thread_time() - worked_s) / MOST_SHARE
+            stop.wait(min(max(PERIOD_S - (now_ns() - began_ns) / 1e9, pause_s), LONGEST_PAUSE_S))
 
     def _sample(self, began_ns: int) -> None:
         read = {str(pid): read_memory(pid) for pid in list_tree(self._arbiter)}
@@ -104,6 +114,7 @@ class MemorySampler:
             self._sink.emit(
                 "memory",
                 (began_ns + now_ns()) // 2,
-                pss_bytes={pid: memory.pss_bytes for pid, memory in seen.items()},
-                unshared_bytes={pid: memory.unshared_bytes for pid, memory in seen.items()},
+                own_bytes={pid: memory.own_bytes for pid, memory in seen.items()},
+                unshared_bytes=sum(memory.unshared_bytes for memory in seen.values()),
+                file_bytes=sum(memory.file_bytes for memory in seen.values()),
             )

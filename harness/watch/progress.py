@@ -108,7 +108,7 @@ class Progress:
             self._succeed(at_ns)
 
     def _hear_memory(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.memory_bytes = sum(fields["pss_bytes"].values())
+        self.memory_bytes = sum(fields["own_bytes"].values())
         self.memory_samples += 1
 
     def _hear_probe(self, at_ns: int, fields: Mapping[str, Any]) -> None:

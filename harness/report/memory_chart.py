@@ -1,0 +1,114 @@
+"""The memory over time of the scenario ``leak``: both arms in one panel, then the processes of each arm in theirs.
+
+A dict out of samples, nothing else. The arms ran one after the other and are drawn over each other, each from the start
+of its own load, so that the difference is what meets the eye.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from harness.report.chart_data import Row
+from harness.report.chart_parts import (
+    AMBER,
+    BLUE,
+    GREEN,
+    GREY,
+    RED,
+    SCHEMA,
+    Spec,
+    axis_below,
+    chart_config,
+    colour_scale,
+    hover,
+    panel_of,
+    x_time,
+    y_axis,
+)
+from harness.timeline import since_load_s
+from harness.trials.leak import WITH, WITHOUT
+from harness.trials.memory import Sample, group_by_process, read_samples
+from harness.trials.record import Arm, Trial
+
+MOST_POINTS = 400
+"""A line of more says no more."""
+
+WIDTH_PX = 860
+_ARMS = {WITHOUT: RED, WITH: BLUE}
+_PROCESSES = {"arbiter": GREY, "worker": BLUE, "the next": GREEN, "the one after": AMBER}
+"""Workers take turns, so that those who follow each other are told apart."""
+
+
+def draw_memory(trial: Trial) -> tuple[Spec, float, float] | None:
+    """The specification, and the seconds that it shows; None where no arm has samples."""
+    found = {name: _read(arm) for name, arm in trial.arms.items()}
+    samples = {name: rows for name, (rows, _) in found.items() if rows}
+    if not samples:
+        return None
+    totals = [row for name, rows in samples.items() for row in _totals(name, rows, found[name][1])]
+    panels = [_lines("All processes together, MB", 150, totals, _ARMS)]
+    for name, rows in samples.items():
+        processes = list(_by_process(trial.arms[name], rows, found[name][1]))
+        panels.append(_lines(f"Each process {name} max_requests, MB", 110, processes, _PROCESSES))
+    for panel in panels:
+        panel["width"] = WIDTH_PX
+    axis_below(panels[-1])
+    to_s = max(float(str(row["at"])) for row in totals)
+    return _whole(panels, to_s), 0.0, to_s
+
+
+def _whole(panels: list[Spec], to_s: float) -> Spec:
+    return {
+        "$schema": SCHEMA,
+        "description": "Memory over time, with and without max_requests.",
+        "background": None,
+        "padding": 4,
+        "spacing": 10,
+        "params": [{"name": "shown_from", "value": 0.0}, {"name": "shown_to", "value": to_s}],
+        "vconcat": panels,
+        "resolve": {"scale": {"x": "shared", "color": "independent"}},
+        "config": chart_config(),
+    }
+
+
+def _read(arm: Arm) -> tuple[Sequence[Sample], Mapping[int, float]]:
+    """The samples, and the seconds since the load began of each of their times."""
+    observations = arm.observe()
+    samples = read_samples(arm, observations)
+    thinned = samples[:: len(samples) // MOST_POINTS + 1]
+    return thinned, {one.at_ns: round(since_load_s(observations, one.at_ns), 3) for one in thinned}
+
+
+def _totals(name: str, samples: Sequence[Sample], at_s: Mapping[int, float]) -> Iterator[Row]:
+    for one in samples:
+        yield {
+            "at": at_s[one.at_ns],
+            "mb": round(one.total_bytes / 1e6, 2),
+            "series": name,
+            "line": name,
+            "requests": round(one.requests),
+        }
+
+
+def _by_process(arm: Arm, samples: Sequence[Sample], at_s: Mapping[int, float]) -> Iterator[Row]:
+    arbiter = arm.observe().arbiter_pid or 0
+    turns = list(_PROCESSES)[1:]
+    for number, (pid, series) in enumerate(group_by_process(samples, arbiter).items()):
+        kind = "arbiter" if pid == arbiter else turns[(number - 1) % len(turns)]
+        for at_ns, size_bytes in series:
+            yield {"at": at_s[at_ns], "mb": round(size_bytes / 1e6, 2), "series": kind, "line": str(pid)}
+
+
+def _lines(title: str, height_px: int, rows: list[Row], colours: Mapping[str, str]) -> Spec:
+    """One line for each value of ``line``, coloured by ``series``."""
+    layer: Spec = {
+        "mark": {"type": "line", "clip": True, "strokeWidth": 1.6, "point": {"size": 12, "clip": True}, "aria": False},
+        "encoding": {
+            "x": x_time("at"),
+            "y": y_axis("mb", scale={"zero": True, "nice": True}),
+            "detail": {"field": "line", "type": "nominal"},
+            "color": {"field": "series", "type": "nominal", "title": None, "scale": colour_scale(colours)},
+            "tooltip": hover(("line", "of"), ("mb", "MB", ".1f"), ("at", "s", ".3f")),
+        },
+    }
+    return panel_of(title, height_px, [layer]) | {"data": {"values": rows}}
