@@ -170,7 +170,7 @@ _NO_APP = re.compile(
 
 
 def app_error(log_tail: str) -> str | None:
-    """Why the app could not be loaded, from the log of a gunicorn that ended at its start; None where it wasn't that."""
+    """Why the app could not be loaded, from the log of a gunicorn that ended; None where it wasn't that."""
     refused = _NO_APP.search(log_tail)
     if refused is not None:
         return refused[0]

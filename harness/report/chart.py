@@ -213,9 +213,7 @@ def _worker_layers(y: Spec, lane_px: int) -> Iterator[Spec]:
         "field": "fate",
         "type": "nominal",
         "legend": None,
-        "scale": colour_scale(
-            {"alive at the end": GREEN, "recycled (max_requests)": BLUE, "ended": GREY, "failed": RED}
-        ),
+        "scale": colour_scale(fates),
     }
     bar = {"type": "bar", "height": thick, "clip": True, "cornerRadius": 1, "opacity": 0.75}
     ends = {"x": x_time("from"), "x2": {"field": "to"}, "y": y}

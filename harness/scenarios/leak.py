@@ -30,7 +30,7 @@ DEFAULTS = Cell(
     max_requests_jitter=40,
     connections=20,
     load_threads=2,
-    duration_s=10.0,
+    duration_s=15.0,
     recycles=6,
 )
 """Few workers with short lives: two cores drive them through enough restarts in some seconds."""

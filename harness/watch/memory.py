@@ -22,7 +22,6 @@ from pathlib import Path
 from harness.clock import now_ns
 from harness.errors import SurroundingsError
 from harness.watch.sink import EventSink
-from harness.watch.workers import live_children
 
 PERIOD_S = 0.05
 MOST_SHARE = 0.05
@@ -87,8 +86,12 @@ def read_memory(pid: int) -> Memory | None:
 def list_tree(pid: int) -> Iterator[int]:
     """A process and all that descend from it."""
     yield pid
-    for child in live_children(pid):
-        yield from list_tree(child)
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except (FileNotFoundError, ProcessLookupError):
+        return
+    for child in children:
+        yield from list_tree(int(child))
 
 
 class MemorySampler:
