@@ -24,6 +24,7 @@ _INVARIANT_OF = {
     "max-requests-ignored": "max-requests-honoured",
     "recycled-early": "max-requests-honoured",
     "worker-crashed": "workers-exit-cleanly",
+    "memory-unbounded": "memory-bounded",
 }
 """Findings that are not named here are told in test cases of their own."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from harness.errors import UsageError
-from harness.model import Cell, Event, Moment, Verdict
+from harness.model import Cell, Event, Judgement, Moment, State, Verdict
 from harness.story import tell
 from harness.trials import leak
 from harness.trials.fold import Answer, Seen, fold, see_arms, tell_arms
@@ -38,4 +38,16 @@ def judge_record(cell: Cell, events: Iterable[Event]) -> tuple[Verdict, tuple[Mo
         )
     trial = read_trial(cell, events)
     seen = see_arms(trial)
-    return fold(trial, seen, JUDGES[cell.scenario](trial, seen)), tell_arms(seen)
+    return fold(trial, seen, _ask(trial, seen)), tell_arms(seen)
+
+
+def _ask(trial: Trial, seen: Mapping[str, Seen]) -> Answer:
+    """The scenario's own judge; one that crashes knows nothing, as that of an invariant."""
+    try:
+        return JUDGES[trial.name](trial, seen)
+    except UsageError:
+        raise
+    except Exception as problem:  # noqa: BLE001 - a crashing judge must not turn into any verdict
+        why = f"the judge itself failed: {type(problem).__name__}: {problem}"
+        judgement = Judgement(state=State.UNKNOWN, reason=why)
+        return Answer(sentence="no answer: the judge itself failed", judgements={trial.name: judgement}, arms={})

@@ -17,7 +17,9 @@ CONFIDENCE = 0.95
 LEAST_POINTS = 6
 """Fewer say nothing: with five points the interval is wider than what it is about."""
 
-_LEAST_FREEDOM = 2.0
+LEAST_FREEDOM = 2.0
+"""Degrees of freedom that are left however much the residuals hang together: what isn't quite straight (a slow curve)
+has residuals of one piece, and yet a slope. The interval is then some ten times as wide as without the correction."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +38,7 @@ class Line:
 
 
 def fit_line(points: Sequence[tuple[float, float]]) -> Line | None:
-    """The least-squares line through (x, y); None with too few points, or all of one x. O(points).
-
-    Where the residuals leave next to no degrees of freedom the interval is infinite.
-    """
+    """The least-squares line through (x, y); None with too few points, or all of one x. O(points)."""
     if len(points) < LEAST_POINTS:
         return None
     mean_x, mean_y = fmean(x for x, _ in points), fmean(y for _, y in points)
@@ -59,9 +58,7 @@ def _half_width(residuals: Sequence[float], spread: float) -> float:
         return 0.0
     correlation = math.fsum(a * b for a, b in pairwise(residuals)) / squares
     correlation = max(0.0, correlation)  # alternating residuals must not make the interval narrower
-    freedom = len(residuals) * (1 - correlation) / (1 + correlation) - 2
-    if freedom < _LEAST_FREEDOM:
-        return math.inf
+    freedom = max(LEAST_FREEDOM, len(residuals) * (1 - correlation) / (1 + correlation) - 2)
     return student_t(freedom) * math.sqrt(squares / freedom / spread)
 
 

@@ -119,7 +119,8 @@ def _hold_against(
         return _unknown(f"{told}; from cycle to cycle it grows by {tell_slope(line)}: raise --duration")
     if growth.state is State.VIOLATED and growth.line is not None and line.high > CONTROLLED * growth.line.low:
         return _unknown(f"from cycle to cycle it grows by {tell_slope(line)}, too wide to tell: raise --duration")
-    return Judgement(state=State.HOLDS, reason=f"{told}; {count_recycles(observations)} workers restarted")
+    rest = f"from cycle to cycle {tell_slope(line)}"
+    return Judgement(state=State.HOLDS, reason=f"{told}; {count_recycles(observations)} workers restarted; {rest}")
 
 
 def cycle_requests(cell: Cell) -> float:
@@ -151,7 +152,8 @@ def _sentence(
     if state is State.UNKNOWN or growth.state is State.UNKNOWN or bound is None:
         return "no clear answer about the memory"
     if growth.state is State.HOLDS:
-        return "the app does not leak: memory stays in bounds with and without max_requests"
+        most = growth.most_per_request or 0.0
+        return f"no leak was found (less than {most:,.0f} bytes a request): memory stays in bounds either way"
     peak = max(sample.total_bytes for sample in samples[WITH])
     return (
         f"memory stays in bounds with max_requests {cell.max_requests:,} ({mb(peak)} at most); "
@@ -175,11 +177,10 @@ def _describe(samples: Sequence[Sample], seen: Seen) -> dict[str, Json]:
 
 
 def _line(line: Line | None) -> Json:
-    """The slope and its interval; JSON has no infinity."""
+    """The slope and its 95 % confidence interval."""
     if line is None:
         return None
-    ends = {"slope": line.slope, "low": line.low, "high": line.high}
-    return {name: round(value, 2) if abs(value) != float("inf") else None for name, value in ends.items()}
+    return {name: round(value, 2) for name, value in (("slope", line.slope), ("low", line.low), ("high", line.high))}
 
 
 def _bound_to_json(bound: Bound | None) -> dict[str, Json]:

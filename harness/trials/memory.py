@@ -9,8 +9,8 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
-from math import ceil, isinf
+from itertools import accumulate, pairwise
+from math import ceil
 from statistics import fmean, median
 from typing import Any, cast
 
@@ -24,6 +24,11 @@ WARM_UP = 0.2
 
 SUSTAINED = 0.5
 """What grows for ever grows in the second half at least so fast as in the first, times this; what fills up doesn't."""
+
+PIECES = 6
+SPREAD = 0.25
+"""What grows for ever grows between any two neighbouring sixths of the run by at least this part of what it grows on
+average; what is loaded once makes a step."""
 
 NOISE_BYTES = 1 << 20
 NOISE_SHARE = 0.02
@@ -124,24 +129,39 @@ def find_growth(samples: Sequence[Sample]) -> Growth:
     """Whether memory grows on and on where nothing restarts.
 
     It does where the fitted growth is larger than the noise even at the low end of its confidence interval, and goes
-    on in the second half. It does not where the second half can't have grown by more than the noise.
+    on in the second half. It comes to rest where the second half can't have grown by more than the noise, and shows no
+    steady growth below it either: that may be a slow leak, which takes more requests to tell.
     """
     points = [(sample.requests, float(sample.total_bytes)) for sample in samples]
     parts = _parts(points)
-    lines = [fit_line(part) for part in parts]
-    whole, early, late = lines
+    whole, early, late = (fit_line(part) for part in parts)
     if whole is None or early is None or late is None:
         return Growth(state=State.UNKNOWN, reason=f"{len(points)} samples of the memory are too few")
     noise, spans = noise_bytes(samples), [part[-1][0] - part[0][0] for part in parts]
-    if whole.low * spans[0] >= noise and late.low > 0 and late.slope >= SUSTAINED * early.slope:
+    sustained = late.low > 0 and late.slope >= SUSTAINED * early.slope and _is_spread(parts[0])
+    if sustained and whole.low * spans[0] >= noise:
         reason = f"it grows by {tell_slope(whole)} and does not come to rest"
         return Growth(state=State.VIOLATED, reason=reason, line=whole)
-    if late.high * spans[2] <= noise:
+    if late.high * spans[2] <= noise and not sustained:
         most = float(max(ceil(late.high), 1))
         reason = f"it comes to rest: with 95 % confidence it grows by less than {most:,.0f} bytes a request"
         return Growth(state=State.HOLDS, reason=reason, line=whole, most_per_request=most)
-    reason = f"it can't be told whether it comes to rest ({tell_slope(late)} in the second half): raise --duration"
+    more = "raise --duration and add --full-duration"
+    reason = f"it can't be told whether it comes to rest, it grows by {tell_slope(late)} in the second half: {more}"
     return Growth(state=State.UNKNOWN, reason=reason, line=whole)
+
+
+def _is_spread(points: Sequence[tuple[float, float]]) -> bool:
+    """Whether the growth belongs to the whole run and not to a part of it."""
+    first, last = points[0][0], points[-1][0]
+    pieces: list[list[float]] = [[] for _ in range(PIECES)]
+    for x, y in points:
+        pieces[min(int(PIECES * (x - first) / (last - first)), PIECES - 1)].append(y)
+    if not all(pieces):
+        return False
+    levels = [median(piece) for piece in pieces]
+    mean = (levels[-1] - levels[0]) / (PIECES - 1)
+    return mean > 0 and all(after - before >= SPREAD * mean for before, after in pairwise(levels))
 
 
 def _parts(points: Sequence[tuple[float, float]]) -> tuple[Sequence[tuple[float, float]], ...]:
@@ -171,8 +191,6 @@ def fit_cycles(samples: Sequence[Sample], cycle_requests: float) -> Line | None:
 
 def tell_slope(line: Line) -> str:
     """``8,214 bytes a request (8,190 to 8,239 with 95 % confidence)``."""
-    if isinf(line.high):
-        return f"{line.slope:,.0f} bytes a request (with too few independent samples to say how sure that is)"
     return f"{line.slope:,.0f} bytes a request ({line.low:,.0f} to {line.high:,.0f} with 95 % confidence)"
 
 
