@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -60,8 +60,18 @@ class Excerpt:
 
 
 def excerpts(stored: StoredRun) -> list[Excerpt]:
-    """What the logs of gunicorn and of the proxy say around the event; nothing for logs that are empty or missing."""
+    """What the logs of gunicorn and of the proxy say around the event; nothing for logs that are empty or missing.
+
+    A scenario has a folder of logs for each of its arms.
+    """
     logs = stored.path / "logs"
+    if stored.cell.scenario is None:
+        return _of_run(logs)
+    arms = sorted(path for path in logs.glob("*") if path.is_dir() and not path.is_symlink())
+    return [replace(one, log=f"{arm.name}/{one.log}") for arm in arms for one in _of_run(arm)]
+
+
+def _of_run(logs: Path) -> list[Excerpt]:
     gunicorn = logs / _ERROR_LOG
     found = [_around(gunicorn, _RECYCLE, "the first recycle"), _around(gunicorn, _ERROR, "the first error")]
     kept = [excerpt for excerpt in found if excerpt is not None]

@@ -14,6 +14,7 @@ from harness.report.chart_parts import (
     BLUE,
     GREEN,
     GREY,
+    INK,
     RED,
     SCHEMA,
     Spec,
@@ -26,7 +27,7 @@ from harness.report.chart_parts import (
     y_axis,
 )
 from harness.timeline import since_load_s
-from harness.trials.leak import WITH, WITHOUT
+from harness.trials.leak import WITH, WITHOUT, find_bound
 from harness.trials.memory import Sample, group_by_process, read_samples
 from harness.trials.record import Arm, Trial
 
@@ -35,7 +36,7 @@ MOST_POINTS = 400
 
 WIDTH_PX = 860
 _ARMS = {WITHOUT: RED, WITH: BLUE}
-_PROCESSES = {"arbiter": GREY, "worker": BLUE, "the next": GREEN, "the one after": AMBER}
+_PROCESSES = {"arbiter": GREY, "worker": BLUE, "next worker": GREEN, "the one after": AMBER}
 """Workers take turns, so that those who follow each other are told apart."""
 
 
@@ -46,7 +47,8 @@ def draw_memory(trial: Trial) -> tuple[Spec, float, float] | None:
     if not samples:
         return None
     totals = [row for name, rows in samples.items() for row in _totals(name, rows, found[name][1])]
-    panels = [_lines("All processes together, MB", 150, totals, _ARMS)]
+    panels = [_lines("All processes together, MB (dashed: what the settings promise)", 150, totals, _ARMS)]
+    panels[0]["layer"] += _bound(trial)
     for name, rows in samples.items():
         processes = list(_by_process(trial.arms[name], rows, found[name][1]))
         panels.append(_lines(f"Each process {name} max_requests, MB", 110, processes, _PROCESSES))
@@ -55,6 +57,18 @@ def draw_memory(trial: Trial) -> tuple[Spec, float, float] | None:
     axis_below(panels[-1])
     to_s = max(float(str(row["at"])) for row in totals)
     return _whole(panels, to_s), 0.0, to_s
+
+
+def _bound(trial: Trial) -> list[Spec]:
+    """A line where the settings promise that it ends."""
+    bound = find_bound(trial)
+    if bound is None:
+        return []
+    what = f"promised with max_requests {trial.cell.max_requests}"
+    values = [{"mb": round(bound.promised_bytes / 1e6, 2), "what": what}]
+    hint = hover(("what", "the bound"), ("mb", "MB", ".1f"))
+    mark = {"type": "rule", "color": INK, "strokeDash": [4, 3], "strokeWidth": 1.5, "clip": True}
+    return [{"data": {"values": values}, "mark": mark, "encoding": {"y": y_axis("mb"), "tooltip": hint}}]
 
 
 def _whole(panels: list[Spec], to_s: float) -> Spec:

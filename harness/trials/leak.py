@@ -57,6 +57,15 @@ def judge(trial: Trial, seen: Mapping[str, Seen]) -> Answer:
     )
 
 
+def find_bound(trial: Trial) -> Bound | None:
+    """What the settings promise, by what the arm without restarts shows; None where that is not known."""
+    if WITHOUT not in trial.arms:
+        return None
+    samples = read_samples(trial.arms[WITHOUT], trial.arms[WITHOUT].observe())
+    leak = measure_leak(find_growth(samples), samples, trial.cell.workers)
+    return None if leak is None else promise(leak, trial.cell)
+
+
 def _measure(trial: Trial, seen: Mapping[str, Seen], samples: Mapping[str, Sequence[Sample]]) -> Growth:
     """The growth without restarts; unknown where it can't be believed."""
     if WITHOUT not in samples:
