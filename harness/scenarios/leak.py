@@ -30,10 +30,11 @@ DEFAULTS = Cell(
     max_requests_jitter=40,
     connections=20,
     load_threads=2,
-    duration_s=15.0,
+    duration_s=25.0,
     recycles=6,
 )
-"""Few workers with short lives: two cores drive them through enough restarts in some seconds."""
+"""Few workers with short lives: two idle cores drive them through enough restarts in four seconds. The duration is an
+upper bound, for busy ones."""
 
 ENOUGH_CYCLES = 10
 ENOUGH_SAMPLES = 30
@@ -72,7 +73,7 @@ def run(options: argparse.Namespace, conduct: Callable[[Plan], int]) -> int:
 
 def plan_arms(options: argparse.Namespace) -> Plan:
     """The two arms; UsageError where nothing would restart, or where nobody's app would run."""
-    wish = make_wish(options)
+    wish = make_wish(_with_jitter(options))
     _refuse(wish.cell)
     own = [] if wish.cell.app else [f"--leak={options.leak}", f"--leak-bytes={options.leak_bytes}"]
     own += [f"--limit-mb={options.limit_mb}"] if options.limit_mb else []
@@ -93,6 +94,14 @@ def plan_arms(options: argparse.Namespace) -> Plan:
         },
         repeat=repeat_arguments("leak", wish, *own),
     )
+
+
+def _with_jitter(options: argparse.Namespace) -> argparse.Namespace:
+    """Where only max_requests is given, jitter stays in proportion to it."""
+    if options.max_requests is None or options.max_requests_jitter is not None:
+        return options
+    jitter = options.max_requests * DEFAULTS.max_requests_jitter // DEFAULTS.max_requests
+    return argparse.Namespace(**{**vars(options), "max_requests_jitter": jitter})
 
 
 def _refuse(cell: Cell) -> None:

@@ -10,6 +10,7 @@ from harness.gunicorn import (
     ACCESS_FORMAT,
     DEVIATIONS,
     REPORT_ACCESS_FORMAT,
+    app_error,
     last_error,
     parse_access,
     parse_ledger,
@@ -204,3 +205,32 @@ def test_the_access_log_says_which_request_each_line_is_of() -> None:
     chunk = line % (200, b"w12", 101) + line % (500, b"p3", 102) + line % (200, b"-", 101) + line % (200, b"x1", 101)
     assert parse_ledger(chunk) == [(b"200", b"w", b"12"), (b"500", b"p", b"3")]
     assert parse_access(chunk) == {(101, "200"): 3, (102, "500"): 1}
+
+
+_IMPORT = """\
+[2026-11-20 22:01:32 +0000] [12] [ERROR] Exception in worker process
+Traceback (most recent call last):
+  File "/x/gunicorn/arbiter.py", line 608, in spawn_worker
+    worker.init_process()
+  File "/x/gunicorn/util.py", line 370, in import_app
+    mod = importlib.import_module(module)
+ModuleNotFoundError: No module named 'nope'
+[2026-11-20 22:01:32 +0000] [12] [INFO] Worker exiting (pid: 12)
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        (_IMPORT, "ModuleNotFoundError: No module named 'nope'"),
+        (
+            "Failed to find attribute 'nothing' in 'lru'.\n[x] [ERROR] exited with code 4\n",
+            "Failed to find attribute 'nothing' in 'lru'.",
+        ),
+        ("Application object must be callable.\n", "Application object must be callable."),
+        (_IMPORT.replace("import_app", "run"), None),
+        ("", None),
+    ],
+)
+def test_an_app_that_can_not_be_loaded_is_told_from_a_release_that_does_not_start(log: str, reason: str | None) -> None:
+    assert app_error(log) == reason
