@@ -27,7 +27,8 @@ from harness.report.chart_parts import (
     y_axis,
 )
 from harness.timeline import since_load_s
-from harness.trials.leak import WITH, WITHOUT, find_bound
+from harness.trials.leak import find_bound
+from harness.trials.leak_words import WITH, WITHOUT
 from harness.trials.memory import Sample, group_by_process, read_samples
 from harness.trials.record import Arm, Trial
 

@@ -14,7 +14,8 @@ from harness.model import Cell
 from harness.options import add_run_options, at_least, make_wish
 from harness.places import fixtures_dir
 from harness.scenarios.conduct import Plan, repeat_arguments
-from harness.trials.leak import WITH, WITHOUT, cycle_requests
+from harness.trials.leak import cycle_requests
+from harness.trials.leak_words import WITH, WITHOUT
 from harness.watch.memory import require_memory_source
 from harness.watch.progress import Progress
 

@@ -11,14 +11,14 @@ from dataclasses import asdict
 
 from harness.model import Cell, Finding, FindingId, Json, Judgement, Observations, State
 from harness.timeline import find_blind, since_load_s
-from harness.trials.bound import Bound, Leak, mb, measure_leak, promise, recommend
+from harness.trials.bound import Bound, Leak, Recommendation, mb, measure_leak, promise, recommend
 from harness.trials.fit import Line
 from harness.trials.fold import Answer, Seen
+from harness.trials.leak_words import WITH, WITHOUT, advise, tabulate, tell_answer
 from harness.trials.memory import Growth, Sample, find_growth, fit_cycles, noise_bytes, read_samples, tell_slope
 from harness.trials.record import Trial
 from harness.verdict import count_recycles
 
-WITHOUT, WITH = "without", "with"
 BOUNDED, MEASURED = "memory-bounded", "leak-measured"
 
 AS_SET = (0.75, 1.5)
@@ -46,14 +46,18 @@ def judge(trial: Trial, seen: Mapping[str, Seen]) -> Answer:
         arms[WITHOUT] |= {"memory": _WORDS[growth.state], "bytes_per_request": _line(growth.line)}
     if WITH in arms:
         arms[WITH] |= {"memory": _bounded(judgements[BOUNDED].state), **_bound_to_json(bound)}
+    advice = _recommend(trial, leak)
+    peak = max((sample.total_bytes for sample in samples.get(WITH, ())), default=None)
     return Answer(
-        sentence=_sentence(cell, growth, judgements, samples, bound),
+        sentence=tell_answer(cell, growth, judgements[BOUNDED].state, peak),
         judgements=judgements,
         arms=arms,
-        tables=tuple(_tables(cell, growth, leak, bound, arms)),
-        notes=tuple(_notes(trial, leak)),
-        more={"leak": None if leak is None else {name: round(value, 1) for name, value in asdict(leak).items()}}
-        | _recommend(trial, leak),
+        tables=tuple(tabulate(cell, growth, leak, bound, arms)),
+        notes=tuple(advise(advice, cell.workers)),
+        more={
+            "leak": None if leak is None else {name: round(value, 1) for name, value in asdict(leak).items()},
+            "recommendation": None if advice is None else asdict(advice),
+        },
     )
 
 
@@ -145,31 +149,6 @@ def _bounded(state: State) -> str:
     return {State.VIOLATED: "unbounded", State.HOLDS: "bounded", State.UNKNOWN: "unknown"}[state]
 
 
-# --- for the reader ---------------------------------------------------------------------------------------------
-
-
-def _sentence(
-    cell: Cell,
-    growth: Growth,
-    judgements: Mapping[str, Judgement],
-    samples: Mapping[str, Sequence[Sample]],
-    bound: Bound | None,
-) -> str:
-    state = judgements[BOUNDED].state
-    if state is State.VIOLATED:
-        return f"memory grows without a bound although workers should restart after {cell.max_requests:,} requests"
-    if state is State.UNKNOWN or growth.state is State.UNKNOWN or bound is None:
-        return "no clear answer about the memory"
-    if growth.state is State.HOLDS:
-        most = growth.most_per_request or 0.0
-        return f"no leak was found (less than {most:,.0f} bytes a request): memory stays in bounds either way"
-    peak = max(sample.total_bytes for sample in samples[WITH])
-    return (
-        f"memory stays in bounds with max_requests {cell.max_requests:,} ({mb(peak)} at most); "
-        "without, it grows on and on"
-    )
-
-
 def _describe(samples: Sequence[Sample], seen: Seen) -> dict[str, Json]:
     """What was measured of one arm, in bytes."""
     load = seen.observations.load
@@ -198,73 +177,9 @@ def _bound_to_json(bound: Bound | None) -> dict[str, Json]:
     return {"promised_bytes": round(bound.promised_bytes), "allowed_bytes": round(bound.allowed_bytes)}
 
 
-def _tables(
-    cell: Cell, growth: Growth, leak: Leak | None, bound: Bound | None, arms: Mapping[str, Mapping[str, Json]]
-) -> list[dict[str, Json]]:
-    rows: list[list[str]] = [
-        ["max_requests", "none", f"{cell.max_requests:,} + 0 to {cell.max_requests_jitter:,}"],
-        *(
-            [title, *(_size(arms.get(arm, {}).get(name)) for arm in (WITHOUT, WITH))]
-            for title, name in (
-                ("at the start of the load", "first_bytes"),
-                ("at its end", "last_bytes"),
-                ("at most", "peak_bytes"),
-            )
-        ),
-        ["promised by the settings", "no bound", _size(None if bound is None else bound.promised_bytes)],
-        ["pages of files besides, at most", *(_size(arms.get(arm, {}).get("file_bytes")) for arm in (WITHOUT, WITH))],
-        ["requests", *(_count(arms.get(arm, {}).get("requests")) for arm in (WITHOUT, WITH))],
-        ["restarts", *(_count(arms.get(arm, {}).get("recycles")) for arm in (WITHOUT, WITH))],
-        ["verdict on the memory", *(str(arms.get(arm, {}).get("memory", "never ran")) for arm in (WITHOUT, WITH))],
-    ]
-    title = "Memory of arbiter and workers (PSS without the pages of files)"
-    tables: list[dict[str, Json]] = [{"title": title, "head": ["", WITHOUT, WITH], "rows": rows}]
-    if leak is not None:
-        app = [
-            ["one worker before its first request, nothing shared", mb(leak.base_bytes)],
-            ["the arbiter", mb(leak.arbiter_bytes)],
-            *_leak_rows(growth),
-        ]
-        tables.append({"title": "The app", "head": ["", "measured"], "rows": app})
-    return tables
-
-
-def _leak_rows(growth: Growth) -> list[list[str]]:
-    line = growth.line
-    if growth.state is State.VIOLATED and line is not None:
-        return [
-            ["the leak a request", f"{line.slope:,.0f} bytes"],
-            ["with 95 % confidence", f"{line.low:,.0f} to {line.high:,.0f} bytes"],
-        ]
-    most = f"{growth.most_per_request:,.0f} bytes"
-    return [["the leak a request", "none found"], ["with 95 % confidence below", most]]
-
-
-def _size(value: object) -> str:
-    return mb(value) if isinstance(value, int | float) else "unknown"
-
-
-def _count(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else "unknown"
-
-
-def _notes(trial: Trial, leak: Leak | None) -> list[str]:
-    limit = _limit_bytes(trial)
-    if limit is None or leak is None:
-        return []
-    advice = recommend(leak, trial.cell, limit)
-    asked = f"To stay below {mb(limit)} with {trial.cell.workers} workers:"
-    if advice.max_requests is None:
-        return [f"{asked} {advice.reason}."]
-    wanted = f"max_requests = {advice.max_requests}, max_requests_jitter = {advice.max_requests_jitter}"
-    return [f"{asked} {wanted} ({advice.reason}; reckoned with the leak's upper bound)."]
-
-
-def _recommend(trial: Trial, leak: Leak | None) -> dict[str, Json]:
-    limit = _limit_bytes(trial)
-    return {"recommendation": None if limit is None or leak is None else asdict(recommend(leak, trial.cell, limit))}
-
-
-def _limit_bytes(trial: Trial) -> float | None:
+def _recommend(trial: Trial, leak: Leak | None) -> Recommendation | None:
+    """Where it was asked for, and the leak is known."""
     limit = trial.settings.get("limit_mb")
-    return limit * 1e6 if isinstance(limit, int | float) and not isinstance(limit, bool) else None
+    if leak is None or isinstance(limit, bool) or not isinstance(limit, int | float):
+        return None
+    return recommend(leak, trial.cell, limit * 1e6)
