@@ -75,6 +75,7 @@ def run(options: argparse.Namespace, conduct: Callable[[Plan], int]) -> int:
 def plan_arms(options: argparse.Namespace) -> Plan:
     """The two arms; UsageError where nothing would restart, or where nobody's app would run."""
     wish = make_wish(_with_jitter(options))
+    wish = replace(wish, cell=replace(wish.cell, ledger=False))  # its memory would be taken for the app's
     _refuse(wish.cell)
     own = [] if wish.cell.app else [f"--leak={options.leak}", f"--leak-bytes={options.leak_bytes}"]
     own += [f"--limit-mb={options.limit_mb}"] if options.limit_mb else []
