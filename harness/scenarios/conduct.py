@@ -16,10 +16,7 @@ from harness.engine import Result, Wish, prepare_environment, run_cell, shielded
 from harness.facts import collect_surroundings
 from harness.model import Json, Outcome
 from harness.options import run_arguments
-from harness.rejudge import judge_stored, store_reports
-from harness.report.fields import texts
 from harness.store import RunFolder, create_run, load_run
-from harness.trials.record import ARM, SCENARIO
 from harness.watch.sink import EventSink
 
 ARMS = "arms"
@@ -77,6 +74,8 @@ def _run_arms(
     say: Callable[[str], None],
 ) -> bool:
     """One after the other; True where one was interrupted."""
+    from harness.trials.record import SCENARIO
+
     facts: dict[str, Mapping[str, Json]] = {}
     sink.emit(SCENARIO, name=plan.name, settings=dict(plan.settings))
     for name, wish in plan.arms.items():
@@ -110,6 +109,8 @@ def _open(plan: Plan, say: Callable[[str], None]) -> tuple[RunFolder, Callable[[
 
 def _adopt(folder: RunFolder, sink: EventSink, name: str, result: Result) -> Mapping[str, Json]:
     """Take an arm's record into the scenario's: its events, its configuration and its error logs; gives its facts."""
+    from harness.trials.record import ARM
+
     with load_run(result.path) as stored:
         run = str(stored.path.relative_to(folder.path))
         sink.emit(ARM, name=name, run=run, cell=cell_to_json(stored.cell))
@@ -126,6 +127,8 @@ def _adopt(folder: RunFolder, sink: EventSink, name: str, result: Result) -> Map
 
 def _write_facts(folder: RunFolder, plan: Plan, arms: Mapping[str, Mapping[str, Json]]) -> None:
     """What the arms ran on under the keys of a single run's facts, and how each differs from the original report."""
+    from harness.report.fields import texts
+
     facts: dict[str, Json] = {**collect_surroundings(folder.run_id), "repeat": list(plan.repeat)}
     deviations: dict[str, list[str]] = {}
     for name, found in arms.items():
@@ -140,6 +143,8 @@ def _write_facts(folder: RunFolder, plan: Plan, arms: Mapping[str, Mapping[str, 
 
 def _conclude(folder: RunFolder, sink: EventSink, *, interrupted: bool) -> Result:
     """Judge the record as it lies on disk, exactly as `harness judge` will."""
+    from harness.rejudge import judge_stored, store_reports
+
     sink.close()
     sink.check()
     verdict = judge_stored(folder)

@@ -14,8 +14,6 @@ from harness.model import Cell
 from harness.options import add_run_options, at_least, make_wish
 from harness.places import fixtures_dir
 from harness.scenarios.conduct import Plan, repeat_arguments
-from harness.trials.leak import cycle_requests
-from harness.trials.leak_words import WITH, WITHOUT
 from harness.watch.memory import require_memory_source
 from harness.watch.progress import Progress
 
@@ -74,6 +72,8 @@ def run(options: argparse.Namespace, conduct: Callable[[Plan], int]) -> int:
 
 def plan_arms(options: argparse.Namespace) -> Plan:
     """The two arms; UsageError where nothing would restart, or where nobody's app would run."""
+    from harness.trials.leak_words import WITH, WITHOUT
+
     wish = make_wish(_with_jitter(options))
     wish = replace(wish, cell=replace(wish.cell, ledger=False))  # its memory would be taken for the app's
     _refuse(wish.cell)
@@ -131,6 +131,8 @@ def render_app(kind: str, leak_bytes: int) -> str:
 
 def _make_enough(cell: Cell) -> Callable[[Progress], bool]:
     """Both runs end after as many requests: enough cycles of restarts, or, at once, before the memory runs out."""
+    from harness.trials.leak import cycle_requests
+
     least = LEAST_REQUESTS if cell.app is None else LEAST_REQUESTS_OWN
     wanted = max(ENOUGH_CYCLES * cycle_requests(cell), least)
     most_bytes = MOST_OF_FREE * available_bytes()
