@@ -16,6 +16,7 @@ from harness.errors import SurroundingsError, UsageError
 from harness.report import FORMATS
 from harness.report.as_terminal import render_terminal
 from harness.report.drawing import draw
+from harness.report.picture import picture_spec
 from harness.scenarios import SCENARIOS, conduct
 from harness.scenarios.leak import DEFAULTS, render_app
 from harness.store import load_run
@@ -263,3 +264,12 @@ def test_the_load_ends_once_enough_was_seen_or_before_the_memory_runs_out(monkey
 def test_an_unreadable_stream_is_refused() -> None:
     with pytest.raises(UsageError, match="broken"):
         read_trial(CELL, Record().add(0.0, "scenario", name="leak", settings="none").events)
+
+
+def test_the_picture_has_the_answer_as_its_heading(theatre: Theatre) -> None:
+    theatre(leaking)
+    run()
+    with load_run(Path("runs/latest")) as stored:
+        spec = picture_spec(stored)
+    assert "memory stays in bounds" in spec["title"]["text"]
+    assert len(spec["vconcat"]) == 3

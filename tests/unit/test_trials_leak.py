@@ -269,3 +269,38 @@ def test_the_recommendation_is_in_the_verdict() -> None:
     told = scenario(judge(*arms(LEAKING), leak="objects", leak_bytes=32_000, limit_mb=100))
     assert told["recommendation"]["max_requests"] > 200
     assert "max_requests =" in told["notes"][0]
+
+
+# --- no wrong verdict, whatever the noise -----------------------------------------------------------------------
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    leak=st.sampled_from([0.0, 8_000.0, 32_000.0]),
+    noise=st.integers(0, 400_000),
+    cache=st.sampled_from([0, 5 * MB]),
+)
+@settings(max_examples=40, deadline=None)
+def test_what_restarts_keep_in_bounds_is_never_called_unbounded(seed: int, leak: float, noise: int, cache: int) -> None:
+    app = App(leak=leak, noise=noise, cache=cache)
+    verdict = judge(*arms(app, seed=seed))
+    assert verdict.outcome is not Outcome.VIOLATED, verdict.reasons
+    told = scenario(verdict)["arms"]["without"]["memory"]
+    assert told != ("grows" if leak == 0 else "bounded")
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    noise=st.integers(0, 400_000),
+    kept=st.integers(1 * MB, 8 * MB),
+    leak=st.sampled_from([0.0, 32_000.0]),
+)
+@settings(max_examples=40, deadline=None)
+def test_what_an_arbiter_keeps_of_each_worker_is_never_called_bounded(
+    seed: int, noise: int, kept: int, leak: float
+) -> None:
+    """Nineteen restarts; where that is less than the promise allows, it is seen to grow and left open."""
+    verdict = judge(*arms(App(leak=leak, noise=noise), other=App(leak=leak, noise=noise, arbiter_leak=kept), seed=seed))
+    assert verdict.outcome is not Outcome.HOLDS, verdict.reasons
+    if kept >= 4 * MB:
+        assert verdict.outcome is Outcome.VIOLATED, verdict.reasons
