@@ -36,10 +36,11 @@ class Leak:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bound:
-    """The size that the settings promise, and the one beyond which the promise is certainly broken."""
+    """Sizes: what the settings promise, what breaks that for certain, and what is explained by what workers served."""
 
     promised_bytes: float
     allowed_bytes: float
+    kept_bytes: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,18 +74,30 @@ def measure_leak(growth: Growth, samples: Sequence[Sample], workers: int) -> Lea
     )
 
 
-def promise(leak: Leak, cell: Cell) -> Bound:
-    """The bound for a cell's settings. Allowed on top: what is in hand, the leak's uncertainty, SLACK and the noise."""
+def promise(leak: Leak, cell: Cell, served: int = 0) -> Bound:
+    """The bound for a cell's settings. ``served``: the most that a worker has served before it restarted, where known.
+
+    Allowed on top of the promise: what is in hand, the leak's uncertainty, SLACK and the noise. Some worker classes
+    look at their count only once a second, so that a worker serves many more than it should; ``kept_bytes`` is what
+    is allowed then.
+    """
     base = leak.arbiter_bytes + cell.workers * leak.base_bytes
-    promised = base + cell.workers * leak.per_request * (cell.max_requests + cell.max_requests_jitter)
-    most = base + cell.workers * leak.most_per_request * most_served(cell)
-    return Bound(promised_bytes=promised, allowed_bytes=(1 + SLACK) * most + leak.noise_bytes)
+
+    def allow(requests: int) -> float:
+        return (1 + SLACK) * (base + cell.workers * leak.most_per_request * requests) + leak.noise_bytes
+
+    return Bound(
+        promised_bytes=base + cell.workers * leak.per_request * (cell.max_requests + cell.max_requests_jitter),
+        allowed_bytes=allow(most_served(cell)),
+        kept_bytes=allow(max(served, most_served(cell))),
+    )
 
 
-def recommend(leak: Leak, cell: Cell, limit_bytes: float) -> Recommendation:
+def recommend(leak: Leak, cell: Cell, limit_bytes: float, served: int = 0) -> Recommendation:
     """The largest max_requests that keeps all processes together below the limit, with jitter in the cell's proportion.
 
-    It is reckoned with the leak's upper 95 % bound, and with all that the clients may have open.
+    It is reckoned with the leak's upper 95 % bound, and with all that a worker may serve beyond its limit: what the
+    clients may have open, or more, where the workers of this cell have ``served`` more.
     """
     base = leak.file_bytes + leak.arbiter_bytes + cell.workers * leak.base_bytes
 
@@ -103,10 +116,10 @@ def recommend(leak: Leak, cell: Cell, limit_bytes: float) -> Recommendation:
         return answer(f"no max_requests can: before any request all processes together have {mb(base)}")
     if leak.per_request == 0:
         return answer("none is needed: no leak was found", needed=False)
-    in_hand = most_served(cell) - cell.max_requests - cell.max_requests_jitter
+    in_hand = max(served, most_served(cell)) - cell.max_requests - cell.max_requests_jitter
     most = int((limit_bytes - base) / (cell.workers * leak.most_per_request)) - in_hand
     if most < 1:
-        return answer("no max_requests can: what is in the workers' hands at a time alone exceeds it")
+        return answer("no max_requests can: what workers serve beyond their limit alone exceeds it")
     return answer(f"each worker may serve {most:,} requests, the jitter included", most=most)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from harness.model import Cell, Finding, FindingId, Json, Judgement, Observations, State
+from harness.model import Cell, Finding, FindingId, Json, Judgement, State
 from harness.timeline import find_blind, since_load_s
 from harness.trials.bound import Bound, Leak, Recommendation, mb, measure_leak, promise, recommend
 from harness.trials.fit import Line
@@ -36,7 +36,8 @@ def judge(trial: Trial, seen: Mapping[str, Seen]) -> Answer:
     growth = _measure(trial, seen, samples)
     cell = trial.cell
     leak = measure_leak(growth, samples[WITHOUT], cell.workers) if WITHOUT in samples else None
-    bound = None if leak is None else promise(leak, cell)
+    served = _most_served(seen)
+    bound = None if leak is None else promise(leak, cell, served)
     judgements = {
         BOUNDED: _judge_bound(trial, seen, samples, growth, bound),
         MEASURED: Judgement(state=State.UNKNOWN if leak is None else State.HOLDS, reason=f"without: {growth.reason}"),
@@ -46,10 +47,10 @@ def judge(trial: Trial, seen: Mapping[str, Seen]) -> Answer:
         arms[WITHOUT] |= {"memory": _WORDS[growth.state], "bytes_per_request": _line(growth.line)}
     if WITH in arms:
         arms[WITH] |= {"memory": _bounded(judgements[BOUNDED].state), **_bound_to_json(bound)}
-    advice = _recommend(trial, leak)
+    advice = _recommend(trial, leak, served)
     peak = max((sample.total_bytes for sample in samples.get(WITH, ())), default=None)
     return Answer(
-        sentence=tell_answer(cell, growth, judgements[BOUNDED].state, peak),
+        sentence=tell_answer(cell, growth, judgements[BOUNDED].state, peak, bound),
         judgements=judgements,
         arms=arms,
         tables=tuple(tabulate(cell, growth, leak, bound, arms)),
@@ -108,13 +109,14 @@ def _judge_bound(
         return _unknown(f"too few requests to tell, it takes {cycles}: raise --duration, or lower --max-requests")
     if bound is None:
         return _unknown("the settings promise nothing that is known, because the leak is not")
-    return _hold_against(bound, line, samples[WITH], growth, seen[WITH].observations)
+    return _hold_against(bound, line, samples[WITH], growth, seen[WITH])
 
 
-def _hold_against(
-    bound: Bound, line: Line, samples: Sequence[Sample], growth: Growth, observations: Observations
-) -> Judgement:
-    """Unbounded is what is above its bound and grows from cycle to cycle; bounded what does neither."""
+def _hold_against(bound: Bound, line: Line, samples: Sequence[Sample], growth: Growth, seen: Seen) -> Judgement:
+    """Unbounded is what is above its bound and grows from cycle to cycle; bounded what does neither.
+
+    What is above its bound and does not grow is bounded too, if what the workers have served explains it.
+    """
     peak = max(samples, key=lambda sample: sample.total_bytes)
     grows = line.low * (samples[-1].requests - samples[0].requests) > noise_bytes(samples)
     above = peak.total_bytes > bound.allowed_bytes
@@ -123,17 +125,19 @@ def _hold_against(
         detail = f"memory grows by {tell_slope(line)} although workers should restart: {told}"
         finding = Finding(
             id=FindingId.MEMORY_UNBOUNDED,
-            at_s=since_load_s(observations, peak.at_ns),
+            at_s=since_load_s(seen.observations, peak.at_ns),
             detail=detail,
             evidence={"peak_bytes": peak.total_bytes, "bytes_per_request": _line(line)},
         )
         return Judgement(state=State.VIOLATED, reason=detail, findings=(finding,))
-    if above or grows:
+    if grows or peak.total_bytes > bound.kept_bytes:
         return _unknown(f"{told}; from cycle to cycle it grows by {tell_slope(line)}: raise --duration")
+    if above:
+        told += f", because a worker served up to {_most_served({WITH: seen}):,} requests before it restarted"
     if growth.state is State.VIOLATED and growth.line is not None and line.high > CONTROLLED * growth.line.low:
         return _unknown(f"from cycle to cycle it grows by {tell_slope(line)}, too wide to tell: raise --duration")
     rest = f"from cycle to cycle {tell_slope(line)}"
-    return Judgement(state=State.HOLDS, reason=f"{told}; {count_recycles(observations)} workers restarted; {rest}")
+    return Judgement(state=State.HOLDS, reason=f"{told}; {count_recycles(seen.observations)} workers restarted; {rest}")
 
 
 def cycle_requests(cell: Cell) -> float:
@@ -177,9 +181,15 @@ def _bound_to_json(bound: Bound | None) -> dict[str, Json]:
     return {"promised_bytes": round(bound.promised_bytes), "allowed_bytes": round(bound.allowed_bytes)}
 
 
-def _recommend(trial: Trial, leak: Leak | None) -> Recommendation | None:
+def _most_served(seen: Mapping[str, Seen]) -> int:
+    """The most that a worker served before it restarted; 0 where none did."""
+    lives = seen[WITH].observations.lives if WITH in seen else ()
+    return max((life.served for life in lives if life.ended_ns is not None and life.announced_restart), default=0)
+
+
+def _recommend(trial: Trial, leak: Leak | None, served: int) -> Recommendation | None:
     """Where it was asked for, and the leak is known."""
     limit = trial.settings.get("limit_mb")
     if leak is None or isinstance(limit, bool) or not isinstance(limit, int | float):
         return None
-    return recommend(leak, trial.cell, limit * 1e6)
+    return recommend(leak, trial.cell, limit * 1e6, served)

@@ -12,17 +12,17 @@ WITHOUT, WITH = "without", "with"
 """The names of the arms."""
 
 
-def tell_answer(cell: Cell, growth: Growth, state: State, peak_bytes: int | None) -> str:
+def tell_answer(cell: Cell, growth: Growth, state: State, peak_bytes: int | None, bound: Bound | None) -> str:
     """The scenario's first sentence. ``state``: of the memory with restarts; ``peak_bytes``: the most it was then."""
     if state is State.VIOLATED:
         return f"memory grows without a bound although workers should restart after {cell.max_requests:,} requests"
-    if state is State.UNKNOWN or growth.state is State.UNKNOWN or peak_bytes is None:
+    if state is State.UNKNOWN or growth.state is State.UNKNOWN or peak_bytes is None or bound is None:
         return "no clear answer about the memory"
     if growth.state is State.HOLDS:
         most = growth.most_per_request or 0.0
         return f"no leak was found (less than {most:,.0f} bytes a request): memory stays in bounds either way"
-    kept = f"memory stays in bounds with max_requests {cell.max_requests:,} ({mb(peak_bytes)} at most)"
-    return f"{kept}; without, it grows on and on"
+    sizes = f"{mb(peak_bytes)} at most, {mb(bound.promised_bytes)} promised"
+    return f"memory stays in bounds with max_requests {cell.max_requests:,} ({sizes}); without, it grows on and on"
 
 
 def tabulate(

@@ -40,8 +40,8 @@ class App:
 CACHE_REQUESTS = 400
 
 
-def arm(cell: Cell, app: App, *, requests: int = 4400, restarts: bool = True, seed: int = 1) -> Record:
-    """One run in which ``requests`` are served evenly; workers restart at their limit unless told not to."""
+def arm(cell: Cell, app: App, *, requests: int = 4400, restarts: bool = True, seed: int = 1, late: int = 0) -> Record:
+    """One run in which ``requests`` are served evenly; workers restart ``late`` by so many, or not at all."""
     record = _frame(cell, requests)
     chance = random.Random(seed)  # noqa: S311 - no secret
     workers = {101: [0.0, _limit(cell, chance)], 102: [0.0, _limit(cell, chance)]}
@@ -54,7 +54,7 @@ def arm(cell: Cell, app: App, *, requests: int = 4400, restarts: bool = True, se
             workers[pid][0] += each
             record.served(at_s - 0.001, pid, round(each))
             served, limit = workers[pid]
-            if restarts and cell.max_requests and served >= limit:
+            if restarts and cell.max_requests and served >= limit + late:
                 born += 1
                 del workers[pid]
                 fresh = 100 + born

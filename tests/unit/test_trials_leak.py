@@ -62,6 +62,16 @@ def test_an_arbiter_that_keeps_something_of_each_worker_is_unbounded() -> None:
     assert [finding.id for finding in verdict.findings] == [FindingId.MEMORY_UNBOUNDED]
 
 
+def test_workers_that_count_late_break_the_promise_and_stay_in_bounds() -> None:
+    """As gevent's do: they look at their count once a second."""
+    verdict = judge(*arms(LEAKING, requests=8000, late=400), leak="objects", leak_bytes=32_000, limit_mb=100)
+    assert verdict.outcome is Outcome.HOLDS, verdict.reasons
+    told = scenario(verdict)
+    assert told["arms"]["with"]["peak_bytes"] > 1.15 * told["arms"]["with"]["promised_bytes"]
+    assert "served up to 6" in verdict.invariant_reasons["memory-bounded"]
+    assert told["recommendation"]["max_requests"] < 400
+
+
 def test_an_app_that_does_not_leak_holds_without_restarts() -> None:
     verdict = judge(*arms(TIGHT), leak="none", leak_bytes=32_000)
     assert verdict.outcome is Outcome.HOLDS, verdict.reasons
@@ -256,7 +266,7 @@ def test_a_recommendation_keeps_below_the_limit_and_leaves_little_unused(limit_m
     [
         (LEAK, 40e6, True, "before any request"),
         (replace(LEAK, per_request=0.0), 400e6, False, "no leak was found"),
-        (LEAK, 52.1e6, True, "in the workers' hands"),
+        (LEAK, 52.1e6, True, "beyond their limit"),
     ],
 )
 def test_where_there_is_no_number_to_recommend(leak: Leak, limit: float, needed: bool, reason: str) -> None:
