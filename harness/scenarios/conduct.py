@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.backends import Backend
 from harness.cells import cell_id, cell_to_json
-from harness.engine import Result, Wish, prepare_environment, run_cell, shielded
+from harness.engine import Result, Wish, prepare_environment, run_cell, settle_load, shielded
 from harness.facts import collect_surroundings
 from harness.model import Json, Outcome
 from harness.options import run_arguments
@@ -95,7 +95,7 @@ def _run_arms(
 
 def _open(plan: Plan, say: Callable[[str], None]) -> tuple[RunFolder, Callable[[], None]]:
     """The scenario's folder, and how to let go of the environment, which all arms share."""
-    wish = plan.arms[plan.main]
+    wish = settle_load(plan.arms[plan.main])
     environment, _ = prepare_environment(wish, say)  # a release that can't be had is recorded by the first arm
     cell, label = replace(wish.cell, scenario=plan.name), wish.cell.spec.rstrip("/").rpartition("/")[2]
     if environment is not None:
