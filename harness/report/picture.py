@@ -60,9 +60,9 @@ def picture_spec(stored: StoredRun) -> Spec:
         raise UsageError(
             what=f"There is nothing to draw of the scenario {stored.cell.scenario}.", remedy="Use another format."
         )
-    answer = summary.answer_of(verdict).sentence
+    said, answer = f"{summary.subject(verdict)}: {text(verdict, 'verdict')}", summary.answer_of(verdict).sentence
     heading: dict[str, Any] = {
-        "text": f"{summary.subject(verdict)}: {text(verdict, 'verdict')}; {answer}",
+        "text": [said, answer] if summary.is_scenario(verdict) else f"{said}; {answer}",
         "subtitle": summary.setting(verdict),
         "fontSize": 15,
         "subtitleFontSize": 11,
