@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.backends import Backend
 from harness.cells import cell_id, cell_to_json
 from harness.engine import Result, Wish, prepare_environment, run_cell, settle_load, shielded
+from harness.errors import SurroundingsError
 from harness.facts import collect_surroundings
 from harness.model import Json, Outcome
 from harness.options import run_arguments
@@ -53,17 +55,17 @@ def run_plan(plan: Plan, *, make_backend: Callable[[str, Path], Backend], say: C
         KeyboardInterrupt: interrupted before there was anything to record.
     """
     folder, let_go = _open(plan, say)
-    sink = EventSink(folder.path / "events.jsonl")
-    interrupted = False
-    try:
-        interrupted = _run_arms(plan, folder, sink, make_backend, say)
-    except KeyboardInterrupt:
-        interrupted = True
-        sink.emit("interrupted", phase="between its runs")
-    finally:
-        let_go()
-    with shielded():
-        return _conclude(folder, sink, interrupted=interrupted)
+    with closing(EventSink(folder.path / "events.jsonl")) as sink:
+        interrupted = False
+        try:
+            interrupted = _run_arms(plan, folder, sink, make_backend, say)
+        except KeyboardInterrupt:
+            interrupted = True
+            sink.emit("interrupted", phase="between its runs")
+        finally:
+            let_go()
+        with shielded():
+            return _conclude(folder, sink, interrupted=interrupted)
 
 
 def _run_arms(
@@ -118,10 +120,16 @@ def _adopt(folder: RunFolder, sink: EventSink, name: str, result: Result) -> Map
             sink.emit(event.kind, event.at_ns, **{**event.fields, ARM: name})
         sink.check()
         facts = stored.facts
-    shutil.copytree(result.path / "config", folder.config / name)
-    (folder.logs / name).mkdir()
-    for log in result.path.glob("logs/*error.log"):
-        shutil.copyfile(log, folder.logs / name / log.name)
+    try:
+        shutil.copytree(result.path / "config", folder.config / name)
+        (folder.logs / name).mkdir()
+        for log in result.path.glob("logs/*error.log"):
+            shutil.copyfile(log, folder.logs / name / log.name)
+    except OSError as problem:  # copytree tells several at once, as a list instead of a text
+        raise SurroundingsError(
+            what=f"The files of {run} could not be copied into {folder.path}: {problem.strerror or problem}.",
+            remedy=f"Make room there (`df {folder.path}`), or name another folder with --out.",
+        ) from problem
     return facts
 
 

@@ -112,6 +112,11 @@ def _refuse(cell: Cell) -> None:
             what="--max-requests 0 leaves nothing to compare: the run without restarts is made anyway.",
             remedy="Give a --max-requests of 1 or more.",
         )
+    if cell.max_requests_jitter > cell.max_requests:
+        raise UsageError(
+            what=f"--max-requests-jitter {cell.max_requests_jitter} is more than --max-requests {cell.max_requests}.",
+            remedy="Raise --max-requests: a bound of which chance makes up the most is none to plan with.",
+        )
     if cell.worker == "asgi" and cell.app is None:
         raise UsageError(
             what="The app that leaks is a WSGI app, which the asgi worker can't run.",

@@ -174,6 +174,16 @@ def test_what_can_not_be_meant_leaves_no_record(monkeypatch: pytest.MonkeyPatch,
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_record_that_can_not_be_completed_is_an_error(theatre: Theatre, capsys: pytest.CaptureFixture[str]) -> None:
+    def fate(name: str, wish: Wish) -> Record:
+        (wish.out.parent / "config" / name).mkdir()  # stands in the way
+        return leaking(name, wish)
+
+    theatre(fate)
+    assert run() == 4
+    assert "could not be copied" in capsys.readouterr().err
+
+
 # --- the options of leak ----------------------------------------------------------------------------------------
 
 
@@ -220,6 +230,7 @@ def test_an_app_of_the_users_own_takes_the_place_of_ours() -> None:
     ("options", "said"),
     [
         (("--max-requests", "0"), "nothing to compare"),
+        (("--max-requests", "10", "--max-requests-jitter", "11"), "is more than --max-requests 10"),
         (("--worker", "asgi"), "WSGI app"),
         (("--proxy", "none"), "nobody stands between"),
     ],
