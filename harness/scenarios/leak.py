@@ -36,7 +36,10 @@ DEFAULTS = Cell(
 upper bound, for busy ones."""
 
 ENOUGH_CYCLES = 10
-ENOUGH_SAMPLES = 30
+ENOUGH_SAMPLES = 40
+MOST_TIMES = 3
+"""So many times the wanted requests are enough, however few samples there are: a fast machine leaks fast."""
+
 LEAST_REQUESTS = 4000
 LEAST_REQUESTS_OWN = 20_000
 """Nobody knows how little an app of the user's own leaks: the more requests, the smaller a leak can be seen."""
@@ -145,8 +148,9 @@ def _make_enough(cell: Cell) -> Callable[[Progress], bool]:
     def enough(progress: Progress) -> bool:
         if progress.memory_bytes > most_bytes:
             return True
-        seen = progress.served >= wanted and progress.memory_samples >= ENOUGH_SAMPLES
-        return seen and not cell.full_duration
+        if cell.full_duration or progress.served < wanted:
+            return False
+        return progress.memory_samples >= ENOUGH_SAMPLES or progress.served >= MOST_TIMES * wanted
 
     return enough
 

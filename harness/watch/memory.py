@@ -23,8 +23,8 @@ from harness.clock import now_ns
 from harness.errors import SurroundingsError
 from harness.watch.sink import EventSink
 
-PERIOD_S = 0.05
-MOST_SHARE = 0.05
+PERIOD_S = 0.025
+MOST_SHARE = 0.15
 """Of a core that the sampler may use; with many or large processes it samples less often."""
 
 LONGEST_PAUSE_S = 2.0

@@ -25,7 +25,7 @@ class Progress:
         self.last_success_ns: int | None = None
         self.served = 0
         self.memory_bytes = 0
-        self.memory_samples = 0
+        self.memory_samples = 0  # since the load began
         self.outcomes: Counter[str] = Counter()
         self.recent: dict[str, list[tuple[int, bool]]] = {"proxy": [], "direct": []}
 
@@ -106,6 +106,10 @@ class Progress:
         self.served += sum(count for by_status in fields["by_pid"].values() for count in by_status.values())
         if any(is_success(status) for by_status in fields["by_pid"].values() for status in by_status):
             self._succeed(at_ns)
+
+    def _hear_phase(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        if fields["name"] == "load":
+            self.memory_samples = 0
 
     def _hear_memory(self, at_ns: int, fields: Mapping[str, Any]) -> None:
         self.memory_bytes = sum(fields["own_bytes"].values())

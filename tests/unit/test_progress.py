@@ -121,3 +121,12 @@ def test_it_may_be_read_while_it_listens() -> None:
         stop.set()
         thread.join()
     assert counts == sorted(counts)
+
+
+def test_requests_and_memory_are_summed_up() -> None:
+    """Samples count from the load on; before it, the workers are still booting."""
+    sample = {"own_bytes": {"100": 5, "101": 7}, "unshared_bytes": 20, "file_bytes": 1}
+    record = Record().served(-0.5, 101, 3).add(-0.4, "memory", **sample).phases(load=0.0)
+    record.add(0.1, "memory", **sample).served(0.2, 102, 4)
+    progress = _heard(record)
+    assert (progress.served, progress.memory_bytes, progress.memory_samples) == (7, 12, 1)

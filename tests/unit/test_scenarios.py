@@ -265,7 +265,11 @@ def test_the_load_ends_once_enough_was_seen_or_before_the_memory_runs_out(monkey
     assert endless is not None
     progress = Progress()
     assert not enough(progress)
-    progress.served, progress.memory_samples = 100_000, 100
+    progress.served, progress.memory_samples = 5_000, 100
+    assert enough(progress)
+    progress.memory_samples = 10
+    assert not enough(progress)
+    progress.served = 15_000
     assert enough(progress)
     assert not endless(progress)
     progress.memory_bytes = 501
