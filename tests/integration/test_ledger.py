@@ -10,7 +10,7 @@ import pytest
 
 from harness import tools
 from harness.rejudge import judge_path
-from tests.integration.stubs import Ran, make_wheel, needs_tools, run_harness
+from tests.integration.stubs import Ran, make_wheel, needs_tools, run_harness, run_until_decided
 
 pytestmark = needs_tools
 PROXIES = [
@@ -24,7 +24,9 @@ SMALL = ("--workers", "2", "--max-requests", "400", "--recycles", "6", "--connec
 
 
 def run_stub(tmp_path: Path, behaviour: str, *options: str) -> Ran:
-    return run_harness(tmp_path, "reproduce", make_wheel(tmp_path, behaviour), *SMALL, "--worker", "sync", *options)
+    return run_until_decided(
+        tmp_path, "reproduce", make_wheel(tmp_path, behaviour), *SMALL, "--worker", "sync", *options
+    )
 
 
 def ledger(ran: Ran) -> dict[str, Any]:
@@ -41,7 +43,7 @@ def assert_adds_up(said: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("proxy", PROXIES)
 def test_on_a_release_that_loses_requests_it_adds_up(tmp_path: Path, proxy: str) -> None:
-    ran = run_harness(tmp_path, "reproduce", "19.5.0", "--profile", "quick", "--recycles", "20", "--proxy", proxy)
+    ran = run_until_decided(tmp_path, "reproduce", "19.5.0", "--profile", "quick", "--recycles", "20", "--proxy", proxy)
     said = ledger(ran)
     assert_adds_up(said)
     assert ran.verdict["counts"]["recycles"] >= 20
@@ -56,7 +58,7 @@ def test_on_a_release_that_loses_requests_it_adds_up(tmp_path: Path, proxy: str)
 @pytest.mark.parametrize("worker", ["gthread", "sync"])
 def test_on_a_release_that_loses_nothing_it_adds_up(tmp_path: Path, worker: str) -> None:
     options = ("--profile", "quick", "--recycles", "20", "--worker", worker, "--proxy", "none", "--bind", "tcp")
-    ran = run_harness(tmp_path, "reproduce", "27.0.1", *options)
+    ran = run_until_decided(tmp_path, "reproduce", "27.0.1", *options)
     said = ledger(ran)
     assert_adds_up(said)
     assert set(said["examples"]) <= {"under_way_at_end"}, ran.out
@@ -65,7 +67,7 @@ def test_on_a_release_that_loses_nothing_it_adds_up(tmp_path: Path, worker: str)
 
 
 def test_the_totals_are_those_of_the_load(tmp_path: Path) -> None:
-    ran = run_harness(tmp_path, "reproduce", "19.6.0", "--profile", "quick")
+    ran = run_until_decided(tmp_path, "reproduce", "19.6.0", "--profile", "quick")
     said = ledger(ran)
     assert_adds_up(said)
     fates = said["by_client"]["load"]
@@ -79,7 +81,7 @@ def test_the_load_on_httpx_accounts_for_each_of_its_requests(
     tmp_path: Path, way: tuple[str, ...], failure: str
 ) -> None:
     options = ("--profile", "quick", "--recycles", "20", "--duration", "20", "--load", "httpx", *way)
-    ran = run_harness(tmp_path, "reproduce", "19.5.0", *options)
+    ran = run_until_decided(tmp_path, "reproduce", "19.5.0", *options)
     said = ledger(ran)
     assert_adds_up(said)
     assert ran.verdict["counts"]["recycles"] >= 20
@@ -162,7 +164,7 @@ def run_dying(tmp_path: Path, proxy: str) -> Ran:
     settings = tmp_path / "dying.py"
     settings.write_text(DYING)
     options = ("--profile", "quick", "--duration", "2", "--proxy", proxy, "--settings", settings)
-    return run_harness(tmp_path / "runs", "reproduce", "27.0.1", *options)
+    return run_until_decided(tmp_path / "runs", "reproduce", "27.0.1", *options)
 
 
 def test_answers_that_a_dying_worker_takes_along_are_unsafe_to_retry(tmp_path: Path) -> None:

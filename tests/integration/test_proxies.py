@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from harness import tools
-from tests.integration.stubs import Ran, find_marked, make_wheel, needs_tools, run_harness
+from tests.integration.stubs import Ran, find_marked, make_wheel, needs_tools, run_until_decided
 
 pytestmark = needs_tools
 OTHERS = [
@@ -20,7 +20,7 @@ REPORTED = {"socket-deleted", "permanent-outage"}
 
 def run(tmp_path: Path, spec: str | Path, proxy: str, *options: str) -> Ran:
     out = tmp_path / "runs"
-    ran = run_harness(out, "reproduce", spec, "--proxy", proxy, "--profile", "quick", *options)
+    ran = run_until_decided(out, "reproduce", spec, "--proxy", proxy, "--profile", "quick", *options)
     assert find_marked(out) == [], "something was left running"
     assert counts(ran)["ledger"]["unexplained"] == 0, ran.out + ran.err
     return ran

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.stubs import Ran, command, environ, find_marked, needs_tools, run_harness
+from tests.integration.stubs import Ran, command, environ, find_marked, needs_tools, run_until_decided
 
 pytestmark = needs_tools
 RELEASE = "27.0.1"
@@ -23,7 +23,7 @@ def pre_fork(server, worker):
 
 def run_leak(tmp_path: Path, *options: str) -> Ran:
     out = tmp_path / "runs"
-    ran = run_harness(out, "scenario", "leak", RELEASE, *options)
+    ran = run_until_decided(out, "scenario", "leak", RELEASE, *options)
     assert find_marked(out) == [], "something was left running"
     assert find_marked(out / "latest" / "arms") == [], "something was left running"
     return ran
