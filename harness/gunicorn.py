@@ -115,6 +115,7 @@ _HEAD = re.compile(r"^(?:\[[^]]*\]|[-0-9]{10} [:0-9]{8}) \[(?P<pid>\d+)\] \[(?P<
 _NAMED_PID = re.compile(r"\bpid:? ?(\d+)")
 _STATES = (
     ("booted", re.compile(r"^Booting worker with pid")),
+    ("ready", re.compile(r"^Worker is ready \(pid: \d+\)")),
     ("restarting", re.compile(r"^Autorestarting worker")),
     ("exiting", re.compile(r"^Worker exiting")),
     ("crashed", re.compile(r"^Exception in worker process")),
@@ -130,9 +131,9 @@ _STATES = (
     ("stopping", re.compile(r"^Shutting down: Master")),
 )
 """``terminated`` is how the arbiter itself ends a worker, hence no crash; ``asked`` is a signal to the arbiter that
-changes its workers."""
+changes its workers; ``ready`` is said by a hook of ours (``fixtures/scenarios/telling.py``), and by no release."""
 
-_NAMES_ANOTHER = {"booted", "exiting", "timed-out", "terminated", "signalled", "failed"}
+_NAMES_ANOTHER = {"booted", "ready", "exiting", "timed-out", "terminated", "signalled", "failed"}
 """The states whose line names the pid that is meant; the others mean the process that wrote the line."""
 
 
@@ -145,6 +146,15 @@ def parse_log_line(text: str) -> LogLine:
     state = next((name for name, pattern in _STATES if pattern.match(message)), None)
     named = _NAMED_PID.search(message) if state in _NAMES_ANOTHER else None
     return LogLine(text=text, pid=int(named[1]) if named else int(head["pid"]), level=head["level"], state=state)
+
+
+_LIMIT = re.compile(r"restarts after (\d+) requests$")
+
+
+def parse_limit(text: str) -> int | None:
+    """The requests after which a worker restarts, jitter and all, out of its ``ready`` line; None in any other."""
+    found = _LIMIT.search(text)
+    return int(found[1]) if found else None
 
 
 _ACCESS = re.compile(rb'" (\d{3}) [^\n]*<(\d+)>$', re.MULTILINE)

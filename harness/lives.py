@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from harness.gunicorn import parse_limit
 from harness.model import WorkerLife
 
 _CRASH_STATES = {"signalled", "failed", "timed-out"}
@@ -38,6 +39,8 @@ class _Life:
     crash: str | None = None
     crash_ns: int | None = None
     served: int = 0
+    ready_ns: int | None = None
+    limit: int | None = None
 
 
 class Lives:
@@ -92,6 +95,9 @@ class Lives:
         if state == "booted":
             life.worker = True
             life.booted_ns = life.booted_ns or at_ns
+        elif state == "ready":
+            life.worker = True
+            life.ready_ns, life.limit = life.ready_ns or at_ns, parse_limit(text)
         elif state == "restarting":
             life.restart_ns = life.restart_ns or at_ns
         elif state in {"exiting", "terminated"}:
@@ -136,6 +142,8 @@ class Lives:
                 restart_ns=life.restart_ns,
                 crash=life.crash,
                 crash_ns=life.crash_ns,
+                ready_ns=life.ready_ns,
+                limit=life.limit,
             )
             for life in workers
         )

@@ -175,6 +175,8 @@ class WorkerLife:
     restart_ns: int | None  # when it logged that it reached max_requests
     crash: str | None = None  # the last line of its traceback, or the signal
     crash_ns: int | None = None
+    ready_ns: int | None = None  # when it said that its app is loaded; only where the settings make it say so
+    limit: int | None = None  # after how many requests it restarts, as it said then
 
     @property
     def announced_restart(self) -> bool:

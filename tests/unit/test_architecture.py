@@ -14,6 +14,7 @@ PACKAGE = ROOT / "harness"
 
 ORDER = (
     "model",
+    "simulation",
     "errors",
     "clock",
     "places",
@@ -33,6 +34,8 @@ ORDER = (
     "load",
     "lives",
     "timeline",
+    "absence",
+    "draws",
     "outage",
     "invariants",
     "story",
@@ -78,7 +81,7 @@ ORDER = (
 )
 """Ground floor first: a room imports only from those before it. A package is one room."""
 
-HEAVY = {"docker", "httpx", "rich", "uv"}
+HEAVY = {"docker", "httpx", "numpy", "rich", "scipy", "uv"}
 """Costs tens of milliseconds to import: only inside the functions that use it."""
 
 PYTEST_ONLY = {"_pytest", "pytest", "xprocess"}
