@@ -95,6 +95,14 @@ def measure_boots_s(lives: Sequence[WorkerLife]) -> list[float]:
     return sorted((life.ready_ns - life.booted_ns) / 1e9 for life in lives if life.ready_ns and life.booted_ns)
 
 
+def measure_exits_s(lives: Sequence[WorkerLife]) -> list[float]:
+    """How long each worker took from when it announced its restart until it had ended, in seconds, shortest first.
+
+    Its last request is part of it.
+    """
+    return sorted((life.ended_ns - life.restart_ns) / 1e9 for life in lives if life.ended_ns and life.restart_ns)
+
+
 def measure_paces(observations: Observations) -> list[float]:
     """The requests a second that each worker served whose whole life lies within the load, slowest first.
 

@@ -74,19 +74,26 @@ def count_bins(size: int, values: int) -> int:
     return bins if bins >= min(values, LEAST_BINS) and values > 1 else 0
 
 
+def require_scipy() -> None:
+    """SurroundingsError where scipy (and with it numpy) is not installed: to be asked before a run, not after it."""
+    from importlib.util import find_spec
+
+    if find_spec("scipy") is None or find_spec("numpy") is None:
+        raise SurroundingsError(
+            what="The scenario's statistics can't be computed: scipy is not installed.",
+            remedy="Install the extra (pip install 'recycle-harness[scenario]').",
+        )
+
+
 def chi_square_p(drawn: Sequence[int], *, values: int, bins: int) -> float:
     """The p-value of Pearson's test that ``drawn`` (0 to values - 1) are uniform, in bins as even as can be.
 
     Raises:
         SurroundingsError: scipy is not installed.
     """
-    try:
-        from scipy.stats import chisquare
-    except ImportError as problem:
-        raise SurroundingsError(
-            what="The distribution of requests per life can't be tested: the package scipy is not installed.",
-            remedy="Install the extra (pip install 'recycle-harness[scenario]').",
-        ) from problem
+    require_scipy()
+    from scipy.stats import chisquare
+
     seen, widths = [0] * bins, [0] * bins
     for value in range(values):
         widths[value * bins // values] += 1

@@ -52,6 +52,7 @@ class Wish:
     app_text: str | None = None  # stands in for the fixture app, as a file of the same name
     enough: Callable[[Progress], bool] | None = None  # when to end the load early; None: after so many recycles
     memory: bool = False  # whether the memory of arbiter and workers is sampled
+    all_ready: bool = False  # whether every worker has to say that it is ready before the first control request
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,6 +234,8 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Crew)
     _write_facts(run, environment, plan, stage, load_tool)
     ready.await_gunicorn(stage, progress)
     ready.await_proxy(stage, progress)
+    if run.wish.all_ready:
+        ready.await_workers(stage, progress)
     return drive.Drive(
         stage=stage,
         backend=backend,

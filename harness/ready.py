@@ -32,6 +32,9 @@ PROXY_ERRORS_S = 1.0
 """For so long a proxy that is up may answer with errors before the set-up is called broken."""
 
 CONTROL_REQUESTS = 30
+FORK_S = 0.1
+"""The arbiter waits up to so long between two forks."""
+
 BOOTS_TOO_MANY = 4
 """Workers that died before the first answer, per configured worker: by then the release does not start here."""
 
@@ -173,6 +176,28 @@ def await_proxy(stage: Stage, progress: Progress) -> None:
     if stage.gunicorn.poll() is not None:
         raise _explain_death(stage, workers_die=False)
     raise _explain_broken_setup(stage, last) if listening else _explain_dead_proxy(stage)
+
+
+def await_workers(stage: Stage, progress: Progress) -> None:
+    """Until every worker has said that its app is loaded, which the settings must make it say.
+
+    Raises:
+        UnrunnableError: gunicorn died meanwhile; SurroundingsError: some took too long.
+    """
+    wanted, patience_s = stage.cell.workers, BOOT_S + FORK_S * stage.cell.workers
+
+    def all_ready() -> bool:
+        return progress.ready_workers >= wanted
+
+    if wait_until(all_ready, timeout_s=patience_s, alive=lambda: stage.gunicorn.poll() is None):
+        return
+    if stage.gunicorn.poll() is not None:
+        raise _explain_death(stage, workers_die=False)
+    raise SurroundingsError(
+        what=f"Only {progress.ready_workers} of {wanted} workers were ready {patience_s:g} s after gunicorn answered.",
+        remedy="Ask for fewer workers or a shorter boot, or try again when the machine is idle.",
+        log=stage.run.logs / "gunicorn.error.log",
+    )
 
 
 def _patience_s(stage: Stage) -> float:

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 SPAWN_PAUSE_S = 0.1
 """The arbiter sleeps a random time of up to this after each fork (``Arbiter.spawn_workers``, in every release)."""
 
-REPETITIONS = 40
+MOST_REPETITIONS = 40
+LEAST_REPETITIONS = 10
+WORKERS_IN_ALL = 20_000
+"""Repetitions and workers multiplied: that keeps a search below some seconds. The more workers, the less chance."""
+
 QUANTILE = 0.95
 FAR_END_S = math.inf
 
@@ -42,6 +46,7 @@ class Service:
     jitter: int
     boot_s: float  # from the fork until the worker takes its first request
     service_s: float  # one request
+    exit_s: float = 0.0  # from the end of its last request until the process has ended
     threads: int = 1  # requests that a worker has in hand at a time
     rate_per_s: float | None = None  # of all requests; None: as many as the workers can serve
     spread: Spread = Spread.EVEN
@@ -57,6 +62,11 @@ class Service:
         if self.rate_per_s is None or not present:
             return self.top_speed
         return min(self.top_speed, self.rate_per_s / present)
+
+    @property
+    def away_s(self) -> float:
+        """How long a worker is away at least: its last request, its end, and the boot of the next one."""
+        return self.service_s + self.exit_s + self.boot_s
 
     @property
     def life_s(self) -> float:
@@ -90,20 +100,25 @@ class Forecast:
         return self.worst[max(0, math.ceil(share * len(self.worst)) - 1)]
 
 
-def forecast(service: Service, *, duration_s: float, repetitions: int = REPETITIONS, seed: int = 0) -> Forecast:
+def forecast(service: Service, *, duration_s: float, repetitions: int | None = None, seed: int = 0) -> Forecast:
     """Repeat the simulation; the same seed gives the same answer."""
     from numpy.random import default_rng
 
     worst = sorted(
         max((change.away for change in simulate(service, duration_s=duration_s, rng=rng)), default=0)
-        for rng in default_rng(seed).spawn(repetitions)
+        for rng in default_rng(seed).spawn(repetitions or count_repetitions(service.workers))
     )
     return Forecast(service=service, duration_s=duration_s, worst=tuple(worst))
 
 
+def count_repetitions(workers: int) -> int:
+    """How often a simulation of so many workers is repeated."""
+    return max(LEAST_REPETITIONS, min(MOST_REPETITIONS, WORKERS_IN_ALL // workers))
+
+
 def span_s(service: Service, lives: float) -> float:
     """How long ``lives`` worker lives take on average, each with the absence after it."""
-    return lives * (service.life_s + service.service_s + service.boot_s)
+    return lives * (service.life_s + service.away_s)
 
 
 def simulate(service: Service, *, duration_s: float, rng: Generator) -> Iterator[Change]:
@@ -132,7 +147,7 @@ def simulate(service: Service, *, duration_s: float, rng: Generator) -> Iterator
             heapq.heappush(leaving, progress + limits())
         else:
             heapq.heappop(leaving)
-            forked_s = max(now_s + service.service_s, free_s)
+            forked_s = max(now_s + service.service_s + service.exit_s, free_s)
             free_s = forked_s + pause_s()
             returning.append(forked_s + service.boot_s)
         yield Change(at_s=now_s, away=len(returning))
@@ -181,7 +196,7 @@ def _in_batches(batch: Callable[[], list[float]]) -> Callable[[], float]:
 
 
 def find_jitter(
-    service: Service, *, most_away: float, lives: float, repetitions: int = REPETITIONS, seed: int = 0
+    service: Service, *, most_away: float, lives: float, repetitions: int | None = None, seed: int = 0
 ) -> Forecast | None:
     """The smallest jitter up to max_requests with which at most ``most_away`` (0 to 1) of the workers are away at once.
 

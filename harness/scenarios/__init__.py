@@ -15,7 +15,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from harness.scenarios import leak
+from harness.scenarios import jitter, leak, tcp
 from harness.scenarios.conduct import Plan
 
 
@@ -36,5 +36,5 @@ class Scenario(Protocol):
         """
 
 
-SCENARIOS: Mapping[str, Scenario] = {"leak": leak}
+SCENARIOS: Mapping[str, Scenario] = {"leak": leak, "jitter": jitter, "tcp": tcp}
 """By the NAME of `harness scenario NAME`."""

@@ -11,14 +11,18 @@ from collections.abc import Callable, Iterable, Mapping
 from harness.errors import UsageError
 from harness.model import Cell, Event, Judgement, Moment, State, Verdict
 from harness.story import tell
-from harness.trials import leak
+from harness.trials import jitter, leak, tcp
 from harness.trials.fold import Answer, Seen, fold, see_arms, tell_arms
 from harness.trials.record import Trial, read_trial
 from harness.verdict import judge_events
 
 __all__ = ["JUDGES", "judge_record"]
 
-JUDGES: Mapping[str, Callable[[Trial, Mapping[str, Seen]], Answer]] = {"leak": leak.judge}
+JUDGES: Mapping[str, Callable[[Trial, Mapping[str, Seen]], Answer]] = {
+    "leak": leak.judge,
+    "jitter": jitter.judge,
+    "tcp": tcp.judge,
+}
 """By the name of the scenario: (its record, its arms as they were seen) -> its answer."""
 
 

@@ -19,6 +19,7 @@ class Progress:
         self._booted: set[int] = set()
         self._live: set[int] = set()
         self._announced: set[int] = set()
+        self._ready: set[int] = set()
         self._changed_ns = now_ns()
         self.arbiter_ended = False
         self.deleted_ns: int | None = None
@@ -47,6 +48,12 @@ class Progress:
         """Live children of the arbiter that booted as workers."""
         with self._lock:
             return len(self._live & self._booted)
+
+    @property
+    def ready_workers(self) -> int:
+        """Live workers that said that their app is loaded; 0 where the settings don't make them say so."""
+        with self._lock:
+            return len(self._live & self._ready)
 
     @property
     def steady_s(self) -> float:
@@ -94,6 +101,8 @@ class Progress:
     def _hear_log(self, at_ns: int, fields: Mapping[str, Any]) -> None:
         if fields["state"] == "booted":
             self._booted.add(fields["pid"])
+        elif fields["state"] == "ready":
+            self._ready.add(fields["pid"])
         elif fields["state"] == "restarting":
             self._announced.add(fields["pid"])
 
