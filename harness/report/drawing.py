@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.model import Cell, Event
+from harness.report.absence_chart import draw_absence
 from harness.report.chart import draw_timeline, shown_range
 from harness.report.chart_data import tabulate
 from harness.report.chart_parts import Spec
@@ -32,7 +33,10 @@ class Chart:
     near_s: float = LEAST_NEAR_S
 
 
-CHARTS: Mapping[str, Callable[[Trial], tuple[Spec, float, float] | None]] = {"leak": draw_memory}
+CHARTS: Mapping[str, Callable[[Trial], tuple[Spec, float, float] | None]] = {
+    "leak": draw_memory,
+    "jitter": draw_absence,
+}
 """By the name of the scenario: its record -> (specification, first and last second that it shows), None where there is
 nothing to draw. One without a row here has no chart."""
 

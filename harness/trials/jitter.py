@@ -223,7 +223,13 @@ def predict_curve(arm: Measured, ask: Ask) -> list[dict[str, Json]]:
         forecast(replace(arm.predicted.service, jitter=jitter), duration_s=arm.absence.end_s) for jitter in jitters
     )
     return [
-        {"jitter": one.service.jitter, "worst_mean": round(one.mean, 2), "worst_q95": one.quantile(QUANTILE)}
+        {
+            "jitter": one.service.jitter,
+            "worst_mean": round(one.mean, 2),
+            "worst_q95": one.quantile(QUANTILE),
+            "worst_lowest": one.worst[0],
+            "worst_highest": one.worst[-1],
+        }
         for one in found
     ]
 
@@ -247,11 +253,11 @@ def say_notes(arms: Mapping[str, Measured], name: str, needed: Forecast | None, 
     """What else a reader should know: later rounds, how evenly the workers were driven, the jitter that is needed."""
     notes = []
     for arm, found in arms.items():
-        again = found.absence.worst_again
-        if again is not None:
+        again, worst = found.absence.worst_again, found.absence.worst.away
+        if again is not None and again < worst and not found.cell.max_requests_jitter:
             notes.append(
-                f"{arm}: {found.absence.worst.away} away at the worst moment; once all were back, never more than "
-                f"{again}: gunicorn forks missing workers one by one with a pause, which spreads the rounds that follow"
+                f"{arm}: {worst} away in the first round; once all were back, never more than {again}: gunicorn forks "
+                "missing workers one by one, with a pause, so that later rounds are spread even without jitter"
             )
         if found.paces:
             spread = pstdev(found.paces) / fmean(found.paces)

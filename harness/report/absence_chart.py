@@ -1,0 +1,146 @@
+"""The chart of the scenario `jitter`: workers away over time in each arm, and jitter against the worst absence.
+
+A dict out of what was measured, nothing else; see ``chart`` for how it is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from harness.model import Json
+from harness.report.chart import AMBER as PREDICTED
+from harness.report.chart_parts import (
+    AMBER,
+    BLUE,
+    GREEN,
+    GREY,
+    INK,
+    PURPLE,
+    RED,
+    SCHEMA,
+    Spec,
+    axis_below,
+    chart_config,
+    colour_scale,
+    hover,
+    panel_of,
+    x_time,
+    y_axis,
+)
+from harness.trials.jitter import Measured, measure, predict_curve, read_ask
+from harness.trials.record import Trial
+
+WIDTH_PX = 860
+COLOURS = (BLUE, GREEN, PURPLE, GREY)
+"""Of the arms; the one that is judged comes first."""
+
+
+PREDICTED = "predicted (mean)"
+MEASURED = "measured"
+
+
+def draw_absence(trial: Trial) -> tuple[Spec, float, float] | None:
+    """The specification, and the seconds that it shows; None where no worker ever said that it was ready."""
+    ask = read_ask(trial.settings)
+    found = {name: measure(trial.arms[name].observe(), ask) for name in list(trial.arms)[::-1]}
+    arms = {name: arm for name, arm in found.items() if arm is not None}
+    if not arms:
+        return None
+    judged = next(iter(arms.values()))
+    most, to_s = ask.most_away * judged.absence.workers, max(arm.absence.end_s for arm in arms.values())
+    over_time = panel_of("Workers away", 190, [_over_time(arms), *_bound(most)])
+    axis_below(over_time)
+    by_jitter = panel_of(
+        "The most away at once, by jitter", 190, [*_by_jitter(arms, predict_curve(judged, ask)), *_bound(most)]
+    )
+    return _whole([over_time, by_jitter], to_s), 0.0, to_s
+
+
+def _whole(panels: list[Spec], to_s: float) -> Spec:
+    return {
+        "$schema": SCHEMA,
+        "description": "Workers away at once: over time, and the most of them by jitter.",
+        "background": None,
+        "padding": 4,
+        "spacing": 24,
+        "params": [{"name": "shown_from", "value": 0}, {"name": "shown_to", "value": round(to_s, 3)}],
+        "vconcat": [panel | {"width": WIDTH_PX} for panel in panels],
+        "resolve": {"scale": {"x": "independent", "color": "independent"}},
+        "config": chart_config(),
+    }
+
+
+def _over_time(arms: Mapping[str, Measured]) -> Spec:
+    rows = [
+        {"arm": name, "at_s": round(at_s, 3), "away": away}
+        for name, arm in arms.items()
+        for at_s, away in [
+            *((step.at_s, step.away) for step in arm.absence.steps),
+            (arm.absence.end_s, arm.absence.steps[-1].away),
+        ]
+    ]
+    workers = max(arm.absence.workers for arm in arms.values())
+    colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(arms)}
+    return {
+        "data": {"values": rows},
+        "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.5, "clip": True},
+        "encoding": {
+            "x": x_time("at_s"),
+            "y": y_axis("away", scale={"domain": [0, workers]}),
+            "color": _colour("arm", colours),
+            "tooltip": hover(("arm", "arm"), ("at_s", "seconds", ".2f"), ("away", "workers away", "d")),
+        },
+    }
+
+
+def _by_jitter(arms: Mapping[str, Measured], curve: Sequence[Mapping[str, Json]]) -> list[Spec]:
+    x = {"field": "jitter", "type": "quantitative", "axis": {"title": "max_requests_jitter"}}
+    colour = _colour("what", {PREDICTED: AMBER, MEASURED: INK})
+    predicted = {"values": [{**row, "what": PREDICTED} for row in curve]}
+    measured = [
+        {"jitter": arm.cell.max_requests_jitter, "worst": arm.absence.worst.away, "what": MEASURED}
+        for arm in arms.values()
+    ]
+    told = hover(("what", "what"), ("jitter", "jitter", "d"))
+    return [
+        {
+            "data": predicted,
+            "mark": {"type": "area", "color": AMBER, "opacity": 0.2},
+            "encoding": {"x": x, "y": y_axis("worst_lowest"), "y2": {"field": "worst_highest"}},
+        },
+        {
+            "data": predicted,
+            "mark": {"type": "line", "point": True},
+            "encoding": {
+                "x": x,
+                "y": y_axis("worst_mean"),
+                "color": colour,
+                "tooltip": [*told, *hover(("worst_mean", "most away", ".1f"))],
+            },
+        },
+        {
+            "data": {"values": measured},
+            "mark": {"type": "point", "shape": "diamond", "size": 120, "filled": True, "opacity": 1},
+            "encoding": {
+                "x": x,
+                "y": y_axis("worst"),
+                "color": colour,
+                "tooltip": [*told, *hover(("worst", "most away", "d"))],
+            },
+        },
+    ]
+
+
+def _colour(field: str, colours: Mapping[str, str]) -> Spec:
+    return {"field": field, "type": "nominal", "scale": colour_scale(colours), "legend": {"title": None}}
+
+
+def _bound(most: float) -> list[Spec]:
+    """The line that must not be crossed, with its name."""
+    data = {"values": [{"most": most, "name": "allowed"}]}
+    name = {"type": "text", "align": "right", "baseline": "bottom", "dy": -2, "color": RED, "x": WIDTH_PX - 4}
+    y, text = y_axis("most"), {"field": "name", "type": "nominal"}
+    return [
+        {"data": data, "mark": {"type": "rule", "color": RED, "strokeDash": [5, 4]}, "encoding": {"y": y}},
+        {"data": data, "mark": name, "encoding": {"y": y, "text": text}},
+    ]
