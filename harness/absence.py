@@ -37,9 +37,9 @@ class Absence:
 
     @property
     def worst_again(self) -> int | None:
-        """The most that were away once all had come back after the worst moment; None where they never did."""
-        worst_s = self.worst.at_s
-        back_s = next((step.at_s for step in self.steps if step.at_s > worst_s and not step.away), None)
+        """The most that were away after the first wave, once three quarters of them had come back; None where they never did."""
+        worst = self.worst
+        back_s = next((s.at_s for s in self.steps if s.at_s > worst.at_s and s.away <= worst.away / 4), None)
         return None if back_s is None else max(step.away for step in self.steps if step.at_s >= back_s)
 
     @property

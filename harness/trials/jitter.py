@@ -256,8 +256,8 @@ def say_notes(arms: Mapping[str, Measured], name: str, needed: Forecast | None, 
         again, worst = found.absence.worst_again, found.absence.worst.away
         if again is not None and again < worst and not found.cell.max_requests_jitter:
             notes.append(
-                f"{arm}: {worst} away in the first round; once all were back, never more than {again}: gunicorn forks "
-                "missing workers one by one, with a pause, so that later rounds are spread even without jitter"
+                f"{arm}: {worst} away in the first round, never more than {again} later: gunicorn forks missing "
+                "workers one by one, with a pause, so that later rounds are spread a little even without jitter"
             )
         if found.paces:
             spread = pstdev(found.paces) / fmean(found.paces)
