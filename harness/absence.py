@@ -37,7 +37,7 @@ class Absence:
 
     @property
     def worst_again(self) -> int | None:
-        """The most that were away after the first wave, once three quarters of them had come back; None where they never did."""
+        """The most that were away once three quarters of the first wave had come back; None where they never did."""
         worst = self.worst
         back_s = next((s.at_s for s in self.steps if s.at_s > worst.at_s and s.away <= worst.away / 4), None)
         return None if back_s is None else max(step.away for step in self.steps if step.at_s >= back_s)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.model import Json
-from harness.report.chart import AMBER as PREDICTED
 from harness.report.chart_parts import (
     AMBER,
     BLUE,
@@ -27,7 +26,7 @@ from harness.report.chart_parts import (
     x_time,
     y_axis,
 )
-from harness.trials.jitter import Measured, measure, predict_curve, read_ask
+from harness.trials.away import Measured, measure, predict_curve, read_ask
 from harness.trials.record import Trial
 
 WIDTH_PX = 860
@@ -51,7 +50,7 @@ def draw_absence(trial: Trial) -> tuple[Spec, float, float] | None:
     over_time = panel_of("Workers away", 190, [_over_time(arms), *_bound(most)])
     axis_below(over_time)
     by_jitter = panel_of(
-        "The most away at once, by jitter", 190, [*_by_jitter(arms, predict_curve(judged, ask)), *_bound(most)]
+        "The most away at once, by jitter", 190, [*_by_jitter(arms, predict_curve(judged)), *_bound(most)]
     )
     return _whole([over_time, by_jitter], to_s), 0.0, to_s
 

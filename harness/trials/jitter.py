@@ -5,69 +5,40 @@ The arm without jitter is the comparison: what it loses is told, and no fault of
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from statistics import fmean, median, pstdev
-from typing import cast
+from collections.abc import Mapping
 
-from harness.absence import Absence, Delays, find_absence, find_delays, measure_boots_s, measure_exits_s, measure_paces
-from harness.draws import SIGNIFICANT_P, Draws, examine_draws
+from harness.draws import SIGNIFICANT_P
 from harness.invariants.requests_answered import BUSY_SHARE
-from harness.model import Cell, Finding, FindingId, Json, Judgement, Observations, State
-from harness.simulation import QUANTILE, Forecast, Service, find_jitter, forecast, span_s
+from harness.model import Finding, FindingId, Json, Judgement, State
+from harness.simulation import forecast, span_s
 from harness.timeline import find_blind
+from harness.trials.away import Ask, Measured, describe_service, find_needed, measure, predict_curve, read_ask
 from harness.trials.fold import Answer, Seen
+from harness.trials.jitter_words import HEAD, arm_to_json, row, say_answer, say_notes, say_p
 from harness.trials.record import Trial
 
 SEES = ("workers", "logs")
 """The watchers without which absence is not known."""
 
-LEAST_SAID_P = 0.0001
-CURVE_POINTS = 8
 LIVES = 2
 """Of each worker, in what the model says of an idle machine."""
-HEAD = ("", "worst away", "of", "predicted", "away on average", "slow probes", "failed probes", "requests a life")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """What the scenario was asked, from the record's settings."""
-
-    boot_s: float | None  # None: the user's own app takes what it takes
-    service_s: float
-    slow_s: float
-    most_away: float  # 0 to 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Measured:
-    """One arm: what was seen and what the model of the same settings predicts."""
-
-    cell: Cell
-    observations: Observations
-    absence: Absence
-    delays: Delays
-    draws: Draws
-    boots_s: Sequence[float]
-    paces: Sequence[float]
-    predicted: Forecast
 
 
 def judge(trial: Trial, seen: Mapping[str, Seen]) -> Answer:
-    """The last arm is the one that is judged."""
+    """The arm whose jitter was asked for is judged; the others are there to compare with."""
+    name = find_judged(trial)
+    problem = find_problem(name, seen)
     ask = read_ask(trial.settings)
-    arms = {name: found for name, arm in seen.items() if (found := measure(arm.observations, ask)) is not None}
-    name = list(trial.arms)[-1]
-    blind = find_blind(seen[name].observations, *SEES)
-    if name not in arms or blind is not None:
-        unknown = Judgement(state=State.UNKNOWN, reason=blind or "no worker said that it was ready")
+    arms = {arm: found for arm, one in seen.items() if (found := measure(one.observations, ask)) is not None}
+    if name is None or name not in arms or problem is not None:
+        unknown = Judgement(state=State.UNKNOWN, reason=problem or "no worker said that it was ready")
+        counted = () if name is None else (name,)
         judgements = {"capacity-kept": unknown}
-        return Answer(sentence=f"not known: {unknown.reason}", judgements=judgements, arms={}, counted=(name,))
+        return Answer(sentence=f"not known: {unknown.reason}", judgements=judgements, arms={}, counted=counted)
     asked = arms[name]
-    curve = predict_curve(asked, ask)
     needed = find_needed(asked, ask)
     return Answer(
-        sentence=say_answer(arms, name, ask),
+        sentence=say_answer(arms, name),
         judgements={
             "capacity-kept": judge_capacity(asked, ask),
             "limits-in-range": judge_limits(asked),
@@ -76,63 +47,26 @@ def judge(trial: Trial, seen: Mapping[str, Seen]) -> Answer:
         arms={arm: arm_to_json(found, ask) for arm, found in arms.items()},
         tables=({"title": "Away at once", "head": list(HEAD), "rows": [row(a, f, ask) for a, f in arms.items()]},),
         notes=tuple(say_notes(arms, name, needed, ask)),
+        counted=(name,),
         more={
             "most_away": ask.most_away,
             "jitter_needed": None if needed is None else needed.service.jitter,
-            "curve": curve,
+            "curve": predict_curve(asked),
         },
-        counted=(name,),
     )
 
 
-def read_ask(settings: Mapping[str, Json]) -> Ask:
-    """The scenario's settings as recorded."""
-    boot_s = settings["boot_s"]
-    return Ask(
-        boot_s=None if boot_s is None else float(cast(float, boot_s)),
-        service_s=float(cast(float, settings["service_s"])),
-        slow_s=float(cast(float, settings["slow_s"])),
-        most_away=float(cast(float, settings["most_away"])),
-    )
+def find_judged(trial: Trial) -> str | None:
+    """The arm that the verdict is about; None where it was not run, because an earlier one was the last."""
+    jitter = trial.cell.max_requests_jitter
+    return next((name for name, arm in trial.arms.items() if arm.cell.max_requests_jitter == jitter), None)
 
 
-def measure(observations: Observations, ask: Ask) -> Measured | None:
-    """What an arm shows; None where no worker ever said that it was ready."""
-    absence = find_absence(observations)
-    if absence is None:
-        return None
-    cell, boots_s = observations.cell, measure_boots_s(observations.lives)
-    exits_s, paces = measure_exits_s(observations.lives), measure_paces(observations)
-    service_s = cell.threads / median(paces) if paces else ask.service_s
-    service = describe_service(
-        cell,
-        boot_s=median(boots_s) if boots_s else ask.boot_s or 0.0,
-        service_s=service_s,
-        exit_s=max(0.0, median(exits_s) - service_s) if exits_s else 0.0,
-    )
-    return Measured(
-        cell=cell,
-        observations=observations,
-        absence=absence,
-        delays=find_delays(observations),
-        draws=examine_draws(observations.lives, max_requests=cell.max_requests, jitter=cell.max_requests_jitter),
-        boots_s=boots_s,
-        paces=paces,
-        predicted=forecast(service, duration_s=absence.end_s),
-    )
-
-
-def describe_service(cell: Cell, *, boot_s: float, service_s: float, exit_s: float) -> Service:
-    """A cell's settings as the model wants them."""
-    return Service(
-        workers=cell.workers,
-        max_requests=cell.max_requests,
-        jitter=cell.max_requests_jitter,
-        boot_s=boot_s,
-        service_s=service_s,
-        exit_s=exit_s,
-        threads=cell.threads,
-    )
+def find_problem(name: str | None, seen: Mapping[str, Seen]) -> str | None:
+    """Why absence is not known whatever the record says, in words; None where it is."""
+    if name is None:
+        return "the run with the jitter that was asked for was not made"
+    return find_blind(seen[name].observations, *SEES)
 
 
 def judge_capacity(arm: Measured, ask: Ask) -> Judgement:
@@ -208,118 +142,3 @@ def judge_uniform(arm: Measured) -> Judgement:
     if draws.p < SIGNIFICANT_P:
         return Judgement(state=State.VIOLATED, reason=f"the jitter is not drawn uniformly ({said})")
     return Judgement(state=State.HOLDS, reason=f"nothing speaks against a uniform jitter ({said})")
-
-
-def say_p(p: float) -> str:
-    """A p-value for a reader."""
-    return f"below {LEAST_SAID_P}" if p < LEAST_SAID_P else f"{p:.2g}"
-
-
-def predict_curve(arm: Measured, ask: Ask) -> list[dict[str, Json]]:
-    """What the model says of other jitters, up to max_requests, with all else as it was measured."""
-    most = max(arm.cell.max_requests, arm.cell.max_requests_jitter)
-    jitters = sorted({round(most * point / CURVE_POINTS) for point in range(CURVE_POINTS + 1)})
-    found = (
-        forecast(replace(arm.predicted.service, jitter=jitter), duration_s=arm.absence.end_s) for jitter in jitters
-    )
-    return [
-        {
-            "jitter": one.service.jitter,
-            "worst_mean": round(one.mean, 2),
-            "worst_q95": one.quantile(QUANTILE),
-            "worst_lowest": one.worst[0],
-            "worst_highest": one.worst[-1],
-        }
-        for one in found
-    ]
-
-
-def find_needed(arm: Measured, ask: Ask) -> Forecast | None:
-    """The smallest jitter that the model thinks enough, for as many lives as the arm saw."""
-    service = arm.predicted.service
-    lives = arm.absence.end_s / (service.life_s + service.away_s)
-    return find_jitter(service, most_away=ask.most_away, lives=lives)
-
-
-def say_answer(arms: Mapping[str, Measured], name: str, ask: Ask) -> str:
-    """One sentence: with jitter, and without it."""
-    worst, workers = arms[name].absence.worst.away, arms[name].absence.workers
-    words = f"{name}: at most {worst} of {workers} workers were away at once ({worst / workers:.0%})"
-    others = [f"{arm}: {found.absence.worst.away}" for arm, found in arms.items() if arm != name]
-    return "; ".join([words, *others])
-
-
-def say_notes(arms: Mapping[str, Measured], name: str, needed: Forecast | None, ask: Ask) -> list[str]:
-    """What else a reader should know: later rounds, how evenly the workers were driven, the jitter that is needed."""
-    notes = []
-    for arm, found in arms.items():
-        again, worst = found.absence.worst_again, found.absence.worst.away
-        if again is not None and again < worst and not found.cell.max_requests_jitter:
-            notes.append(
-                f"{arm}: {worst} away in the first round, never more than {again} later: gunicorn forks missing "
-                "workers one by one, with a pause, so that later rounds are spread a little even without jitter"
-            )
-        if found.paces:
-            spread = pstdev(found.paces) / fmean(found.paces)
-            notes.append(
-                f"{arm}: each worker served {found.paces[0]:.1f} to {found.paces[-1]:.1f} requests a second "
-                f"(they differ by {spread:.0%}, one standard deviation)"
-            )
-    most = f"at most {ask.most_away:.0%} of the workers away at once"
-    cell = arms[name].cell
-    if needed is None:
-        notes.append(
-            f"{most}: by the model, no jitter up to max_requests {cell.max_requests} is enough; "
-            "raise max_requests as well, or make the app boot faster"
-        )
-    else:
-        notes.append(f"{most}: by the model, a jitter of {needed.service.jitter} is enough in {QUANTILE:.0%} of runs")
-    return notes
-
-
-def row(name: str, arm: Measured, ask: Ask) -> list[str]:
-    """One line of the table."""
-    draws, delays = arm.draws, arm.delays
-    served = f"{draws.fewest_served} to {draws.most_served}" if draws.ended else "-"
-    return [
-        name,
-        str(arm.absence.worst.away),
-        str(arm.absence.workers),
-        f"{arm.predicted.mean:.0f} ({arm.predicted.worst[0]} to {arm.predicted.worst[-1]})",
-        f"{arm.absence.mean:.1f}",
-        f"{delays.count_above(ask.slow_s)} of {delays.asked}",
-        str(delays.failed),
-        served,
-    ]
-
-
-def arm_to_json(arm: Measured, ask: Ask) -> dict[str, Json]:
-    """An arm's figures; ``away`` holds [seconds since the load began, workers away] at each change."""
-    draws, delays, worst = arm.draws, arm.delays, arm.absence.worst
-    return {
-        "jitter": arm.cell.max_requests_jitter,
-        "worst_away": worst.away,
-        "worst_at_s": round(worst.at_s, 3),
-        "worst_again": arm.absence.worst_again,
-        "mean_away": round(arm.absence.mean, 3),
-        "seconds_above": round(arm.absence.seconds_above(ask.most_away * arm.absence.workers), 3),
-        "predicted": {
-            "mean": round(arm.predicted.mean, 2),
-            "lowest": arm.predicted.worst[0],
-            "highest": arm.predicted.worst[-1],
-        },
-        "boot_s": round(arm.predicted.service.boot_s, 3),
-        "exit_s": round(arm.predicted.service.exit_s, 3),
-        "service_s": round(arm.predicted.service.service_s, 4),
-        "paces": [round(pace, 2) for pace in arm.paces],
-        "probes": {
-            "asked": delays.asked,
-            "failed": delays.failed,
-            "slow": delays.count_above(ask.slow_s),
-            "median_s": round(median(delays.took_s), 4) if delays.took_s else None,
-            "worst_s": round(delays.took_s[-1], 4) if delays.took_s else None,
-        },
-        "draws": {"limits": list(draws.drawn), "p": draws.p, "bins": draws.bins, "ended": draws.ended}
-        | {"exact": draws.exact, "fewest_served": draws.fewest_served, "most_served": draws.most_served},
-        "away": [[round(step.at_s, 3), step.away] for step in arm.absence.steps],
-    }

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from harness.model import FindingId, Json, Outcome, Verdict, is_failure
+from harness.model import FindingId, Json, Judgement, Outcome, State, Verdict, is_failure
 from harness.trials.fold import Answer, Seen
 from harness.trials.record import Trial
 
@@ -17,11 +17,12 @@ HEAD = ("listens on", "verdict", "restarts", "requests", "failed", "share", "fin
 
 
 def judge(trial: Trial, seen: Mapping[str, Seen]) -> Answer:
-    """Nothing of its own to judge: the invariants of the run over the port are the verdict."""
+    """Nothing of its own to judge: the invariants of the run over the port are the verdict, where it was made."""
+    missing = Judgement(state=State.UNKNOWN, reason="the run over the port was not made")
     verdicts = {name: arm.verdict for name, arm in seen.items()}
     return Answer(
         sentence=say_answer(verdicts),
-        judgements={},
+        judgements={} if TCP in verdicts else {"port-tried": missing},
         arms={name: arm_to_json(verdict) for name, verdict in verdicts.items()},
         tables=({"title": "Side by side", "head": list(HEAD), "rows": [row(n, v) for n, v in verdicts.items()]},),
         notes=tuple(f"{name}: {finding.detail}" for name, one in verdicts.items() for finding in one.findings),

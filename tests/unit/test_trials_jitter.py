@@ -8,7 +8,8 @@ import pytest
 
 from harness.model import Cell, Event, FindingId, Outcome, State, Verdict
 from harness.trials import judge_record
-from harness.trials.jitter import judge_uniform, measure, read_ask
+from harness.trials.away import measure, read_ask
+from harness.trials.jitter import judge_uniform
 from tests.unit.events import ARBITER, INODE, Record
 
 pytest.importorskip("scipy")
@@ -66,14 +67,14 @@ def sample(record: Record, changes: list[tuple[float, int, int]]) -> None:
     record.live(END_S + 0.9, *sorted(live), final=True)
 
 
-def judged(*arms: tuple[str, Record], **settings: Any) -> Verdict:
-    """The verdict on a scenario of these arms, the last of which counts."""
+def judged(*arms: tuple[str, Record], asked: Cell | None = None, **settings: Any) -> Verdict:
+    """The verdict on a scenario of these arms, the last of which counts unless another cell was asked for."""
     events = [Event(at_ns=1, kind="scenario", fields={"name": "jitter", "settings": {**SETTINGS, **settings}})]
     for name, record in arms:
         head: dict[str, Any] = {"name": name, "run": f"arms/{name}", "cell": {"spec": "1.0", **plain(record.cell)}}
         events.append(Event(at_ns=2, kind="arm", fields=head))
         events += [replace(event, fields={**event.fields, "arm": name}) for event in record.events]
-    return judge_record(replace(arms[-1][1].cell, scenario="jitter"), events)[0]
+    return judge_record(replace(asked or arms[-1][1].cell, scenario="jitter"), events)[0]
 
 
 def plain(cell: Cell) -> dict[str, Any]:
@@ -172,3 +173,11 @@ def test_what_else_broke_in_the_judged_arm_counts() -> None:
     broken = arm(replace(CELL, max_requests_jitter=0)).remove("load", state="ended")
     broken.load_ended(END_S, statuses={"200": 2900, "502": 100}).answers(3.0, s502=100)
     assert judged(("jitter-0", broken), ("jitter-100", arm(CELL))).outcome is Outcome.HOLDS
+
+
+def test_without_the_arm_that_was_asked_for_there_is_no_answer() -> None:
+    """Somebody pressed Ctrl-C after the first arm, which is there to compare with."""
+    verdict = judged(without(), asked=CELL)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert verdict.findings == ()
+    assert "was not made" in " ".join(verdict.reasons)

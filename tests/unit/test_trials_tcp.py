@@ -10,14 +10,16 @@ from tests.unit.events import CELL, Record, healthy
 TCP = replace(CELL, bind="tcp")
 
 
-def judged(unix: Record, tcp: Record) -> Verdict:
+def judged(unix: Record, tcp: Record | None) -> Verdict:
     events = [Event(at_ns=1, kind="scenario", fields={"name": "tcp", "settings": {}})]
     for name, record in (("unix", unix), ("tcp", tcp)):
+        if record is None:
+            continue
         names = ("threads", "workers", "max_requests", "connections", "recycles", "bind")
         cell: dict[str, Any] = {"spec": "1.0"} | {key: getattr(record.cell, key) for key in names}
         events.append(Event(at_ns=2, kind="arm", fields={"name": name, "run": f"arms/{name}", "cell": cell}))
         events += [replace(event, fields={**event.fields, "arm": name}) for event in record.events]
-    return judge_record(replace(tcp.cell, scenario="tcp"), events)[0]
+    return judge_record(replace(TCP, scenario="tcp"), events)[0]
 
 
 def answer(verdict: Verdict) -> str:
@@ -60,3 +62,9 @@ def test_a_run_that_saw_too_little_is_no_answer() -> None:
     verdict = judged(healthy().gone(2.0).outage(2.0), healthy(TCP).with_cell(recycles=50))
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert answer(verdict).startswith("not known: over the port, only 2 of 50")
+
+
+def test_without_the_run_over_the_port_there_is_no_answer() -> None:
+    verdict = judged(healthy(), None)
+    assert verdict.outcome is Outcome.INCONCLUSIVE
+    assert "was not made" in " ".join(verdict.reasons)
