@@ -33,6 +33,7 @@ class Draws:
     p: float | None
     exact: int  # ended lives that served exactly what they drew
     ended: int
+    most_over: int  # the most requests that one served beyond what it drew; below 0 where all served fewer
     fewest_served: int | None  # of the ended lives
     most_served: int | None
 
@@ -63,6 +64,7 @@ def examine_draws(lives: Sequence[WorkerLife], *, max_requests: int, jitter: int
         p=chi_square_p(inside, values=jitter + 1, bins=bins) if bins else None,
         exact=sum(life.served == life.limit for life in ended),
         ended=len(ended),
+        most_over=max((life.served - (life.limit or 0) for life in ended), default=0),
         fewest_served=min(served, default=None),
         most_served=max(served, default=None),
     )

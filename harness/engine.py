@@ -266,8 +266,15 @@ def _write_facts(
         proxy=stage.proxy,
         load_tool=load_tool,
         load_note=run.wish.load_note,
+        brought=list_brought(run.wish),
     )
     run.folder.write_json("facts.json", facts)
+
+
+def list_brought(wish: Wish) -> list[str]:
+    """What this wish puts in the place of the fixtures, in words."""
+    app = ["app: one that was made for this run, see config/"] if wish.app_text is not None else []
+    return app + (["settings: more than the cell's values, see config/config.py"] if wish.settings else [])
 
 
 def _drive(run: Run, moving: drive.Drive, crew: Crew) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import resource
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,8 +36,12 @@ def collect_facts(
     proxy: StartedProxy | None,
     load_tool: tools.Tool,
     load_note: str | None = None,
+    brought: Sequence[str] = (),
 ) -> dict[str, Json]:
-    """The content of ``facts.json``; asks the tools for their versions (some 10 ms)."""
+    """The content of ``facts.json``; asks the tools for their versions (some 10 ms).
+
+    ``brought``: how a scenario's own files differ from the original report's, in words.
+    """
     return {
         **collect_surroundings(run_id),
         "gunicorn": {
@@ -59,7 +64,7 @@ def collect_facts(
             "path": str(load_tool.path),
             "note": load_note,
         },
-        "deviations": list_deviations(cell, environment),
+        "deviations": [*list_deviations(cell, environment), *brought],
     }
 
 

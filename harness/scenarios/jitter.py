@@ -27,12 +27,17 @@ DEFAULTS = Cell(
     max_requests=36,
     max_requests_jitter=36,
     load_threads=2,
+    connections=64,
+    recycles=128,
     duration_s=60.0,
 )
-"""The write-up's own numbers. Connections and recycles follow from the workers: see ``fit_defaults``."""
+"""The write-up's own numbers. With other workers, connections and recycles follow them: see ``fit_defaults``."""
 
 LIVES = 2
 """Restarts of each worker that are enough: the first ones come together, later ones are already spread a little."""
+
+LEAST_RECYCLES = 20
+"""With fewer, the limits that were drawn are too few for a test."""
 
 MOST_WORKERS = 256
 """More can be simulated: each is a process of some 20 MB, and two cores boot a few dozen a second."""
@@ -102,7 +107,7 @@ def fit_defaults(options: argparse.Namespace) -> None:
     """
     workers = options.workers or DEFAULTS.workers
     at_once = workers * (options.threads or DEFAULTS.threads)
-    options.defaults = replace(DEFAULTS, connections=at_once, recycles=LIVES * workers)
+    options.defaults = replace(DEFAULTS, connections=at_once, recycles=max(LEAST_RECYCLES, LIVES * workers))
     options.boot_given, options.service_given = options.boot_s, options.service_s
     options.boot_s = BOOT_S if options.boot_s is None else options.boot_s
     options.service_s = SERVICE_S if options.service_s is None else options.service_s

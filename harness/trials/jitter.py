@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.draws import SIGNIFICANT_P
+from harness.gunicorn import THREADED
+from harness.invariants.max_requests_honoured import most_served
 from harness.invariants.requests_answered import BUSY_SHARE
-from harness.model import Finding, FindingId, Json, Judgement, State
+from harness.model import Cell, Finding, FindingId, Json, Judgement, State
 from harness.simulation import forecast, span_s
 from harness.timeline import find_blind
 from harness.trials.away import Ask, Measured, describe_service, find_needed, measure, predict_curve, read_ask
 from harness.trials.fold import Answer, Seen
-from harness.trials.jitter_words import HEAD, arm_to_json, row, say_answer, say_notes, say_p
+from harness.trials.jitter_words import HEAD, arm_to_json, row, say_answer, say_kept, say_notes, say_p
 from harness.trials.record import Trial
 
 SEES = ("workers", "logs")
@@ -80,7 +82,7 @@ def judge_capacity(arm: Measured, ask: Ask) -> Judgement:
     if held_up is not None:
         return Judgement(state=State.UNKNOWN, reason=f"{said}, but {held_up}")
     over_s = arm.absence.seconds_above(most)
-    detail = f"{said}, more than the {ask.most_away:.0%} that are allowed, for {over_s:.1f} s in all"
+    detail = f"{said}, more than the {ask.most_away:.0%} that are allowed, for {over_s:.2f} s in all"
     evidence: dict[str, Json] = {
         "away": worst.away,
         "workers": workers,
@@ -121,14 +123,17 @@ def judge_limits(arm: Measured) -> Judgement:
         finding_id = FindingId.RECYCLED_EARLY if early else FindingId.MAX_REQUESTS_IGNORED
         finding = Finding(id=finding_id, at_s=None, detail=detail, evidence={"limits": list(draws.outside)})
         return Judgement(state=State.VIOLATED, reason=detail, findings=(finding,))
-    served = f"{draws.fewest_served} to {draws.most_served}" if draws.ended else "none"
-    kept = f"{draws.exact} of {draws.ended} ended lives served exactly what they drew ({served})"
-    late = cell.threads - 1  # what else it has in hand when it reaches its limit
-    if draws.ended and draws.most_served is not None and draws.most_served > draws.most + late:
-        detail = f"a worker served {draws.most_served} requests, {draws.most} is its limit; {kept}"
+    kept = say_kept(draws)
+    if draws.most_over > most_over(cell):
+        detail = f"a worker served {draws.most_over} requests more than it drew; {kept}"
         finding = Finding(id=FindingId.MAX_REQUESTS_IGNORED, at_s=None, detail=detail)
         return Judgement(state=State.VIOLATED, reason=detail, findings=(finding,))
     return Judgement(state=State.HOLDS, reason=f"all {len(draws.drawn)} drew {span}; {kept}")
+
+
+def most_over(cell: Cell) -> int:
+    """How many requests more than its limit a worker may serve: none, unless it has accepted connections that wait."""
+    return 0 if cell.worker != THREADED else most_served(cell) - cell.max_requests - cell.max_requests_jitter
 
 
 def judge_uniform(arm: Measured) -> Judgement:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from statistics import fmean, median, pstdev
 
+from harness.draws import Draws
 from harness.model import Json
 from harness.simulation import QUANTILE, Forecast
 from harness.trials.away import Ask, Measured
@@ -16,6 +17,17 @@ LEAST_SAID_P = 0.0001
 def say_p(p: float) -> str:
     """A p-value for a reader."""
     return f"below {LEAST_SAID_P}" if p < LEAST_SAID_P else f"{p:.2g}"
+
+
+def say_kept(draws: Draws) -> str:
+    """How the ended lives compare with what they drew."""
+    if not draws.ended:
+        return "none of them ended"
+    over = f", at most {draws.most_over} more" if draws.most_over > 0 else ""
+    return (
+        f"{draws.exact} of {draws.ended} ended lives served exactly what they drew{over} "
+        f"({draws.fewest_served} to {draws.most_served})"
+    )
 
 
 def say_answer(arms: Mapping[str, Measured], name: str) -> str:

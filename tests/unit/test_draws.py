@@ -77,3 +77,5 @@ def test_limits_outside_of_the_range_are_named() -> None:
 def test_lives_are_compared_with_what_they_drew() -> None:
     found = examine_draws([life(40, 40), life(50, 49), life(60), life(None, 3)], max_requests=36, jitter=36)
     assert (found.ended, found.exact, found.fewest_served, found.most_served) == (2, 1, 40, 49)
+    assert found.most_over == 0
+    assert examine_draws([life(40, 43), life(50, 49)], max_requests=36, jitter=36).most_over == 3

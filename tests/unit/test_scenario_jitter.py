@@ -42,7 +42,7 @@ def test_the_defaults_are_the_numbers_of_the_write_up() -> None:
 
 def test_clients_are_as_many_as_the_workers_serve_at_a_time() -> None:
     cell = plan("--workers=3", "--worker=gthread", "--threads=4").arms["jitter-36"].cell
-    assert (cell.connections, cell.recycles) == (12, 6)
+    assert (cell.connections, cell.recycles) == (12, 20)
     assert plan("--workers=3", "--connections=7").arms["jitter-36"].cell.connections == 7
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from harness.errors import UsageError
 from harness.model import Cell, Event, FindingId, Outcome, State, Verdict
+from harness.report.drawing import draw
 from harness.trials import judge_record
 from harness.trials.away import measure, read_ask
 from harness.trials.jitter import judge_uniform
@@ -67,14 +69,19 @@ def sample(record: Record, changes: list[tuple[float, int, int]]) -> None:
     record.live(END_S + 0.9, *sorted(live), final=True)
 
 
-def judged(*arms: tuple[str, Record], asked: Cell | None = None, **settings: Any) -> Verdict:
-    """The verdict on a scenario of these arms, the last of which counts unless another cell was asked for."""
+def recorded(*arms: tuple[str, Record], **settings: Any) -> list[Event]:
+    """The record of a scenario of these arms."""
     events = [Event(at_ns=1, kind="scenario", fields={"name": "jitter", "settings": {**SETTINGS, **settings}})]
     for name, record in arms:
         head: dict[str, Any] = {"name": name, "run": f"arms/{name}", "cell": {"spec": "1.0", **plain(record.cell)}}
         events.append(Event(at_ns=2, kind="arm", fields=head))
         events += [replace(event, fields={**event.fields, "arm": name}) for event in record.events]
-    return judge_record(replace(asked or arms[-1][1].cell, scenario="jitter"), events)[0]
+    return events
+
+
+def judged(*arms: tuple[str, Record], asked: Cell | None = None, **settings: Any) -> Verdict:
+    """The verdict on a scenario of these arms, the last of which counts unless another cell was asked for."""
+    return judge_record(replace(asked or arms[-1][1].cell, scenario="jitter"), recorded(*arms, **settings))[0]
 
 
 def plain(cell: Cell) -> dict[str, Any]:
@@ -181,3 +188,37 @@ def test_without_the_arm_that_was_asked_for_there_is_no_answer() -> None:
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert verdict.findings == ()
     assert "was not made" in " ".join(verdict.reasons)
+
+
+def test_a_worker_that_serves_more_than_it_drew_is_found() -> None:
+    record = arm(CELL)
+    record.served(1.0, 1003, 1)
+    verdict = judged(without(), ("jitter-100", record))
+    assert verdict.invariants["limits-in-range"] is State.VIOLATED
+    assert f"served 1 requests more than it drew; {WORKERS - 1} of {WORKERS} ended" in verdict.findings[0].detail
+    threaded = record.with_cell(worker="gthread", threads=2)
+    assert judged(("jitter-100", threaded)).outcome is Outcome.HOLDS, "it may have accepted more connections"
+
+
+def test_the_chart_shows_every_arm_over_time_and_by_jitter() -> None:
+    chart = draw(replace(CELL, scenario="jitter"), recorded(without(), ("jitter-100", arm(CELL))))
+    assert chart is not None
+    assert chart.from_s == 0
+    assert chart.to_s == pytest.approx(END_S, abs=0.01)
+    over_time, by_jitter = chart.spec["vconcat"]
+    lines = over_time["layer"][0]["data"]["values"]
+    worst = {name: max(row["away"] for row in lines if row["arm"] == name) for name in ("jitter-0", "jitter-100")}
+    assert worst["jitter-0"] == WORKERS
+    measured = next(layer for layer in by_jitter["layer"] if layer["mark"]["type"] == "point")["data"]["values"]
+    assert {row["jitter"]: row["worst"] for row in measured} == {0: WORKERS, 100: worst["jitter-100"]}
+    assert over_time["layer"][-1]["data"]["values"] == [{"most": WORKERS / 2, "name": "allowed"}]
+
+
+def test_without_the_hook_there_is_no_chart() -> None:
+    record = arm(CELL).remove("log", state="ready")
+    assert draw(replace(CELL, scenario="jitter"), recorded(("jitter-100", record))) is None
+
+
+def test_a_record_with_other_settings_is_refused() -> None:
+    with pytest.raises(UsageError, match="its settings can't be read"):
+        judged(without(), most_away=None)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from harness import ready
+from harness.errors import SurroundingsError, UnrunnableError
+from harness.model import Cell, Event
+from harness.store import RunFolder
+from harness.watch.progress import Progress
+
+
+@dataclass
+class Server:
+    status: int | None = None
+
+    def poll(self) -> int | None:
+        return self.status
+
+
+def stage(tmp_path: Path, server: Server) -> ready.Stage:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "gunicorn.error.log").write_text("ImportError: no shop\n")
+    return ready.Stage(
+        cell=Cell(spec="1.0", workers=2, gunicorn="1.0"),
+        run=RunFolder(path=tmp_path),
+        places=cast(Any, None),
+        gunicorn=cast(Any, server),
+        address="127.0.0.1:1",
+        proxy=None,
+        python_version="3.11.0",
+    )
+
+
+def hear(progress: Progress, kind: str, **fields: Any) -> None:
+    progress.hear(Event(at_ns=1, kind=kind, fields=fields))
+
+
+def say_ready(progress: Progress, *pids: int) -> None:
+    for pid in pids:
+        hear(progress, "log", pid=pid, state="ready", text="", level="INFO")
+
+
+def test_only_live_workers_count_as_ready() -> None:
+    progress = Progress()
+    say_ready(progress, 1, 2)
+    assert progress.ready_workers == 0
+    hear(progress, "workers", live=[[2, 20], [3, 30]])
+    assert progress.ready_workers == 1
+
+
+def test_it_waits_until_the_last_one_is_ready(tmp_path: Path) -> None:
+    progress = Progress()
+    hear(progress, "workers", live=[[1, 10], [2, 20]])
+    say_ready(progress, 1)
+    later = threading.Timer(0.1, say_ready, (progress, 2))
+    later.start()
+    ready.await_workers(stage(tmp_path, Server()), progress)
+    assert progress.ready_workers == 2
+    later.join()
+
+
+def test_a_worker_that_never_gets_ready_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ready, "BOOT_S", 0.05)
+    progress = Progress()
+    hear(progress, "workers", live=[[1, 10], [2, 20]])
+    say_ready(progress, 1)
+    with pytest.raises(SurroundingsError, match="Only 1 of 2 workers were ready"):
+        ready.await_workers(stage(tmp_path, Server()), progress)
+
+
+def test_a_server_that_dies_meanwhile_is_noticed(tmp_path: Path) -> None:
+    with pytest.raises(UnrunnableError, match="ImportError: no shop"):
+        ready.await_workers(stage(tmp_path, Server(status=3)), Progress())
