@@ -54,7 +54,7 @@ def say_notes(arms: Mapping[str, Measured], name: str, needed: Forecast | None, 
                 f"{arm}: each worker served {found.paces[0]:.1f} to {found.paces[-1]:.1f} requests a second "
                 f"(they differ by {spread:.0%}, one standard deviation)"
             )
-    most = f"at most {ask.most_away:.0%} of the workers away at once"
+    most = f"at most {ask.most_away:.0%} of the workers away at once, with the times that this run took"
     cell = arms[name].cell
     if needed is None:
         notes.append(
