@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from harness.errors import UsageError
+from harness.errors import HarnessError, UsageError
 from harness.model import Cell, Event, Judgement, Moment, State, Verdict
 from harness.story import tell
 from harness.trials import jitter, leak, tcp
@@ -49,7 +49,7 @@ def _ask(trial: Trial, seen: Mapping[str, Seen]) -> Answer:
     """The scenario's own judge; one that crashes knows nothing, as that of an invariant."""
     try:
         return JUDGES[trial.name](trial, seen)
-    except UsageError:
+    except HarnessError:  # such as a package that is not installed
         raise
     except Exception as problem:  # noqa: BLE001 - a crashing judge must not turn into any verdict
         why = f"the judge itself failed: {type(problem).__name__}: {problem}"
