@@ -96,7 +96,8 @@ def judge_capacity(arm: Measured, ask: Ask) -> Judgement:
 def find_held_up(arm: Measured, ask: Ask) -> str | None:
     """Why so many away may be the machine's doing, in words; None where it is not.
 
-    Others use the machine, and by the model the same settings would not lose so many on an idle one.
+    Others use the machine, and by the model the same settings, at the pace of this run, would not lose so many where
+    boots take what they are set to and exits take no time.
     """
     share = arm.observations.foreign_share or 0.0
     if share <= BUSY_SHARE:
@@ -104,7 +105,7 @@ def find_held_up(arm: Measured, ask: Ask) -> str | None:
     busy = f"other programs used {share:.0%} of the machine: repeat it when it is idle"
     if ask.boot_s is None:
         return busy
-    idle = describe_service(arm.cell, boot_s=ask.boot_s, service_s=ask.service_s, exit_s=0.0)
+    idle = describe_service(arm.cell, boot_s=ask.boot_s, service_s=arm.predicted.service.service_s, exit_s=0.0)
     expected = forecast(idle, duration_s=span_s(idle, LIVES)).mean
     return busy if expected <= ask.most_away * arm.cell.workers else None
 

@@ -31,10 +31,18 @@ def say_kept(draws: Draws) -> str:
 
 
 def say_answer(arms: Mapping[str, Measured], name: str) -> str:
-    """One sentence: with jitter, and without it."""
-    worst, workers = arms[name].absence.worst.away, arms[name].absence.workers
-    words = f"{name}: at most {worst} of {workers} workers were away at once ({worst / workers:.0%})"
-    others = [f"{arm}: {found.absence.worst.away}" for arm, found in arms.items() if arm != name]
+    """One sentence: with the jitter that was asked for, and with the others."""
+    judged = arms[name]
+    worst, workers = judged.absence.worst.away, judged.absence.workers
+    words = (
+        f"with a jitter of {judged.cell.max_requests_jitter} at most {worst} of {workers} workers were away at once "
+        f"({worst / workers:.0%})"
+    )
+    others = [
+        f"with {found.cell.max_requests_jitter}: {found.absence.worst.away}"
+        for arm, found in arms.items()
+        if arm != name
+    ]
     return "; ".join([words, *others])
 
 

@@ -103,7 +103,8 @@ def test_jitter_that_spreads_the_restarts_holds_whatever_the_other_arm_lost() ->
     assert arms["jitter-100"]["worst_away"] <= WORKERS / 2
     assert arms["jitter-100"]["draws"]["exact"] == WORKERS
     assert arms["jitter-0"]["predicted"]["mean"] == WORKERS
-    assert "jitter-0: 20" in str(verdict.scenario["answer"])
+    assert "workers were away at once" in str(verdict.scenario["answer"])
+    assert "with 0: 20" in str(verdict.scenario["answer"])
 
 
 def test_without_jitter_capacity_is_lost() -> None:
