@@ -15,7 +15,7 @@ LIVES = 3
 POINTS = 8
 
 
-def answer(cell: Cell, options: argparse.Namespace) -> int:
+def answer(cell: Cell, options: argparse.Namespace, *, rate_per_s: float | None) -> int:
     """Print the prediction, as text or as JSON; always 0."""
     service = Service(
         workers=cell.workers,
@@ -24,7 +24,7 @@ def answer(cell: Cell, options: argparse.Namespace) -> int:
         boot_s=options.boot_s,
         service_s=options.service_s,
         threads=cell.threads,
-        rate_per_s=options.rate,
+        rate_per_s=rate_per_s,
         spread=Spread(options.spread or Spread.EVEN),
     )
     lives, seed = options.lives or LIVES, options.seed or 0

@@ -80,9 +80,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     group = parser.add_argument_group("the simulation")
     group.add_argument(
-        "--simulate", action="store_true", help="no server: what a model of gunicorn predicts, and the jitter you need"
+        "--simulate",
+        action="store_true",
+        help="no server: what a model of gunicorn predicts, and the jitter you need; --rate is of all requests, "
+        "else they are as many as can be served",
     )
-    group.add_argument("--rate", type=seconds_rate, metavar="N", help="requests a second [as many as can be served]")
     group.add_argument("--spread", choices=[spread.value for spread in Spread], help="over the workers [even]")
     group.add_argument("--lives", type=at_least(1), metavar="N", help=f"lives of each worker [{forecasting.LIVES}]")
     group.add_argument("--seed", type=at_least(0), metavar="N", help="of the random numbers [0]")
@@ -91,11 +93,17 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, conduct: Callable[[Plan], int]) -> int:
     """See ``scenarios.Scenario``."""
     fit_defaults(options)
+    rate_per_s, options.rate = options.rate, None  # in a run, it is an option of a load that keeps nobody busy
     wish = make_wish(options)
     refuse_contradictions(wish.cell, options)
     require_scipy()
     if options.simulate:
-        return forecasting.answer(wish.cell, options)
+        return forecasting.answer(wish.cell, options, rate_per_s=rate_per_s)
+    if rate_per_s is not None:
+        raise UsageError(
+            what=f"--rate {rate_per_s}: a constant rate leaves workers idle, and the kernel picks among them unevenly.",
+            remedy="Leave --rate out: each worker always gets its next request. Or add --simulate.",
+        )
     refuse_what_cannot_run(wish.cell, options)
     return conduct(plan_arms(wish, options))
 
@@ -179,7 +187,7 @@ def refuse_contradictions(cell: Cell, options: argparse.Namespace) -> None:
 
 def refuse_what_cannot_run(cell: Cell, options: argparse.Namespace) -> None:
     """UsageError where the settings can be simulated, but not run."""
-    for name in ("rate", "spread", "lives", "seed"):
+    for name in ("spread", "lives", "seed"):
         if getattr(options, name) is not None:
             raise UsageError(
                 what=f"--{name} is an option of the simulation; a real run has real clients.",
@@ -222,17 +230,6 @@ def share(text: str) -> float:
         value = 0.0
     if not 0 < value <= 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a share such as 25% or 0.25")
-    return value
-
-
-def seconds_rate(text: str) -> float:
-    """A type for argparse: requests a second, above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of requests a second above 0")
     return value
 
 

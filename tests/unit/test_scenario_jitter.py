@@ -90,7 +90,8 @@ def test_the_settings_make_workers_say_what_the_log_reader_understands() -> None
         (["--workers=2000"], "Add --simulate"),
         (["--boot-s=16"], "gunicorn kills a worker"),
         (["--worker=gevent"], "any number of requests at a time"),
-        (["--rate=100"], "--rate is an option of the simulation"),
+        (["--rate=100"], "--rate 100: a constant rate leaves workers idle"),
+        (["--seed=1"], "--seed is an option of the simulation"),
         (["--settings=setup.cfg"], "setup.cfg"),
         (["--app=web:app", "--boot-s=1"], "the scenario's own app"),
     ],
@@ -120,6 +121,8 @@ def test_bad_values_are_refused(arguments: list[str], capsys: pytest.CaptureFixt
 
 
 def test_a_simulation_needs_no_server(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["scenario", "jitter", "--simulate", "--rate=100", "--lives=1"]) == EXIT_OK
+    assert "100 requests/s, spread: even" in capsys.readouterr().out
     arguments = ["--simulate", "--workers=500", "--max-requests=100", "--max-requests-jitter=50", "--bound=90%"]
     assert main(["scenario", "jitter", *arguments, "--lives=1"]) == EXIT_OK
     told = capsys.readouterr().out
