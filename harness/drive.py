@@ -21,7 +21,7 @@ from harness.outage import ENOUGH_PROBES
 from harness.places import fixtures_dir
 from harness.ready import Stage
 from harness.stage import base_environment
-from harness.watch.machine import Usage, foreign_share, read_usage
+from harness.watch.machine import Usage, foreign_share
 from harness.watch.progress import Progress
 from harness.watch.sink import EventSink
 
@@ -77,12 +77,12 @@ class Drive:
     def read_usage(self) -> Usage:
         """What the cores did so far, for all and for this run's servers; the ended load is among our children."""
         servers = [self.stage.gunicorn] + ([self.stage.proxy.process] if self.stage.proxy else [])
-        return read_usage([server.pid for server in servers])
+        return self.backend.read_usage([server.pid for server in servers])
 
 
-def find_load_tool(cell: Cell) -> tools.Tool:
+def find_load_tool(cell: Cell, backend: Backend) -> tools.Tool:
     """The load's program; SurroundingsError where it is missing."""
-    return LOADS[cell.load].find_program()
+    return backend.find_tool(cell.load, f"--load {cell.load}")
 
 
 def run_load(drive: Drive) -> None:
@@ -107,6 +107,8 @@ def run_load(drive: Drive) -> None:
     drive.sink.emit("load", state="started", client=cell.load, pid=process.pid)
     early = _follow_load(drive, process, started_ns)
     drive.sink.emit("machine", foreign_share=round(foreign_share(before, drive.read_usage()), 3))
+    for file in (result, stage.run.logs / "wrk.out.log"):
+        drive.backend.fetch(file)
     _report_load(drive, process.poll(), result.read_text() if result.exists() else "", stopped_early=early)
 
 
@@ -160,7 +162,7 @@ def _report_load(drive: Drive, status: int | None, text: str, *, stopped_early: 
         )
         return
     for row in result.answers:
-        drive.sink.emit("answers", row.at_ns, outcomes=dict(row.outcomes))
+        drive.sink.emit("answers", row.at_ns + drive.backend.clock_offset_ns, outcomes=dict(row.outcomes))
     drive.sink.emit(
         "load",
         state="ended",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import drive, ready, tools
-from harness.backends import Backend
+from harness.backends import Backend, Watchers
 from harness.clock import now_ns
 from harness.errors import HarnessError, SurroundingsError, UnrunnableError, UsageError
 from harness.facts import collect_facts, collect_surroundings
@@ -26,7 +27,6 @@ from harness.load import choose_load
 from harness.model import Cell, Outcome, Verdict
 from harness.stage import TRACE_FILE, GunicornPlan, Places, make_places, plan_gunicorn, start_proxy
 from harness.store import RunFolder, cell_id, cell_to_json, create_run
-from harness.watch.crew import Crew
 from harness.watch.progress import Progress
 from harness.watch.sink import EventSink
 
@@ -92,14 +92,13 @@ def run_cell(wish: Wish, *, make_backend: Callable[[str, Path], Backend], say: C
         KeyboardInterrupt: interrupted before there was anything to record.
     """
     started_ns = now_ns()
-    wish = settle_load(wish)
-    environment, problem = prepare_environment(wish, say)
-    run = open_run(wish, environment, say)
+    prepared = _prepare(wish, make_backend, say)
+    run = open_run(prepared.wish, prepared.environment, say)
     run.enter("prepare", started_ns)
     with _recording(run):
-        if environment is None:
-            raise problem or UnrunnableError(what="There is no environment, and nobody said why.")
-        _experiment(run, environment, make_backend)
+        if prepared.environment is None:
+            raise prepared.problem or UnrunnableError(what="There is no environment, and nobody said why.")
+        _experiment(run, prepared.environment, prepared.make_backend)
     with shielded():
         return _conclude(run)
 
@@ -110,6 +109,57 @@ def settle_load(wish: Wish) -> Wish:
         return wish
     cell, note = choose_load(wish.cell)
     return replace(wish, cell=cell, load_note=note)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """Where gunicorn will live: what is wished for, on the back end that it came to, and what it runs in."""
+
+    wish: Wish
+    make_backend: Callable[[str, Path], Backend]
+    environment: Environment | None
+    problem: HarnessError | None
+
+
+def _prepare(wish: Wish, make_backend: Callable[[str, Path], Backend], say: Callable[[str], None]) -> _Prepared:
+    """The environment here, or in an image; in an image also where no Python here will do and an engine answers."""
+    if wish.cell.backend == "docker":
+        return _prepare_images(wish, make_backend, say)
+    asked, wish = wish, settle_load(wish)
+    environment, problem = prepare_environment(wish, say)
+    if problem is not None and _falls_through(wish, problem):
+        print(
+            f"No Python here runs this release, and a Docker engine answers: going on with --backend docker.\n"
+            f"({problem.what})",
+            file=sys.stderr,
+        )
+        return _prepare_images(replace(wish, cell=replace(wish.cell, backend="docker")), make_backend, say)
+    return _Prepared(wish=wish, make_backend=make_backend, environment=environment, problem=problem)
+
+
+def _falls_through(wish: Wish, problem: HarnessError) -> bool:
+    from harness.containers import engine as containers
+    from harness.containers.images import why_not
+    from harness.fitting import NoInterpreterError
+
+    return isinstance(problem, NoInterpreterError) and why_not(wish.cell) is None and containers.answers()
+
+
+def _prepare_images(wish: Wish, make_backend: Callable[[str, Path], Backend], say: Callable[[str], None]) -> _Prepared:
+    from harness.backends.docker import DockerBackend
+    from harness.containers.images import prepare
+
+    try:
+        environment, images = prepare(wish.cell, python=wish.python, say=say)
+    except UsageError:
+        raise
+    except HarnessError as problem:
+        return _Prepared(wish=wish, make_backend=make_backend, environment=None, problem=problem)
+
+    def make(marker: str, run_folder: Path) -> Backend:
+        return DockerBackend(marker, run_folder, images=images, cell=wish.cell)
+
+    return _Prepared(wish=wish, make_backend=make, environment=environment, problem=None)
 
 
 def prepare_environment(wish: Wish, say: Callable[[str], None]) -> tuple[Environment | None, HarnessError | None]:
@@ -179,7 +229,7 @@ def _keep_log(run: Run, log: Path) -> str:
 def _experiment(run: Run, environment: Environment, make_backend: Callable[[str, Path], Backend]) -> None:
     """Start everything, drive it, and stop everything; the window is closed before anything is torn down."""
     backend = make_backend(run.folder.run_id, run.folder.path)
-    crew, clients = Crew(run.sink), Clients()
+    crew, clients = backend.watchers(run.sink), Clients()
     run.sink.listen(clients.hear)
     try:
         run.enter("boot")
@@ -200,10 +250,10 @@ def _experiment(run: Run, environment: Environment, make_backend: Callable[[str,
         run.sink.emit("ledger", now_ns(), **close_ledger(run.cell, run.folder.logs, clients))
 
 
-def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Crew) -> drive.Drive:
+def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Watchers) -> drive.Drive:
     """Everything started, and both gunicorn and the proxy seen to answer."""
     cell, folder = run.cell, run.folder
-    load_tool = drive.find_load_tool(cell)  # what is missing should be said before anything was started
+    load_tool = drive.find_load_tool(cell, backend)  # what is missing should be said before anything was started
     places, progress = make_places(backend), Progress()
     run.sink.listen(progress.hear)
     plan = plan_gunicorn(
@@ -226,6 +276,7 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Crew)
         cell=cell,
         run=folder,
         places=places,
+        backend=backend,
         gunicorn=process,
         address=plan.address,
         proxy=proxy,
@@ -248,7 +299,7 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Crew)
     )
 
 
-def _watch(run: Run, crew: Crew, places: Places, environment: Environment) -> None:
+def _watch(run: Run, crew: Watchers, places: Places, environment: Environment) -> None:
     logs = run.folder.logs
     site = str(environment.path)
     crew.watch_files(run.cell, logs=logs, socket=places.socket, trace=logs / TRACE_FILE, site=site)
@@ -267,6 +318,7 @@ def _write_facts(
         load_tool=load_tool,
         load_note=run.wish.load_note,
         brought=list_brought(run.wish),
+        containers=stage.backend.facts(),
     )
     run.folder.write_json("facts.json", facts)
 
@@ -277,7 +329,7 @@ def list_brought(wish: Wish) -> list[str]:
     return app + (["settings: more than the cell's values, see config/config.py"] if wish.settings else [])
 
 
-def _drive(run: Run, moving: drive.Drive, crew: Crew) -> None:
+def _drive(run: Run, moving: drive.Drive, crew: Watchers) -> None:
     stage = moving.stage
     ways = {"direct": stage.address}
     if stage.proxy is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import resource
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,11 @@ LOAD_DEVIATIONS = {
     "wrk": "wrk: runs a Lua script that tallies the statuses, and is stopped early once all is clear",
     "httpx": "load: httpx instead of wrk",
 }
+IN_CONTAINERS = (
+    "servers and load: in containers without capabilities and with a read-only root, on a network that is a loopback",
+)
+"""How the docker back end deviates from the original report."""
+
 REPORT_BOTTLE = "bottle==0.12.13"
 
 
@@ -37,10 +42,12 @@ def collect_facts(
     load_tool: tools.Tool,
     load_note: str | None = None,
     brought: Sequence[str] = (),
+    containers: Mapping[str, Json] | None = None,
 ) -> dict[str, Json]:
     """The content of ``facts.json``; asks the tools for their versions (some 10 ms).
 
     ``brought``: how a scenario's own files differ from the original report's, in words.
+    ``containers``: what the back end says of the place where the servers live, where that is not this machine itself.
     """
     return {
         **collect_surroundings(run_id),
@@ -64,7 +71,8 @@ def collect_facts(
             "path": str(load_tool.path),
             "note": load_note,
         },
-        "deviations": [*list_deviations(cell, environment), *brought],
+        "deviations": [*list_deviations(cell, environment), *brought, *(IN_CONTAINERS if containers else ())],
+        **({"containers": dict(containers)} if containers else {}),
     }
 
 
@@ -139,7 +147,7 @@ def _proxy(cell: Cell, proxy: StartedProxy | None) -> dict[str, Json]:
         "version": tools.tool_version(proxy.tool),
         "path": str(proxy.tool.path),
         "port": proxy.port,
-        "user": proxy.module.user_when_root() if os.geteuid() == 0 else None,
+        "user": proxy.module.user_when_root() if os.geteuid() == 0 and cell.backend == "local" else None,
         "command": list(proxy.command),
     }
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import gunicorn
+from harness.containers.images import why_not
 from harness.engine import Wish
 from harness.errors import UsageError
 from harness.gunicorn import THREADED
@@ -20,7 +21,7 @@ from harness.proxies import PROXIES
 
 WORKERS = gunicorn.WORKERS
 BINDS = ("unix", "tcp")
-BACKENDS = ("local",)
+BACKENDS = ("local", "docker")
 DEFAULTS = Cell(spec="")
 PROFILES: Mapping[str, Cell] = {
     "default": DEFAULTS,
@@ -217,6 +218,9 @@ def _refuse_contradictions(cell: Cell, options: argparse.Namespace) -> None:
             what=f"--max-requests-jitter {cell.max_requests_jitter} means nothing with --max-requests 0.",
             remedy="Give a --max-requests of 1 or more.",
         )
+    refused = why_not(cell) if cell.backend == "docker" else None
+    if refused is not None:
+        raise refused
     if options.settings is not None and not options.settings.is_file():
         raise UsageError(what=f"--settings {options.settings}: there is no such file.", remedy="Name a settings file.")
 

@@ -30,6 +30,14 @@ def fixtures_dir() -> Path:
 
 
 @cache
+def docker_dir() -> Path:
+    """The images' Dockerfiles: packed into the package in a wheel, at the top of a checkout."""
+    package = Path(__file__).resolve().parent
+    packed = package / "docker"
+    return packed if packed.is_dir() else package.parent / "docker"
+
+
+@cache
 def harness_version() -> str:
     """The version of the installed distribution; "0+unknown" where the package is used without being installed."""
     from importlib import metadata  # 10 ms, which not every command needs

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import gunicorn
-from harness.backends import Process
+from harness.backends import Backend, Process
 from harness.clock import wait_until
 from harness.errors import HarnessError, SetupBrokenError, SurroundingsError, UnrunnableError
 from harness.model import Cell
@@ -22,7 +22,6 @@ from harness.stage import Places, StartedProxy
 from harness.stdlib import missing_module, was_in_stdlib
 from harness.store import RunFolder
 from harness.watch.follow import read_tail
-from harness.watch.prober import open_client
 from harness.watch.progress import Progress
 from harness.watch.sink import EventSink
 
@@ -46,6 +45,7 @@ class Stage:
     cell: Cell
     run: RunFolder
     places: Places
+    backend: Backend
     gunicorn: Process
     address: str
     proxy: StartedProxy | None
@@ -87,7 +87,7 @@ def await_gunicorn(stage: Stage, progress: Progress) -> None:
         return stage.gunicorn.poll() is None and progress.booted_workers <= dying
 
     if is_tight(stage):
-        ready = wait_until(stage.places.socket.exists, timeout_s=BOOT_S, alive=alive) if _is_unix(stage) else True
+        ready = wait_until(lambda: _is_bound(stage), timeout_s=BOOT_S, alive=alive) if _is_unix(stage) else True
         answer = "200"
     else:
         answer, ready = _await_answer(stage, alive)
@@ -105,23 +105,28 @@ def _is_unix(stage: Stage) -> bool:
     return stage.address.startswith("unix:")
 
 
+def _is_bound(stage: Stage) -> bool:
+    return stage.backend.exists(stage.places.socket)
+
+
 def _await_answer(stage: Stage, alive: Callable[[], bool]) -> tuple[str, bool]:
     seen = ""
 
     def answered() -> bool:
         nonlocal seen
-        if _is_unix(stage) and not stage.places.socket.exists():
+        if _is_unix(stage) and not _is_bound(stage):
             return False
         seen = client.ask()
         return seen.isdigit()
 
-    with open_client(stage.address) as client:
+    with stage.backend.open_client(stage.address) as client:
         ready = wait_until(answered, timeout_s=BOOT_S, alive=alive)
     return seen, bool(ready)
 
 
 def _explain_death(stage: Stage, workers_die: bool) -> HarnessError:
     log = stage.run.logs / "gunicorn.error.log"
+    stage.backend.fetch(log)
     tail = read_tail(log)
     release = f"gunicorn {stage.cell.gunicorn} on Python {stage.python_version}"
     app_error = gunicorn.app_error(tail) if stage.cell.app is not None else None
@@ -169,7 +174,7 @@ def await_proxy(stage: Stage, progress: Progress) -> None:
     def alive() -> bool:
         return process.poll() is None and stage.gunicorn.poll() is None
 
-    with open_client(stage.client_address) as client:
+    with stage.backend.open_client(stage.client_address) as client:
         listening = wait_until(listens, timeout_s=PROXY_S, alive=alive)
         if listening and (last == "200" or wait_until(good, timeout_s=_patience_s(stage), alive=alive)):
             return
@@ -208,6 +213,7 @@ def _patience_s(stage: Stage) -> float:
 def _explain_dead_proxy(stage: Stage) -> SurroundingsError:
     proxy = stage.cell.proxy
     log = stage.run.logs / f"{proxy}.error.log"
+    stage.backend.fetch(log)
     status = stage.proxy.process.poll() if stage.proxy else None
     how = f"ended at its start with status {status}" if status is not None else f"did not listen within {PROXY_S:g} s"
     lines = read_tail(log).strip().splitlines()
@@ -225,7 +231,7 @@ def send_controls(stage: Stage, progress: Progress, sink: EventSink) -> None:
         SetupBrokenError: one was not, although no worker can have been recycled yet and the socket file is there.
     """
     asked = control_budget(stage.cell.max_requests)
-    with open_client(stage.client_address) as client:
+    with stage.backend.open_client(stage.client_address) as client:
         answers = [client.ask() for _ in range(asked)]
     sink.emit("control", asked=asked, answered=answers.count("200"))
     bad = [answer for answer in answers if answer != "200"]
@@ -255,7 +261,8 @@ def find_blocked_folder(stage: Stage) -> tuple[str, Path, int] | None:
 
     Only where the proxy gives up root: else it may do what the harness may.
     """
-    user = stage.proxy.module.user_when_root() if stage.proxy and os.geteuid() == 0 else None
+    drops_root = stage.proxy is not None and os.geteuid() == 0 and not stage.backend.isolated
+    user = stage.proxy.module.user_when_root() if stage.proxy and drops_root else None
     if user is None or not _is_unix(stage):
         return None
     entry = pwd.getpwnam(user)

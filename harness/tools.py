@@ -28,11 +28,15 @@ DEFAULT_TOOLS = ("h2o", "wrk")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A tool that is here. ``env`` is to be added to the environment it is started with (paths of an unpacked one)."""
+    """A tool that is here. ``env`` is to be added to the environment it is started with (paths of an unpacked one).
+
+    ``version``: where it is known already, because the tool can't be started here (it lies in an image).
+    """
 
     name: str
     path: Path
     env: Mapping[str, str] = field(default_factory=dict)
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,13 +134,20 @@ def require_tool(name: str, needed_for: str) -> Tool:
 
 def tool_version(tool: Tool) -> str:
     """The version the tool states of itself ("2.2.5"); SurroundingsError where it does not start or states none."""
-    recipe = recipe_of(tool.name)
-    said = _ask(tool, [str(tool.path), recipe.version_argument])
+    if tool.version is not None:
+        return tool.version
+    said = _ask(tool, [str(tool.path), recipe_of(tool.name).version_argument])
+    return parse_version(tool.name, said, program=str(tool.path))
+
+
+def parse_version(name: str, said: str, *, program: str = "") -> str:
+    """The version in what the tool printed; SurroundingsError where it states none."""
+    recipe = recipe_of(name)
     matched = re.search(recipe.version_pattern, said)
     if matched is None:
         raise SurroundingsError(
-            what=f"{tool.path} {recipe.version_argument} states no version; it printed: {said.strip()[:300]!r}",
-            remedy=f"install {tool.name} anew: {recipe.packages['Debian, Ubuntu']} (Debian, Ubuntu)",
+            what=f"{program or name} {recipe.version_argument} states no version; it printed: {said.strip()[:300]!r}",
+            remedy=f"install {name} anew: {recipe.packages['Debian, Ubuntu']} (Debian, Ubuntu)",
         )
     return matched[1]
 

@@ -16,10 +16,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from harness import reaper
+from harness import reaper, tools
 from harness.backends import Command
 from harness.errors import SurroundingsError
+from harness.load import LOADS
+from harness.model import Json
 from harness.places import cache_dir
+from harness.watch import machine, prober
+from harness.watch.crew import Crew
+from harness.watch.sink import EventSink
 
 Start: TypeAlias = Callable[[Command, Mapping[str, str], BinaryIO, BinaryIO], "subprocess.Popen[bytes]"]
 """(command, whole environment, stdout, stderr) -> the child, which leads a process group; OSError where it can't be."""
@@ -72,6 +77,9 @@ class LocalProcess:
 class LocalBackend:
     """See ``backends.Backend``. ``marker`` is the run's id; ``start`` is all that may differ in how one is spawned."""
 
+    isolated = False
+    clock_offset_ns = 0
+
     def __init__(self, marker: str, run_folder: Path, *, start: Start | None = None) -> None:
         # A run's id is unique in its folder of runs only: others of the same second may lie elsewhere.
         self._marker = f"{marker}.{os.urandom(4).hex()}"
@@ -116,6 +124,33 @@ class LocalBackend:
         self._folders.append(str(folder))
         self._tell(f"folder {folder}")
         self._note()
+
+    def find_tool(self, name: str, needed_for: str) -> tools.Tool:
+        """See ``backends.Backend``."""
+        return LOADS[name].find_program() if name in LOADS else tools.require_tool(name, needed_for)
+
+    def watchers(self, sink: EventSink) -> Crew:
+        """See ``backends.Backend``."""
+        return Crew(sink)
+
+    def open_client(self, address: str) -> prober.Client:
+        """See ``backends.Backend``."""
+        return prober.open_client(address)
+
+    def exists(self, path: Path) -> bool:
+        """See ``backends.Backend``."""
+        return path.exists()
+
+    def read_usage(self, trees: Sequence[int]) -> machine.Usage:
+        """See ``backends.Backend``."""
+        return machine.read_usage(trees)
+
+    def fetch(self, path: Path) -> None:
+        """See ``backends.Backend``: it is here."""
+
+    def facts(self) -> Mapping[str, Json]:
+        """See ``backends.Backend``: all that is to be said is said of this machine."""
+        return {}
 
     def close(self) -> None:
         """See ``backends.Backend``."""

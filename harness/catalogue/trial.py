@@ -87,6 +87,7 @@ def _await_answer(cell: Cell, environment: environments.Environment, folder: Pat
             cell=cell,
             run=run,
             places=places,
+            backend=backend,
             gunicorn=process,
             address=plan.address,
             proxy=None,

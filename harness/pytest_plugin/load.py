@@ -26,7 +26,7 @@ class Load:
 
     def __init__(self, proxy: H2oProxy) -> None:
         self._scene = proxy.scene
-        self._tool = drive.find_load_tool(proxy.scene.run.cell)
+        self._tool = drive.find_load_tool(proxy.scene.run.cell, proxy.scene.backend)
         self._ended: list[Event] = []
         proxy.scene.run.sink.listen(self._hear)
 

@@ -89,6 +89,7 @@ class Scene:
             cell=run.cell,
             run=run.folder,
             places=places,
+            backend=self.backend,
             gunicorn=process,
             address=plan.address,
             proxy=None,

@@ -34,7 +34,7 @@ def read_usage(trees: Sequence[int]) -> Usage:
     """The present reading. ``trees``: the live processes of this run, each counted with its children."""
     fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1 : 1 + _COLUMNS]
     busy = sum(int(ticks) for column, ticks in enumerate(fields) if column not in _IDLE)
-    own_s = sum(_tree_s(pid) for pid in trees)
+    own_s = sum(tree_s(pid) for pid in trees)
     for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
         used = resource.getrusage(who)
         own_s += used.ru_utime + used.ru_stime
@@ -48,7 +48,7 @@ def foreign_share(before: Usage, after: Usage) -> float:
     return min(1.0, max(0.0, foreign_s / wall_s)) if wall_s > 0 else 0.0
 
 
-def _tree_s(pid: int) -> float:
+def tree_s(pid: int) -> float:
     """CPU seconds of a process, its reaped children, and its live children."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -56,4 +56,4 @@ def _tree_s(pid: int) -> float:
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
     own = sum(int(ticks) for ticks in fields[11:15]) / _TICKS_PER_S
-    return own + sum(_tree_s(int(child)) for child in children)
+    return own + sum(tree_s(int(child)) for child in children)

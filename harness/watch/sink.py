@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TextIO
 
 from harness.clock import now_ns
 from harness.errors import SurroundingsError
@@ -16,16 +17,16 @@ from harness.model import Event, Json
 
 
 class EventSink:
-    """Appends events to a file, line by line, and shows each to the listeners."""
+    """Appends events to a file, line by line, and shows each to the listeners. ``stream``: in that file's stead."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, stream: TextIO | None = None) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._listeners: list[Callable[[Event], None]] = []
         self._failure: OSError | None = None
         try:
             # a path that is no UTF-8 comes as a lone surrogate; written with a backslash it is JSON
-            self._file = path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
+            self._file = stream or path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
         except OSError as problem:
             raise self._explain(problem) from problem
 

@@ -60,6 +60,7 @@ ORDER = (
     "shelf",
     "sweeping",
     "environments",
+    "containers",
     "backends",
     "stage",
     "ready",
