@@ -102,8 +102,8 @@ def run_load(drive: Drive) -> None:
         stdout=stage.run.logs / f"{cell.load}.out.log",
         stderr=stage.run.logs / f"{cell.load}.error.log",
     )
-    started_ns, before = now_ns(), drive.read_usage()
     process = drive.backend.spawn(command)
+    started_ns, before = now_ns(), drive.read_usage()  # afterwards: what starting it takes is not the load's
     drive.sink.emit("load", state="started", client=cell.load, pid=process.pid)
     early = _follow_load(drive, process, started_ns)
     drive.sink.emit("machine", foreign_share=round(foreign_share(before, drive.read_usage()), 3))

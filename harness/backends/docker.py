@@ -11,11 +11,9 @@ with every server in them, when the harness ends, however it ends: its end close
 
 from __future__ import annotations
 
-import io
 import os
-import tarfile
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +24,7 @@ from harness.backends.observer import Observer, ObservingClient
 from harness.containers import engine, leftovers
 from harness.containers.building import Image
 from harness.containers.images import ImageSet
+from harness.containers.parcels import Folder, Porter
 from harness.errors import SurroundingsError
 from harness.model import Cell, Json
 from harness.watch.machine import Usage
@@ -126,6 +125,7 @@ class DockerBackend:
         self._volumes: dict[str, str] = {}
         self._observer = Observer()
         self._observer_id = ""
+        self._porter: Porter | None = None
         self._processes: list[DockerProcess] = []
 
     @property
@@ -146,8 +146,9 @@ class DockerBackend:
                 command=["python3", "-m", "harness.watch.outpost"],
                 stdin_open=True,
             )
-            self._put(folder, [("socket", GUNICORN_UID, 0o755), ("home", GUNICORN_UID, 0o755)], {})
-            self._put(self._run, [("config", 0, 0o755), ("logs", 0, 0o1777)], {})
+            self._porter = Porter(api=self._api, container=self._observer_id)
+            self._porter.make(folder, [Folder(name=name, owner=GUNICORN_UID) for name in ("socket", "home")])
+            self._porter.make(self._run, [Folder(name="config"), Folder(name="logs", mode=0o1777)])
             stream = self._api.attach_socket(
                 self._observer_id, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
             )
@@ -162,7 +163,7 @@ class DockerBackend:
         environment = {name: value for name, value in command.env.items() if name not in _OURS_ONLY}
         image = self._image(role)
         with engine.speaking(f"{command.name} could not be started in a container"):
-            self._put_config()
+            self._deliver_config()
             options = self._server_options(role)
             container = self._create(
                 role,
@@ -211,17 +212,8 @@ class DockerBackend:
 
     def fetch(self, path: Path) -> None:
         """See ``backends.Backend``."""
-        import docker.errors
-
-        if not self._observer_id:
-            return
-        with engine.speaking(f"{path} could not be fetched from its container"):
-            try:
-                pieces, _ = self._api.get_archive(self._observer_id, str(path))
-            except docker.errors.NotFound:
-                return
-            with tarfile.open(fileobj=_Pieces(pieces), mode="r|") as archive:
-                _unpack(archive, path.parent)
+        if self._porter is not None:
+            self._porter.fetch(path)
 
     def facts(self) -> Mapping[str, Json]:
         """See ``backends.Backend``."""
@@ -248,6 +240,10 @@ class DockerBackend:
                 self._client.close()
 
     # --- making containers ---
+
+    def _deliver_config(self) -> None:
+        if self._porter is not None:
+            self._porter.deliver(self._run, self._run / "config")
 
     def _role(self, command: Command) -> str:
         if command.name == "gunicorn":
@@ -305,30 +301,6 @@ class DockerBackend:
         below_root = self._run.is_relative_to("/root") or (self._base or self._run).is_relative_to("/root")
         return {"/tmp": "mode=1777,size=256m", **({"/root": "mode=755,size=1m"} if below_root else {})}  # noqa: S108
 
-    # --- files ---
-
-    def _put_config(self) -> None:
-        config = self._run / "config"
-        files = {
-            str(path.relative_to(self._run)): path.read_bytes() for path in sorted(config.rglob("*")) if path.is_file()
-        }
-        folders = [(str(path.relative_to(self._run)), 0, 0o755) for path in sorted(config.rglob("*")) if path.is_dir()]
-        self._put(self._run, folders, files)
-
-    def _put(self, place: Path, folders: Sequence[tuple[str, int, int]], files: Mapping[str, bytes]) -> None:
-        """Folders (name, owner, mode) and files (root's, readable by all) into a volume, through the observer."""
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w") as archive:
-            for name, owner, mode in folders:
-                member = tarfile.TarInfo(name)
-                member.type, member.mode, member.uid, member.gid = tarfile.DIRTYPE, mode, owner, owner
-                archive.addfile(member)
-            for name, content in files.items():
-                member = tarfile.TarInfo(name)
-                member.size, member.mode = len(content), 0o644
-                archive.addfile(member, io.BytesIO(content))
-        self._api.put_archive(self._observer_id, str(place), packed.getvalue())
-
 
 class _Attached:
     """The raw stream of an attached container; see ``observer.Channel``."""
@@ -349,41 +321,3 @@ class _Attached:
         """See ``observer.Channel``."""
         self._stream.close()
         self._socket.close()
-
-
-class _Pieces(io.RawIOBase):
-    """An iterator of bytes as a file to read from."""
-
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._pieces = iter(pieces)
-        self._rest = b""
-
-    def readable(self) -> bool:
-        """Nothing else."""
-        return True
-
-    def read(self, size: int = -1) -> bytes:
-        """At most ``size`` bytes, b"" at the end."""
-        while size < 0 or len(self._rest) < size:
-            piece = next(self._pieces, None)
-            if piece is None:
-                break
-            self._rest += piece
-        size = len(self._rest) if size < 0 else size
-        taken, self._rest = self._rest[:size], self._rest[size:]
-        return taken
-
-
-def _unpack(archive: tarfile.TarFile, folder: Path) -> None:
-    """Plain files alone, by their names below ``folder``; what begins with a dot is between launcher and observer."""
-    for member in archive:
-        name = Path(member.name)
-        if not member.isfile() or ".." in name.parts or name.is_absolute() or name.name.startswith("."):
-            continue
-        source = archive.extractfile(member)
-        if source is not None:
-            target = folder / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("wb") as file:
-                while piece := source.read(MIB):
-                    file.write(piece)
