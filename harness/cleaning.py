@@ -1,7 +1,7 @@
 """Sweeps up: what killed runs left running or lying about, unused environments, and on demand the whole cache.
 
 Nothing that a live run uses is touched, and nothing is found by name pattern: processes by their run's marker or group,
-folders by what the run wrote down about itself.
+folders by what the run wrote down about itself, containers, volumes and images by their labels.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from harness.backends.local import find_interrupted, sweep_interrupted
 from harness.errors import SurroundingsError
 from harness.places import cache_dir
 
-KEPT = {"active", "envs"}
+KEPT = {"active", "docker", "envs"}
 """Below the cache folder: swept entry by entry, because live runs may hold some of it."""
 
 
 def sweep_all(*, everything: bool) -> Iterator[str]:
     """Sweep, and say what was done, a line each; ``everything``: also the tools and all else in the cache folder."""
     done = False
-    for line in [*_sweep_runs(), *_sweep_environments(), *(_sweep_cache() if everything else ())]:
+    for line in [*_sweep_runs(), *_sweep_engine(), *_sweep_environments(), *(_sweep_cache() if everything else ())]:
         done = True
         yield line
     if not done:
@@ -36,6 +36,24 @@ def _sweep_runs() -> list[str]:
     return lines
 
 
+def _sweep_engine() -> list[str]:
+    """Only where an engine answers at once: without one there is nothing of ours on it that could be reached."""
+    from importlib.util import find_spec
+
+    if find_spec("docker") is None:
+        return []
+    from harness.containers import engine, leftovers
+
+    try:
+        client = engine.connect(timeout_s=engine.LOOK_S)
+    except SurroundingsError:
+        return []
+    try:
+        return [*leftovers.remove_abandoned(client), *leftovers.remove_images(client)]
+    finally:
+        client.close()
+
+
 def _sweep_environments() -> list[str]:
     from harness.sweeping import remove_unused
 
@@ -47,8 +65,8 @@ def _sweep_environments() -> list[str]:
 
 def _sweep_cache() -> list[str]:
     lines = []
-    for entry in sorted(cache_dir().glob("*")):
-        if entry.name in KEPT:
+    for entry in [*sorted(cache_dir().glob("*")), cache_dir() / "docker" / "wheels"]:
+        if entry.name in KEPT or not entry.exists():
             continue
         try:
             if entry.is_dir() and not entry.is_symlink():

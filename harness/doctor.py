@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import shutil
-import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import tools
+from harness.errors import SurroundingsError
 from harness.places import cache_dir, harness_version
 
 LEAST_FREE_BYTES = 500 * 10**6
@@ -76,7 +76,6 @@ def _platform() -> Row:
 
 
 def _uv() -> Row:
-    from harness.errors import SurroundingsError
     from harness.installer import find_uv
 
     try:
@@ -173,26 +172,18 @@ def _inotify() -> Row:
 
 
 def _docker() -> Row:
-    client = shutil.which("docker")
-    engine = ""
-    if client is not None:
-        try:
-            asked = subprocess.run(
-                [client, "version", "--format", "{{.Server.Version}}"],
-                capture_output=True,
-                text=True,
-                timeout=DOCKER_S,
-                check=False,
-            )
-            engine = asked.stdout.strip() if asked.returncode == 0 else ""
-        except subprocess.TimeoutExpired:
-            engine = ""
-    return Row(
-        name="docker",
-        ok=bool(engine),
-        needed=False,
-        found=f"engine {engine}" if engine else "no engine answers; the local back end does not need one",
-    )
+    from harness.containers import engine
+
+    try:
+        client = engine.connect(timeout_s=DOCKER_S)
+    except SurroundingsError as problem:
+        found = f"{problem.what} The local back end needs none."
+        return Row(name="docker", ok=False, needed=False, found=found, remedy=problem.remedy)
+    try:
+        version = client.version().get("Version", "of unknown version")
+    finally:
+        client.close()
+    return Row(name="docker", ok=True, needed=False, found=f"engine {version} at {engine.address()}")
 
 
 def _interrupted() -> Row:

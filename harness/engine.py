@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import signal
-import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -100,7 +99,9 @@ def run_cell(wish: Wish, *, make_backend: Callable[[str, Path], Backend], say: C
             raise prepared.problem or UnrunnableError(what="There is no environment, and nobody said why.")
         _experiment(run, prepared.environment, prepared.make_backend)
     with shielded():
-        return _conclude(run)
+        result = _conclude(run)
+    notes = [note for note in (prepared.note, result.note) if note is not None]
+    return replace(result, note="\n".join(notes) or None)
 
 
 def settle_load(wish: Wish) -> Wish:
@@ -119,6 +120,7 @@ class _Prepared:
     make_backend: Callable[[str, Path], Backend]
     environment: Environment | None
     problem: HarnessError | None
+    note: str | None = None
 
 
 def _prepare(wish: Wish, make_backend: Callable[[str, Path], Backend], say: Callable[[str], None]) -> _Prepared:
@@ -128,13 +130,23 @@ def _prepare(wish: Wish, make_backend: Callable[[str, Path], Backend], say: Call
     asked, wish = wish, settle_load(wish)
     environment, problem = prepare_environment(wish, say)
     if problem is not None and _falls_through(wish, problem):
-        print(
-            f"No Python here runs this release, and a Docker engine answers: going on with --backend docker.\n"
-            f"({problem.what})",
-            file=sys.stderr,
-        )
-        return _prepare_images(replace(wish, cell=replace(wish.cell, backend="docker")), make_backend, say)
+        return _go_on_in_containers(wish, make_backend, problem, say)
     return _Prepared(wish=wish, make_backend=make_backend, environment=environment, problem=problem)
+
+
+def _go_on_in_containers(
+    wish: Wish,
+    make_backend: Callable[[str, Path], Backend],
+    problem: HarnessError,
+    say: Callable[[str], None],
+) -> _Prepared:
+    say("no Python here runs this release, and a Docker engine answers: going on with --backend docker")
+    prepared = _prepare_images(replace(wish, cell=replace(wish.cell, backend="docker")), make_backend, say)
+    environment, note = prepared.environment, "It ran with --backend docker: no Python here runs this release."
+    if environment is not None:
+        looked_at = (*getattr(problem, "looked_at", ()), *environment.looked_at)
+        environment = replace(environment, looked_at=looked_at)
+    return replace(prepared, environment=environment, note=note)
 
 
 def _falls_through(wish: Wish, problem: HarnessError) -> bool:

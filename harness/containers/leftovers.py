@@ -57,6 +57,13 @@ def find_abandoned(client: DockerClient) -> tuple[str, ...]:
     return tuple(marker for marker, rows in sorted(known.items()) if _is_abandoned(rows))
 
 
+def remove_abandoned(client: DockerClient) -> Iterator[str]:
+    """What abandoned runs left on the engine; gives a line for each run."""
+    for marker in find_abandoned(client):
+        count = remove_run(client, marker)
+        yield f"containers of the interrupted run {marker.rpartition('.')[0]}: {count} removed, and its volumes"
+
+
 def remove_images(client: DockerClient) -> Iterator[str]:
     """Every image that the harness built and no live process uses; gives a line for each."""
     import docker.errors
