@@ -1,0 +1,91 @@
+"""The same cells on both back ends: the same verdict, from the same kind of record, and nothing left on the engine."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.docker.conftest import harness, leftovers, read_events
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+LATEST = "27.0.1"
+QUICK = ("--profile", "quick")
+CELLS = {
+    "19.6.0 gthread": ("19.6.0", ()),
+    "19.6.0 sync": ("19.6.0", ("--worker", "sync")),
+    "19.7.1 gthread": ("19.7.1", ()),
+    "latest gthread": (LATEST, ()),
+}
+MEANT = {
+    "19.6.0 gthread": ("violated", {"socket-deleted", "permanent-outage"}),
+    "19.6.0 sync": ("holds", set()),
+    "19.7.1 gthread": ("violated", {"failed-responses"}),
+    "latest gthread": ("holds", set()),
+}
+
+
+def run(cell: str, backend: str, out: Path) -> dict[str, Any]:
+    """One run; once more where the machine was too busy for a verdict, which says nothing of the back end."""
+    spec, options = CELLS[cell]
+    for _ in range(3):
+        done = harness("reproduce", spec, *options, *QUICK, "--backend", backend, "--out", str(out), "--json")
+        assert done.stdout, done.stderr
+        verdict: dict[str, Any] = json.loads(done.stdout)
+        if verdict["verdict"] != "inconclusive":
+            break
+    return verdict
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_cell_has_its_verdict_on_both_back_ends(cell: str, client: DockerClient, tmp_path: Path) -> None:
+    outcome, ids = MEANT[cell]
+    for backend in ("docker", "local"):
+        verdict = run(cell, backend, tmp_path / backend)
+        found = {finding["id"] for finding in verdict["findings"]}
+        assert (verdict["verdict"], found) == (outcome, ids), verdict["reasons"]
+        assert verdict["cell"]["backend"] == backend
+    assert leftovers(client) == (0, 0)
+
+
+def test_the_culprit_is_named_and_judging_again_gives_the_same(client: DockerClient, tmp_path: Path) -> None:
+    verdict = run("19.6.0 gthread", "docker", tmp_path)
+    culprit = verdict["findings"][0]["culprit"]
+    assert (culprit["role"], culprit["call"]) == ("worker", "os.unlink")
+    assert [frame.partition(":")[0] for frame in culprit["stack"][-2:]] == [
+        "gunicorn/workers/gthread.py",
+        "gunicorn/sock.py",
+    ]
+    again = harness("judge", str(tmp_path / "latest"), "--json")
+    assert json.loads(again.stdout) == verdict
+    assert not again.stderr
+
+
+def test_the_record_is_as_whole_as_a_local_one(client: DockerClient, tmp_path: Path) -> None:
+    run("19.6.0 sync", "local", tmp_path / "local")
+    run("19.6.0 sync", "docker", tmp_path / "docker")
+    local, docker = tmp_path / "local" / "latest", tmp_path / "docker" / "latest"
+    assert {path.name for path in (docker / "logs").iterdir()} == {path.name for path in (local / "logs").iterdir()}
+    assert {path.name for path in (docker / "config").iterdir()} == {path.name for path in (local / "config").iterdir()}
+    assert {event["kind"] for event in read_events(docker)} == {event["kind"] for event in read_events(local)}
+    stopped = {event["name"] for event in read_events(docker) if event.get("state") == "stopped"}
+    assert stopped == {"socket", "logs", "tallies", "workers", "prober"}
+    facts = json.loads((docker / "facts.json").read_text())
+    assert facts["gunicorn"]["version"] == "19.6.0"
+    assert "bottle==0.12.13" in facts["gunicorn"]["freeze"]
+    assert facts["python"]["version"].startswith("3.6.")
+    assert facts["proxy"]["version"]
+    assert facts["load"]["version"]
+    assert facts["containers"]["engine"]["ServerVersion"]
+
+
+def test_without_a_proxy_over_tcp(client: DockerClient, tmp_path: Path) -> None:
+    options = ("--proxy", "none", "--bind", "tcp", *QUICK)
+    done = harness("reproduce", LATEST, *options, "--backend", "docker", "--out", str(tmp_path), "--json")
+    verdict = json.loads(done.stdout)
+    assert verdict["verdict"] in {"holds", "inconclusive"}, verdict
+    assert verdict["counts"]["statuses"].get("200", 0) > 100
