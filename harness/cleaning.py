@@ -20,7 +20,12 @@ KEPT = {"active", "docker", "envs"}
 def sweep_all(*, everything: bool) -> Iterator[str]:
     """Sweep, and say what was done, a line each; ``everything``: also the tools and all else in the cache folder."""
     done = False
-    for line in [*_sweep_runs(), *_sweep_engine(), *_sweep_environments(), *(_sweep_cache() if everything else ())]:
+    for line in [
+        *_sweep_runs(),
+        *_sweep_engine(everything=everything),
+        *_sweep_environments(),
+        *(_sweep_cache() if everything else ()),
+    ]:
         done = True
         yield line
     if not done:
@@ -36,7 +41,7 @@ def _sweep_runs() -> list[str]:
     return lines
 
 
-def _sweep_engine() -> list[str]:
+def _sweep_engine(*, everything: bool) -> list[str]:
     """Only where an engine answers at once: without one there is nothing of ours on it that could be reached."""
     from importlib.util import find_spec
 
@@ -49,7 +54,7 @@ def _sweep_engine() -> list[str]:
     except SurroundingsError:
         return []
     try:
-        return [*leftovers.remove_abandoned(client), *leftovers.remove_images(client)]
+        return [*leftovers.remove_abandoned(client), *leftovers.remove_images(client, everything=everything)]
     finally:
         client.close()
 

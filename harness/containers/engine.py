@@ -39,7 +39,10 @@ _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
 
 def connect(*, timeout_s: float = TIMEOUT_S) -> DockerClient:
-    """A client of the engine, which has answered. SurroundingsError where there is none, or none for us."""
+    """A client of the engine, which has answered within ``timeout_s``; SurroundingsError where none does, or not to us.
+
+    Later answers may take TIMEOUT_S: removing an image is slow.
+    """
     try:
         import docker
     except ModuleNotFoundError as problem:
@@ -51,6 +54,7 @@ def connect(*, timeout_s: float = TIMEOUT_S) -> DockerClient:
     with speaking(f"The engine at {address()} can't be used"):
         client = docker.from_env(timeout=timeout_s)
         system = client.version().get("Os", "linux")
+        client.api.timeout = TIMEOUT_S
     if system != "linux":
         client.close()
         raise SurroundingsError(

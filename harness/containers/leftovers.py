@@ -64,28 +64,42 @@ def remove_abandoned(client: DockerClient) -> Iterator[str]:
         yield f"containers of the interrupted run {marker.rpartition('.')[0]}: {count} removed, and its volumes"
 
 
-def remove_images(client: DockerClient) -> Iterator[str]:
-    """Every image that the harness built and no live process uses; gives a line for each."""
-    import docker.errors
+def remove_images(client: DockerClient, *, everything: bool) -> Iterator[str]:
+    """The images that this user's runs built and no live process uses, and what their builds left; a line for each.
 
+    ``everything``: also those of other users of the engine, unless a container stands on them.
+    """
     with engine.speaking("The engine's images can't be looked at"):
         images = client.api.images(all=False, filters={"label": engine.IMAGE_LABEL})
     for image in images:
-        labels = image.get("Labels") or {}
-        key = labels.get(f"{engine.IMAGE_LABEL}-key")
-        lease = leases.try_exclusive(building.lock_of(key)) if key else None
-        if key and lease is None:
-            continue
-        try:
-            client.api.remove_image(image["Id"], force=True)
-            if key:
-                building.lock_of(key).unlink(missing_ok=True)
-        except docker.errors.APIError:
-            continue  # a container or another image stands on it: next time
-        finally:
-            if lease is not None:
-                lease.close()
-        yield f"removed the image {(image.get('RepoTags') or [image['Id'][:19]])[0]} ({image['Size'] / 1e6:.0f} MB)"
+        key = (image.get("Labels") or {}).get(f"{engine.IMAGE_LABEL}-key")
+        name = (image.get("RepoTags") or [image["Id"][:19]])[0]
+        ours = key is None or everything or building.lock_of(key).exists()
+        if ours and _remove_image(client, image["Id"], key):
+            yield f"removed the image {name} ({image['Size'] / 1e6:.0f} MB)"
+
+
+def _remove_image(client: DockerClient, identity: str, key: str | None) -> bool:
+    """Whether it could go: nobody uses it, and no container or other image stands on it."""
+    import docker.errors
+
+    lease = leases.try_exclusive(building.lock_of(key)) if key else None
+    if key and lease is None:
+        return False
+    try:
+        with engine.speaking(f"The image {identity[:19]} could not be removed"):
+            try:
+                client.api.remove_image(identity, force=True)
+            except docker.errors.APIError as problem:
+                if problem.status_code not in (404, 409):
+                    raise
+                return False
+        if key:
+            building.lock_of(key).unlink(missing_ok=True)
+    finally:
+        if lease is not None:
+            lease.close()
+    return True
 
 
 def _is_abandoned(rows: list[tuple[str, bool, float]]) -> bool:

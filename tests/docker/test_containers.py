@@ -25,11 +25,14 @@ UNTIL_S = 60.0
 
 
 @contextmanager
-def running(client: DockerClient, out: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], list[Any]]]:
+def running(
+    client: DockerClient, out: Path, *more: str, cache: str | None = None
+) -> Iterator[tuple[subprocess.Popen[str], list[Any]]]:
     """A run under full load, and its four containers as the engine describes them."""
     command = ["reproduce", "27.0.1", "--backend", "docker", "--full-duration", "--out", str(out), *more]
     process = subprocess.Popen(
         [sys.executable, "-m", "harness", *command],
+        env={**os.environ, **({"RECYCLE_HARNESS_CACHE": cache} if cache else {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -109,11 +112,14 @@ def test_after_kill_9_all_ends_and_clean_removes_the_rest(client: DockerClient, 
 
 
 def test_clean_leaves_a_run_under_way_alone(client: DockerClient, tmp_path: Path) -> None:
-    with running(client, tmp_path) as (process, containers):
-        done = harness("clean", RECYCLE_HARNESS_CACHE=os.environ.get("RECYCLE_HARNESS_CACHE", ""))
+    cache = str(tmp_path / "cache")
+    with running(client, tmp_path, "--duration", "60", cache=cache) as (process, containers):
+        done = harness("clean", RECYCLE_HARNESS_CACHE=cache)
         assert done.returncode == 0, done.stderr
         alive = client.api.containers(filters={"label": engine.RUN_LABEL})
         assert {one["Id"] for one in alive} == {one["Id"] for one in containers}
+        for one in containers:
+            client.api.inspect_image(one["Image"])
         os.kill(process.pid, signal.SIGINT)
         process.communicate(timeout=RUN_S)
     assert leftovers(client) == (0, 0)
