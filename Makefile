@@ -38,7 +38,7 @@ BROWSER_LOCK := --extra pictures --group browser --constraint requirements/dev.t
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup tools proxies reproduce check doctor test lint format unit integration regression browser pictures chart bench lock upgrade clean
+.PHONY: help setup tools proxies reproduce check doctor test lint format unit integration regression containers browser pictures chart bench lock upgrade clean
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -78,7 +78,7 @@ check: setup ## the same run as a test: fails where GUNICORN violates what it pr
 doctor: setup ## what is installed, what is missing, how to get it
 	@$(HARNESS) doctor
 
-test: setup tools proxies lint unit integration regression browser ## all checks and tests
+test: setup tools proxies lint unit integration regression containers browser ## all checks and tests
 
 lint: setup ## ruff and mypy
 	@.venv/bin/ruff check
@@ -97,6 +97,10 @@ integration: setup ## tests against small stub servers
 
 regression: setup tools ## tests against pinned gunicorns, h2o and wrk
 	@$(VENV_PYTHON) -m pytest tests/regression
+
+# Where no engine answers the tests skip and say so; with CI set, as root on Debian, one is installed and started first.
+containers: setup tools ## tests of the docker back end, against a real engine
+	@docker/with-engine $(VENV_PYTHON) -m pytest tests/docker
 
 # Where Chromium can't be installed the tests skip and say so: the pages are made without it.
 browser: setup pictures ## tests of the pages in Chromium, which is installed first where we are root on Debian

@@ -251,12 +251,14 @@ def _experiment(run: Run, environment: Environment, make_backend: Callable[[str,
         _drive(run, moving, crew)
     finally:
         with shielded():
-            crew.stop()
-            run.enter("closed")
-            if run.cell.ledger:
-                await_last_lines(run.cell, run.folder.logs, clients)
-            backend.close()
-            run.enter("ended")
+            try:
+                crew.stop()
+                run.enter("closed")
+                if run.cell.ledger:
+                    await_last_lines(run.cell, run.folder.logs, clients, fetch=backend.fetch)
+            finally:
+                backend.close()
+                run.enter("ended")
     if run.cell.ledger:
         run.say("closing the ledger")
         run.sink.emit("ledger", now_ns(), **close_ledger(run.cell, run.folder.logs, clients))

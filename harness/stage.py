@@ -211,7 +211,7 @@ def start_proxy(cell: Cell, run: RunFolder, places: Places, backend: Backend, up
         upstream=upstream,
         folder=str(places.proxy),
         keepalive=cell.upstream_keepalive,
-        user=module.user_when_root() if os.geteuid() == 0 else None,
+        user=module.user_when_root() if os.geteuid() == 0 and not backend.isolated else None,
         connections=cell.connections,
     )
     run.write_text(f"config/{module.CONFIG}", module.render_config(template, setting))

@@ -62,8 +62,8 @@ class Watchers(Protocol):
     def watch_arbiter(self, pid: int) -> None:
         """As soon as gunicorn has a pid."""
 
-    def probe(self, ways: Mapping[str, str]) -> None:
-        """With the load."""
+    def probe(self, ways: Mapping[str, str], *, ledger: bool = True) -> None:
+        """With the load; ``ledger``: the requests carry ids."""
 
     def hurry_probes(self) -> None:
         """The load is off: probe as often as can be."""

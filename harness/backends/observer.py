@@ -118,9 +118,9 @@ class Observer:
         """See ``Crew``."""
         self.order("watch_arbiter", pid=pid)
 
-    def probe(self, ways: Mapping[str, str]) -> None:
+    def probe(self, ways: Mapping[str, str], *, ledger: bool = True) -> None:
         """See ``Crew``."""
-        self.order("probe", ways=dict(ways))
+        self.order("probe", ways=dict(ways), ledger=ledger)
 
     def hurry_probes(self) -> None:
         """See ``Crew``."""

@@ -6,7 +6,7 @@ What it says becomes one event; judging reads that event and never these files. 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -47,10 +47,11 @@ class Clients:
             self.load, self.load_ended_ns = event.fields, event.at_ns
 
 
-def await_last_lines(cell: Cell, logs: Path, clients: Clients) -> None:
+def await_last_lines(cell: Cell, logs: Path, clients: Clients, *, fetch: Callable[[Path], None]) -> None:
     """Give the servers time to log the last probes: they do so after the answer, and are about to be stopped.
 
-    Bounded by LAST_LINES_S; whoever has not written by then is found out when the ledger is closed.
+    Bounded by LAST_LINES_S; whoever has not written by then is found out when the ledger is closed. ``fetch`` brings a
+    log from where the servers live.
     """
     direct, proxied = _last_answered(clients.probes["d"]), _last_answered(clients.probes["p"])
     wanted = {logs / "gunicorn.access.log": [f" d{number} " for number in direct]}
@@ -58,6 +59,8 @@ def await_last_lines(cell: Cell, logs: Path, clients: Clients) -> None:
         wanted[logs / f"{cell.proxy}.access.log"] = [f" p{number}\n" for number in proxied]
 
     def is_written() -> bool:
+        for path in wanted:
+            fetch(path)
         return all(name in tail for path, names in wanted.items() for tail in [read_tail(path)] for name in names)
 
     wait_until(is_written, timeout_s=LAST_LINES_S, alive=lambda: True)

@@ -84,9 +84,9 @@ class Outpost:
         self._crew.watch_arbiter(pid)
         return None
 
-    def probe(self, ways: Mapping[str, str]) -> Json:
+    def probe(self, ways: Mapping[str, str], ledger: bool) -> Json:
         """See ``Crew``."""
-        self._crew.probe(ways)
+        self._crew.probe(ways, ledger=ledger)
         return None
 
     def hurry_probes(self) -> Json:
