@@ -6,19 +6,26 @@ import argparse
 import io
 import os
 import platform
+import subprocess
+import sys
 import tarfile
 import time
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from ruamel.yaml import YAML
 
 from harness import reaper
+from harness.backends.docker import MEMORY_BYTES, PROCESSES
 from harness.containers import bases, building, engine, images, leftovers, parcels, wheels
 from harness.containers.building import Recipe
 from harness.errors import SurroundingsError, UsageError
 from harness.model import Cell
 from harness.options import add_run_options, make_wish
+from harness.places import docker_dir
+
+COMPOSE = docker_dir() / "compose.yaml"
 
 # --- parcels ---
 
@@ -197,6 +204,20 @@ def test_the_observer_is_made_of_the_rooms_that_it_imports() -> None:
     own = images._own_code()
     assert {"__init__.py", "watch/outpost.py", "watch/crew.py", "proxies/h2o.py", "model.py"} <= own.keys()
     assert not any(name.startswith(("report/", "campaign/", "containers/")) for name in own)
+
+
+def test_the_compose_file_is_valid_and_says_what_is_done() -> None:
+    argv = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(COMPOSE)]
+    checked = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout
+    services = YAML(typ="safe", pure=True).load(COMPOSE.read_text())["services"]
+    for name, role in (("gunicorn", "gunicorn"), ("h2o", "proxy"), ("wrk", "clients")):
+        said = services[name]
+        assert said["mem_limit"] == f"{MEMORY_BYTES[role] >> 20}m"
+        assert said["pids_limit"] == PROCESSES
+        assert f"USER {said['user']}\n" in (COMPOSE.parent / name / "Dockerfile").read_text()
+        assert (said["read_only"], said["cap_drop"]) == (True, ["ALL"])
+        assert "ports" not in said
 
 
 # --- refusals ---
