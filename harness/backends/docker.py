@@ -40,6 +40,11 @@ PROCESSES = 4096
 """Limits of each container: far above what an experiment takes, and below what would hurt the machine."""
 
 STOP_S = 10.0
+PROXY_FOLDER = "proxy"
+"""Of ``stage.Places``, for a proxy's temporary files: in memory, because the volume is not its to write to."""
+
+_SCRATCH = "mode=1777,size=256m"
+_TMP = {"/tmp": _SCRATCH}  # noqa: S108 - the container's own
 GUNICORN_UID = 10001
 
 _OURS_ONLY = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
@@ -147,7 +152,8 @@ class DockerBackend:
                 stdin_open=True,
             )
             self._porter = Porter(api=self._api, container=self._observer_id)
-            self._porter.make(folder, [Folder(name=name, owner=GUNICORN_UID) for name in ("socket", "home")])
+            owned = [Folder(name=name, owner=GUNICORN_UID) for name in ("socket", "home")]
+            self._porter.make(folder, [*owned, Folder(name=PROXY_FOLDER, mode=0o1777)])
             self._porter.make(self._run, [Folder(name="config"), Folder(name="logs", mode=0o1777)])
             stream = self._api.attach_socket(
                 self._observer_id, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
@@ -275,7 +281,7 @@ class DockerBackend:
         return str(self._api.create_container(image, host_config=host, labels=self._labels, **more)["Id"])
 
     def _observer_options(self) -> dict[str, Any]:
-        return {"network_mode": "none", "mounts": self._mounts("rw", "rw"), "tmpfs": self._scratch()}
+        return {"network_mode": "none", "mounts": self._mounts("rw", "rw"), "tmpfs": _TMP}
 
     def _server_options(self, role: str) -> dict[str, Any]:
         shared = f"container:{self._observer_id}"
@@ -284,7 +290,7 @@ class DockerBackend:
             "network_mode": "none" if alone else shared,
             "pid_mode": shared,
             "mounts": self._mounts("rw", "rw" if role == "gunicorn" else "ro"),
-            "tmpfs": self._scratch(),
+            "tmpfs": _TMP | ({str(self._base / PROXY_FOLDER): _SCRATCH} if self._base else {}),
         }
 
     def _mounts(self, record: str, socket: str) -> list[Any]:
@@ -295,11 +301,6 @@ class DockerBackend:
             docker.types.Mount(target=str(place), source=self._volumes[name], type="volume", read_only=how == "ro")
             for name, place, how in places
         ]
-
-    def _scratch(self) -> dict[str, str]:
-        """Where a server may write. A record below /root needs that folder to be passable: in images it is not."""
-        below_root = self._run.is_relative_to("/root") or (self._base or self._run).is_relative_to("/root")
-        return {"/tmp": "mode=1777,size=256m", **({"/root": "mode=755,size=1m"} if below_root else {})}  # noqa: S108
 
 
 class _Attached:

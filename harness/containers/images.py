@@ -33,7 +33,7 @@ from harness.stdlib import missing_module, was_in_stdlib
 if TYPE_CHECKING:
     from docker import DockerClient
 
-PROXIES = ("h2o", "none")
+PROXIES = ("h2o", "nginx", "haproxy", "none")
 """The values of ``--proxy`` for which there is an image."""
 
 LOADS = ("wrk",)

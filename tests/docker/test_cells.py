@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +82,15 @@ def test_the_record_is_as_whole_as_a_local_one(client: DockerClient, tmp_path: P
     assert facts["proxy"]["version"]
     assert facts["load"]["version"]
     assert facts["containers"]["engine"]["ServerVersion"]
+
+
+@pytest.mark.parametrize("proxy", ["nginx", "haproxy"])
+def test_the_deleted_socket_is_seen_behind_every_proxy(proxy: str, client: DockerClient) -> None:
+    """And wherever the record lies: a home folder is closed to the users of the containers."""
+    options = ("--proxy", proxy, *QUICK, "--backend", "docker", "--json")
+    with tempfile.TemporaryDirectory(prefix="recycle-test-", dir=Path.home()) as out:
+        verdict = json.loads(harness("reproduce", "19.6.0", *options, "--out", out).stdout)
+    assert verdict["findings"][0]["id"] == "socket-deleted", verdict["reasons"]
 
 
 def test_without_a_proxy_over_tcp(client: DockerClient, tmp_path: Path) -> None:

@@ -251,7 +251,7 @@ def test_an_app_of_one_s_own_is_wrong_usage_in_containers() -> None:
 
 def test_a_proxy_or_load_without_an_image_is_wrong_usage() -> None:
     assert images.why_not(Cell(spec="19.6.0", backend="docker")) is None
-    for cell in (Cell(spec="19.6.0", proxy="nginx"), Cell(spec="19.6.0", load="httpx")):
+    for cell in (Cell(spec="19.6.0", proxy="squid"), Cell(spec="19.6.0", load="httpx")):
         refused = images.why_not(cell)
         assert refused is not None
         assert "h2o" in refused.remedy or "wrk" in refused.remedy
