@@ -107,7 +107,7 @@ def run_load(drive: Drive) -> None:
     drive.sink.emit("load", state="started", client=cell.load, pid=process.pid)
     early = _follow_load(drive, process, started_ns)
     drive.sink.emit("machine", foreign_share=round(foreign_share(before, drive.read_usage()), 3))
-    for file in (result, stage.run.logs / "wrk.out.log"):
+    for file in (result, command.stdout, command.stderr):
         drive.backend.fetch(file)
     _report_load(drive, process.poll(), result.read_text() if result.exists() else "", stopped_early=early)
 

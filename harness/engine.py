@@ -127,11 +127,11 @@ def _prepare(wish: Wish, make_backend: Callable[[str, Path], Backend], say: Call
     """The environment here, or in an image; in an image also where no Python here will do and an engine answers."""
     if wish.cell.backend == "docker":
         return _prepare_images(wish, make_backend, say)
-    asked, wish = wish, settle_load(wish)
-    environment, problem = prepare_environment(wish, say)
+    settled = settle_load(wish)
+    environment, problem = prepare_environment(settled, say)
     if problem is not None and _falls_through(wish, problem):
         return _go_on_in_containers(wish, make_backend, problem, say)
-    return _Prepared(wish=wish, make_backend=make_backend, environment=environment, problem=problem)
+    return _Prepared(wish=settled, make_backend=make_backend, environment=environment, problem=problem)
 
 
 def _go_on_in_containers(
