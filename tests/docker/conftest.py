@@ -1,6 +1,6 @@
 """What the tests against a real engine share. Where none answers, or it has no base image, they are skipped and say so.
 
-With RECYCLE_HARNESS_ENGINE_REQUIRED set, as where an engine was just started for them, that is a failure instead.
+With RECYCLE_HARNESS_ENGINE_REQUIRED set, because one was just started for them, an engine that can't be used is a failure.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ def why_not() -> str | None:
     try:
         client = engine.connect(timeout_s=engine.LOOK_S)
     except SurroundingsError as problem:
+        if os.environ.get("RECYCLE_HARNESS_ENGINE_REQUIRED"):
+            pytest.fail(f"the engine that was started can't be used: {problem.what}")
         return f"no Docker engine: {problem.what}"
     missing = [minor for minor in PYTHONS if not bases.is_here(client, minor)]
     client.close()
@@ -47,8 +49,6 @@ def why_not() -> str | None:
 @pytest.fixture(scope="session")
 def client() -> Iterator[DockerClient]:
     reason = why_not()
-    if reason is not None and os.environ.get("RECYCLE_HARNESS_ENGINE_REQUIRED"):
-        pytest.fail(reason)
     if reason is not None:
         pytest.skip(reason)
     connected = engine.connect()
