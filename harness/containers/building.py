@@ -197,6 +197,6 @@ def _explain(recipe: Recipe, step: str, printed: str, error: str, log: Path) -> 
     last = [line for line in printed.splitlines() if line.strip() and not line.startswith((" --->", "Removing "))]
     return BuildFailedError(
         what=f"The image {recipe.tag} could not be built, at {step[:120]!r}: {' | '.join(last[-2:])[:500]}",
-        remedy="Read the log; a base image without pip or apt-get can't be used.",
+        remedy="Read the log; a base image without python3 or apt-get can't be used.",
         log=log,
     )

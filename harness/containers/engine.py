@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.errors import SurroundingsError
@@ -51,6 +52,7 @@ def connect(*, timeout_s: float = TIMEOUT_S) -> DockerClient:
             remedy="pip install 'recycle-harness[docker]'",
         ) from problem
     _refuse_missing_context()
+    _refuse_missing_socket()
     with speaking(f"The engine at {address()} can't be used"):
         client = docker.from_env(timeout=timeout_s)
         system = client.version().get("Os", "linux")
@@ -129,6 +131,13 @@ def explain(what: str, said: str) -> SurroundingsError:
     else:
         remedy = "Read what the engine said; `docker info` tells more."
     return SurroundingsError(what=f"{what}: {line}", remedy=remedy)
+
+
+def _refuse_missing_socket() -> None:
+    """The commonest case, said without a detour through the SDK's own words."""
+    scheme, _, path = address().partition("://")
+    if scheme in {"unix", "http+unix"} and not Path(path).exists():
+        raise explain("No Docker engine is to be found", f"no such file: {path}")
 
 
 def _refuse_missing_context() -> None:

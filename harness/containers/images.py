@@ -200,12 +200,13 @@ def _fill_gunicorn(
     target = wheels.Target(version=base.version, architecture=base.architecture)
     asked = source.stage(folder / "source")
     if source.is_release:
-        wheels.fill(folder / "wheels", [asked, *requirements], target, subject=source.name, log=log)
+        freeze = wheels.fill(folder / "wheels", [asked, *requirements], target, subject=source.name, log=log)
     else:
         origin = Path(asked.partition("file://")[2])
         wheel = wheels.build_wheel(origin, folder / "own", subject=source.name, log=log)
         asked = f"gunicorn @ {wheel.as_uri()}"
-        wheels.fill(folder / "wheels", [asked, *requirements], target, subject=source.name, log=log)
+        freeze = wheels.fill(folder / "wheels", [asked, *requirements], target, subject=source.name, log=log)
+        freeze = [line for line in freeze if not line.startswith("gunicorn==")] + [_name(wheel)]
         shutil.move(wheel, folder / "wheels" / wheel.name)
         shutil.rmtree(folder / "own")
     if (folder / "source").exists():
@@ -214,23 +215,16 @@ def _fill_gunicorn(
         "python_version": base.version,
         "label_suffix": source.suffix,
         "revision": source.revision,
-        "freeze": sorted(_names(folder / "wheels")),
+        "freeze": sorted(freeze),
     }
 
 
-def _names(folder: Path) -> list[str]:
-    """name==version of every distribution in a folder."""
-    from packaging.utils import parse_sdist_filename, parse_wheel_filename
+def _name(wheel: Path) -> str:
+    """name==version of a wheel."""
+    from packaging.utils import parse_wheel_filename
 
-    found = []
-    for path in folder.iterdir():
-        if path.suffix == ".whl":
-            name, version, *_ = parse_wheel_filename(path.name)
-            found.append(f"{name}=={version}")
-        elif path.name.endswith((".tar.gz", ".zip")):
-            name, version = parse_sdist_filename(path.name)
-            found.append(f"{name}=={version}")
-    return found
+    name, version, *_ = parse_wheel_filename(wheel.name)
+    return f"{name}=={version}"
 
 
 def _judge_build(problem: BuildFailedError, source: Source, base: Base) -> HarnessError:
@@ -295,12 +289,12 @@ def _prepare_clients(client: DockerClient, say: Callable[[str], None]) -> Image:
 
     def fill(folder: Path) -> Mapping[str, Json]:
         log = building.work_dir() / "resolving.log"
-        wheels.fill(folder / "wheels", needs, target, subject="the observer", log=log)
+        freeze = wheels.fill(folder / "wheels", needs, target, subject="the observer", log=log)
         for path, content in own.items():
             place = folder / "harness" / path
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_bytes(content)
-        return {"python_version": base.version, "freeze": sorted(_names(folder / "wheels"))}
+        return {"python_version": base.version, "freeze": sorted(freeze)}
 
     digest = hashlib.sha256(b"".join(path.encode() + b"\0" + content for path, content in own.items())).hexdigest()
     recipe = Recipe(

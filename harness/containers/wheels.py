@@ -36,6 +36,9 @@ requires-dist = []
 """
 _PLATFORMS = {"amd64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
+_INSTALLER = ("pip",)
+"""The newest for that Python: the one in a base image may be too old to know today's wheels."""
+
 _TO_BUILD = ("setuptools", "wheel")
 """What pip needs beside a source distribution, where the base image does not have it."""
 
@@ -48,19 +51,23 @@ class Target:
     architecture: str
 
 
-def fill(folder: Path, requirements: Sequence[str], target: Target, *, subject: str, log: Path) -> None:
-    """Put into ``folder`` (which is made) all that the requirements need on that Python.
+def fill(folder: Path, requirements: Sequence[str], target: Target, *, subject: str, log: Path) -> list[str]:
+    """Put into ``folder`` (which is made) all that the requirements need on that Python, and the pip to install it.
+
+    Gives ``name==version`` of what will be installed.
 
     The errors are those of ``installer.install``: WrongPythonError, UnrunnableError, SurroundingsError.
     """
     folder.mkdir(parents=True)
     locked = _resolve(requirements, target, subject=subject, log=log)
+    tools = _resolve(_INSTALLER, target, subject=subject, log=log)
     if any(_choose_wheel(package, target) is None and "sdist" in package for package in locked):
-        locked += _resolve(_TO_BUILD, target, subject=subject, log=log)
-    for package in locked:
+        tools += _resolve(_TO_BUILD, target, subject=subject, log=log)
+    for package in (*locked, *tools):
         chosen = _choose_wheel(package, target) or package.get("sdist")
         if chosen is not None and "url" in chosen:
             _fetch(chosen, folder)
+    return [f"{package['name']}=={package['version']}" for package in locked if "version" in package]
 
 
 def build_wheel(source: Path, folder: Path, *, subject: str, log: Path) -> Path:

@@ -1,6 +1,6 @@
 """What the tests against a real engine share. Where none answers, or it has no base image, they are skipped and say so.
 
-With RECYCLE_HARNESS_ENGINE_REQUIRED set, because one was just started for them, an engine that can't be used is a failure.
+With RECYCLE_HARNESS_ENGINE_REQUIRED set, because one was just started for them, one that can't be used is a failure.
 """
 
 from __future__ import annotations
