@@ -154,7 +154,8 @@ def _falls_through(wish: Wish, problem: HarnessError) -> bool:
     from harness.containers.images import why_not
     from harness.fitting import NoInterpreterError
 
-    return isinstance(problem, NoInterpreterError) and why_not(wish.cell) is None and containers.answers()
+    can_go = isinstance(problem, NoInterpreterError) and not wish.memory and why_not(wish.cell) is None
+    return can_go and containers.answers()
 
 
 def _prepare_images(wish: Wish, make_backend: Callable[[str, Path], Backend], say: Callable[[str], None]) -> _Prepared:

@@ -59,8 +59,8 @@ class Watchers(Protocol):
     def watch_files(self, cell: Cell, *, logs: Path, socket: Path, trace: Path, site: str) -> None:
         """Before gunicorn starts."""
 
-    def watch_arbiter(self, pid: int) -> None:
-        """As soon as gunicorn has a pid."""
+    def watch_arbiter(self, pid: int, *, memory: bool = False) -> None:
+        """As soon as gunicorn has a pid; ``memory``: everybody's memory too."""
 
     def probe(self, ways: Mapping[str, str], *, ledger: bool = True) -> None:
         """With the load; ``ledger``: the requests carry ids."""

@@ -26,6 +26,7 @@ from harness.watch.sink import EventSink
 ANSWER_S = 30.0
 """The longest order is to wait for a server's first sign of life (10 s)."""
 
+NO_MEMORY = "The docker back end does not look at the memory of the processes."
 HELLOS = 5
 SAME_CLOCK_NS = 20_000_000
 """Clocks that differ by less than a slow answer takes are one clock; two machines' differ by hours."""
@@ -114,8 +115,10 @@ class Observer:
         paths = {"logs": str(logs), "socket": str(socket), "trace": str(trace), "site": site}
         self.order("watch_files", cell=cell_to_json(cell), **paths)
 
-    def watch_arbiter(self, pid: int) -> None:
-        """See ``Crew``."""
+    def watch_arbiter(self, pid: int, *, memory: bool = False) -> None:
+        """See ``Crew``. The memory of another user's processes can't be seen, and gunicorn's user is another one."""
+        if memory:
+            raise SurroundingsError(what=NO_MEMORY, remedy="Use --backend local.")
         self.order("watch_arbiter", pid=pid)
 
     def probe(self, ways: Mapping[str, str], *, ledger: bool = True) -> None:

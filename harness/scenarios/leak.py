@@ -120,6 +120,10 @@ def _refuse(cell: Cell) -> None:
             what=f"--max-requests-jitter {cell.max_requests_jitter} is more than --max-requests {cell.max_requests}.",
             remedy="Raise --max-requests: a bound of which chance makes up the most is none to plan with.",
         )
+    if cell.backend == "docker":
+        raise UsageError(
+            what="The memory of processes in containers can't be looked at.", remedy="Use --backend local."
+        )
     if cell.worker == "asgi" and cell.app is None:
         raise UsageError(
             what="The app that leaks is a WSGI app, which the asgi worker can't run.",
