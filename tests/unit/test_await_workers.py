@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -29,6 +30,7 @@ def stage(tmp_path: Path, server: Server) -> ready.Stage:
         cell=Cell(spec="1.0", workers=2, gunicorn="1.0"),
         run=RunFolder(path=tmp_path),
         places=cast(Any, None),
+        backend=cast(Any, SimpleNamespace(fetch=lambda path: None)),
         gunicorn=cast(Any, server),
         address="127.0.0.1:1",
         proxy=None,
