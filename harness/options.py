@@ -12,12 +12,12 @@ from pathlib import Path
 
 from harness import gunicorn
 from harness.containers.images import why_not
-from harness.engine import Wish
 from harness.errors import UsageError
 from harness.gunicorn import THREADED
 from harness.load import LOADS
 from harness.model import Cell, FindingId
 from harness.proxies import PROXIES
+from harness.wish import Wish
 
 WORKERS = gunicorn.WORKERS
 BINDS = ("unix", "tcp")

@@ -15,9 +15,9 @@ from harness.backends import Command
 from harness.backends.local import LocalBackend
 from harness.campaign.schedule import Attempt
 from harness.clock import now_ns, wait_until
-from harness.engine import Wish
 from harness.leases import Lease
 from harness.options import run_arguments
+from harness.wish import Wish
 
 PREPARE_S = 900.0
 """Building an environment may mean compiling it, or waiting for somebody who does."""

@@ -12,7 +12,6 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.engine import Wish
 from harness.errors import UsageError
 from harness.gunicorn import THREADED
 from harness.matrix.expectations import Expectations, load_expectations
@@ -21,6 +20,7 @@ from harness.matrix.selection import FORMS, LATEST, Shard, parse_shard, select_n
 from harness.options import WORKERS, add_cell_options, add_way_options, at_least, make_wish
 from harness.proxies import PROXIES
 from harness.releases import as_version, list_releases
+from harness.wish import Wish
 
 DEFAULT_WORKERS = "gthread,sync"
 KEEP_LOGS = ("bad", "all")

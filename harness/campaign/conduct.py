@@ -17,11 +17,11 @@ from harness.campaign.choices import Campaign
 from harness.campaign.records import Record, find_all_records, find_records
 from harness.campaign.schedule import Attempt, Refusal, Task, make_tasks, run_tasks
 from harness.campaign.slimming import slim
-from harness.engine import shielded
 from harness.matrix.document import Matrix
 from harness.matrix.plan import PlannedCell
 from harness.matrix.result import RunResult
 from harness.model import Outcome
+from harness.recording import shielded
 
 LOCK = ".lock"
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from harness.engine import shielded
 from harness.matrix.plan import PlannedCell
+from harness.recording import shielded
 
 TICK_S = 0.02
 """How often it looks whether a run has ended: short against a run of two seconds, and cheap."""

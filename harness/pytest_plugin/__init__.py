@@ -16,12 +16,12 @@ import pytest
 from harness.pytest_plugin import choices
 
 if TYPE_CHECKING:
-    from harness.engine import Wish
     from harness.model import Cell
     from harness.pytest_plugin.launcher import Launcher
     from harness.pytest_plugin.load import Load
     from harness.pytest_plugin.recycle_run import RecycleRun, RunShelf
     from harness.pytest_plugin.scenario import GunicornServer, H2oProxy
+    from harness.wish import Wish
 
 SHOWN = pytest.StashKey[list["RecycleRun | GunicornServer"]]()
 """What a test has used and a report of its failure should name."""
@@ -114,8 +114,8 @@ def recycle_wish(
     recycle_out: Path,
 ) -> Wish:
     """The cell, and beside it what gunicorn is made of and where the record goes."""
-    from harness.engine import Wish
     from harness.pytest_plugin.outcomes import told_by_pytest
+    from harness.wish import Wish
 
     with told_by_pytest():
         choices.check_wish(recycle_cell, settings=gunicorn_settings, app_folder=gunicorn_app_folder)
@@ -178,7 +178,7 @@ def gunicorn_server(
     request: pytest.FixtureRequest, recycle_wish: Wish, recycle_launcher: Launcher
 ) -> Iterator[GunicornServer]:
     """A pinned gunicorn that has answered a request; ended with the test."""
-    from harness.engine import settle_load
+    from harness.preparation import settle_load
     from harness.pytest_plugin import scenario
     from harness.pytest_plugin.outcomes import told_by_pytest
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
-from harness import engine, ready, stage
+from harness import preparation, ready, recording, stage
 from harness.backends import Backend
-from harness.engine import Run, Wish
 from harness.environments import Environment
 from harness.errors import UnrunnableError
+from harness.recording import Run
 from harness.watch.crew import Crew
 from harness.watch.progress import Progress
+from harness.wish import Wish
 
 
 def silent(_text: str) -> None:
@@ -44,7 +45,7 @@ class Scene:
     def __exit__(
         self, kind: type[BaseException] | None, raised: BaseException | None, at: TracebackType | None
     ) -> None:
-        with engine.shielded():
+        with recording.shielded():
             self._closing.close()
 
     def start_gunicorn(self) -> GunicornServer:
@@ -53,11 +54,11 @@ class Scene:
         Raises:
             UnrunnableError, SurroundingsError, UsageError: as for a whole run.
         """
-        environment, problem = engine.prepare_environment(self._wish, silent)
+        environment, problem = preparation.prepare_environment(self._wish, silent)
         if environment is None:
             raise problem or UnrunnableError(what="There is no environment, and nobody said why.")
         self.environment = environment
-        self.run = engine.open_run(self._wish, environment, silent)
+        self.run = recording.open_run(self._wish, environment, silent)
         self._closing.callback(self.run.sink.close)
         self.run.sink.listen(self.progress.hear)
         self.backend = self._make_backend(self.run.folder.run_id, self.run.folder.path)

@@ -13,13 +13,16 @@ from pathlib import Path
 
 from harness.backends import Backend
 from harness.cells import cell_id, cell_to_json
-from harness.engine import Result, Wish, prepare_environment, run_cell, settle_load, shielded
+from harness.engine import Result, run_cell
 from harness.errors import SurroundingsError
 from harness.facts import collect_surroundings
 from harness.model import Json, Outcome
 from harness.options import run_arguments
+from harness.preparation import prepare_environment, settle_load
+from harness.recording import shielded
 from harness.store import RunFolder, create_run, load_run
 from harness.watch.sink import EventSink
+from harness.wish import Wish
 
 ARMS = "arms"
 _FAILED = (Outcome.ERROR, Outcome.UNRUNNABLE)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from string import Template
 
 from harness.draws import require_scipy
-from harness.engine import Wish
 from harness.errors import UsageError
 from harness.gunicorn import THREADED
 from harness.model import Cell
@@ -17,6 +16,7 @@ from harness.places import fixtures_dir
 from harness.scenarios import forecasting
 from harness.scenarios.conduct import Plan, repeat_arguments
 from harness.simulation import Spread
+from harness.wish import Wish
 
 SUMMARY = "max_requests_jitter against none: how many workers are away at once?"
 DEFAULTS = Cell(

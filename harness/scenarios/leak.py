@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from string import Template
 
-from harness.engine import Wish
 from harness.errors import UsageError
 from harness.model import Cell
 from harness.options import add_run_options, at_least, make_wish
@@ -16,6 +15,7 @@ from harness.places import fixtures_dir
 from harness.scenarios.conduct import Plan, repeat_arguments
 from harness.watch.memory import require_memory_source
 from harness.watch.progress import Progress
+from harness.wish import Wish
 
 SUMMARY = "an app that leaks, with and without max_requests: whether the memory stays in bounds"
 KINDS = ("objects", "native", "none")

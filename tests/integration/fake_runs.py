@@ -11,12 +11,12 @@ from harness.campaign.attempts import Run
 from harness.campaign.choices import Campaign
 from harness.campaign.conduct import Watch
 from harness.cells import cell_to_json
-from harness.engine import Wish
 from harness.leases import Lease
 from harness.matrix.expectations import parse_expectations
 from harness.matrix.plan import PlannedCell
 from harness.matrix.result import RunResult
 from harness.model import Cell, Json
+from harness.wish import Wish
 
 Story = Callable[[Cell, int], str]
 """(cell, how often it was run before) -> what becomes of the run: a finding's id, a verdict, "crash" or "killed"."""

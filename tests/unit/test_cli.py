@@ -17,6 +17,7 @@ from harness import cli, commands, engine
 from harness.errors import SetupBrokenError, SurroundingsError, UnrunnableError, UsageError
 from harness.model import Cell, Finding, FindingId, Outcome, Verdict
 from harness.store import StoredRun
+from harness.wish import Wish
 from tests.unit.events import healthy
 
 RecordRun = Callable[..., StoredRun]
@@ -56,7 +57,7 @@ def reach(record_run: RecordRun, monkeypatch: pytest.MonkeyPatch) -> Callable[..
     def prepare(outcome: Outcome | BaseException, *, interrupted: bool = False, note: str | None = None) -> list[Any]:
         wishes = list[Any]()
 
-        def run_cell(wish: engine.Wish, **_: object) -> engine.Result:
+        def run_cell(wish: Wish, **_: object) -> engine.Result:
             wishes.append(wish)
             if isinstance(outcome, BaseException):
                 raise outcome
@@ -265,7 +266,7 @@ def test_judging_a_stored_run_again_changes_nothing(record_run: RecordRun, capsy
 def test_signals_end_a_run_as_ctrl_c_does(
     reach: Callable[..., list[Any]], number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run_cell(wish: engine.Wish, **_: object) -> engine.Result:
+    def run_cell(wish: Wish, **_: object) -> engine.Result:
         os.kill(os.getpid(), number)
         signal.pause()
         raise AssertionError("the signal was not heard")

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from harness import doctor, makevars, tools
-from harness.engine import Wish, settle_load
 from harness.errors import SurroundingsError
 from harness.load import LOADS, choose_load, httpx_load
 from harness.model import Cell
+from harness.preparation import settle_load
 from harness.tools import Tool
+from harness.wish import Wish
 
 WRK = Tool(name="wrk", path=Path("/bin/wrk"))
 CELL = Cell(spec="1")

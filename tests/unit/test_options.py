@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.engine import Wish
 from harness.errors import UsageError
 from harness.load import LOADS
 from harness.model import Cell, FindingId
@@ -26,6 +25,7 @@ from harness.options import (
     seconds,
 )
 from harness.proxies import PROXIES
+from harness.wish import Wish
 
 
 def _parse(*arguments: str) -> argparse.Namespace:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from harness import cli
-from harness.engine import Result, Wish
+from harness.engine import Result
 from harness.errors import SurroundingsError, UsageError
 from harness.report import FORMATS
 from harness.report.as_terminal import render_terminal
@@ -24,6 +24,7 @@ from harness.trials import JUDGES
 from harness.trials.record import read_trial
 from harness.verdict import judge_events
 from harness.watch.progress import Progress
+from harness.wish import Wish
 from tests.unit.events import Record
 from tests.unit.leaks import CELL, App, arms
 from tests.unit.runs import write_run
