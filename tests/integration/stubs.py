@@ -91,17 +91,22 @@ def run_until_decided(out: Path, *arguments: str | Path, **variables: str) -> Ra
 
 
 def find_marked(out: Path) -> list[int]:
-    """The pids whose environment carries the marker of a run below ``out``: the run's name and a random ending."""
-    ids = {path.name.encode() for path in out.glob("2*")}
+    """The pids of servers and loads of a run below ``out``, by the marker in their environment.
+
+    The marker is the run's name and a random ending. Tests that run side by side may have runs of one name, so the
+    process's arguments or its working folder have to lead below ``out`` too, as those of all servers do.
+    """
+    ids, root = {path.name.encode() for path in out.glob("2*")}, str(out).encode()
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 variables = (entry / "environ").read_bytes().split(b"\0")
+                places = (entry / "cmdline").read_bytes() + os.fsencode((entry / "cwd").readlink())
             except OSError:
                 continue
             marks = [value for name, _, value in _pairs(variables) if name == b"RECYCLE_HARNESS_RUN"]
-            if any(mark.startswith(run) for mark in marks for run in ids):
+            if root in places and any(mark.startswith(run) for mark in marks for run in ids):
                 found.append(int(entry.name))
     return found
 
