@@ -14,9 +14,11 @@ from harness.report.chart_parts import (
     GREEN,
     GREY,
     INK,
+    PINK,
     PURPLE,
     RED,
     SCHEMA,
+    TEAL,
     Spec,
     axis_below,
     chart_config,
@@ -30,7 +32,7 @@ from harness.trials.away import Measured, measure, predict_curve, read_ask
 from harness.trials.record import Trial
 
 WIDTH_PX = 860
-COLOURS = (BLUE, GREEN, PURPLE, GREY)
+COLOURS = (BLUE, GREEN, PURPLE, GREY, AMBER, TEAL, PINK, INK)
 """Of the arms; the one that is judged comes first."""
 
 

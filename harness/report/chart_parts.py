@@ -21,6 +21,8 @@ GREEN = "#2da44e"
 BLUE = "#3b82d6"
 AMBER = "#d4880f"
 PURPLE = "#9461e8"
+TEAL = "#1b9e9e"
+PINK = "#d6409f"
 
 
 def chart_config() -> Spec:
