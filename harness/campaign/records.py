@@ -57,8 +57,10 @@ def read_versions(records: Iterable[Record]) -> dict[str, tuple[str, ...]]:
 
 
 def _versions(stored: StoredRun, known: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Without those that belong to each cell."""
-    return [(name, version) for name, version in known if name not in ("gunicorn", "Python")]
+    """Without those that belong to each cell, and without what an unrunnable cell never came to ask."""
+    from harness.report.fields import UNKNOWN
+
+    return [(name, version) for name, version in known if name not in ("gunicorn", "Python") and version != UNKNOWN]
 
 
 def _read_all(root: Path, verdicts: Iterable[Path]) -> tuple[Record, ...]:

@@ -11,6 +11,9 @@ from typing import Any
 
 from harness.model import Json
 
+UNKNOWN = "unknown"
+"""What a record does not say."""
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
@@ -23,7 +26,7 @@ def dig(data: Json, *keys: str) -> Json:
     return data
 
 
-def text(data: Json, *keys: str, default: str = "unknown") -> str:
+def text(data: Json, *keys: str, default: str = UNKNOWN) -> str:
     """A text or a number as one clean line."""
     value = dig(data, *keys)
     if isinstance(value, bool) or not isinstance(value, str | int | float):
