@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from harness import commands, errors
-from harness.campaign.choices import add_matrix_options
 from harness.options import add_run_options
 from harness.places import harness_version
-from harness.scenarios import SCENARIOS
 from harness.tools import DEFAULT_TOOLS, RECIPES
 
 FORMATS = ("md", "html", "json", "junit", "svg", "png")
@@ -41,9 +40,22 @@ def main(argv: list[str] | None = None) -> int:
     return code
 
 
+class _Parser(argparse.ArgumentParser):
+    """Gets the arguments that take long to put together only when its command is the one that was called."""
+
+    fill: Callable[[argparse.ArgumentParser], None] | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:  # noqa: ANN401 - as argparse has it
+        """As argparse's own."""
+        fill, self.fill = self.fill, None
+        if fill is not None:
+            fill(self)
+        return super().parse_known_args(args, namespace)
+
+
 def make_parser() -> argparse.ArgumentParser:
     """The parser; every command has its own --help."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="harness",
         description="Drives a pinned gunicorn release through worker restarts behind a real reverse proxy, "
         "and says what broke.",
@@ -56,8 +68,8 @@ def make_parser() -> argparse.ArgumentParser:
     names = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_run(names, "reproduce", "one run; prints the verdict and where the record lies")
     _add_run(names, "check", "the same run as a test, for scripts and `git bisect run`")
-    add_matrix_options(_add(names, "matrix", "many cells, a table at the end; compares it with what is expected"))
-    _add_scenarios(_add(names, "scenario", "the other experiments: several runs and one verdict on them"))
+    _add(names, "matrix", "many cells, a table at the end; compares it with what is expected").fill = _add_matrix
+    _add(names, "scenario", "the other experiments: several runs and one verdict on them").fill = _add_scenarios
     judge = _add(names, "judge", "judges a stored run again, from its events alone")
     _add_run_argument(judge)
     judge.add_argument("--json", action="store_true", help="print verdict.json instead of text")
@@ -97,17 +109,25 @@ class _ShowVersion(argparse.Action):
         parser.exit()
 
 
-def _add(names: argparse._SubParsersAction[argparse.ArgumentParser], name: str, what: str) -> argparse.ArgumentParser:
+def _add(names: argparse._SubParsersAction[_Parser], name: str, what: str) -> _Parser:
     parser = names.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
     parser.set_defaults(command=getattr(commands, name), skips=name == "check")
     return parser
 
 
-def _add_run(names: argparse._SubParsersAction[argparse.ArgumentParser], name: str, what: str) -> None:
+def _add_run(names: argparse._SubParsersAction[_Parser], name: str, what: str) -> None:
     add_run_options(_add(names, name, what))
 
 
+def _add_matrix(parser: argparse.ArgumentParser) -> None:
+    from harness.campaign.choices import add_matrix_options
+
+    add_matrix_options(parser)
+
+
 def _add_scenarios(parser: argparse.ArgumentParser) -> None:
+    from harness.scenarios import SCENARIOS
+
     names = parser.add_subparsers(metavar="NAME", dest="scenario", required=True)
     for name, scenario in SCENARIOS.items():
         what = scenario.SUMMARY

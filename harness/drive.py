@@ -26,7 +26,8 @@ from harness.watch.progress import Progress
 from harness.watch.sink import EventSink
 
 TICK_S = 0.02
-QUIET_S = 0.15
+SETTLE_TICK_S = 0.01
+QUIET_S = 0.1
 """After the socket file went: nobody answered for so long is enough to end the load. Every answer on the way from
 gunicorn's access log, the proxy's and the probers counts, and each connect to a missing path fails at once."""
 
@@ -203,7 +204,7 @@ def settle(drive: Drive) -> None:
             drive.pause_probes("proxy", LINGER_S)
             since_ns += int(LINGER_S * 1e9)
         drive.say(f"settling: {drive.progress.live_workers} of {drive.stage.cell.workers} workers live")
-        time.sleep(TICK_S)
+        time.sleep(SETTLE_TICK_S)
 
 
 def _has_settled(drive: Drive, started_ns: int) -> bool:

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness import gunicorn
-from harness.containers.images import why_not
 from harness.errors import UsageError
 from harness.gunicorn import THREADED
 from harness.load import LOADS
@@ -218,11 +217,18 @@ def _refuse_contradictions(cell: Cell, options: argparse.Namespace) -> None:
             what=f"--max-requests-jitter {cell.max_requests_jitter} means nothing with --max-requests 0.",
             remedy="Give a --max-requests of 1 or more.",
         )
-    refused = why_not(cell) if cell.backend == "docker" else None
-    if refused is not None:
-        raise refused
+    if cell.backend == "docker":
+        _refuse_what_no_container_has(cell)
     if options.settings is not None and not options.settings.is_file():
         raise UsageError(what=f"--settings {options.settings}: there is no such file.", remedy="Name a settings file.")
+
+
+def _refuse_what_no_container_has(cell: Cell) -> None:
+    from harness.containers.images import why_not
+
+    refused = why_not(cell)
+    if refused is not None:
+        raise refused
 
 
 def at_least(least: int) -> Callable[[str], int]:

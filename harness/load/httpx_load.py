@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib.metadata import version
 from pathlib import Path
 
 import harness
@@ -34,6 +33,8 @@ def find_program() -> Tool:
 
 def state_version(_program: Tool) -> str:
     """httpx's, and that of the engine under it which does the talking."""
+    from importlib.metadata import version
+
     return f"{version('httpx')} (httpcore {version('httpcore')}, Python {sys.version.split()[0]})"
 
 

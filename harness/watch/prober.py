@@ -126,10 +126,12 @@ class Prober:
         self._paused_until_ns = dict.fromkeys(ways, 0)
         self._amiss = set[str]()
         self._takes_turns = True
+        self._hurried = threading.Event()
 
     def hurry(self) -> None:
-        """From now on probe every way in every period."""
+        """From now on probe every way in every period, the first of them at once."""
         self._takes_turns = False
+        self._hurried.set()
 
     def pause(self, way: str, pause_s: float) -> None:
         """Send nothing on this way for a while; a way that is not probed is left alone."""
@@ -145,9 +147,17 @@ class Prober:
                     if now_ns() >= self._paused_until_ns[way]:
                         self._start(pool, way, clients[way])
                 due_ns = max(due_ns + int(PERIOD_S * 1e9), now_ns())
-                stop.wait((due_ns - now_ns()) / 1e9)
+                if self._wait(stop, due_ns):
+                    due_ns = now_ns()
         for client in clients.values():
             client.close()
+
+    def _wait(self, stop: threading.Event, due_ns: int) -> bool:
+        """Until ``due_ns``, or the end, or the call to hurry: True where that came first."""
+        if self._takes_turns:
+            return self._hurried.wait((due_ns - now_ns()) / 1e9) and not stop.is_set()
+        stop.wait((due_ns - now_ns()) / 1e9)
+        return False
 
     def _start(self, pool: ThreadPoolExecutor, way: str, client: Client) -> None:
         with self._lock:
