@@ -173,8 +173,9 @@ def test_answers_that_a_dying_worker_takes_along_are_unsafe_to_retry(tmp_path: P
     assert said["failed_after_gunicorn"] > 5, ran.out
     assert said["run_twice"] == 0, "h2o never asks again"
     assert_adds_up(said)
-    example = said["examples"]["failed_after_gunicorn"][0]
-    assert (example["client"], example["runs"], len(example["workers"])) == ("502", 1, 1)
+    for example in said["examples"]["failed_after_gunicorn"]:
+        assert example["client"] in {"502", "closed"}, "closed where a part of the answer had come, or without h2o"
+        assert (example["runs"], len(example["workers"])) == (1, 1)
 
 
 @pytest.mark.skipif(tools.find_tool("nginx") is None, reason="nginx is not here")

@@ -140,7 +140,8 @@ def test_a_killed_matrix_leaves_nothing_running_and_is_resumed(tmp_path: Path) -
     assert done.returncode == 0, done.stdout + done.stderr
     assert findings(whole) == EXPECTED
     assert set(before) <= set(records(tmp_path))
-    assert len(records(tmp_path)) == len(EXPECTED), "what was there was not run again"
+    without_verdict = sum(cell["set_aside"] for cell in whole["cells"])  # a busy machine's, tried once more
+    assert len(records(tmp_path)) == len(EXPECTED) + without_verdict, "what was there was not run again"
 
 
 def test_two_matrices_at_once_share_the_work_and_agree(tmp_path: Path) -> None:
@@ -198,7 +199,7 @@ def checkout(tmp_path: Path) -> Callable[[str], Path]:
 
 
 def test_the_program_starts_quickly_although_it_knows_the_matrix() -> None:
-    """What the matrix needs for its runs is imported when it runs."""
+    """What the matrix needs is imported when it is called."""
     program = "import sys, harness.cli; print([name for name in sys.modules if name.startswith('harness.campaign.')])"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environ())
-    assert said.stdout.strip() == "['harness.campaign.choices']"
+    assert said.stdout.strip() == "[]"
