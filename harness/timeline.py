@@ -25,7 +25,7 @@ from harness.model import (
 )
 
 SAME_MOMENT_NS = 100_000_000
-"""Two watchers that see one thing may differ by so much: the followers read every 10 to 50 ms."""
+"""Two watchers that see one thing may differ by so much: the followers read every 20 to 50 ms."""
 
 
 class _Reader:
