@@ -1,7 +1,5 @@
 """`python -m harness`."""
 
-import sys
+from harness.cli import run
 
-from harness.cli import main
-
-sys.exit(main())
+run()

@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from harness import commands, errors
+from harness import __version__, commands, errors
 from harness.options import add_run_options
-from harness.places import harness_version
 from harness.tools import DEFAULT_TOOLS, RECIPES
 
+BUG = "harness: this is a failure of the harness itself and says nothing about gunicorn; report it, with these lines"
 FORMATS = ("md", "html", "json", "junit", "svg", "png")
 
 
+def run() -> NoReturn:
+    """The console script: ``main``, and then the end at once.
+
+    To take every module apart first costs each command 35 ms, and nothing here waits for that moment: what a command
+    has opened or started it closes itself.
+    """
+    code = main()
+    with suppress(OSError, ValueError):  # whoever reads it has gone, see ``main``
+        sys.stderr.flush()
+    os._exit(code)
+
+
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; returns its exit code."""
+    """Run one command and write out what it has to say; returns its exit code."""
     _hear_signals()
     options = make_parser().parse_args(argv)
     try:
@@ -29,15 +45,26 @@ def main(argv: list[str] | None = None) -> int:
         print(f"harness: {problem}", file=sys.stderr)
         for note in getattr(problem, "__notes__", ()):
             print(note, file=sys.stderr)
-        checking = getattr(options, "skips", False) and problem.exit_code != errors.EXIT_USAGE
-        return errors.EXIT_CHECK_SKIP if checking else problem.exit_code
+        return problem.exit_code if problem.exit_code == errors.EXIT_USAGE else _failed(options, problem.exit_code)
     except KeyboardInterrupt:
         print("harness: interrupted before there was anything to record; nothing is left running.", file=sys.stderr)
         return errors.EXIT_INTERRUPTED
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone: there is nobody to tell, and nothing went wrong
         return errors.EXIT_OK
+    except Exception as problem:  # noqa: BLE001 - Python's own exit code is 1, which would say "violated"
+        if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
+            print(f"harness: {problem}: make room there; what was recorded so far is kept", file=sys.stderr)
+        else:
+            traceback.print_exc()
+            print(BUG, file=sys.stderr)
+        return _failed(options, errors.EXIT_ERROR)
     return code
+
+
+def _failed(options: argparse.Namespace, code: int) -> int:
+    """The exit code of a command that came to no verdict."""
+    return errors.EXIT_CHECK_SKIP if options.skips else code
 
 
 class _Parser(argparse.ArgumentParser):
@@ -64,7 +91,7 @@ def make_parser() -> argparse.ArgumentParser:
         "Of check: 0 holds, 1 violated, 2 wrong usage, 125 anything else. "
         "Of matrix: 0 all as expected, 1 something is not, else as of reproduce.",
     )
-    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show the version and exit")
+    parser.add_argument("--version", action="version", version=f"recycle-harness {__version__}")
     names = parser.add_subparsers(metavar="COMMAND", required=True)
     _add_run(names, "reproduce", "one run; prints the verdict and where the record lies")
     _add_run(names, "check", "the same run as a test, for scripts and `git bisect run`")
@@ -97,16 +124,6 @@ def make_parser() -> argparse.ArgumentParser:
     clean = _add(names, "clean", "removes unused environments and what interrupted runs left behind")
     clean.add_argument("--all", action="store_true", help="the whole cache folder: tools and environments")
     return parser
-
-
-class _ShowVersion(argparse.Action):
-    """Looks the version up only when it is asked for, which takes longer than all else that parsing does."""
-
-    def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: object, option: str | None = None
-    ) -> NoReturn:
-        print(f"recycle-harness {harness_version()}")
-        parser.exit()
 
 
 def _add(names: argparse._SubParsersAction[_Parser], name: str, what: str) -> _Parser:
@@ -155,7 +172,3 @@ def _hear_signals() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness import tools
+from harness import __version__, tools
 from harness.errors import SurroundingsError
-from harness.places import cache_dir, harness_version
+from harness.places import cache_dir
 
 LEAST_FREE_BYTES = 500 * 10**6
 """Environments take some 15 MB each, a run's logs 10 to 200 MB."""
@@ -60,7 +60,7 @@ def render(rows: Sequence[Row]) -> str:
 
 
 def _harness() -> Row:
-    found = f"recycle-harness {harness_version()} on Python {platform.python_version()}"
+    found = f"recycle-harness {__version__} on Python {platform.python_version()}"
     return Row(name="harness", ok=True, needed=True, found=found)
 
 

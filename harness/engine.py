@@ -147,6 +147,7 @@ def _load_ahead() -> None:
     """Import what is needed soon and takes a tenth of a second to load, while gunicorn boots, which takes longer."""
     with contextlib.suppress(ImportError):  # whoever needs it will say so
         importlib.import_module("httpx")
+        importlib.import_module("httpcore")
         importlib.import_module("harness.rejudge")
         importlib.import_module("harness.report.as_html")
 

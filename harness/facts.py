@@ -10,10 +10,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import gunicorn, tools
+from harness import __version__, gunicorn, tools
 from harness.load import LOADS
 from harness.model import Cell, Json
-from harness.places import harness_version
 from harness.shims import WORKER_DEVIATIONS
 from harness.stage import PASSED_ON, GunicornPlan, StartedProxy
 
@@ -83,7 +82,7 @@ def collect_surroundings(run_id: str) -> dict[str, Json]:
         "schema": 1,
         "run": run_id,
         "started_utc": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-        "harness": {"version": harness_version(), "python": platform.python_version()},
+        "harness": {"version": __version__, "python": platform.python_version()},
         "os": {
             "kernel": f"{platform.system()} {platform.release()}",
             "distribution": _distribution(),

@@ -1,4 +1,4 @@
-"""Where things lie: the cache folder, the fixtures, the version of the harness. No other policy comes in here."""
+"""Where things lie: the cache folder, the fixtures, the Dockerfiles. No other policy comes in here."""
 
 from __future__ import annotations
 
@@ -35,14 +35,3 @@ def docker_dir() -> Path:
     package = Path(__file__).resolve().parent
     packed = package / "docker"
     return packed if packed.is_dir() else package.parent / "docker"
-
-
-@cache
-def harness_version() -> str:
-    """The version of the installed distribution; "0+unknown" where the package is used without being installed."""
-    from importlib import metadata  # 10 ms, which not every command needs
-
-    try:
-        return metadata.version(DISTRIBUTION)
-    except metadata.PackageNotFoundError:
-        return "0+unknown"

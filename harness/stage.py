@@ -54,6 +54,11 @@ class Places:
         return self.base / "home"
 
     @property
+    def load_ending(self) -> Path:
+        """A file that tells the load to end, once it is there."""
+        return self.base / "load-ending"
+
+    @property
     def proxy(self) -> Path:
         """The proxy's own folder: its pid file and whatever else it would leave elsewhere."""
         return self.base / "proxy"

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness import __version__
 from harness.campaign.choices import Campaign
 from harness.campaign.records import Record, read_versions
 from harness.cells import cell_to_json
@@ -15,7 +16,6 @@ from harness.matrix.plan import PlannedCell
 from harness.matrix.result import CellResult, RunResult, choose_runs, fold_runs
 from harness.matrix.transitions import find_transitions
 from harness.model import Json
-from harness.places import harness_version
 from harness.releases import list_releases, load_catalogue
 from harness.store import RunFolder
 
@@ -36,7 +36,7 @@ def conclude(
     )
     return Matrix(
         made_utc=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        harness=harness_version(),
+        harness=__version__,
         profile=campaign.profile,
         repeats=campaign.repeats,
         cells=cells,

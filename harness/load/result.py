@@ -23,6 +23,9 @@ from harness.model import CLIENT_ERRORS, Answers
 RESULT_VARIABLE = "RECYCLE_HARNESS_LOAD_RESULT"
 """Names the file that a load leaves its result in."""
 
+ENDING_VARIABLE = "RECYCLE_HARNESS_LOAD_ENDING"
+"""Names a file; once it is there a load may end, as on SIGINT."""
+
 BUCKET_NS = 10_000_000
 _ROW = re.compile(r"(answers|errors) (\d+) ([0-9]+|[a-z]+) (\d+)|(late) (\d+)|(latency) (\d+) (\d+)|(pace) (\w+) (\d+)")
 _SUMMARY = re.compile(

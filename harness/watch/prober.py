@@ -14,7 +14,6 @@ import errno
 import itertools
 import threading
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from harness.clock import now_ns
@@ -22,6 +21,8 @@ from harness.model import is_success
 from harness.watch.sink import EventSink
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
+
     import httpx
 
 PERIOD_S = 0.05
@@ -139,6 +140,8 @@ class Prober:
 
     def loop(self, stop: threading.Event) -> None:
         """Start probes every PERIOD_S; at the end wait for those that are under way."""
+        from concurrent.futures import ThreadPoolExecutor
+
         clients = {way: open_client(address) for way, address in self._ways.items()}
         with ThreadPoolExecutor(MAX_WAITING * len(clients), thread_name_prefix="probe") as pool:
             due_ns, turns = now_ns(), itertools.cycle(clients)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -157,6 +158,23 @@ def test_failures_before_there_was_a_record(
     assert out == ""
     assert err.startswith("harness: ")
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (RuntimeError("boom"), "RuntimeError: boom\nharness: this is a failure of the harness itself"),
+        (OSError(errno.ENOSPC, "No space left on device"), "harness: [Errno 28] No space left on device: make room"),
+    ],
+)
+def test_a_failure_of_our_own_never_looks_like_a_verdict(
+    reach: Callable[..., list[Any]], capsys: pytest.CaptureFixture[str], problem: Exception, said: str
+) -> None:
+    """Python's own exit code for it would be 1: not as expected, or violated."""
+    reach(problem)
+    assert cli.main(["reproduce", "19.6.0"]) == 4
+    assert cli.main(["check", "19.6.0"]) == 125
+    assert said in capsys.readouterr().err
 
 
 def test_an_error_says_what_to_do_where_to_look_and_what_else_went_wrong(
