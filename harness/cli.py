@@ -127,9 +127,14 @@ def make_parser() -> argparse.ArgumentParser:
 
 
 def _add(names: argparse._SubParsersAction[_Parser], name: str, what: str) -> _Parser:
-    parser = names.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}.")
+    parser = names.add_parser(name, help=what, description=_sentence(what))
     parser.set_defaults(command=getattr(commands, name), skips=name == "check")
     return parser
+
+
+def _sentence(what: str) -> str:
+    """A summary as a sentence; a question ends as one."""
+    return what[0].upper() + what[1:] + ("" if what.endswith("?") else ".")
 
 
 def _add_run(names: argparse._SubParsersAction[_Parser], name: str, what: str) -> None:
@@ -148,7 +153,7 @@ def _add_scenarios(parser: argparse.ArgumentParser) -> None:
     names = parser.add_subparsers(metavar="NAME", dest="scenario", required=True)
     for name, scenario in SCENARIOS.items():
         what = scenario.SUMMARY
-        scenario.add_options(names.add_parser(name, help=what, description=f"{what[0].upper()}{what[1:]}."))
+        scenario.add_options(names.add_parser(name, help=what, description=_sentence(what)))
 
 
 def _add_run_argument(parser: argparse.ArgumentParser) -> None:
