@@ -60,7 +60,8 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Once the workers of pytest-xdist have ended, nobody needs the folders that pytest-xprocess made for them."""
-    if session.config.pluginmanager.has_plugin("dsession"):
+    plugins = session.config.pluginmanager
+    if plugins.has_plugin("dsession") and plugins.has_plugin("cacheprovider"):
         from harness.pytest_plugin.launcher import remove_dead_folders
 
         remove_dead_folders(Path(session.config.cache.mkdir(".xprocess")))

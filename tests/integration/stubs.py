@@ -62,7 +62,8 @@ def command(*arguments: str | Path) -> list[str]:
 
 
 def environ(**more: str) -> dict[str, str]:
-    return {**os.environ, "PYTHONDONTWRITEBYTECODE": "", **more}
+    """As a user's, with bytecode, and so wide that no sentence is broken in two (pytest's readline sets COLUMNS)."""
+    return {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "COLUMNS": "400", **more}
 
 
 def run_harness(out: Path, *arguments: str | Path, **variables: str) -> Ran:

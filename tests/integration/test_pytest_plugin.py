@@ -260,6 +260,14 @@ def test_without_xprocess_it_says_what_to_install(project: Project) -> None:
     assert "pip install 'recycle-harness[pytest]'" in done.stdout
 
 
+def test_tests_that_ask_for_nothing_of_it_need_nothing_of_it(project: Project) -> None:
+    project.write("tests/conftest.py", "")
+    project.write("tests/test_plain.py", "def test_plain():\n    pass\n")
+    done = project.pytest("-n", "1", "-p", "no:cacheprovider", "-p", "no:xprocess")
+    assert done.returncode == pytest.ExitCode.OK, done.stdout + done.stderr
+    assert not done.stderr
+
+
 def test_settings_that_are_missing_are_named(project: Project) -> None:
     project.write("tests/test_two.py", TWO_TESTS)
     (project.folder / "conf" / "gunicorn.py").unlink()

@@ -74,7 +74,7 @@ def test_an_app_that_can_not_serve_is_an_error(tmp_path: Path, app: str, said: s
     done = subprocess.run(
         command("scenario", "leak", RELEASE, "--app", app, "--out", tmp_path / "runs"),
         cwd=tmp_path,
-        env=environ(PYTHONPATH=str(Path(__file__).parents[2]), COLUMNS="400"),
+        env=environ(PYTHONPATH=str(Path(__file__).parents[2])),
         capture_output=True,
         text=True,
         timeout=60,
