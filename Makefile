@@ -92,8 +92,9 @@ format: setup ## let ruff format the code and fix what it can
 unit: setup ## tests that start no server
 	@$(VENV_PYTHON) -m pytest tests/unit
 
+# They wait more than they compute, so two files at a time take little more than half as long.
 integration: setup ## tests against small stub servers
-	@$(VENV_PYTHON) -m pytest tests/integration
+	@$(VENV_PYTHON) -m pytest tests/integration -n 2 --dist loadfile
 
 regression: setup tools ## tests against pinned gunicorns, h2o and wrk
 	@$(VENV_PYTHON) -m pytest tests/regression
