@@ -17,24 +17,22 @@ from harness.report.chart_parts import (
     PINK,
     PURPLE,
     RED,
-    SCHEMA,
     TEAL,
+    WIDTH_PX,
     Spec,
     axis_below,
-    chart_config,
     colour_scale,
     hover,
     panel_of,
+    whole_chart,
     x_time,
     y_axis,
 )
 from harness.trials.away import Measured, measure, predict_curve, read_ask
 from harness.trials.record import Trial
 
-WIDTH_PX = 860
 COLOURS = (BLUE, GREEN, PURPLE, GREY, AMBER, TEAL, PINK, INK)
 """Of the arms; the one that is judged comes first."""
-
 
 PREDICTED = "predicted (mean)"
 MEASURED = "measured"
@@ -54,21 +52,14 @@ def draw_absence(trial: Trial) -> tuple[Spec, float, float] | None:
     by_jitter = panel_of(
         "The most away at once, by jitter", 190, [*_by_jitter(arms, predict_curve(judged)), *_bound(most)]
     )
-    return _whole([over_time, by_jitter], to_s), 0.0, to_s
-
-
-def _whole(panels: list[Spec], to_s: float) -> Spec:
-    return {
-        "$schema": SCHEMA,
-        "description": "Workers away at once: over time, and the most of them by jitter.",
-        "background": None,
-        "padding": 4,
-        "spacing": 24,
-        "params": [{"name": "shown_from", "value": 0}, {"name": "shown_to", "value": round(to_s, 3)}],
-        "vconcat": [panel | {"width": WIDTH_PX} for panel in panels],
-        "resolve": {"scale": {"x": "independent", "color": "independent"}},
-        "config": chart_config(),
-    }
+    spec = whole_chart(
+        "Workers away at once: over time, and the most of them by jitter.",
+        [over_time, by_jitter],
+        (0, round(to_s, 3)),
+        scales={"x": "independent", "color": "independent"},
+        spacing_px=24,
+    )
+    return spec, 0.0, to_s
 
 
 def _over_time(arms: Mapping[str, Measured]) -> Spec:

@@ -1,19 +1,20 @@
 """What all charts are made of: colours, fonts, panels over one scale of time, axes and hints, as Vega-Lite.
 
 Colours are chosen for a light and a dark background alike, and never say anything alone. What a chart shows is the
-business of ``chart`` (a run's timeline) and of the scenarios' own charts.
+business of ``chart`` (a run's timeline) and of the scenarios' own charts, ``memory_chart`` and ``absence_chart``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 Spec: TypeAlias = dict[str, Any]
 
-SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
-LEFT_PX = 62
-FONT = "system-ui, 'Liberation Sans', 'DejaVu Sans', Arial, sans-serif"
+_SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+WIDTH_PX = 860
+_LEFT_PX = 62
+_FONT = "system-ui, 'Liberation Sans', 'DejaVu Sans', Arial, sans-serif"
 INK = "currentColor"
 GREY = "#8b949e"
 RED = "#d1242f"
@@ -25,11 +26,37 @@ TEAL = "#1b9e9e"
 PINK = "#d6409f"
 
 
-def chart_config() -> Spec:
+def whole_chart(
+    description: str,
+    panels: Sequence[Spec],
+    shown_s: tuple[float, float],
+    *,
+    scales: Mapping[str, str],
+    spacing_px: int = 10,
+) -> Spec:
+    """The panels below each other; ``shown_s`` are the first and last second, which the page lets its reader change.
+
+    ``scales``: which of them the panels share, and which are each panel's own.
+    """
+    from_s, to_s = shown_s
+    return {
+        "$schema": _SCHEMA,
+        "description": description,
+        "background": None,
+        "padding": 4,
+        "spacing": spacing_px,
+        "params": [{"name": "shown_from", "value": from_s}, {"name": "shown_to", "value": to_s}],
+        "vconcat": [panel | {"width": WIDTH_PX} for panel in panels],
+        "resolve": {"scale": dict(scales)},
+        "config": _config(),
+    }
+
+
+def _config() -> Spec:
     """Fonts, axes and legends."""
     quiet = {"labelColor": INK, "titleColor": INK, "domainColor": GREY, "tickColor": GREY, "gridColor": GREY}
     return {
-        "font": FONT,
+        "font": _FONT,
         "view": {"stroke": GREY, "strokeOpacity": 0.35},
         "axis": quiet | {"gridOpacity": 0.22, "labelFontSize": 11, "titleFontSize": 11, "titleFontWeight": "normal"},
         "title": {"color": INK, "anchor": "start", "fontSize": 12, "offset": 6, "frame": "group"},
@@ -48,7 +75,7 @@ def chart_config() -> Spec:
 
 
 def panel_of(title: str, height_px: int, layers: list[Spec]) -> Spec:
-    """A panel of the chart; its width is the page's business."""
+    """A panel of the chart; all are of one width."""
     return {"title": title, "height": height_px, "layer": layers}
 
 
@@ -69,8 +96,13 @@ def axis_below(panel: Spec) -> None:
 
 def y_axis(field: str | None, **more: Any) -> Spec:
     """A quantity, its axis as wide as in every other panel."""
-    axis = {"minExtent": LEFT_PX, "maxExtent": LEFT_PX, "title": None, "tickCount": 4, **more.pop("axis", {})}
+    axis = {"minExtent": _LEFT_PX, "maxExtent": _LEFT_PX, "title": None, "tickCount": 4, **more.pop("axis", {})}
     return {"field": field, "type": "quantitative", "axis": axis, **more}
+
+
+def y_rows(rows: int, axis: Spec) -> Spec:
+    """The field ``lane``, a row each, the first one on top."""
+    return y_axis("lane", axis=axis, scale={"domain": [-0.5, max(rows, 1) - 0.5], "reverse": True, "nice": False})
 
 
 def hover(*fields: tuple[str, str] | tuple[str, str, str]) -> list[Spec]:
@@ -85,3 +117,13 @@ def hover(*fields: tuple[str, str] | tuple[str, str, str]) -> list[Spec]:
 def colour_scale(colours: Mapping[str, str]) -> Spec:
     """Value -> colour."""
     return {"domain": list(colours), "range": list(colours.values())}
+
+
+def colour_and_shape(field: str, looks: Mapping[str, tuple[str, str]]) -> Spec:
+    """Encodings that tell the values of a field apart, by (colour, shape), with one legend for both."""
+    named = {"field": field, "type": "nominal", "title": None}
+    colours, shapes = ([look[part] for look in looks.values()] for part in (0, 1))
+    return {
+        "color": named | {"scale": {"domain": list(looks), "range": colours}},
+        "shape": named | {"scale": {"domain": list(looks), "range": shapes}},
+    }

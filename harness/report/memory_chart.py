@@ -16,13 +16,12 @@ from harness.report.chart_parts import (
     GREY,
     INK,
     RED,
-    SCHEMA,
     Spec,
     axis_below,
-    chart_config,
     colour_scale,
     hover,
     panel_of,
+    whole_chart,
     x_time,
     y_axis,
 )
@@ -35,7 +34,6 @@ from harness.trials.record import Arm, Trial
 MOST_POINTS = 400
 """A line of more says no more."""
 
-WIDTH_PX = 860
 _ARMS = {WITHOUT: RED, WITH: BLUE}
 _PROCESSES = {"arbiter": GREY, "worker": BLUE, "next worker": GREEN, "the one after": AMBER}
 """Workers take turns, so that those who follow each other are told apart."""
@@ -53,11 +51,15 @@ def draw_memory(trial: Trial) -> tuple[Spec, float, float] | None:
     for name, rows in samples.items():
         processes = list(_by_process(trial.arms[name], rows, found[name][1]))
         panels.append(_lines(f"Each process {name} max_requests, MB", 110, processes, _PROCESSES))
-    for panel in panels:
-        panel["width"] = WIDTH_PX
     axis_below(panels[-1])
     to_s = max(float(str(row["at"])) for row in totals)
-    return _whole(panels, to_s), 0.0, to_s
+    spec = whole_chart(
+        "Memory over time, with and without max_requests.",
+        panels,
+        (0.0, to_s),
+        scales={"x": "shared", "color": "independent"},
+    )
+    return spec, 0.0, to_s
 
 
 def _bound(trial: Trial) -> list[Spec]:
@@ -70,20 +72,6 @@ def _bound(trial: Trial) -> list[Spec]:
     hint = hover(("what", "the bound"), ("mb", "MB", ".1f"))
     mark = {"type": "rule", "color": INK, "strokeDash": [4, 3], "strokeWidth": 1.5, "clip": True}
     return [{"data": {"values": values}, "mark": mark, "encoding": {"y": y_axis("mb"), "tooltip": hint}}]
-
-
-def _whole(panels: list[Spec], to_s: float) -> Spec:
-    return {
-        "$schema": SCHEMA,
-        "description": "Memory over time, with and without max_requests.",
-        "background": None,
-        "padding": 4,
-        "spacing": 10,
-        "params": [{"name": "shown_from", "value": 0.0}, {"name": "shown_to", "value": to_s}],
-        "vconcat": panels,
-        "resolve": {"scale": {"x": "shared", "color": "independent"}},
-        "config": chart_config(),
-    }
 
 
 def _read(arm: Arm) -> tuple[Sequence[Sample], Mapping[int, float]]:

@@ -1,0 +1,147 @@
+"""What became of the server, as panels of the timeline: the socket file and the workers' lives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.report.chart_data import Tables
+from harness.report.chart_parts import (
+    AMBER,
+    BLUE,
+    GREEN,
+    GREY,
+    RED,
+    Spec,
+    colour_and_shape,
+    colour_scale,
+    hover,
+    panel_of,
+    x_time,
+    y_rows,
+)
+
+_LANE_PX = {"few": 16, "many": 9}
+_FEW_LANES = 16
+
+
+def socket_panel(tables: Tables) -> Spec:
+    """What the bound path named, from when to when."""
+    rows = list(tables.socket) or [
+        {"from": tables.from_s, "to": tables.to_s, "state": "none", "what": "no socket file"}
+    ]
+    return panel_of("Socket file", 24, [_socket_bar(), _socket_words()]) | {"data": {"name": "socket", "values": rows}}
+
+
+def _socket_bar() -> Spec:
+    colours = {"present": GREEN, "gone": RED, "another file": AMBER, "none": GREY}
+    return {
+        "mark": {"type": "rect", "clip": True, "cornerRadius": 2},
+        "encoding": {
+            "x": x_time("from"),
+            "y": {"value": 0},
+            "y2": {"value": 24},
+            "x2": {"field": "to"},
+            "tooltip": hover(("what", "socket file"), ("from", "from s", ".3f"), ("to", "to s", ".3f")),
+            "description": {"field": "what"},
+            "color": {"field": "state", "type": "nominal", "legend": None, "scale": colour_scale(colours)},
+        },
+    }
+
+
+def _socket_words() -> Spec:
+    """What the bar says of itself: as much of it as the part that is shown has room for."""
+    seen_px = "(min(datum.to, shown_to) - datum.seen) / (shown_to - shown_from) * width - 8"
+    return {
+        "transform": [
+            {"calculate": "max(datum.from, shown_from)", "as": "seen"},
+            {"filter": "datum.to > shown_from && datum.from < shown_to"},
+            {"calculate": f"{seen_px} < 7 * length(datum.what) ? datum.state : datum.what", "as": "said"},
+        ],
+        "mark": {
+            "type": "text",
+            "align": "left",
+            "dx": 6,
+            "fontSize": 12,
+            "fontWeight": "bold",
+            "color": "white",
+            "clip": True,
+            "aria": False,
+            "limit": {"expr": f"max({seen_px}, 1)"},
+        },
+        "encoding": {"x": x_time("seen"), "y": {"value": 12}, "text": {"field": "said"}},
+    }
+
+
+def workers_panel(tables: Tables) -> Spec:
+    """The workers' lives as bars, and what happened in them as marks."""
+    lane_px = _LANE_PX["few" if tables.lanes <= _FEW_LANES else "many"]
+    labels = "datum.value + 1" if tables.workers_share else f"{_pids(tables)}[datum.value]"
+    axis = {
+        "values": list(range(tables.lanes)),
+        "labelExpr": labels,
+        "grid": False,
+        "labelFontSize": min(11, lane_px - 1),
+        "tickCount": tables.lanes,  # a smaller number would thin out the values
+        "labelOverlap": False,
+    }
+    y = y_rows(tables.lanes, axis)
+    title = "Workers, sharing lanes" if tables.workers_share else "Workers, a lane each"
+    title += " (orange: leaving)"
+    panel = panel_of(title, max(tables.lanes, 1) * lane_px, list(_worker_layers(y, lane_px)))
+    marks = {"name": "marks", "values": list(tables.marks)}
+    panel["layer"].append(_worker_marks(y, lane_px) | {"data": marks})
+    panel["resolve"] = {"scale": {"color": "independent", "shape": "independent"}}
+    return panel | {"data": {"name": "workers", "values": list(tables.workers)}}
+
+
+def _pids(tables: Tables) -> str:
+    """The pids by lane, in Vega's expression language: nothing but numbers may come in, whatever a record holds."""
+    pids = [pid if isinstance(pid := row["pid"], int) else 0 for row in tables.workers]
+    return f"[{','.join(map(str, pids))}]"
+
+
+def _worker_layers(y: Spec, lane_px: int) -> Iterator[Spec]:
+    hint = hover(
+        ("pid", "pid"),
+        ("served", "requests served"),
+        ("fate", "fate"),
+        ("from", "from s", ".3f"),
+        ("to", "to s", ".3f"),
+        ("crash", "failure"),
+    )
+    thick = max(lane_px - 5, 5)
+    fates = {"alive at the end": GREEN, "recycled (max_requests)": BLUE, "ended": GREY, "failed": RED}
+    colour = {"field": "fate", "type": "nominal", "legend": None, "scale": colour_scale(fates)}
+    bar = {"type": "bar", "height": thick, "clip": True, "cornerRadius": 1, "opacity": 0.75}
+    ends = {"x": x_time("from"), "x2": {"field": "to"}, "y": y}
+    yield {"mark": bar, "encoding": ends | {"color": colour, "tooltip": hint, "description": {"field": "label"}}}
+    yield {
+        "transform": [{"filter": "datum.restart != null"}],
+        "mark": bar | {"opacity": 1, "color": AMBER, "aria": False},
+        "encoding": {"x": x_time("restart"), "x2": {"field": "to"}, "y": y, "tooltip": hint},
+    }
+
+
+def _worker_marks(y: Spec, lane_px: int) -> Spec:
+    events = {
+        "boot": (GREEN, "triangle-right"),
+        "recycle": (AMBER, "diamond"),
+        "exit": (GREY, "square"),
+        "failure": (RED, "cross"),
+    }
+    return {
+        "mark": {
+            "type": "point",
+            "filled": True,
+            "size": lane_px * 4,
+            "opacity": 1,
+            "clip": True,
+            "aria": False,
+        },
+        "encoding": {
+            "x": x_time("at"),
+            "y": y,
+            **colour_and_shape("event", events),
+            "tooltip": hover(("event", "event"), ("pid", "pid"), ("at", "s", ".3f"), ("served", "requests served")),
+        },
+    }
