@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from harness.cells import cell_to_json
 from harness.model import Cell, Culprit, Finding, FindingId, Moment, Outcome, State, Verdict
 from harness.report.as_json import verdict_to_json
 from harness.store import StoredRun, load_run
+
+# How long an example takes is a matter of the machine and of what else it does.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 RUN_ID = "20261120T181804Z-19.6.0-py3.6-gthread-unix-h2o-wrk-local"
 CELL = Cell(spec="19.6.0", gunicorn="19.6.0", python="3.6.15")

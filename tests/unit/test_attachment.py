@@ -269,7 +269,7 @@ def test_nothing_is_written_through_what_was_there(archive: Path, tmp_path: Path
     assert list(outside.iterdir()) == []
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     parts=st.lists(
         st.one_of(st.sampled_from(["..", ".", "", TOP, "C:", "~", "a\\b"]), st.text(string.printable, max_size=8)),

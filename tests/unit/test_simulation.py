@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from harness.simulation import Change, Forecast, Service, Spread, find_jitter, forecast, simulate, span_s
 
 np = pytest.importorskip("numpy")
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=60)
 WRITE_UP = Service(workers=64, max_requests=36, jitter=36, boot_s=1.0, service_s=0.1)
 
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
@@ -10,7 +10,6 @@ from harness.timeline import find_blind, observe, since_load_s
 from tests.unit.events import ARBITER, CELL, INODE, Record, at_ns, healthy
 
 
-@settings(deadline=None)
 @given(st.integers())
 def test_the_order_of_arrival_changes_nothing(seed: int) -> None:
     record = healthy().gone(3.0).removal(2.999, 101).outage(3.5)

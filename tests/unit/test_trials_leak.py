@@ -219,7 +219,7 @@ def test_growth(grow: Grow, expected: State) -> None:
 
 
 @given(leak=st.floats(1_000, 100_000), base=st.integers(0, 500 * MB))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_steady_leak_is_measured_whatever_its_size(leak: float, base: int) -> None:
     grown = 0.8 * 8000 * leak
     growth = find_growth(samples(lambda part: base + leak * 8000 * part))
@@ -290,7 +290,7 @@ def test_the_recommendation_is_in_the_verdict() -> None:
     noise=st.integers(0, 400_000),
     cache=st.sampled_from([0, 5 * MB]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_restarts_keep_in_bounds_is_never_called_unbounded(seed: int, leak: float, noise: int, cache: int) -> None:
     app = App(leak=leak, noise=noise, cache=cache)
     verdict = judge(*arms(app, seed=seed))
@@ -305,7 +305,7 @@ def test_what_restarts_keep_in_bounds_is_never_called_unbounded(seed: int, leak:
     kept=st.integers(1 * MB, 8 * MB),
     leak=st.sampled_from([0.0, 32_000.0]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_what_an_arbiter_keeps_of_each_worker_is_never_called_bounded(
     seed: int, noise: int, kept: int, leak: float
 ) -> None:

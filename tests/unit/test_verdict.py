@@ -91,7 +91,7 @@ def test_the_evidence_of_a_failed_answer_outranks_every_doubt(doubt: str) -> Non
     assert FindingId.FAILED_RESPONSES in [finding.id for finding in verdict.findings]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.sets(st.sampled_from(sorted(DOUBTS)), min_size=1, max_size=4), st.integers())
 def test_no_set_of_doubts_ever_holds(doubts: set[str], seed: int) -> None:
     record = healthy()
@@ -101,7 +101,7 @@ def test_no_set_of_doubts_ever_holds(doubts: set[str], seed: int) -> None:
     assert record.shuffled(seed).judge().outcome is Outcome.INCONCLUSIVE
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     fault=st.sampled_from(sorted(FAULTS)),
     status=st.sampled_from(["500", "502", "503", "504", "timeout", "closed"]),
@@ -113,14 +113,14 @@ def test_one_more_failed_bucket_never_makes_a_violation_hold(fault: str, status:
     assert record.add(at_s, "answers", outcomes={status: count}).judge().outcome is Outcome.VIOLATED
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(at_s=st.floats(0.0, 4.9), status=st.sampled_from(["500", "502", "504"]))
 def test_one_failed_answer_anywhere_in_a_healthy_run_is_found(at_s: float, status: str) -> None:
     verdict = healthy().add(at_s, "answers", outcomes={status: 1, "200": 50}).judge()
     assert [finding.id for finding in verdict.findings] == [FindingId.FAILED_RESPONSES]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.sampled_from([*FAULTS.values(), *DOUBTS.values()]), st.integers())
 def test_the_same_events_in_any_order_give_the_same_verdict(spoil: Spoil, seed: int) -> None:
     record = spoil(healthy())
@@ -128,7 +128,7 @@ def test_the_same_events_in_any_order_give_the_same_verdict(spoil: Spoil, seed: 
     assert again == record.judge()
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.data())
 def test_a_record_of_which_any_part_is_lost_never_crashes_a_judge(data: st.DataObject) -> None:
     record = data.draw(st.sampled_from(sorted(FAULTS)).map(lambda name: FAULTS[name](healthy())))
@@ -139,7 +139,7 @@ def test_a_record_of_which_any_part_is_lost_never_crashes_a_judge(data: st.DataO
     assert verdict.outcome is not Outcome.HOLDS or "closed" in record.observe().phases
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_record_that_ends_anywhere_before_its_window_closed_never_holds(data: st.DataObject) -> None:
     record = healthy()
