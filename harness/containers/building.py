@@ -22,7 +22,7 @@ from harness.containers import engine
 from harness.errors import SurroundingsError
 from harness.leases import Lease
 from harness.model import Json
-from harness.places import cache_dir
+from harness.places import cache_dir, docker_dir
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -102,6 +102,11 @@ def lock_of(key: str) -> Path:
 def work_dir() -> Path:
     """Where locks, logs and downloaded distributions lie."""
     return cache_dir() / "docker"
+
+
+def read_dockerfile(kind: str) -> str:
+    """The text of a kind's Dockerfile."""
+    return (docker_dir() / kind / "Dockerfile").read_text(encoding="utf-8")
 
 
 def remember(file: Path, text: str) -> str:

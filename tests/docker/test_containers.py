@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.backends.docker import MEMORY_BYTES
+from harness.backends.pod import MEMORY_BYTES
 from harness.containers import engine
 from tests.docker.conftest import RUN_S, harness, leftovers
 

@@ -17,8 +17,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from harness import reaper
-from harness.backends.docker import MEMORY_BYTES, PROCESSES
-from harness.containers import bases, building, engine, images, leftovers, parcels, wheels
+from harness.backends.pod import MEMORY_BYTES, PROCESSES
+from harness.containers import bases, building, engine, images, leftovers, parcels, tool_images, wheels
 from harness.containers.building import Recipe
 from harness.errors import SurroundingsError, UsageError
 from harness.model import Cell
@@ -201,7 +201,7 @@ def test_an_image_s_name_is_taken_apart(name: str, expected: tuple[str, str | No
 
 
 def test_the_observer_is_made_of_the_rooms_that_it_imports() -> None:
-    own = images._own_code()
+    own = tool_images._own_code()
     assert {"__init__.py", "watch/outpost.py", "watch/crew.py", "proxies/h2o.py", "model.py"} <= own.keys()
     assert not any(name.startswith(("report/", "campaign/", "containers/")) for name in own)
 
