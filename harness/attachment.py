@@ -17,9 +17,7 @@ from pathlib import Path
 from harness.errors import SurroundingsError, UsageError
 from harness.privacy import current_identity, make_scrubber, make_secret_finder, secret_in_facts, secrets_of
 from harness.stored import LONGEST_LINE_BYTES, StoredRun
-from harness.unpack import CHECKSUMS, MOST_BYTES, open_attachment
-
-__all__ = ["bundle", "open_attachment"]
+from harness.unpack import CHECKSUMS, MOST_BYTES
 
 LOG_BYTES = 5_000_000
 """Longer logs are cut to head and tail: an hour of the same 502 says no more than its first minute."""

@@ -25,20 +25,6 @@ from harness.releases import Catalogue, load_catalogue
 from harness.shelf import Obtained, obtain
 from harness.sources import Source, describe_source
 from harness.spec import Latest, Release, Spec
-from harness.stdlib import missing_module, was_in_stdlib
-from harness.sweeping import Removed, Stored, list_environments, remove_unused
-
-__all__ = [
-    "Environment",
-    "NoInterpreterError",
-    "Removed",
-    "Stored",
-    "list_environments",
-    "missing_module",
-    "prepare",
-    "remove_unused",
-    "was_in_stdlib",
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,5 +219,4 @@ def _no_interpreter(
         what=f"no Python here runs {wish.source.name} with the {wish.worker} worker (it wants {names}), and {failure}",
         remedy="install one of those (pyenv install, uv python install), or name one with --python",
         looked_at=choice.looked_at(None, {path: error.what for path, error in refusals.items()}),
-        wanted=wanted,
     )

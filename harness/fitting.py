@@ -20,10 +20,9 @@ NEWEST_TO_FETCH = 14
 
 @dataclass(kw_only=True, eq=False)
 class NoInterpreterError(UnrunnableError):
-    """The release would run on some Python, but none of those is here. ``wanted``: which ("3.6"), the best first."""
+    """The release would run on some Python, but none of those is here."""
 
     looked_at: tuple[str, ...] = ()
-    wanted: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return "\n".join([super().__str__(), "Looked at:", *(f"  {line}" for line in self.looked_at or ("nothing",))])

@@ -125,7 +125,7 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketChange:
-    """A change of the bound path: ``bound created deleted moved snapshot``; inode where the path exists."""
+    """A change of the bound path: ``created deleted moved snapshot``; inode where the path exists."""
 
     at_ns: int
     action: str
@@ -216,9 +216,7 @@ class Observations:
     arbiter_exit_ns: int | None
     arbiter_status: int | None
     arbiter_stopping_ns: int | None  # it said that it shuts down, although nobody of ours asked
-    arbiter_asked_ns: int | None = (
-        None  # somebody else sent it a signal (stop, reload, ...): what follows is no evidence
-    )
+    arbiter_asked_ns: int | None = None  # somebody else sent it a signal (stop, reload): no evidence from then on
     proxy_exit_ns: int | None
     control_asked: int
     control_answered: int

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cells import cell_id, cell_to_json
 from harness.errors import HarnessError, UnrunnableError
 from harness.facts import collect_surroundings
 from harness.model import Cell, Outcome
-from harness.store import RunFolder, cell_id, cell_to_json, create_run
+from harness.store import RunFolder, create_run
 from harness.watch.sink import EventSink
 from harness.wish import Wish
 

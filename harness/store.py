@@ -15,12 +15,10 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
-from harness.cells import cell_from_json, cell_id, cell_to_json
+from harness.cells import cell_from_json
 from harness.errors import SurroundingsError, UsageError
 from harness.model import Json
 from harness.stored import StoredRun, Unpacked, read_object
-
-__all__ = ["RunFolder", "StoredRun", "cell_from_json", "cell_id", "cell_to_json", "create_run", "load_run"]
 
 LATEST = "latest"
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -123,7 +121,7 @@ def load_run(path: Path) -> StoredRun:
 
     if not (found.is_file() and zipfile.is_zipfile(found)):
         raise UsageError(what=f"{path} is neither a run's folder nor an attachment.", remedy=_remedy(found))
-    from harness.attachment import open_attachment
+    from harness.unpack import open_attachment
 
     unpacked = Unpacked()
     try:

@@ -18,14 +18,11 @@ BESIDE = ("log", "refused", "lock")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
-    """One folder among the environments. ``label`` and ``python_version`` are "" where it is not whole."""
+    """One folder among the environments."""
 
     path: Path
     key: str
-    label: str
-    python_version: str
     whole: bool  # False: half-built, or its Python went away
-    in_use: bool
     size_bytes: int  # what removing it would free
 
 
@@ -67,15 +64,10 @@ def remove_unused(*, only_leftovers: bool = False) -> tuple[Removed, ...]:
 def _describe(path: Path) -> Stored:
     unfinished = path.name.startswith(BUILDING)
     key = path.name[len(BUILDING) :].rpartition("-")[0] if unfinished else path.name
-    facts = None if unfinished else read_mark(path)
-    lock = _beside(key, "lock")
     return Stored(
         path=path,
         key=key,
-        label=str(facts["label"]) if facts else "",
-        python_version=str(facts["python_version"]) if facts else "",
-        whole=facts is not None,
-        in_use=lock.exists() and _is_locked(lock),
+        whole=not unfinished and read_mark(path) is not None,
         size_bytes=_measure(path),
     )
 
@@ -105,14 +97,6 @@ def _beside(key: str, ending: str) -> Path:
 
 def _envs_dir() -> Path:
     return places.cache_dir() / "envs"
-
-
-def _is_locked(lock: Path) -> bool:
-    lease = leases.try_exclusive(lock)
-    if lease is None:
-        return True
-    lease.close()
-    return False
 
 
 def _measure(folder: Path) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 from harness.errors import HarnessError
 from harness.matrix.result import RunResult
 from harness.model import Json, Outcome, is_failure
-from harness.stored import StoredRun, parse_json
+from harness.stored import parse_json
 
 VERDICT = "verdict.json"
 _INTERRUPTED = json.dumps({"kind": "interrupted"})[1:-1].encode()
@@ -51,12 +51,12 @@ def read_versions(records: Iterable[Record]) -> dict[str, tuple[str, ...]]:
     found: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for record in records:
         with load_run(record.path) as stored:
-            for name, version in _versions(stored, summary.versions(stored)):
+            for name, version in _versions(summary.versions(stored)):
                 found[name][version] = None
     return {name: tuple(versions) for name, versions in found.items()}
 
 
-def _versions(stored: StoredRun, known: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+def _versions(known: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Without those that belong to each cell, and without what an unrunnable cell never came to ask."""
     from harness.report.fields import UNKNOWN
 

@@ -21,7 +21,6 @@ class Sighting:
     """One release in the order of dates. ``present``: None where its cell said nothing."""
 
     release: str
-    day: date
     present: bool | None
 
 
@@ -105,7 +104,7 @@ def _silent(row: Sequence[Sighting], after: Sighting | None, before: Sighting | 
 def _column(cells: Sequence[CellResult], days: Mapping[str, tuple[date, int]]) -> Iterable[Transition]:
     findings = sorted({finding for cell in cells for finding in cell.folded.findings}, key=order_of_finding)
     for finding in findings:
-        row = [_see(cell, finding, days[cell.release][0]) for cell in cells]
+        row = [_see(cell, finding) for cell in cells]
         for stretch in find_stretches(row):
             edges = {"introduced_in": stretch.introduced_in, "gone_in": stretch.gone_in}
             edges |= {"first": stretch.releases[0], "last": stretch.releases[-1]}
@@ -115,13 +114,13 @@ def _column(cells: Sequence[CellResult], days: Mapping[str, tuple[date, int]]) -
             )
 
 
-def _see(cell: CellResult, finding: str, day: date) -> Sighting:
+def _see(cell: CellResult, finding: str) -> Sighting:
     """Not having seen is not having held: a cell without a verdict, or whose other fault hid this one, said nothing."""
     if finding in cell.folded.findings:
         present: bool | None = True
     else:
         present = None if _is_blind(cell) else False
-    return Sighting(release=cell.release, day=day, present=present)
+    return Sighting(release=cell.release, present=present)
 
 
 def _is_blind(cell: CellResult) -> bool:

@@ -16,8 +16,6 @@ from harness.trials.fold import Answer, Seen, fold, see_arms, tell_arms
 from harness.trials.record import Trial, read_trial
 from harness.verdict import judge_events
 
-__all__ = ["JUDGES", "judge_record"]
-
 JUDGES: Mapping[str, Callable[[Trial, Mapping[str, Seen]], Answer]] = {
     "leak": leak.judge,
     "jitter": jitter.judge,

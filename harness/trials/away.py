@@ -43,7 +43,6 @@ class Measured:
     absence: Absence
     delays: Delays
     draws: Draws
-    boots_s: Sequence[float]
     paces: Sequence[float]
     predicted: Forecast
 
@@ -85,7 +84,6 @@ def measure(observations: Observations, ask: Ask) -> Measured | None:
         absence=absence,
         delays=find_delays(observations),
         draws=examine_draws(observations.lives, max_requests=cell.max_requests, jitter=cell.max_requests_jitter),
-        boots_s=boots_s,
         paces=paces,
         predicted=forecast(service, duration_s=absence.end_s),
     )

@@ -30,7 +30,6 @@ class Line:
     intercept: float
     low: float
     high: float
-    points: int
 
     def at(self, x: float) -> float:
         """The line's y."""
@@ -49,7 +48,7 @@ def fit_line(points: Sequence[tuple[float, float]]) -> Line | None:
     intercept = mean_y - slope * mean_x
     residuals = [y - intercept - slope * x for x, y in points]
     half = _half_width(residuals, spread)
-    return Line(slope=slope, intercept=intercept, low=slope - half, high=slope + half, points=len(points))
+    return Line(slope=slope, intercept=intercept, low=slope - half, high=slope + half)
 
 
 def _half_width(residuals: Sequence[float], spread: float) -> float:

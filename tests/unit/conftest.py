@@ -13,7 +13,8 @@ from hypothesis import settings
 from harness.cells import cell_to_json
 from harness.model import Cell, Culprit, Finding, FindingId, Moment, Outcome, State, Verdict
 from harness.report.as_json import verdict_to_json
-from harness.store import StoredRun, load_run
+from harness.store import load_run
+from harness.stored import StoredRun
 
 # How long an example takes is a matter of the machine and of what else it does.
 settings.register_profile("untimed", deadline=None)

@@ -9,7 +9,8 @@ from typing import Any
 from harness.cells import cell_to_json
 from harness.model import Json
 from harness.report.as_json import verdict_to_json
-from harness.store import StoredRun, load_run
+from harness.store import load_run
+from harness.stored import StoredRun
 from harness.story import tell
 from harness.verdict import judge_events
 from tests.unit.events import Record, healthy

@@ -15,10 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from harness import attachment, unpack
-from harness.attachment import bundle, open_attachment
+from harness.attachment import bundle
 from harness.errors import UsageError
 from harness.privacy import Identity, make_scrubber, make_secret_finder
-from harness.store import StoredRun, load_run
+from harness.store import load_run
+from harness.stored import StoredRun
+from harness.unpack import open_attachment
 
 RecordRun = Callable[..., StoredRun]
 Entry = tuple[zipfile.ZipInfo, bytes]

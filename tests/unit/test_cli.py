@@ -17,7 +17,7 @@ import pytest
 from harness import cli, commands, engine
 from harness.errors import SetupBrokenError, SurroundingsError, UnrunnableError, UsageError
 from harness.model import Cell, Finding, FindingId, Outcome, Verdict
-from harness.store import StoredRun
+from harness.stored import StoredRun
 from harness.wish import Wish
 from tests.unit.events import healthy
 

@@ -13,7 +13,7 @@ from harness.model import Cell, Finding, FindingId, Outcome, Verdict
 from harness.options import make_wish
 from harness.report.github import render_annotations, render_job_summary
 from harness.report.repeat import repeat_command
-from harness.store import StoredRun
+from harness.stored import StoredRun
 
 RecordRun = Callable[..., StoredRun]
 

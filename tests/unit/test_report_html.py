@@ -19,7 +19,7 @@ from harness.report.as_html import render_html
 from harness.report.assets import __main__ as making
 from harness.report.markup import block, data_block, esc
 from harness.report.picture import picture_spec, render_svg
-from harness.store import StoredRun
+from harness.stored import StoredRun
 from tests.unit.events import healthy
 from tests.unit.runs import bursts, deleted, write_run
 

@@ -8,7 +8,7 @@ import pytest
 from harness.errors import UsageError
 from harness.model import Cell, Finding, FindingId, Moment, Outcome, State, Verdict
 from harness.report.as_json import render_json, verdict_to_json
-from harness.store import StoredRun
+from harness.stored import StoredRun
 
 RecordRun = Callable[..., StoredRun]
 

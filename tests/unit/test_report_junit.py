@@ -8,7 +8,7 @@ import pytest
 
 from harness.model import Cell, Finding, FindingId, Outcome, State, Verdict
 from harness.report.as_junit import render_junit
-from harness.store import StoredRun
+from harness.stored import StoredRun
 
 RecordRun = Callable[..., StoredRun]
 CELL = Cell(spec="19.6.0", gunicorn="19.6.0", python="3.6.15")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.model import Cell, Outcome, Verdict
 from harness.report.as_markdown import escape, fence, render_markdown, table
 from harness.report.excerpts import excerpts
-from harness.store import StoredRun
+from harness.stored import StoredRun
 
 RecordRun = Callable[..., StoredRun]
 HEADS = [

@@ -11,7 +11,7 @@ import pytest
 from harness.errors import UsageError
 from harness.model import Cell
 from harness.report.as_script import render_script
-from harness.store import StoredRun
+from harness.stored import StoredRun
 
 RecordRun = Callable[..., StoredRun]
 

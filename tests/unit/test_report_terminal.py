@@ -9,7 +9,7 @@ import pytest
 
 from harness.model import Cell, Finding, FindingId, Outcome, State, Verdict
 from harness.report.as_terminal import render_terminal
-from harness.store import StoredRun
+from harness.stored import StoredRun
 
 RecordRun = Callable[..., StoredRun]
 CELL = Cell(spec="23.0.0", gunicorn="23.0.0", python="3.10.13")

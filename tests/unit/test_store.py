@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from harness.attachment import bundle
+from harness.cells import cell_from_json, cell_id, cell_to_json
 from harness.errors import SurroundingsError, UsageError
 from harness.model import Cell
-from harness.store import StoredRun, cell_from_json, cell_id, cell_to_json, create_run, load_run
+from harness.store import create_run, load_run
+from harness.stored import StoredRun
 
 RecordRun = Callable[..., StoredRun]
 
