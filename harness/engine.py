@@ -99,16 +99,7 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Watch
     load_tool = drive.find_load_tool(cell, backend)  # what is missing should be said before anything was started
     places, progress = make_places(backend), Progress()
     run.sink.listen(progress.hear)
-    plan = plan_gunicorn(
-        cell,
-        folder,
-        places,
-        python=str(environment.python),
-        shims=environment.shims,
-        settings=run.wish.settings,
-        app_folder=run.wish.app_folder,
-        app_text=run.wish.app_text,
-    )
+    plan = _plan(run, places, environment)
     _watch(run, crew, places, environment)
     run.say(f"starting gunicorn {cell.gunicorn} on Python {cell.python}")
     proxy = start_proxy(cell, folder, places, backend, plan.address)
@@ -140,6 +131,19 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Watch
         tool=load_tool,
         pause_probes=crew.pause_probes,
         enough=run.wish.enough,
+    )
+
+
+def _plan(run: Run, places: Places, environment: Environment) -> GunicornPlan:
+    return plan_gunicorn(
+        run.cell,
+        run.folder,
+        places,
+        python=str(environment.python),
+        shims=environment.shims,
+        settings=run.wish.settings,
+        app_folder=run.wish.app_folder,
+        app_text=run.wish.app_text,
     )
 
 
