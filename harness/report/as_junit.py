@@ -122,7 +122,7 @@ def _finding_lines(finding: Mapping[str, Json]) -> Iterator[str]:
     yield f"{_id(finding)} {summary.describe(finding)}"
     culprit = finding.get("culprit")
     if isinstance(culprit, Mapping):
-        yield f"  by {text(culprit, 'role')}, pid {text(culprit, 'pid')}, {text(culprit, 'call')}"
+        yield f"  by {summary.name_culprit(culprit)}"
         for frame, source in frames(culprit):
             yield f"    {frame}"
             if source:

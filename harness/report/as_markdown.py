@@ -201,14 +201,9 @@ def _invariants(verdict: Mapping[str, Json]) -> list[str]:
 
 def _culprits(verdict: Mapping[str, Json]) -> list[str]:
     parts: list[str] = []
-    told: list[Json] = []
-    for finding in summary.findings(verdict):
-        culprit = finding.get("culprit")
-        if isinstance(culprit, Mapping) and culprit not in told:
-            told.append(culprit)
-            who = f"{text(culprit, 'role')}, pid {text(culprit, 'pid')}, {text(culprit, 'call')}"
-            stack = "\n".join(f"{frame}\n    {source}" if source else frame for frame, source in frames(culprit))
-            parts += [f"### Who did it: {escape(who)}", fence(stack)]
+    for culprit in summary.culprits(verdict):
+        stack = "\n".join(f"{frame}\n    {source}" if source else frame for frame, source in frames(culprit))
+        parts += [f"### Who did it: {escape(summary.name_culprit(culprit))}", fence(stack)]
     return parts
 
 

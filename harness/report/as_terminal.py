@@ -130,13 +130,8 @@ def _story(page: _Page, verdict: Mapping[str, Json]) -> None:
 
 
 def _culprits(page: _Page, verdict: Mapping[str, Json]) -> None:
-    told: list[Json] = []
-    for finding in summary.findings(verdict):
-        culprit = finding.get("culprit")
-        if not isinstance(culprit, Mapping) or culprit in told:
-            continue
-        told.append(culprit)
-        page.title(f"Who did it: {text(culprit, 'role')}, pid {text(culprit, 'pid')}, {text(culprit, 'call')}")
+    for culprit in summary.culprits(verdict):
+        page.title(f"Who did it: {summary.name_culprit(culprit)}")
         for frame, source in frames(culprit):
             page.say(frame, indent="  ", hanging="    ")
             if source:

@@ -79,14 +79,10 @@ def moments(verdict: Mapping[str, Json]) -> str:
 
 def culprits(verdict: Mapping[str, Json], removals: Sequence[Event]) -> str:
     """The stack of each culprit, outermost call first, with the source lines around the innermost calls."""
-    told: list[Json] = []
     parts: list[str] = []
-    for finding in summary.findings(verdict):
-        culprit = finding.get("culprit")
-        if isinstance(culprit, Mapping) and culprit not in told:
-            told.append(culprit)
-            who = f"{text(culprit, 'role')} {text(culprit, 'pid')} called {text(culprit, 'call')}"
-            parts += [f"<h3>{esc(who)}</h3>", _stack(culprit, _around(culprit, removals))]
+    for culprit in summary.culprits(verdict):
+        who = f"{text(culprit, 'role')} {text(culprit, 'pid')} called {text(culprit, 'call')}"
+        parts += [f"<h3>{esc(who)}</h3>", _stack(culprit, _around(culprit, removals))]
     return section("culprit", "Who did it", parts) if parts else ""
 
 

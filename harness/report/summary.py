@@ -39,6 +39,21 @@ def findings(verdict: Mapping[str, Json]) -> list[Mapping[str, Json]]:
     return [finding for finding in items(verdict, "findings") if isinstance(finding, Mapping)]
 
 
+def culprits(verdict: Mapping[str, Json]) -> list[Mapping[str, Json]]:
+    """Who did it, each once, in the order of the findings."""
+    told: list[Mapping[str, Json]] = []
+    for finding in findings(verdict):
+        culprit = finding.get("culprit")
+        if isinstance(culprit, Mapping) and culprit not in told:
+            told.append(culprit)
+    return told
+
+
+def name_culprit(culprit: Mapping[str, Json]) -> str:
+    """``worker, pid 4711, os.unlink``."""
+    return f"{text(culprit, 'role')}, pid {text(culprit, 'pid')}, {text(culprit, 'call')}"
+
+
 def is_about_socket(finding: Json) -> bool:
     """Whether a finding is about the socket file and not about any of the other faults."""
     return dig(finding, "id") in SOCKET_FINDINGS

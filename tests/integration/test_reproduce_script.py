@@ -84,6 +84,20 @@ def write_script(folder: Path, release: str, version: str, proxy: str = "h2o", l
     (folder / "reproduce.sh").write_text(render_script(cell, facts, config))
 
 
+def run_script(folder: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run it to its end; ``stdout`` is all that it said."""
+    return subprocess.run(
+        ["sh", "reproduce.sh"],  # noqa: S607 - whatever sh is here
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=180,
+    )
+
+
 def left_running(folder: Path) -> list[str]:
     """The command lines of processes that work in ``folder``."""
     found = []
@@ -138,16 +152,7 @@ def test_it_tells_the_releases_apart(
         pytest.skip(f"{proxy} is not installed here")
     folder, environment, version = prepared
     write_script(folder, release, version, proxy)
-    ended = subprocess.run(
-        ["sh", "reproduce.sh"],  # noqa: S607 - whatever sh is here
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=180,
-    )
+    ended = run_script(folder, environment)
     assert ended.stdout.splitlines()[-1].startswith(last_line), ended.stdout
     assert ended.returncode == status
     assert "20 of 20 requests answered, 5 of 5 workers" in ended.stdout
@@ -192,16 +197,7 @@ def test_a_run_loaded_by_httpx_is_repeated_without_wrk(
     programs = {one.name: one for place in os.environ["PATH"].split(os.pathsep)[::-1] for one in Path(place).glob("*")}
     for name in programs.keys() - {"wrk"}:
         (bare / name).symlink_to(programs[name])
-    ended = subprocess.run(
-        ["sh", "reproduce.sh"],  # noqa: S607 - whatever sh is here
-        cwd=folder,
-        env=environment | {"PATH": str(bare)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=180,
-    )
+    ended = run_script(folder, environment | {"PATH": str(bare)})
     assert ended.stdout.splitlines()[-1].startswith("REPRODUCED: the socket file is gone"), ended.stdout
     assert (ended.returncode, (folder / "reproduction" / "client.py").exists()) == (0, True)
     assert re.search(r"^\d+ requests, \d+ answered, \d+ failed$", ended.stdout, re.MULTILINE)

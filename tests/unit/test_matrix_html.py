@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given
@@ -14,12 +13,10 @@ from harness.report.assets.__main__ import checksum
 from harness.report.matrix_as_html import group_rows, render_html
 from harness.report.matrix_cell import link_to, usual_page
 from tests.unit.matrices import a_cell, a_matrix, a_run
+from tests.unit.pages import HOSTILE, Page
 
 DELETED, FAILED = FindingId.SOCKET_DELETED.value, FindingId.FAILED_RESPONSES.value
 KNOWN = Expected(outcome=Outcome.VIOLATED, findings=(DELETED,), reason="a worker unlinks it", upstream=(1298,))
-HOSTILE = (
-    "</script><script>alert(1)</script><img src=x onerror=alert(2)>\" onload='alert(3)' \u2028 javascript:alert(4)"
-)
 MATRIX = a_matrix(
     a_cell("10.0", a_run(outcome=Outcome.UNRUNNABLE, detail="no Python for it")),
     a_cell("1.0", a_run()),
@@ -31,34 +28,23 @@ MATRIX = a_matrix(
 )
 
 
-class Page(HTMLParser):
-    """The elements of the page, and the text of each cell of the table by release and column."""
+class TablePage(Page):
+    """The page, and the text of each cell of its table."""
 
     def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.scripts: list[str] = []
         self.rows: list[list[str]] = []
-        self._open = ""
-        self.feed(text)
+        super().__init__(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._open = tag
+        super().handle_starttag(tag, attrs)
         if tag == "tr":
             self.rows.append([])
         if tag in ("td", "th"):
             self.rows[-1].append("")
-        if tag == "script":
-            self.scripts.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._open = ""
 
     def handle_data(self, data: str) -> None:
-        if self._open == "script":
-            self.scripts[-1] += data
-        elif self.rows and self.rows[-1]:
+        super().handle_data(data)
+        if self.rows and self.rows[-1] and not self._script:
             self.rows[-1][-1] = f"{self.rows[-1][-1]} {data}".strip()
 
     def row(self, release: str) -> list[str]:
@@ -71,7 +57,7 @@ class Page(HTMLParser):
 
 
 def test_rows_are_releases_by_number_and_columns_workers_with_proxies() -> None:
-    page = Page(render_html(MATRIX))
+    page = TablePage(render_html(MATRIX))
     assert page.rows[0] == ["release", "sync, h2o", "gthread, none"]
     assert list(group_rows(MATRIX)) == ["1.0", "1.1", "2.0", "9.9", "10.0", "checkout"]
     assert [row[0].split()[0] for row in page.rows[1:7]] == ["1.0", "1.1", "2.0", "9.9", "10.0", "checkout"]
@@ -80,7 +66,7 @@ def test_rows_are_releases_by_number_and_columns_workers_with_proxies() -> None:
 
 
 def test_a_cell_has_a_sign_a_word_its_findings_and_what_was_expected() -> None:
-    page = Page(render_html(MATRIX))
+    page = TablePage(render_html(MATRIX))
     assert page.row("1.0")[1].startswith("✔ holds : 1.0 sync h2o = as expected details")
     known = page.row("1.1")[1]
     assert known.startswith("✘ violated : 1.1 sync h2o socket-deleted = as expected")
@@ -94,30 +80,30 @@ def test_a_cell_has_a_sign_a_word_its_findings_and_what_was_expected() -> None:
 
 def test_what_could_not_be_run_tells_why() -> None:
     text = render_html(MATRIX)
-    row = Page(text).row("10.0")[1]
+    row = TablePage(text).row("10.0")[1]
     assert "unrunnable" in row
     assert "Why: no Python for it" in row
     assert 'title="no Python for it"' in text
 
 
 def test_the_map_says_when_a_fault_came_and_went() -> None:
-    rows = [" | ".join(row) for row in Page(render_html(MATRIX)).rows]
+    rows = [" | ".join(row) for row in TablePage(render_html(MATRIX)).rows]
     assert "sync | h2o | failed-responses | 2.0 (2020-02-01) | 1.1 (2020-03-01) | 1" in rows
     assert "No finding came or went" in render_html(a_matrix(a_cell("1.0", a_run())))
 
 
 def test_the_word_leads_to_a_run_that_shows_it() -> None:
     good, bad = replace(a_run(), path="c/good"), replace(a_run(FAILED), path="c/bad run#1")
-    page = Page(render_html(a_matrix(a_cell("1.0", good, bad))))
+    page = TablePage(render_html(a_matrix(a_cell("1.0", good, bad))))
     assert page.links() == ["./c/bad%20run%231/report.html", "./c/good/report.html", "./c/bad%20run%231/report.html"]
     nowhere = render_html(a_matrix(a_cell("1.0", good)), lambda record: None)
-    assert Page(nowhere).links() == []
+    assert TablePage(nowhere).links() == []
     assert "no page of it here" in nowhere
 
 
 def test_two_cells_in_one_place_are_both_shown() -> None:
     first, second = a_cell("1.0", a_run()), replace(a_cell("1.0", a_run(DELETED)), spec="checkout")
-    shown = Page(render_html(a_matrix(first, second))).row("1.0")[1]
+    shown = TablePage(render_html(a_matrix(first, second))).row("1.0")[1]
     assert "holds" in shown
     assert DELETED in shown
 
@@ -135,8 +121,8 @@ def test_a_link_stays_below_the_folder(path: str) -> None:
 
 @given(st.text(min_size=1, max_size=80))
 def test_no_text_becomes_markup(hostile: str) -> None:
-    usual = Page(render_html(a_matrix(*_cells("x"))))
-    page = Page(render_html(a_matrix(*_cells(hostile))))
+    usual = TablePage(render_html(a_matrix(*_cells("x"))))
+    page = TablePage(render_html(a_matrix(*_cells(hostile))))
     assert [tag for tag, _ in page.tags if tag != "a"] == [tag for tag, _ in usual.tags if tag != "a"]
 
 
@@ -144,7 +130,7 @@ def test_a_hostile_matrix_brings_no_script_and_no_element_into_the_page() -> Non
     text = render_html(
         replace(a_matrix(*_cells(HOSTILE)), profile=HOSTILE, made_utc=HOSTILE, versions={HOSTILE: (HOSTILE,)})
     )
-    page = Page(text)
+    page = TablePage(text)
     assert sum(tag == "script" for tag, _ in page.tags) == 1
     assert not any(tag in ("img", "iframe", "object") for tag, _ in page.tags)
     assert not any(name.startswith("on") for _, attrs in page.tags for name in attrs)
@@ -160,7 +146,7 @@ def _cells(text: str) -> list[CellResult]:
 
 
 def test_the_policy_allows_the_one_script_and_no_network() -> None:
-    page = Page(render_html(MATRIX))
+    page = TablePage(render_html(MATRIX))
     policy = next(attrs["content"] or "" for _, attrs in page.tags if attrs.get("http-equiv"))
     assert [f"'sha256-{checksum(script)}'" in policy for script in page.scripts] == [True]
     assert "default-src 'none'" in policy

@@ -4,7 +4,6 @@ import html
 import json
 import re
 from collections.abc import Callable
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -21,48 +20,15 @@ from harness.report.markup import block, data_block, esc
 from harness.report.picture import picture_spec, render_svg
 from harness.stored import StoredRun
 from tests.unit.events import healthy
+from tests.unit.pages import HOSTILE, Page
 from tests.unit.runs import bursts, deleted, write_run
 
 RecordRun = Callable[..., StoredRun]
-HOSTILE = (
-    "</script><script>alert(1)</script><img src=x onerror=alert(2)>\" onload='alert(3)' \u2028 javascript:alert(4)"
-)
 
 
-class Page(HTMLParser):
-    """What a browser would make of the page: its elements, and the content of each script."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.scripts: list[str] = []
-        self.text = ""
-        self._script = False
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        self._script = tag == "script"
-        if self._script:
-            self.scripts.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._script = False
-
-    def handle_data(self, data: str) -> None:
-        if self._script:
-            self.scripts[-1] += data
-        else:
-            self.text += data
-
-    def count(self, tag: str) -> int:
-        return sum(name == tag for name, _ in self.tags)
-
-    def data(self, name: str) -> Any:  # noqa: ANN401 - whatever the block holds
-        wanted = next(
-            at for at, attrs in enumerate(a for tag, a in self.tags if tag == "script") if attrs.get("id") == name
-        )
-        return json.loads(self.scripts[wanted])
+def data_of(page: Page, name: str) -> Any:  # noqa: ANN401 - whatever the block holds
+    ids = [attrs.get("id") for tag, attrs in page.tags if tag == "script"]
+    return json.loads(page.scripts[ids.index(name)])
 
 
 def titles(text: str) -> list[str]:
@@ -96,9 +62,9 @@ def test_the_page_says_all_that_it_should(tmp_path: Path) -> None:
 
 
 def test_the_first_failure_can_be_zoomed_to_where_there_is_one(tmp_path: Path) -> None:
-    assert Page(render_html(write_run(bursts(), tmp_path / "bursts"))).data("range")["focus"] == 1.0
+    assert data_of(Page(render_html(write_run(bursts(), tmp_path / "bursts"))), "range")["focus"] == 1.0
     calm = render_html(write_run(healthy(), tmp_path / "calm"))
-    assert Page(calm).data("range")["focus"] is None
+    assert data_of(Page(calm), "range")["focus"] is None
     assert 'data-do="focus"' not in calm
 
 
@@ -135,7 +101,7 @@ def test_a_record_brings_no_script_and_no_element_into_the_page(tmp_path: Path) 
     assert page.count("img") == page.count("b") == 0
     assert not any(name.startswith("on") for _, attrs in page.tags for name in attrs)
     assert html.unescape("&lt;/script&gt;&lt;script&gt;alert(1)") in page.text
-    assert page.data("chart")["vconcat"][0]["data"]["values"][0]["what"].startswith("</script><script>alert(1)")
+    assert data_of(page, "chart")["vconcat"][0]["data"]["values"][0]["what"].startswith("</script><script>alert(1)")
 
 
 @given(st.text(), st.text())
