@@ -53,7 +53,6 @@ class Drive:
     """One run's moving parts, as the load and settle phases see them."""
 
     stage: Stage
-    backend: Backend
     progress: Progress
     sink: EventSink
     say: Callable[[str], None]
@@ -79,7 +78,7 @@ class Drive:
     def read_usage(self) -> Usage:
         """What the cores did so far, for all and for this run's servers; the ended load is among our children."""
         servers = [self.stage.gunicorn] + ([self.stage.proxy.process] if self.stage.proxy else [])
-        return self.backend.read_usage([server.pid for server in servers])
+        return self.stage.backend.read_usage([server.pid for server in servers])
 
 
 def find_load_tool(cell: Cell, backend: Backend) -> tools.Tool:
@@ -105,13 +104,13 @@ def run_load(drive: Drive) -> None:
         stdout=stage.run.logs / f"{cell.load}.out.log",
         stderr=stage.run.logs / f"{cell.load}.error.log",
     )
-    process = drive.backend.spawn(command)
+    process = drive.stage.backend.spawn(command)
     started_ns, before = now_ns(), drive.read_usage()  # afterwards: what starting it takes is not the load's
     drive.sink.emit("load", state="started", client=cell.load, pid=process.pid)
     early = _follow_load(drive, process, started_ns)
     drive.sink.emit("machine", foreign_share=round(foreign_share(before, drive.read_usage()), 3))
     for file in (result, command.stdout, command.stderr):
-        drive.backend.fetch(file)
+        drive.stage.backend.fetch(file)
     _report_load(drive, process.poll(), result.read_text() if result.exists() else "", stopped_early=early)
 
 
@@ -146,7 +145,7 @@ def _follow_load(drive: Drive, process: Process, started_ns: int) -> bool:
 
 def _end_load(drive: Drive, process: Process) -> None:
     """By SIGINT, which ends any load; the file, where it can be had, spares wrk's threads a tenth of a second."""
-    if not drive.backend.isolated:
+    if not drive.stage.backend.isolated:
         with suppress(OSError):
             drive.stage.places.load_ending.touch()
     process.interrupt()
@@ -173,7 +172,7 @@ def _report_load(drive: Drive, status: int | None, text: str, *, stopped_early: 
         )
         return
     for row in result.answers:
-        drive.sink.emit("answers", row.at_ns + drive.backend.clock_offset_ns, outcomes=dict(row.outcomes))
+        drive.sink.emit("answers", row.at_ns + drive.stage.backend.clock_offset_ns, outcomes=dict(row.outcomes))
     drive.sink.emit(
         "load",
         state="ended",

@@ -124,7 +124,6 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Watch
         ready.await_workers(stage, progress)
     return drive.Drive(
         stage=stage,
-        backend=backend,
         progress=progress,
         sink=run.sink,
         say=run.say,

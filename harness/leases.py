@@ -1,6 +1,6 @@
-"""Locks on environments: one builds, many use, and what is in use isn't removed.
+"""Locks on what is costly to make: one builds, many use, and what is in use isn't removed.
 
-A lease is a ``flock`` on a file beside the environment. The kernel drops it when the last process that holds the
+A lease is a ``flock`` on a file beside it. The kernel drops it when the last process that holds the
 file ends, however it ends, so that nothing has to be tidied after a kill. Nothing in here knows what is locked.
 """
 

@@ -7,6 +7,7 @@ since the start of the load (``at_s``); they compare across the processes of one
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -265,6 +266,15 @@ class Verdict:
 CLIENT_ERRORS = ("closed", "timeout", "refused", "missing", "other")
 """How a request can end without a status: closed before the answer was whole, no answer in time, connection
 refused, no such socket file, and anything else (named in the event)."""
+
+ERROR_OF_ERRNO: Mapping[int, str] = {
+    errno.ENOENT: "missing",
+    errno.ECONNREFUSED: "refused",
+    errno.EAGAIN: "refused",  # a Unix socket whose queue is full
+    errno.ECONNRESET: "closed",
+    errno.EPIPE: "closed",
+}
+"""Which client error a system's error is; any other one is ``other``."""
 
 
 PROXY_ERRORS = ("missing", "refused", "connect", "closed", "reset", "timeout", "other", "retried")

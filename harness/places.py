@@ -12,8 +12,9 @@ DISTRIBUTION = "recycle-harness"
 def cache_dir() -> Path:
     """The cache folder: ``$RECYCLE_HARNESS_CACHE``, else ``$XDG_CACHE_HOME/recycle-harness``, else below ``~/.cache``.
 
-    It holds ``envs/`` (pinned gunicorn environments), ``tools/`` (unpacked h2o and wrk) and ``active/`` (one file
-    for each run under way, so that ``harness clean`` finds what a killed run left behind). Not created here.
+    It holds ``envs/`` (pinned gunicorn environments), ``tools/`` (unpacked programs such as h2o and wrk), ``docker/``
+    (locks and logs of images, and the wheels in them) and ``active/`` (one file for each run under way, so that
+    ``harness clean`` finds what a killed run left behind). Not created here.
     """
     named = os.environ.get("RECYCLE_HARNESS_CACHE")
     if named:

@@ -48,14 +48,19 @@ class Run:
 
 def open_run(wish: Wish, environment: Environment | None, say: Callable[[str], None]) -> Run:
     """A fresh folder for the record, with the cell and its surroundings in it; SurroundingsError where it can't be."""
-    cell, label = wish.cell, wish.cell.spec.rstrip("/").rpartition("/")[2]
-    if environment is not None:
-        cell = replace(cell, gunicorn=environment.gunicorn_version, python=environment.python_version)
-        label = environment.label
+    cell, label = describe_cell(wish, environment)
     folder = create_run(wish.out, wish.label + cell_id(cell, label))
     folder.write_json("cell.json", cell_to_json(cell))
     folder.write_json("facts.json", collect_surroundings(folder.run_id))
     return Run(wish=wish, cell=cell, folder=folder, sink=EventSink(folder.path / "events.jsonl"), say=say)
+
+
+def describe_cell(wish: Wish, environment: Environment | None) -> tuple[Cell, str]:
+    """The cell with the versions that it came to, and what its folder's name calls the release."""
+    if environment is None:
+        return wish.cell, wish.cell.spec.rstrip("/").rpartition("/")[2]
+    cell = replace(wish.cell, gunicorn=environment.gunicorn_version, python=environment.python_version)
+    return cell, environment.label
 
 
 @contextmanager

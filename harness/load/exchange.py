@@ -15,18 +15,12 @@ import httpcore
 from harness.errors import SurroundingsError
 from harness.load.account import HEADER
 from harness.load.stream import Stream
+from harness.model import ERROR_OF_ERRNO
 
 IDLE_S = 0.5
 """A connection that was idle for so long is not used again: a server that closes it just then would be blamed for the
 request. Servers wait a second at least. Only an open loop leaves connections idle."""
 
-_BY_ERRNO = {
-    errno.ENOENT: "missing",
-    errno.ECONNREFUSED: "refused",
-    errno.EAGAIN: "refused",  # a Unix socket whose queue is full
-    errno.ECONNRESET: "closed",
-    errno.EPIPE: "closed",
-}
 _OUR_OWN = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
 """What this machine has run out of; no server is to blame."""
 
@@ -106,4 +100,4 @@ def _classify(problem: OSError) -> str:
             what=f"The load can open no further connection: {problem.strerror}.",
             remedy="Use fewer --connections, or a higher limit (ulimit -n).",
         ) from problem
-    return _BY_ERRNO.get(problem.errno or 0, "other")
+    return ERROR_OF_ERRNO.get(problem.errno or 0, "other")

@@ -19,7 +19,7 @@ KEPT_MS = 2000
 
 _STATUS = re.compile(rb'^[^"\n]*"[^"\n]*" (\d{3}) ', re.MULTILINE)
 _NUMBERED = re.compile(rb'" (\d{3}) [^\n]* ([wpd])(\d+)$', re.MULTILINE)
-_FAILED = re.compile(rb"^\[[^]\n]*proxy\.c\] in request:[^\n]*:([^:\n]+)$", re.M)
+_FAILED = re.compile(rb"^\[[^]\n]*proxy\.c\] in request:[^\n]*:([^:\n]+)$", re.MULTILINE)
 
 
 def render_config(template: str, setting: Setting) -> str:

@@ -54,7 +54,6 @@ class Load:
         drive.run_load(
             drive.Drive(
                 stage=replace(now, cell=cell),
-                backend=self._scene.backend,
                 progress=self._scene.progress,
                 sink=run.sink,
                 say=silent,

@@ -19,7 +19,7 @@ from harness.facts import collect_surroundings
 from harness.model import Json, Outcome
 from harness.options import run_arguments
 from harness.preparation import prepare_environment, settle_load
-from harness.recording import shielded
+from harness.recording import describe_cell, shielded
 from harness.store import RunFolder, create_run, load_run
 from harness.watch.sink import EventSink
 from harness.wish import Wish
@@ -102,10 +102,8 @@ def _open(plan: Plan, say: Callable[[str], None]) -> tuple[RunFolder, Callable[[
     """The scenario's folder, and how to let go of the environment, which all arms share."""
     wish = settle_load(plan.arms[plan.main])
     environment, _ = prepare_environment(wish, say)  # a release that can't be had is recorded by the first arm
-    cell, label = replace(wish.cell, scenario=plan.name), wish.cell.spec.rstrip("/").rpartition("/")[2]
-    if environment is not None:
-        cell = replace(cell, gunicorn=environment.gunicorn_version, python=environment.python_version)
-        label = environment.label
+    cell, label = describe_cell(wish, environment)
+    cell = replace(cell, scenario=plan.name)
     folder = create_run(wish.out, f"scenario-{plan.name}-{cell_id(cell, label)}")
     folder.write_json("cell.json", cell_to_json(cell))
     _write_facts(folder, plan, {})

@@ -10,14 +10,13 @@ the bound path can be reached.
 
 from __future__ import annotations
 
-import errno
 import itertools
 import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from harness.clock import now_ns
-from harness.model import is_success
+from harness.model import ERROR_OF_ERRNO, is_success
 from harness.watch.sink import EventSink
 
 if TYPE_CHECKING:
@@ -31,14 +30,6 @@ TIMEOUT_S = 2.0
 
 MAX_WAITING = 48
 """Probes in flight for one way: enough for a time-out's worth of periods."""
-
-_BY_ERRNO = {
-    errno.ENOENT: "missing",
-    errno.ECONNREFUSED: "refused",
-    errno.EAGAIN: "refused",
-    errno.ECONNRESET: "closed",
-    errno.EPIPE: "closed",
-}
 
 
 class Client:
@@ -81,7 +72,7 @@ class Client:
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError):
             return "closed"
         except httpx.TransportError as problem:
-            return _BY_ERRNO.get(_errno(problem) or 0, "other")
+            return ERROR_OF_ERRNO.get(_errno(problem) or 0, "other")
         return str(response.status_code)
 
     def _make_request(self, request_id: str | None) -> httpx.Request:

@@ -140,7 +140,7 @@ def test_the_nightly_command_means_something(tmp_path: Path, path: Path) -> None
     content = load(path)
     script = "\n".join(steps(content["jobs"]["newest"]) if path == GITHUB else content["newest"]["script"])
     (line,) = re.findall(
-        r"^(?:- )?(\.venv/bin/harness matrix .*?)(?: \|\| code=\$\?)?$", script.replace("\\\n", ""), re.M
+        r"^(?:- )?(\.venv/bin/harness matrix .*?)(?: \|\| code=\$\?)?$", script.replace("\\\n", ""), re.MULTILINE
     )
     package = tmp_path / "gunicorn" / "gunicorn"
     package.mkdir(parents=True)
