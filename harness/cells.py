@@ -15,7 +15,7 @@ from harness.model import Cell, Json
 
 CELL_ID_CHARS = 100
 
-_CONTRACT_ORDER = (
+CONTRACT_KEYS = (
     "gunicorn",
     "python",
     "worker",
@@ -28,6 +28,8 @@ _CONTRACT_ORDER = (
     "max_requests_jitter",
     "load",
 )
+"""The keys of a cell that the contract names, in its order."""
+
 _OPTIONAL = {"gunicorn", "python", "port", "app", "rate_per_s", "scenario"}
 _NUMBERS = {"duration_s"}
 _SWITCHES = {"full_duration", "trace", "upstream_keepalive", "ledger"}
@@ -49,7 +51,7 @@ def cell_to_json(cell: Cell) -> dict[str, Json]:
     values: dict[str, Json] = asdict(cell)
     if cell.scenario is None:
         del values["scenario"]
-    ordered = {key: values.pop(key) for key in _CONTRACT_ORDER}
+    ordered = {key: values.pop(key) for key in CONTRACT_KEYS}
     return ordered | values
 
 

@@ -20,7 +20,6 @@ from harness.fitting import Choice, NoInterpreterError, fit, refuse_request, wan
 from harness.installer import WrongPythonError
 from harness.interpreters import Memory, Request, parse_request, survey
 from harness.leases import Lease
-from harness.model import Json
 from harness.releases import Catalogue, load_catalogue
 from harness.shelf import Obtained, obtain
 from harness.sources import Source, describe_source
@@ -48,23 +47,6 @@ class Environment:
     def close(self) -> None:
         """Let it be removed from now on."""
         self.lease.close()
-
-    def facts(self) -> dict[str, Json]:
-        """Everything about it that belongs into a run's ``facts.json``."""
-        return {
-            "path": str(self.path),
-            "python": str(self.python),
-            "python_version": self.python_version,
-            "gunicorn_version": self.gunicorn_version,
-            "label": self.label,
-            "revision": self.revision,
-            "shims": list(self.shims),
-            "freeze": list(self.freeze),
-            "looked_at": list(self.looked_at),
-            "base_python": str(self.base_python),
-            "built": self.built,
-            "build_s": self.build_s,
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

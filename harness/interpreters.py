@@ -207,7 +207,7 @@ def _parse_answer(path: Path, status: int, stdout: str, stderr: str) -> Answer:
         return f"it exits with {status} and says: {said.strip()}"
     version, implementation, base, prefix, inside = lines
     executable = Path(base or path).resolve()
-    if inside == "True" and executable.is_relative_to(Path(prefix).resolve()) is False:
+    if inside == "True" and not executable.is_relative_to(Path(prefix).resolve()):
         # Before 3.8 a virtual environment doesn't tell its origin's executable, only the folder.
         origin = Path(prefix, "bin", "python" + ".".join(version.split(".")[:2]))
         executable = origin.resolve() if origin.is_file() else executable

@@ -9,7 +9,7 @@ from pathlib import Path
 from harness import __version__
 from harness.campaign.choices import Campaign
 from harness.campaign.records import Record, read_versions
-from harness.cells import cell_to_json
+from harness.cells import CONTRACT_KEYS, cell_to_json
 from harness.matrix.document import FILE, Matrix, matrix_to_json
 from harness.matrix.expectations import compare
 from harness.matrix.plan import PlannedCell
@@ -18,12 +18,6 @@ from harness.matrix.transitions import find_transitions
 from harness.model import Json
 from harness.releases import list_releases, load_catalogue
 from harness.store import RunFolder
-
-CELL_KEYS = (
-    *("gunicorn", "python", "worker", "proxy", "bind", "backend"),
-    *("workers", "threads", "max_requests", "max_requests_jitter", "load"),
-)
-"""The contract's keys of a cell."""
 
 
 def conclude(
@@ -87,5 +81,5 @@ def _describe(planned: PlannedCell, records: Sequence[Record]) -> dict[str, Json
     """The contract's keys, with the versions that were installed where any run got so far."""
     described = cell_to_json(planned.cell)
     for record in records:
-        described |= {key: value for key, value in record.cell.items() if key in CELL_KEYS and value is not None}
-    return {key: described[key] for key in CELL_KEYS}
+        described |= {key: value for key, value in record.cell.items() if key in CONTRACT_KEYS and value is not None}
+    return {key: described[key] for key in CONTRACT_KEYS}

@@ -25,7 +25,6 @@ from harness.watch.follow import read_tail
 NOTES_FILE = "ledger.notes.log"
 """What the app notes, below ``logs``."""
 
-
 LAST_PROBES = 5
 LAST_LINES_S = 0.3
 

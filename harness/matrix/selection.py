@@ -48,7 +48,7 @@ def select_versions(text: str, known: Sequence[ReleaseRow]) -> tuple[str, ...]:
     if not named:
         raise UsageError(what=f"--versions {text!r} names no release.", remedy=f"Name {FORMS}.")
     specs = dict.fromkeys(spec for part in named for spec in _expand(part, known))
-    releases = sorted((spec for spec in specs if _version(spec)), key=_sort_key)
+    releases = sorted((spec for spec in specs if _version(spec)), key=Version)
     return (*releases, *(spec for spec in specs if not _version(spec)))
 
 
@@ -130,7 +130,3 @@ def _version(spec: str) -> Version | None:
         return Version(spec)
     except InvalidVersion:
         return None
-
-
-def _sort_key(spec: str) -> Version:
-    return Version(spec)

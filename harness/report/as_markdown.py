@@ -134,7 +134,7 @@ def _system(stored: StoredRun) -> list[str]:
 def _steps(stored: StoredRun) -> list[str]:
     cell = stored.cell
     if cell.scenario is not None:
-        again = fence(" ".join(map(_quoted, repeat_stored(stored))), "sh")
+        again = fence(shlex.join(repeat_stored(stored)), "sh")
         return [again, "Each of its runs, with a `reproduce.sh` that needs no harness, lies in the record's `arms/`."]
     if (stored.path / "reproduce.sh").is_file():
         needs = summary.script_needs(cell)
@@ -149,7 +149,7 @@ def _steps(stored: StoredRun) -> list[str]:
     paragraphs = [f"1. {first}\n2. {by_hand}"]
     argv = texts(stored.facts, "gunicorn", "command")
     if argv:
-        paragraphs += ["gunicorn was started as:", fence(" ".join(map(_quoted, argv)), "sh")]
+        paragraphs += ["gunicorn was started as:", fence(shlex.join(argv), "sh")]
     freeze = texts(stored.facts, "gunicorn", "freeze")
     if freeze:
         paragraphs += ["Installed packages:", fence("\n".join(freeze))]
@@ -215,7 +215,3 @@ def _story(verdict: Mapping[str, Json]) -> list[str]:
 
 def _bullets(lines: list[str]) -> str:
     return "\n".join(f"- {escape(one)}" for one in lines) or "None."
-
-
-def _quoted(word: str) -> str:
-    return shlex.quote(word)

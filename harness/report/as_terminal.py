@@ -175,8 +175,4 @@ def _surroundings(page: _Page, stored: StoredRun, verdict: Mapping[str, Json]) -
     rows.append(("Time", summary.timing_line(verdict)))
     page.rows(rows)
     # Not wrapped: a path that is cut in two can't be pasted.
-    page.lines += ["", f"  Record  {stored.path}", f"  Next    harness bundle {_quoted(str(stored.path))}"]
-
-
-def _quoted(path: str) -> str:
-    return shlex.quote(path)
+    page.lines += ["", f"  Record  {stored.path}", f"  Next    harness bundle {shlex.quote(str(stored.path))}"]

@@ -53,9 +53,7 @@ class Excerpt:
     log: str
     title: str
     lines: tuple[str, ...]
-    numbers: tuple[
-        int, ...
-    ]  # of each line in the log; counted from the excerpt's own start where only the end is shown
+    numbers: tuple[int, ...]  # of each line in the log; from the excerpt's own start where only the end is shown
     marked: tuple[bool, ...]  # whether the line tells of a recycle or an error
 
 
