@@ -25,6 +25,7 @@ _INVARIANT_OF = {
     "recycled-early": "max-requests-honoured",
     "worker-crashed": "workers-exit-cleanly",
     "memory-unbounded": "memory-bounded",
+    "capacity-lost": "capacity-kept",
 }
 """Findings that are not named here are told in test cases of their own."""
 

@@ -38,6 +38,19 @@ def results(suite: ET.Element) -> dict[str, str | None]:
     return {case.attrib["name"]: case[0].tag if len(case) else None for case in suite.findall("testcase")}
 
 
+def test_a_finding_is_told_in_the_case_of_its_invariant_alone(record_run: RecordRun) -> None:
+    lost = Finding(id=FindingId.CAPACITY_LOST, at_s=1.0, detail="64 of 64 workers were away at once")
+    verdict = Verdict(
+        cell=CELL,
+        outcome=Outcome.VIOLATED,
+        reasons=("capacity-kept: 64 of 64 workers were away at once",),
+        findings=(lost,),
+        invariants={"capacity-kept": State.VIOLATED},
+    )
+    suite = parse(record_run(verdict=verdict))
+    assert results(suite) == {"capacity-kept": "failure"}
+
+
 def test_one_case_an_invariant(record_run: RecordRun) -> None:
     suite = parse(record_run())
     assert results(suite) == {
