@@ -103,7 +103,7 @@ def test_blocks(gunicorn_server, h2o_proxy):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """A project with an app and settings of its own; ``test`` is the content of its only test module."""
+    """A project with an app and settings of its own, and what its pytest left running or registered."""
 
     folder: Path
 

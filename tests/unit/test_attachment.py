@@ -76,7 +76,7 @@ def test_checksums_satisfy_sha256sum(archive: Path, tmp_path: Path) -> None:
     assert checked.returncode == 0, checked.stderr
 
 
-def test_the_record_that_is_judged_is_the_same(record_run: RecordRun, archive: Path) -> None:
+def test_the_record_that_is_judged_is_the_same(archive: Path) -> None:
     run = load_run(archive.parent / "runs" / "20261120T181804Z-19.6.0-py3.6-gthread-unix-h2o-wrk-local")
     with load_run(archive) as opened:
         assert list(opened.events()) == list(run.events())

@@ -145,9 +145,7 @@ def test_trials_are_reported_and_a_surprise_is_an_exit_code(
     assert "19.6.0 3.6 gevent: it died  BUT: nothing known against it" in said
 
 
-def test_only_what_is_claimed_to_run_is_tried_where_that_is_asked_for(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_only_what_is_claimed_to_run_is_tried_where_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[str] = []
 
     def trial(release: str, python: str, worker: str, *, say: object) -> Trial:

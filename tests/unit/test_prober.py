@@ -140,7 +140,7 @@ def test_a_file_that_is_no_socket_is_refused(tmp_path: Path) -> None:
         assert client.ask() == "refused"
 
 
-def test_no_permission_is_another_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_permission_is_another_failure() -> None:
     import httpx
 
     def refuse(_: httpx.Request) -> httpx.Response:
