@@ -178,7 +178,8 @@ def _run(setup: Setup, lock_fd: int, argv: List[str], what: str) -> None:
         last = "\n".join(f"    {line}" for line in setup.log.read_text(errors="replace").splitlines()[-8:])
         raise SurroundingsError(
             what=f"{what} ended with status {done.returncode}; it printed last:\n{last}",
-            remedy="check that the Python package index can be reached, then run the same command again",
+            remedy="check that the Python package index can be reached (set UV_SYSTEM_CERTS=1 where its certificate is "
+            "one that only this system trusts), then run the same command again",
             log=setup.log,
         )
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 import errno
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 from harness import __version__, commands, errors
+from harness.interruption import hear_signals
 from harness.options import add_run_options
+from harness.streams import prepare_streams
 from harness.tools import DEFAULT_TOOLS, RECIPES
 
 BUG = "harness: this is a failure of the harness itself and says nothing about gunicorn; report it, with these lines"
@@ -28,15 +28,19 @@ def run() -> NoReturn:
     To take every module apart first costs each command 35 ms, and nothing here waits for that moment: what a command
     has opened or started it closes itself.
     """
-    code = main()
-    with suppress(OSError, ValueError):  # whoever reads it has gone, see ``main``
-        sys.stderr.flush()
+    prepare_streams()
+    try:
+        code = main()
+    except KeyboardInterrupt:  # another one, while the first was being answered
+        code = errors.EXIT_INTERRUPTED
+    with suppress(errors.HarnessError):  # of a command that failed: what it said before
+        sys.stdout.flush()
     os._exit(code)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and write out what it has to say; returns its exit code."""
-    _hear_signals()
+    hear_signals()
     options = make_parser().parse_args(argv)
     try:
         code: int = options.command(options)
@@ -49,9 +53,6 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("harness: interrupted before there was anything to record; nothing is left running.", file=sys.stderr)
         return errors.EXIT_INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone: there is nobody to tell, and nothing went wrong
-        return errors.EXIT_OK
     except Exception as problem:  # noqa: BLE001 - Python's own exit code is 1, which would say "violated"
         if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
             print(f"harness: {problem}: make room there; what was recorded so far is kept", file=sys.stderr)
@@ -166,14 +167,3 @@ def _formats(text: str) -> tuple[str, ...]:
     if unknown or not names:
         raise argparse.ArgumentTypeError(f"{text!r}: the formats are {', '.join(FORMATS)}")
     return names
-
-
-def _hear_signals() -> None:
-    """TERM and HUP end a run as Ctrl-C does: everything is stopped and the record kept."""
-
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
-    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -123,8 +123,8 @@ def print_run(path: Path, *, as_json: bool) -> None:
 
 
 def wants_colour() -> bool:
-    """Colour only for a terminal, and never against NO_COLOR."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    """Colour only for a terminal that has some, and never against NO_COLOR."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def judge(options: argparse.Namespace) -> int:
@@ -222,12 +222,9 @@ def _report_matrix(options: argparse.Namespace) -> int:
 
 
 def _print(rendered: str | bytes) -> None:
-    """On standard output; a picture as it is, which is made to be redirected."""
-    if isinstance(rendered, str):
-        sys.stdout.write(rendered)
-    else:
-        sys.stdout.flush()
-        sys.stdout.buffer.write(rendered)
+    """On standard output, in UTF-8 whatever the terminal's encoding: it is made to be redirected."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(rendered.encode("utf-8", "backslashreplace") if isinstance(rendered, str) else rendered)
 
 
 def bundle(options: argparse.Namespace) -> int:

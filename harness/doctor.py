@@ -138,7 +138,7 @@ def _cache() -> Row:
     size_bytes = sum(one.size_bytes for one in stored)
     return Row(
         name="cache",
-        ok=free_bytes >= LEAST_FREE_BYTES and os.access(present, os.W_OK),
+        ok=free_bytes >= LEAST_FREE_BYTES and present.is_dir() and os.access(present, os.W_OK),
         needed=True,
         found=f"{place}: {len(stored)} environments, {size_bytes / 1e6:.0f} MB; {free_bytes / 1e9:.1f} GB free",
         remedy="Make room, or set RECYCLE_HARNESS_CACHE to a folder with some.",

@@ -273,7 +273,8 @@ def _name(complaint: Complaint) -> str:
 def _cure(complaint: Complaint) -> str:
     cures = {
         Complaint.DISK: "free some space (harness clean), or set RECYCLE_HARNESS_CACHE to a folder elsewhere",
-        Complaint.UNREACHABLE: "mend the connection, or name a mirror in UV_DEFAULT_INDEX",
+        Complaint.UNREACHABLE: "mend the connection, name a mirror in UV_DEFAULT_INDEX, or, where the index has a "
+        "certificate that only the system trusts, set UV_SYSTEM_CERTS=1",
         Complaint.NO_SUCH_VERSION: "let the package index offer that version, or name another one in UV_DEFAULT_INDEX",
         Complaint.BUILD: "read the log: a dependency could not be built on this Python",
     }

@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -98,7 +99,7 @@ class Memory:
         """The memory as it was stored; empty where there is none, or where it can't be read as one."""
         try:
             data = json.loads(file.read_bytes())
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):
             data = {}
         known = data.get("interpreters") if isinstance(data, dict) and data.get("schema") == MEMORY_SCHEMA else {}
         return cls(file=file, answers=known if isinstance(known, dict) else {})
@@ -127,13 +128,14 @@ class Memory:
         return answer
 
     def save(self) -> None:
-        """Write the file anew in one step, if there is anything new; two writers at once lose an answer at worst."""
+        """Write the file anew in one step if there is anything new; a failure, or two at once, cost an answer."""
         if not self.changed:
             return
-        self.file.parent.mkdir(parents=True, exist_ok=True)
         beside = self.file.with_name(f".{self.file.name}.{os.getpid()}")
-        beside.write_text(json.dumps({"schema": MEMORY_SCHEMA, "interpreters": self.answers}), encoding="utf-8")
-        beside.replace(self.file)
+        with suppress(OSError):
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            beside.write_text(json.dumps({"schema": MEMORY_SCHEMA, "interpreters": self.answers}), encoding="utf-8")
+            beside.replace(self.file)
 
 
 def survey(

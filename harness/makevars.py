@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from harness.errors import EXIT_CHECK_SKIP, EXIT_USAGE, HarnessError, SurroundingsError, UsageError
+from harness.streams import prepare_streams
 from harness.tools import RECIPES
 
 OPTIONS: Mapping[str, str] = {
@@ -112,4 +113,5 @@ def _fetch_default_load() -> None:
 
 
 if __name__ == "__main__":
+    prepare_streams()
     sys.exit(main(sys.argv[1:]))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from harness.cells import cell_id, cell_to_json
 from harness.errors import HarnessError, UnrunnableError
 from harness.facts import collect_surroundings
+from harness.interruption import INTERRUPTING
 from harness.model import Cell, Outcome
 from harness.store import RunFolder, create_run
 from harness.watch.sink import EventSink
@@ -107,8 +108,7 @@ def shielded() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in INTERRUPTING}
     try:
         yield
     finally:

@@ -67,7 +67,10 @@ def parse_spec(text: str) -> Spec:
     UsageError for everything that is not one of the forms, or that names a path which is missing or isn't gunicorn.
     """
     if not text or text != text.strip() or not text.isprintable():
-        raise _refusal(text, "it is empty" if not text.strip() else "it has blanks or control characters at its ends")
+        raise _refusal(
+            text,
+            "it is empty" if not text.strip() else "it has blanks at its ends, or characters that can't be printed",
+        )
     if text.startswith("-"):
         raise _refusal(text, "it looks like an option")
     if text == "latest":

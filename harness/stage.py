@@ -7,6 +7,7 @@ what fails because the set-up is broken is raised as an error, what gunicorn doe
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -26,6 +27,8 @@ from harness.store import RunFolder
 
 LONGEST_SOCKET_PATH = 107
 """Linux's sun_path holds 108 bytes, the last of them zero."""
+
+PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+@:,=~-]+")
 
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 """The variables of the user's environment that the servers get: an allow-list, so that no secret gets into a record."""
@@ -65,8 +68,8 @@ class Places:
 
 
 def make_places(backend: Backend) -> Places:
-    """A fresh folder below the temporary folder; SurroundingsError where a socket's path would get too long."""
-    base = Path(tempfile.gettempdir()) / f"recycle-{os.urandom(RANDOM_BYTES).hex()}"
+    """A fresh folder below the temporary folder; SurroundingsError where it can't be, or no socket could be there."""
+    base = _temporary_folder() / f"recycle-{os.urandom(RANDOM_BYTES).hex()}"
     places = Places(base=base)
     if len(os.fsencode(places.socket)) > LONGEST_SOCKET_PATH:
         raise SurroundingsError(
@@ -84,6 +87,22 @@ def make_places(backend: Backend) -> Places:
             remedy="Free some space there, or set TMPDIR to another folder.",
         ) from problem
     return places
+
+
+def _temporary_folder() -> Path:
+    """Whose path each server can read in its settings, whatever its quoting and the locale: nginx splits at blanks."""
+    try:
+        folder = Path(tempfile.gettempdir()).absolute()
+    except FileNotFoundError as problem:
+        raise SurroundingsError(
+            what=f"There is no temporary folder: {problem.strerror}.", remedy="Set TMPDIR to a folder with some space."
+        ) from problem
+    if not PLAIN_PATH.fullmatch(str(folder)):
+        raise SurroundingsError(
+            what=f"The temporary folder {str(folder)!r} has a name that not every server can have in its settings.",
+            remedy="Set TMPDIR to a folder without blanks, quotes or accents in its path, such as /tmp.",
+        )
+    return folder
 
 
 def find_free_port() -> int:

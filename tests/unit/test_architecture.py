@@ -17,6 +17,8 @@ ORDER = (
     "simulation",
     "errors",
     "clock",
+    "streams",
+    "interruption",
     "places",
     "reaper",
     "leases",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-import io
+import importlib
 import json
 import os
 import signal
@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from harness import cli, commands, engine
+from harness import cli, commands, engine, streams
 from harness.errors import SetupBrokenError, SurroundingsError, UnrunnableError, UsageError
+from harness.interruption import INTERRUPTING, hear_signals
 from harness.model import Cell, Finding, FindingId, Outcome, Verdict
 from harness.stored import StoredRun
 from harness.wish import Wish
@@ -32,10 +33,9 @@ FOUND = (
 def _signals(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The command line installs handlers of its own; under GitHub Actions it says more."""
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.getsignal(number) for number in numbers]
+    before = [signal.getsignal(number) for number in INTERRUPTING]
     yield
-    for number, handler in zip(numbers, before, strict=True):
+    for number, handler in zip(INTERRUPTING, before, strict=True):
         signal.signal(number, handler)
 
 
@@ -293,15 +293,68 @@ def test_signals_end_a_run_as_ctrl_c_does(
     assert cli.main(["reproduce", "19.6.0"]) == 130
 
 
-def test_a_reader_that_has_gone_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Gone(io.StringIO):
-        def flush(self) -> None:
-            raise BrokenPipeError
+def test_a_signal_waits_for_the_end_of_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the midst of one, Python may lose the exception, and the lock that other threads wait for."""
+    (tmp_path / "imported_slowly.py").write_text("import signal\nsignal.raise_signal(signal.SIGTERM)\nwhole = True\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    hear_signals()
+    with pytest.raises(KeyboardInterrupt):
+        _import_and_wait("imported_slowly")
+    assert sys.modules.pop("imported_slowly").whole
 
-    monkeypatch.setattr(sys, "stdout", Gone())
-    monkeypatch.setattr(sys, "stderr", io.StringIO())
-    monkeypatch.setattr(commands, "bundle", lambda _: 0)
-    assert cli.main(["bundle", "x"]) == 0
+
+def _import_and_wait(name: str) -> None:
+    importlib.import_module(name)
+    signal.pause()
+
+
+def test_nohup_is_honoured() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    hear_signals()
+    assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+@pytest.mark.parametrize(("outcome", "code"), [(Outcome.VIOLATED, 1), (Outcome.INCONCLUSIVE, 125)])
+def test_a_reader_that_has_gone_takes_no_verdict_along(
+    reach: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch, outcome: Outcome, code: int
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    monkeypatch.setattr(sys, "stdout", streams.open_output(writing))
+    reach(outcome)
+    assert cli.main(["check", "19.6.0"]) == code
+    os.close(writing)
+
+
+def test_full_disks_behind_the_streams(reach: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A verdict that nobody could read is none; a message that nobody could read changes no exit code."""
+    reach(Outcome.HOLDS)
+    with Path("/dev/full").open("wb") as full:
+        monkeypatch.setattr(sys, "stdout", streams.open_output(full.fileno()))
+        monkeypatch.setattr(sys, "stderr", streams.open_complaints(full.fileno()))
+        assert cli.main(["check", "19.6.0"]) == 125
+        assert cli.main(["judge", "/nowhere"]) == 2
+        monkeypatch.undo()  # while the file is open
+
+
+def test_what_was_said_before_a_failure_is_written(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The process ends without Python's own flush."""
+
+    def clean(_: object) -> int:
+        print("removed something")
+        raise SurroundingsError(what="The rest could not be removed.")
+
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    monkeypatch.setattr(commands, "clean", clean)
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, getattr(sys, name))  # ``run`` puts others in their place
+    monkeypatch.setattr(sys, "argv", ["harness", "clean"])
+    with pytest.raises(SystemExit) as caught:
+        cli.run()
+    assert caught.value.code == 4
+    assert capfd.readouterr() == ("removed something\n", "harness: The rest could not be removed.\n")
 
 
 @pytest.mark.parametrize(("tty", "no_color", "colour"), [(True, "", True), (True, "1", False), (False, "", False)])
