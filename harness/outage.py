@@ -147,14 +147,18 @@ def proxy_in_doubt(observations: Observations) -> bool:
 
 
 def covered_from_ns(observations: Observations) -> int | None:
-    """From when on failures belong to the outage: from the restart that deleted the path, else from its onset."""
-    outage = find_outage(observations)
-    if outage is None:
-        return None
-    vanishing = find_vanishing(observations)
+    """From when on failures belong to the outage: from the restart that deleted the path, else from its onset.
+
+    A record that was cut short can't tell that the outage lasts, but neither did anybody recover from the deletion.
+    """
+    outage, vanishing = find_outage(observations), find_vanishing(observations)
     if vanishing is None or not is_gone_for_good(observations):
-        return outage.onset_ns
-    return min(_start_of_removal_ns(observations, vanishing) - SAME_MOMENT_NS, outage.onset_ns)
+        return None if outage is None else outage.onset_ns
+    removal_ns = _start_of_removal_ns(observations, vanishing) - SAME_MOMENT_NS
+    if outage is not None:
+        return min(removal_ns, outage.onset_ns)
+    last = settle_probes(observations, client_way(observations))[-1:]
+    return None if any(probe.ok for probe in last) else removal_ns
 
 
 def _start_of_removal_ns(observations: Observations, vanishing: SocketChange) -> int:

@@ -6,7 +6,15 @@ from collections import Counter
 from dataclasses import dataclass
 
 from harness.model import Finding, FindingId, Judgement, Observations, State, is_failure, is_success
-from harness.outage import client_way, count_late, covered_from_ns, find_vanishing, probe_failures, proxy_in_doubt
+from harness.outage import (
+    client_way,
+    count_late,
+    covered_from_ns,
+    find_outage,
+    find_vanishing,
+    probe_failures,
+    proxy_in_doubt,
+)
 from harness.timeline import SAME_MOMENT_NS, find_blind, since_load_s
 
 BURST_GAP_NS = 100_000_000
@@ -43,7 +51,7 @@ def judge(observations: Observations) -> Judgement:
         finding = _finding(observations, loose, [failure.at_ns for failure in rows])
         return Judgement(state=State.VIOLATED, reason=finding.detail, findings=(finding,))
     if failures or untimed:
-        what = "the deleted socket file" if covered_ns is None else "the permanent outage"
+        what = "the deleted socket file" if find_outage(observations) is None else "the permanent outage"
         return Judgement(state=State.VIOLATED, reason=f"requests failed; all of them belong to {what}")
     return _nothing_failed(observations)
 

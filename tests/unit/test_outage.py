@@ -200,6 +200,17 @@ def test_the_deletion_covers_the_failures_between_it_and_the_last_success() -> N
     assert since_load_s(seen, covered_from_ns(seen) or 0) == pytest.approx(2.9, abs=1e-3)
 
 
+def test_the_deletion_covers_what_failed_until_the_record_was_cut_short() -> None:
+    """Interrupted before it settled: nobody knows how it would have gone on, but nobody was answered again either."""
+    seen = healthy().gone(3.0).outage(3.5).cut("probe", after_s=5.0).observe()
+    assert find_outage(seen) is None
+    assert since_load_s(seen, covered_from_ns(seen) or 0) == pytest.approx(2.9, abs=1e-3)
+
+
+def test_a_deletion_after_which_clients_were_answered_again_covers_nothing() -> None:
+    assert covered_from_ns(healthy().gone(3.0).observe()) is None
+
+
 def test_a_deletion_that_was_made_good_covers_nothing() -> None:
     record = _trailing(healthy(), 22).socket(1.0, "moved").socket(1.1, "created", INODE)
     assert since_load_s(record.observe(), covered_from_ns(record.observe()) or 0) == pytest.approx(5.01, abs=0.04)
