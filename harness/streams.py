@@ -52,12 +52,17 @@ def _open_text(raw: io.FileIO) -> TextIO:
 
 
 class _Output(io.FileIO):
+    _lost = False
+
     def write(self, data: Any, /) -> int:  # noqa: ANN401 - whatever holds bytes
+        if self._lost:  # said once; a second time it would only disturb the end of the process
+            return memoryview(data).nbytes
         try:
             return super().write(data) or 0
         except BrokenPipeError:
             return memoryview(data).nbytes
         except OSError as problem:
+            self._lost = True
             raise SurroundingsError(
                 what=f"Standard output could not be written: {problem.strerror}.",
                 remedy="Send it where there is room. The record of a run is complete, see `harness report`.",

@@ -11,8 +11,10 @@ the bound path can be reached.
 from __future__ import annotations
 
 import itertools
+import socket
 import threading
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from harness.clock import now_ns
@@ -72,6 +74,7 @@ class Client:
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError):
             return "closed"
         except httpx.TransportError as problem:
+            _close_unconnected(problem)
             return ERROR_OF_ERRNO.get(_errno(problem) or 0, "other")
         return str(response.status_code)
 
@@ -97,12 +100,24 @@ def open_client(address: str, timeout_s: float = TIMEOUT_S) -> Client:
 
 def _errno(problem: BaseException) -> int | None:
     """The first errno in a chain of causes."""
+    numbers = (cause.errno for cause in _causes(problem) if isinstance(cause, OSError))
+    return next((number for number in numbers if number is not None), None)
+
+
+def _close_unconnected(problem: BaseException) -> None:
+    """Those that httpcore leaves open: a Unix socket that it could not connect, and recent Pythons keep it for long."""
+    for cause in _causes(problem):
+        for frame, _ in traceback.walk_tb(cause.__traceback__):
+            left = frame.f_locals.get("sock")
+            if isinstance(left, socket.socket):
+                left.close()
+
+
+def _causes(problem: BaseException) -> Iterator[BaseException]:
     cause: BaseException | None = problem
     while cause is not None:
-        if isinstance(cause, OSError) and cause.errno is not None:
-            return cause.errno
+        yield cause
         cause = cause.__cause__ or cause.__context__
-    return None
 
 
 class Prober:

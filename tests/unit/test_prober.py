@@ -22,9 +22,6 @@ from harness.watch.sink import EventSink
 
 Answer = Callable[[socket.socket], None]
 
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning")
-"""httpcore leaves it to the garbage collector to close a Unix socket that it could not connect."""
-
 
 def _answers(status: int, body: bytes = b"hello") -> Answer:
     def answer(connection: socket.socket) -> None:
