@@ -24,6 +24,7 @@ from harness.model import Outcome
 from harness.recording import shielded
 
 LOCK = ".lock"
+MENDABLE = (Outcome.ERROR, Outcome.UNRUNNABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,12 +105,12 @@ def _merge(campaign: Campaign) -> Matrix:
 
 
 def _look_around(campaign: Campaign, logs: Path, watch: Watch, start: StartRun) -> Progress:
-    """What is there already counts, but for failures of the harness or its surroundings: they may be mended by now."""
+    """What is there already counts, but for what could not be run or failed here: that may be mended by now."""
     old = {
         cell.name: frozenset(
             record.path
             for record in find_records(campaign.out, cell.name)
-            if campaign.rerun or record.result.outcome is Outcome.ERROR
+            if campaign.rerun or record.result.outcome in MENDABLE
         )
         for cell in campaign.planned
     }

@@ -204,10 +204,11 @@ def test_a_stored_matrix_is_rendered(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "A matrix has no format svg" in capsys.readouterr().err
 
 
-def test_a_failure_of_the_harness_is_no_reason_not_to_try_again(tmp_path: Path) -> None:
-    ill = Theatre(story=lambda _cell, _before: "error")
+@pytest.mark.parametrize(("fate", "runs", "code"), [("error", 4, 4), ("unrunnable", 2, 5)])
+def test_what_failed_here_is_tried_again_another_time(tmp_path: Path, fate: str, runs: int, code: int) -> None:
+    ill = Theatre(story=lambda _cell, _before: fate)
     matrix = conduct(campaign(tmp_path, "31.0"), ill.watch(), start=ill.start, ahead=False)
-    assert (len(ill.made), exit_code(matrix)) == (4, 4)
+    assert (len(ill.made), exit_code(matrix)) == (runs, code)
     mended = Theatre(story=fine)
     matrix = conduct(campaign(tmp_path, "31.0"), mended.watch(), start=mended.start, ahead=False)
     assert (len(mended.made), exit_code(matrix)) == (2, 0)

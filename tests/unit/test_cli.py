@@ -280,6 +280,18 @@ def test_judging_a_stored_run_again_changes_nothing(record_run: RecordRun, capsy
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
 
 
+def test_a_run_folder_with_another_name_has_the_same_verdict(
+    record_run: RecordRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = record_run()
+    lines = [{"at_ns": e.at_ns, "kind": e.kind, **e.fields} for e in healthy().events]
+    (run.path / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (run.path / "verdict.json").unlink()
+    cli.main(["judge", str(run.path)])
+    cli.main(["judge", str(run.path.rename(run.path.with_name("other")))])
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_signals_end_a_run_as_ctrl_c_does(
     reach: Callable[..., list[Any]], number: signal.Signals, monkeypatch: pytest.MonkeyPatch
