@@ -78,7 +78,7 @@ def _converter() -> ModuleType:
     except ImportError as problem:
         raise SurroundingsError(
             what="A picture can't be drawn without a browser: the package vl-convert-python is not installed.",
-            remedy="Install the extra (pip install 'recycle-harness[pictures]'), or open report.html instead.",
+            remedy="Install the extra (make pictures; pip install 'recycle-harness[pictures]'), or open report.html.",
         ) from problem
     module: ModuleType = vl_convert
     return module
