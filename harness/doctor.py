@@ -134,14 +134,18 @@ def _cache() -> Row:
     place = cache_dir()
     present = next(folder for folder in (place, *place.parents) if folder.exists())
     free_bytes = shutil.disk_usage(present).free
-    stored = list_environments()
+    remedy = "Make room, or set RECYCLE_HARNESS_CACHE to a folder with some, to which you may write."
+    try:
+        stored = list_environments()
+    except OSError as problem:  # others' locks, or those of a cache that may not be written
+        return Row(name="cache", ok=False, needed=True, found=f"{place}: {problem}", remedy=remedy)
     size_bytes = sum(one.size_bytes for one in stored)
     return Row(
         name="cache",
         ok=free_bytes >= LEAST_FREE_BYTES and present.is_dir() and os.access(present, os.W_OK),
         needed=True,
         found=f"{place}: {len(stored)} environments, {size_bytes / 1e6:.0f} MB; {free_bytes / 1e9:.1f} GB free",
-        remedy="Make room, or set RECYCLE_HARNESS_CACHE to a folder with some.",
+        remedy=remedy,
     )
 
 

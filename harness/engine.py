@@ -21,6 +21,7 @@ from harness.clock import now_ns
 from harness.errors import SurroundingsError, UnrunnableError
 from harness.facts import collect_facts
 from harness.ledger.closing import Clients, await_last_lines, close_ledger
+from harness.limits import require_room
 from harness.model import Verdict
 from harness.preparation import MakeBackend, prepare_run
 from harness.recording import Run, open_run, recording, shielded
@@ -97,6 +98,8 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Watch
     """Everything started, and both gunicorn and the proxy seen to answer."""
     cell, folder = run.cell, run.folder
     load_tool = drive.find_load_tool(cell, backend)  # what is missing should be said before anything was started
+    if not backend.isolated:
+        require_room(cell)
     places, progress = make_places(backend), Progress()
     run.sink.listen(progress.hear)
     plan = _plan(run, places, environment)

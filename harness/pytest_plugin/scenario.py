@@ -15,6 +15,7 @@ from harness import preparation, ready, recording, stage
 from harness.backends import Backend
 from harness.environments import Environment
 from harness.errors import UnrunnableError
+from harness.limits import require_room
 from harness.recording import Run
 from harness.watch.crew import Crew
 from harness.watch.progress import Progress
@@ -67,7 +68,10 @@ class Scene:
         return GunicornServer(scene=self)
 
     def _boot(self) -> None:
-        run, places = self.run, stage.make_places(self.backend)
+        run = self.run
+        if not self.backend.isolated:
+            require_room(run.cell)
+        places = stage.make_places(self.backend)
         self.crew = crew = Crew(run.sink)
         self._closing.callback(crew.stop)
         run.enter("boot")

@@ -64,6 +64,7 @@ ORDER = (
     "environments",
     "containers",
     "backends",
+    "limits",
     "stage",
     "ready",
     "facts",
