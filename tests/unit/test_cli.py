@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from harness import cli, commands, engine, streams
+from harness import cli, commands, doctor, engine, streams, sweeping
 from harness.errors import SetupBrokenError, SurroundingsError, UnrunnableError, UsageError
 from harness.interruption import INTERRUPTING, hear_signals
 from harness.model import Cell, Finding, FindingId, Outcome, Verdict
@@ -369,10 +370,30 @@ def test_what_was_said_before_a_failure_is_written(
     assert capfd.readouterr() == ("removed something\n", "harness: The rest could not be removed.\n")
 
 
-@pytest.mark.parametrize(("tty", "no_color", "colour"), [(True, "", True), (True, "1", False), (False, "", False)])
+def test_a_report_is_utf8_whatever_the_terminal_is(monkeypatch: pytest.MonkeyPatch, record_run: RecordRun) -> None:
+    page = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(page, encoding="ascii"))
+    assert cli.main(["report", str(record_run().path), "--format", "html"]) == 0
+    assert not page.getvalue().decode("utf-8").isascii()
+
+
+def test_a_cache_that_may_not_be_read_is_a_row_of_doctors(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "/cache/envs/x.lock")
+
+    monkeypatch.setattr(sweeping, "list_environments", refuse)
+    row = next(row for row in doctor.examine() if row.name == "cache")
+    assert (row.ok, "/cache/envs/x.lock" in row.found) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("tty", "no_color", "term", "colour"),
+    [(True, "", "xterm", True), (True, "1", "xterm", False), (False, "", "xterm", False), (True, "", "dumb", False)],
+)
 def test_colour_only_for_a_terminal_that_wants_it(
-    monkeypatch: pytest.MonkeyPatch, *, tty: bool, no_color: str, colour: bool
+    monkeypatch: pytest.MonkeyPatch, *, tty: bool, no_color: str, term: str, colour: bool
 ) -> None:
+    monkeypatch.setenv("TERM", term)
     monkeypatch.setattr(sys.stdout, "isatty", lambda: tty, raising=False)
     monkeypatch.setenv("NO_COLOR", no_color)
     assert commands.wants_colour() is colour

@@ -331,3 +331,10 @@ def test_what_uv_hears_of_the_users_settings() -> None:
     assert uv_environ(environ) == {"UV_CACHE_DIR": "d", "UV_DEFAULT_INDEX": "m", "PIP_INDEX_URL": "m", "PATH": "p"}
     assert uv_environ({"PIP_INDEX_URL": "m", "UV_INDEX_URL": "n"})["UV_INDEX_URL"] == "n"
     assert "UV_DEFAULT_INDEX" not in uv_environ({"PIP_INDEX_URL": "m", "UV_INDEX_URL": "n"})
+
+
+def test_a_memory_that_can_not_be_stored_costs_only_the_time_to_ask() -> None:
+    memory = Memory.load(Path("/dev/null/interpreters.json"))
+    memory.changed = True
+    memory.save()
+    assert memory.answers == {}
