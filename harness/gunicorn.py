@@ -111,7 +111,12 @@ class LogLine:
     state: str | None
 
 
-_HEAD = re.compile(r"^(?:\[[^]]*\]|[-0-9]{10} [:0-9]{8}) \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] (?P<text>.*)$")
+_HEAD = re.compile(
+    r"(?:^\[[^]]*\]|\[[-0-9]{10} [:0-9]{8}[^]]*\]|[-0-9]{10} [:0-9]{8})"
+    r" \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] (?P<text>.*)$"
+)
+"""Wherever it stands in the line: what an app has written to standard error without a line's end comes before it."""
+
 _NAMED_PID = re.compile(r"\bpid:? ?(\d+)")
 _STATES = (
     ("booted", re.compile(r"^Booting worker with pid")),
@@ -138,14 +143,18 @@ _NAMES_ANOTHER = {"booted", "ready", "exiting", "timed-out", "terminated", "sign
 
 
 def parse_log_line(text: str) -> LogLine:
-    """One line of the error log, whatever it is; lines of a traceback have neither pid nor level."""
-    head = _HEAD.match(text)
+    """One line of the error log, whatever it is; lines of a traceback have neither pid nor level.
+
+    ``text`` is gunicorn's own part of it, where there is one.
+    """
+    head = _HEAD.search(text)
     if head is None:
         return LogLine(text=text, pid=None, level=None, state=None)
     message = head["text"]
     state = next((name for name, pattern in _STATES if pattern.match(message)), None)
     named = _NAMED_PID.search(message) if state in _NAMES_ANOTHER else None
-    return LogLine(text=text, pid=int(named[1]) if named else int(head["pid"]), level=head["level"], state=state)
+    pid = int(named[1] if named else head["pid"])
+    return LogLine(text=text[head.start() :], pid=pid, level=head["level"], state=state)
 
 
 _LIMIT = re.compile(r"restarts after (\d+) requests$")

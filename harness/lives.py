@@ -35,6 +35,7 @@ class _Life:
     last_seen_ns: int = 0
     restart_ns: int | None = None
     worker: bool = False
+    said_boot: bool = False
     said_exit: bool = False
     crash: str | None = None
     crash_ns: int | None = None
@@ -89,11 +90,11 @@ class Lives:
         if state is None:
             return
         life = self._life(pid)
-        if state == "booted" and (life.said_exit or (life.worker and life.ended_ns is not None)):
+        if state == "booted" and life.said_boot:  # each process says it once, and it may be read late
             life = self._renew(pid)
         life.last_seen_ns = max(at_ns, life.last_seen_ns)
         if state == "booted":
-            life.worker = True
+            life.worker = life.said_boot = True
             life.booted_ns = life.booted_ns or at_ns
         elif state == "ready":
             life.worker = True
@@ -126,6 +127,20 @@ class Lives:
         before = [sample for at_ns, sample in self._samples if at_ns < late_ns][-1:]
         late = before + [sample for at_ns, sample in self._samples if at_ns >= late_ns]
         return max(len(sample & workers) for sample in late)
+
+    def is_mute(self, limit: int | None) -> bool:
+        """Whether the log keeps silent about workers that boot, end, or have served their ``limit`` (None: no such).
+
+        An app that sets up logging for itself switches off the loggers that exist already, unless it says otherwise.
+        """
+        workers = [life for life in [*self._past, *self._lives.values()] if life.worker]
+        if any(life.said_exit or life.restart_ns is not None for life in workers):
+            return False
+        ended = [life for life in workers if life.ended_ns is not None]
+        if not any(life.served for life in workers):
+            return bool(ended) or bool(self._live and not workers)
+        told = any(life.said_boot for life in workers)
+        return not told or any(limit is not None and life.served >= limit for life in ended)
 
     def close(self, *, log_complete: bool) -> tuple[WorkerLife, ...]:
         """All workers, by time of boot. ``log_complete``: the log was read to its end, so silence says something."""

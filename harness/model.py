@@ -229,7 +229,7 @@ class Observations:
     live_at_end: int | None  # the most at one time in the last second
     fewest_live: int | None
     load: LoadResult | None
-    watchers: Mapping[str, str]  # name -> "stopped" (saw the whole window), "started" or "died: why"
+    watchers: Mapping[str, str]  # name -> "stopped" (saw the whole window), "started", "died: why", "mute: why"
     proxy_errors: Mapping[str, int]  # reason in the proxy's log -> lines
     stalls: tuple[Stall, ...]  # the machine gave the harness no time: time-outs in there are nobody's fault
     foreign_share: float | None  # of all cores, used by others while the load ran

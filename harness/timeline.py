@@ -24,6 +24,8 @@ from harness.model import (
     Stall,
 )
 
+MUTE = "mute: gunicorn's log does not say how its workers end; do the app or the settings switch its loggers off?"
+
 SAME_MOMENT_NS = 100_000_000
 """Two watchers that see one thing may differ by so much: the followers read every 20 to 50 ms."""
 
@@ -198,6 +200,9 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         reader.read(event, closed_ns)
     if "tracer" in reader.watchers:
         reader.watchers["tracer"] = reader.tracer_state()
+    limit = cell.max_requests + cell.max_requests_jitter if cell.max_requests else None
+    if reader.watchers.get("logs") == "stopped" and reader.lives.is_mute(limit):
+        reader.watchers["logs"] = MUTE
     exit_ns, status = reader.arbiter_exit or (None, None)
     return Observations(
         cell=cell,

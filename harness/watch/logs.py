@@ -30,10 +30,11 @@ class GunicornLog:
     def handle(self, lines: bytes, at_ns: int) -> None:
         """Emit each line; past MAX_LINES only those that say something about a process."""
         for raw in lines.decode("utf-8", "replace").removesuffix("\n").split("\n"):
-            line = gunicorn.parse_log_line(raw[:MAX_TEXT])
+            line = gunicorn.parse_log_line(raw)
             self._kept += 1
             if line.state is not None or self._kept <= MAX_LINES:
-                self._sink.emit("log", at_ns, text=line.text, pid=line.pid, level=line.level, state=line.state)
+                text = line.text[:MAX_TEXT]
+                self._sink.emit("log", at_ns, text=text, pid=line.pid, level=line.level, state=line.state)
 
 
 def tally_gunicorn(sink: EventSink) -> Handler:

@@ -157,6 +157,14 @@ def test_log_lines_of_all_releases(writer: int, message: str, pid: int, state: s
     assert (line.pid, line.state, line.level, line.text) == (pid, state, "INFO", text)
 
 
+@pytest.mark.parametrize("head", ["[2026-11-20 19:02:04 +0000]", "2026-11-20 19:02:04"])
+@pytest.mark.parametrize("before", ["....", "\r 10%|#    | 1/10", "[2/3] ", "x" * 5000])
+def test_what_an_app_writes_without_a_lines_end_does_not_hide_gunicorns_line(head: str, before: str) -> None:
+    said = f"{head} [123] [INFO] Worker exiting (pid: 123)"
+    line = parse_log_line(before + said)
+    assert (line.pid, line.state, line.text) == (123, "exiting", said)
+
+
 @pytest.mark.parametrize(
     "text",
     [

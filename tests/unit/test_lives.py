@@ -81,6 +81,13 @@ def test_silence_says_nothing_where_the_log_was_not_read_to_its_end() -> None:
     assert told.close(log_complete=False)[101].crash is None
 
 
+def test_a_boot_that_is_read_late_makes_no_second_worker() -> None:
+    told = _Told().sample(1, 101)
+    told.lives.count(at_ns(1.01), 101, 1)
+    told.sample(1.02).line(1.03, 101, "booted").line(1.03, 101, "restarting").line(1.03, 101, "exiting")
+    assert [(life.crash, life.served) for life in told.lives.close(log_complete=True)] == [(None, 1)]
+
+
 @pytest.mark.parametrize("state", ["exiting", "terminated"])
 def test_a_worker_that_said_so_or_was_asked_to_has_not_crashed(state: str) -> None:
     assert _Told().line(1, 101, "booted").sample(1, 101).line(1.9, 101, state).sample(2).close()[101].crash is None

@@ -56,6 +56,13 @@ def test_bytes_that_are_no_text_and_lines_that_are_too_long_are_kept_in_part(sin
     assert (first["text"], len(second["text"])) == ("\ufffd", logs.MAX_TEXT)
 
 
+def test_what_gunicorn_says_is_kept_however_much_an_app_has_written_before_it(sink: _Sink) -> None:
+    GunicornLog(sink).handle(b"." * (2 * logs.MAX_TEXT) + f"{HEAD}Worker exiting (pid: 101)\n".encode(), 1)
+    assert [(said["text"], said["state"]) for said in sink.fields("log")] == [
+        (f"{HEAD}Worker exiting (pid: 101)", "exiting")
+    ]
+
+
 def test_a_chatty_app_does_not_hide_what_is_said_about_processes(sink: _Sink, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "MAX_LINES", 10)
     log = GunicornLog(sink)

@@ -17,6 +17,11 @@ from harness.model import FindingId, Observations, Outcome, State
 from harness.verdict import failure_rate_upper_95, judge_events
 from tests.unit.events import ARBITER, CELL, STOP_STACK, Record, healthy
 
+
+def _mute(record: Record) -> Record:
+    return record.cut("log", after_s=-9.0, state="restarting").cut("log", after_s=-9.0, state="exiting")
+
+
 WATCHERS = ("socket", "logs", "tallies", "workers", "prober")
 Spoil = Callable[[Record], Record]
 
@@ -49,6 +54,9 @@ DOUBTS: dict[str, Spoil] = {
     "time-outs on a machine that stood still": lambda record: record.reload_ended(
         statuses={"200": 980}, errors={"timeout": 3}
     ).add(2.0, "stall", gap_ns=2_500_000_000),
+    "an app that switches gunicorn's loggers off": lambda record: _mute(record).cut("served", after_s=-9.0),
+    "an app that switches one of gunicorn's loggers off": _mute,
+    "a log in a form of the user's own": lambda record: record.cut("log", after_s=-9.0),
     "somebody who reloads gunicorn": lambda record: record.log(3.0, ARBITER, "asked", "Handling signal: hup"),
     **{
         f"a dead watcher ({name})": lambda record, name=name: record.remove("watcher", name=name, state="stopped")  # type: ignore[misc]
@@ -190,6 +198,13 @@ def test_a_fault_of_the_harness_outranks_everything(name: str, outcome: str) -> 
     assert verdict.outcome.value == outcome
     assert (verdict.findings, verdict.invariants, verdict.reasons) == ((), {}, ("no proxy",))
     assert verdict.error == {"type": "SurroundingsError", "what": "no proxy", "remedy": "get one", "log": None}
+
+
+def test_workers_that_are_killed_short_of_their_limit_are_no_silenced_log() -> None:
+    """Releases that say nothing of how a worker ends: their silence is all there is, and it says enough."""
+    record = _mute(healthy()).cut("served", after_s=-9.0)
+    record.served(0.9, 101, 40).served(1.9, 102, 44).served(4.0, 103, 40)
+    assert record.found() == [FindingId.WORKER_CRASHED]
 
 
 def test_nothing_at_all_is_inconclusive() -> None:
