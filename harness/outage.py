@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.gunicorn import most_in_hand
 from harness.model import LoadResult, Observations, Probe, Removal, SocketChange, is_failure, is_success
 from harness.timeline import SAME_MOMENT_NS
 
@@ -19,6 +20,9 @@ gone, or the arbiter."""
 
 ENOUGH_UNEXPLAINED = 20
 """So many (a second's worth) where it is not known why nothing is answered: it might still be a coincidence."""
+
+LONG_WAIT_S = 1.0
+"""Where a request waits so long on average, half of what the clients wait at most, many wait longer than they do."""
 
 VANISHING = {"deleted", "moved"}
 
@@ -99,17 +103,48 @@ def find_outage(observations: Observations) -> Outage | None:
     """The outage that lasted to the end of the settle phase, as the clients saw it; None where there was none.
 
     Connections that a proxy kept open may still be answered for a while after the path has gone, so what counts is
-    how the settle phase ended: with enough failures in a row. Time-outs while the machine stood still never count.
+    how the settle phase ended: with enough failures in a row. Time-outs while the machine stood still never count, nor
+    do those behind the queue that an overload has left.
     """
     way = client_way(observations)
     failed = _failures_at_the_end(observations, way)
-    enough = ENOUGH_PROBES if has_lasting_cause(observations) else ENOUGH_UNEXPLAINED
-    if len(failed) < enough:
+    lasting = has_lasting_cause(observations)
+    if len(failed) < (ENOUGH_PROBES if lasting else ENOUGH_UNEXPLAINED):
+        return None
+    if not lasting and {probe.outcome for probe in failed} == {"timeout"} and is_overloaded(observations):
         return None
     last_success_ns = _last_success_ns(observations, way)
     first_failure_ns = min(_failure_times(observations), default=failed[0].at_ns)
     onset_ns = first_failure_ns if last_success_ns is None else last_success_ns
     return Outage(onset_ns=onset_ns, failed_probes=len(failed), last_success_ns=last_success_ns)
+
+
+def is_overloaded(observations: Observations) -> bool:
+    """Whether the load asks for more than is served even while all is well, so that late answers say nothing."""
+    return (mean_wait_s(observations) or 0.0) >= LONG_WAIT_S
+
+
+def mean_wait_s(observations: Observations) -> float | None:
+    """How long a request of the load took on average, by Little's law, up to the last that was answered with success.
+
+    None where clients don't queue, because as many requests can be in hand, and in an open loop.
+    """
+    cell, load, load_ns = observations.cell, observations.load, observations.phases.get("load")
+    answered = [row.at_ns for row in observations.answers if any(map(is_success, row.outcomes))]
+    if load is None or load_ns is None or not answered or not load.requests or cell.rate_per_s is not None:
+        return None
+    if cell.connections <= cell.workers * most_in_hand(cell):
+        return None
+    return cell.connections * (max(answered) - load_ns) / 1e9 / load.requests
+
+
+def describe_overload(observations: Observations) -> str:
+    """In words, with what to do."""
+    wait_s = mean_wait_s(observations) or 0.0
+    return (
+        f"{observations.cell.connections} clients ask for more than is served, restart or not: "
+        f"a request takes {wait_s:.1f} s on average; lower --connections"
+    )
 
 
 def has_lasting_cause(observations: Observations) -> bool:

@@ -10,8 +10,10 @@ from harness.outage import (
     client_way,
     count_late,
     covered_from_ns,
+    describe_overload,
     find_outage,
     find_vanishing,
+    is_overloaded,
     probe_failures,
     proxy_in_doubt,
 )
@@ -45,8 +47,11 @@ def judge(observations: Observations) -> Judgement:
         loose.update(untimed)
     if proxy_in_doubt(observations) and not any(failure.via == "direct" for failure in rows):
         return Judgement(state=State.UNKNOWN, reason="requests failed, but the proxy may be the one at fault")
-    if loose and set(loose) == {"timeout"} and _is_busy(observations):
+    if set(loose) == {"timeout"} and _is_busy(observations):
         return Judgement(state=State.UNKNOWN, reason=_describe_busy(observations, loose["timeout"]))
+    if set(loose) == {"timeout"} and is_overloaded(observations):
+        late = f"{loose['timeout']} answers came too late, but {describe_overload(observations)}"
+        return Judgement(state=State.UNKNOWN, reason=late)
     if loose:
         finding = _finding(observations, loose, [failure.at_ns for failure in rows])
         return Judgement(state=State.VIOLATED, reason=finding.detail, findings=(finding,))

@@ -6,8 +6,10 @@ from harness.model import Finding, FindingId, Judgement, Observations, State, is
 from harness.outage import (
     ENOUGH_PROBES,
     client_way,
+    describe_overload,
     find_outage,
     has_lasting_cause,
+    is_overloaded,
     proxy_in_doubt,
     settle_probes,
 )
@@ -24,7 +26,8 @@ def judge(observations: Observations) -> Judgement:
         return Judgement(state=State.HOLDS, reason="the service answered again after the load")
     outage = find_outage(observations)
     if outage is None:
-        return Judgement(state=State.UNKNOWN, reason="some probes still failed when the settle phase was over")
+        why = f", but {describe_overload(observations)}" if is_overloaded(observations) else ""
+        return Judgement(state=State.UNKNOWN, reason=f"some probes still failed when the settle phase was over{why}")
     if proxy_in_doubt(observations):
         return Judgement(
             state=State.UNKNOWN,

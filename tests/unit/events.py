@@ -178,6 +178,13 @@ class Record:
             self.answers(at_s, **{f"s{proxied}": 10})
         return self.reload_ended(statuses={"200": 500, proxied: 490})
 
+    def slow(self, *, answers: int, until_s: float = 4.8) -> Record:
+        """The load is answered so slowly that ten of its requests are time-outs, but steadily."""
+        self.cut("answers", after_s=0.0)
+        for step in range(answers):
+            self.answers(until_s * (step + 1) / answers, s200=1)
+        return self.reload_ended(statuses={"200": answers}, errors={"timeout": 10})
+
     def observe(self) -> Observations:
         """What the record says."""
         return observe(self.cell, self.events)

@@ -233,3 +233,23 @@ def test_a_request_that_hung_is_a_request_and_one_that_was_late_is_not_two() -> 
     record = healthy().answers(3.0, timeout=6).reload_ended(statuses={"200": 980}, errors={"timeout": 6}, late=2)
     (finding,) = record.ask(NAME).findings
     assert (finding.evidence["failed"], finding.evidence["requests"]) == (6, 980 + 4 + 84)
+
+
+def test_late_answers_of_a_service_that_has_too_many_clients_say_nothing_of_restarts() -> None:
+    judgement = healthy().slow(answers=40).probe(3.0, "proxy", "timeout", took_s=2.0).ask(NAME)
+    assert judgement.state is State.UNKNOWN
+    assert "11 answers came too late, but 10 clients ask for more" in judgement.reason
+
+
+def test_late_answers_count_where_clients_need_not_wait_for_each_other() -> None:
+    assert healthy().slow(answers=60).ask(NAME).state is State.VIOLATED, "0.8 s on average"
+    assert healthy().slow(answers=40).with_cell(threads=5).ask(NAME).state is State.VIOLATED, "10 can be in hand"
+    assert healthy().slow(answers=40).with_cell(rate_per_s=8).ask(NAME).state is State.VIOLATED, "not closed"
+
+
+def test_a_service_that_hangs_is_no_overload() -> None:
+    assert healthy().slow(answers=40, until_s=1.0).ask(NAME).state is State.VIOLATED
+
+
+def test_other_failures_count_however_slow_the_service_is() -> None:
+    assert healthy().slow(answers=40).answers(3.0, s502=1).found() == [FindingId.FAILED_RESPONSES]

@@ -277,3 +277,10 @@ def test_a_bucket_of_successes_and_failures_is_both() -> None:
     outage = find_outage(never.observe())
     assert outage is not None
     assert since_load_s(never.observe(), outage.onset_ns) == pytest.approx(2.0, abs=1e-3)
+
+
+def test_time_outs_behind_the_queue_of_an_overload_are_no_outage() -> None:
+    assert find_outage(_trailing(healthy().slow(answers=40), 22, "timeout").observe()) is None
+    assert find_outage(_trailing(healthy().slow(answers=40), 22, "502").observe()) is not None
+    assert find_outage(_trailing(healthy().slow(answers=40, until_s=1.0), 22, "timeout").observe()) is not None
+    assert find_outage(_trailing(healthy().slow(answers=40).gone(3.0), 22, "timeout").observe()) is not None
