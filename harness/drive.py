@@ -33,8 +33,12 @@ QUIET_S = 0.1
 gunicorn's access log, the proxy's and the probers counts, and each connect to a missing path fails at once."""
 
 SETTLE_S = 10.0
-"""How long a service may take to come back to full number and to answer again. gunicorn spawns a missing worker
-within a second; a slow app takes its boot time on top."""
+"""How long a service may take to come back to full number and to answer again, beside its boots: gunicorn spawns a
+missing worker within a second."""
+
+BOOTS = 2
+"""So many of the app's boot times a service may take on top: all workers may boot at once, and side by side they are
+slower than the first that answered."""
 
 STEADY_S = 0.1
 """So long the same workers must have lived, and none be about to end, before the service counts as settled."""
@@ -58,6 +62,7 @@ class Drive:
     say: Callable[[str], None]
     tool: tools.Tool
     pause_probes: Callable[[str, float], None]  # (way, seconds)
+    boot_s: float = 0.0  # from gunicorn's start to its first answer
     enough: Callable[[Progress], bool] | None = None  # asked instead of the recycles, --full-duration or not
 
     def watch_pulse(self) -> None:
@@ -203,9 +208,9 @@ def _describe(progress: Progress, elapsed_s: float, cell: Cell) -> str:
 
 
 def settle(drive: Drive) -> None:
-    """The load is off: until the service is whole again, or plainly isn't coming back, or SETTLE_S is over."""
+    """The load is off: until the service is whole again, or plainly isn't coming back, or has had its time."""
     started_ns = since_ns = now_ns()
-    while (now_ns() - started_ns) / 1e9 < SETTLE_S:
+    while (now_ns() - started_ns) / 1e9 < SETTLE_S + BOOTS * drive.boot_s:
         drive.watch_pulse()
         if _has_settled(drive, since_ns):
             return

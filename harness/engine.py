@@ -106,7 +106,7 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Watch
     _watch(run, crew, places, environment)
     run.say(f"starting gunicorn {cell.gunicorn} on Python {cell.python}")
     proxy = start_proxy(cell, folder, places, backend, plan.address)
-    process = backend.spawn(plan.command)
+    spawned_ns, process = now_ns(), backend.spawn(plan.command)
     threading.Thread(target=_load_ahead, name="load-ahead", daemon=True).start()
     run.sink.emit("arbiter", state="started", pid=process.pid)
     crew.watch_arbiter(process.pid, memory=run.wish.memory)
@@ -121,8 +121,9 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Watch
         python_version=environment.python_version,
     )
     _write_facts(run, environment, plan, stage, load_tool)
-    ready.await_gunicorn(stage, progress)
-    ready.await_proxy(stage, progress)
+    given_up = ready.await_gunicorn(stage, progress) + ready.await_proxy(stage, progress)
+    boot_s = (now_ns() - spawned_ns) / 1e9
+    run.sink.emit("readiness", given_up=given_up)
     if run.wish.all_ready:
         ready.await_workers(stage, progress)
     return drive.Drive(
@@ -132,6 +133,7 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Watch
         say=run.say,
         tool=load_tool,
         pause_probes=crew.pause_probes,
+        boot_s=boot_s,
         enough=run.wish.enough,
     )
 

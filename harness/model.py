@@ -219,6 +219,7 @@ class Observations:
     arbiter_stopping_ns: int | None  # it said that it shuts down, although nobody of ours asked
     arbiter_asked_ns: int | None = None  # somebody else sent it a signal (stop, reload): no evidence from then on
     proxy_exit_ns: int | None
+    given_up: int  # requests sent before anybody answered, and not waited for
     control_asked: int
     control_answered: int
     socket: tuple[SocketChange, ...]

@@ -74,8 +74,10 @@ def is_tight(stage: Stage) -> bool:
     return stage.proxy is not None and stage.cell.max_requests > 0 and not control_budget(stage.cell.max_requests)
 
 
-def await_gunicorn(stage: Stage, progress: Progress) -> None:
+def await_gunicorn(stage: Stage, progress: Progress) -> int:
     """Until gunicorn answers a request straight into its socket (or, with next to no requests per life, is bound).
+
+    Returns how many requests were given up on meanwhile: gunicorn may serve and count them, but need not log them.
 
     Raises:
         UnrunnableError: it died, or its workers keep dying, before the first answer.
@@ -86,19 +88,20 @@ def await_gunicorn(stage: Stage, progress: Progress) -> None:
     def alive() -> bool:
         return stage.gunicorn.poll() is None and progress.booted_workers <= dying
 
+    answers = ["200"]
     if is_tight(stage):
         ready = wait_until(lambda: _is_bound(stage), timeout_s=BOOT_S, alive=alive) if _is_unix(stage) else True
-        answer = "200"
     else:
-        answer, ready = _await_answer(stage, alive)
+        answers, ready = _await_answer(stage, alive)
     if not ready:
         raise _explain_death(stage, progress.booted_workers > dying)
-    if answer != "200":
+    if answers[-1] != "200":
         raise SurroundingsError(
-            what=f"The app answers {answer} from the start (asked straight at gunicorn, without the proxy).",
+            what=f"The app answers {answers[-1]} from the start (asked straight at gunicorn, without the proxy).",
             remedy="Repair the app: / has to be answered with 200 before anything about recycling can be said.",
             log=stage.run.logs / "gunicorn.error.log",
         )
+    return answers.count("timeout")
 
 
 def _is_unix(stage: Stage) -> bool:
@@ -109,15 +112,14 @@ def _is_bound(stage: Stage) -> bool:
     return stage.backend.exists(stage.places.socket)
 
 
-def _await_answer(stage: Stage, alive: Callable[[], bool]) -> tuple[str, bool]:
-    seen = ""
+def _await_answer(stage: Stage, alive: Callable[[], bool]) -> tuple[list[str], bool]:
+    seen: list[str] = []
 
     def answered() -> bool:
-        nonlocal seen
         if _is_unix(stage) and not _is_bound(stage):
             return False
-        seen = client.ask()
-        return seen.isdigit()
+        seen.append(client.ask())
+        return seen[-1].isdigit()
 
     with stage.backend.open_client(stage.address) as client:
         ready = wait_until(answered, timeout_s=BOOT_S, alive=alive)
@@ -153,34 +155,33 @@ def _explain_death(stage: Stage, workers_die: bool) -> HarnessError:
     )
 
 
-def await_proxy(stage: Stage, progress: Progress) -> None:
-    """Until a request through the proxy is answered with 200.
+def await_proxy(stage: Stage, progress: Progress) -> int:
+    """Until a request through the proxy is answered with 200; returns how many were given up on meanwhile.
 
     Raises:
         SurroundingsError: the proxy died or never listened; SetupBrokenError: it can't reach gunicorn, which answers.
     """
     if stage.proxy is None:
-        return
-    process, last = stage.proxy.process, ""
+        return 0
+    process, seen = stage.proxy.process, [""]
 
     def listens() -> bool:
-        nonlocal last
-        last = client.ask()
-        return last.isdigit()
+        seen.append(client.ask())
+        return seen[-1].isdigit()
 
     def good() -> bool:
-        return listens() and (last == "200" or progress.deleted_ns is not None)
+        return listens() and (seen[-1] == "200" or progress.deleted_ns is not None)
 
     def alive() -> bool:
         return process.poll() is None and stage.gunicorn.poll() is None
 
     with stage.backend.open_client(stage.client_address) as client:
         listening = wait_until(listens, timeout_s=PROXY_S, alive=alive)
-        if listening and (last == "200" or wait_until(good, timeout_s=_patience_s(stage), alive=alive)):
-            return
+        if listening and (seen[-1] == "200" or wait_until(good, timeout_s=_patience_s(stage), alive=alive)):
+            return seen.count("timeout")
     if stage.gunicorn.poll() is not None:
         raise _explain_death(stage, workers_die=False)
-    raise _explain_broken_setup(stage, last) if listening else _explain_dead_proxy(stage)
+    raise _explain_broken_setup(stage, seen[-1]) if listening else _explain_dead_proxy(stage)
 
 
 def await_workers(stage: Stage, progress: Progress) -> None:

@@ -40,6 +40,7 @@ class _Reader:
         self.stopping_ns: int | None = None
         self.asked_ns: int | None = None
         self.proxy_exit_ns: int | None = None
+        self.given_up = 0
         self.control = (0, 0)
         self.socket: list[SocketChange] = []
         self.removals: list[Removal] = []
@@ -80,6 +81,9 @@ class _Reader:
     def _read_proxy(self, at_ns: int, fields: Mapping[str, Any]) -> None:
         if fields["state"] == "exited" and self.proxy_exit_ns is None:
             self.proxy_exit_ns = at_ns
+
+    def _read_readiness(self, at_ns: int, fields: Mapping[str, Any]) -> None:
+        self.given_up += int(fields["given_up"])
 
     def _read_control(self, at_ns: int, fields: Mapping[str, Any]) -> None:
         self.control = (fields["asked"], fields["answered"])
@@ -213,6 +217,7 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         arbiter_stopping_ns=reader.stopping_ns,
         arbiter_asked_ns=reader.asked_ns,
         proxy_exit_ns=reader.proxy_exit_ns,
+        given_up=reader.given_up,
         control_asked=reader.control[0],
         control_answered=reader.control[1],
         socket=tuple(reader.socket),

@@ -59,12 +59,13 @@ def least_served(observations: Observations, life: WorkerLife) -> int:
 
     A request whose client has gone is counted by gunicorn and may not be logged: while the load runs that can be what
     the worker has in hand; once the load has closed its connections, all of them. Probes that waited too long have
-    gone, too; one may lie in the queue for long before a worker takes it, so all that came before its end may be its.
+    gone, too; one may lie in the queue for long before a worker takes it, so all that came before its end may be its,
+    and so may be what was sent before any worker had booted.
     """
     cell = observations.cell
     settle_ns = observations.phases.get("settle")
     load_over = settle_ns is not None and life.ended_ns is not None and life.ended_ns > settle_ns - SAME_MOMENT_NS
-    gone = sum(
+    gone = observations.given_up + sum(
         probe.outcome == "timeout" and (life.ended_ns is None or probe.at_ns < life.ended_ns)
         for probe in observations.probes
     )
@@ -75,6 +76,8 @@ def _find_ignored(observations: Observations) -> Finding | None:
     cell = observations.cell
     most = most_served(cell)
     guilty = [life for life in observations.lives if life.ended_ns is None and _ignores(life, cell)]
+    if observations.interrupted is not None:  # it had no time to end; some look at their count once a second
+        guilty = [life for life in guilty if not life.announced_restart]
     if cell.max_requests == 0 or not guilty:
         return None
     worst = max(guilty, key=lambda life: life.served)

@@ -151,3 +151,17 @@ def test_an_access_log_that_names_no_worker_accuses_none_and_acquits_none() -> N
     judgement = record.ask(NAME)
     assert (judgement.state, judgement.findings) == (State.UNKNOWN, ())
     assert "access log" in judgement.reason
+
+
+@pytest.mark.parametrize(("given_up", "early"), [(2, True), (3, False)])
+def test_requests_that_were_given_up_before_the_first_answer_count_and_leave_no_line(
+    given_up: int, *, early: bool
+) -> None:
+    record = _ends(healthy(), CELL.max_requests - CELL.threads - 2 - 3, announced=True)
+    assert bool(record.add(-0.1, "readiness", given_up=given_up).ask(NAME).findings) is early
+
+
+def test_a_worker_that_was_given_no_time_to_end_has_not_ignored_its_limit() -> None:
+    record = healthy().served(4.5, 104, 400).add(6.05, "interrupted", phase="load")
+    assert record.found() == [FindingId.MAX_REQUESTS_IGNORED], "it never said that it restarts"
+    assert record.log(4.6, 104, "restarting").found() == []
