@@ -81,8 +81,11 @@ class WorkerSampler:
         listed = self._list.read()
         if not final and listed == self._listed and at_ns - self._looked_ns < CLOSE_LOOK_S * 1e9:
             return
-        self._listed, self._looked_ns = listed, at_ns
         live = look_at(listed)
+        if any(pid not in live and start_ticks(pid) == start for pid, start in (self._live or {}).items()):
+            listed = self._list.read()  # a child that ends meanwhile makes the kernel leave out another
+            live = look_at(listed)
+        self._listed, self._looked_ns = listed, at_ns
         if final or live != self._live:
             self._live = live
             self._sink.emit("workers", live=[[pid, start] for pid, start in live.items()], final=final)

@@ -207,6 +207,24 @@ class TestWorkerSampler:
             dead.add(2)
             assert wait_until(lambda: sink.lives()[-1] == [[1, 10]], timeout_s=5, alive=lambda: True)
 
+    def test_a_child_that_the_kernel_leaves_out_of_its_list_has_not_ended(
+        self, sink: _Sink, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It skips one where another ends while it writes them."""
+        lists = iter([b"1 2 3 ", b"3 "])
+        monkeypatch.setattr(ChildList, "read", lambda _: next(lists, b"2 3 "))
+        monkeypatch.setattr(workers, "start_ticks", lambda pid: None if pid == 1 and sink.lives() else pid * 10)
+        with _running(WorkerSampler(os.getpid(), sink).loop, sink):
+            assert wait_until(lambda: sink.lives()[-1:] == [[[2, 20], [3, 30]]], timeout_s=5, alive=lambda: True)
+        assert all([2, 20] in live for live in sink.lives())
+
+    def test_one_that_has_left_its_parent_is_no_child_of_it(self, sink: _Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+        lists = iter([b"1 "])
+        monkeypatch.setattr(ChildList, "read", lambda _: next(lists, b""))
+        monkeypatch.setattr(workers, "start_ticks", lambda pid: pid * 10)
+        with _running(WorkerSampler(os.getpid(), sink).loop, sink):
+            assert wait_until(lambda: sink.lives() == [[[1, 10]], []], timeout_s=5, alive=lambda: True)
+
     def test_a_machine_that_stands_still_is_noticed(self, sink: _Sink, monkeypatch: pytest.MonkeyPatch) -> None:
         times = iter([0, 20_000_000, 5_020_000_000, 5_040_000_000])
         stop = threading.Event()
