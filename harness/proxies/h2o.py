@@ -17,6 +17,12 @@ LOGS_ALL = True
 KEPT_MS = 2000
 """How long it keeps an idle connection to the upstream: h2o's own default, written out because 0 turns it off."""
 
+MOST_CONNECTIONS = 1024
+"""Of clients at a time: h2o's own default, and room for more where more come: it lets the others wait unanswered."""
+
+SPARE_CONNECTIONS = 512
+"""For probes, beside those of the load."""
+
 _STATUS = re.compile(rb'^[^"\n]*"[^"\n]*" (\d{3}) ', re.MULTILINE)
 _NUMBERED = re.compile(rb'" (\d{3}) [^\n]* ([wpd])(\d+)$', re.MULTILINE)
 _FAILED = re.compile(rb"^\[[^]\n]*proxy\.c\] in request:[^\n]*:([^:\n]+)$", re.MULTILINE)
@@ -27,7 +33,12 @@ def render_config(template: str, setting: Setting) -> str:
     upstream = setting.upstream
     address = f"[{upstream}]" if upstream.startswith("unix:") else upstream
     keepalive_ms = KEPT_MS if setting.keepalive else 0
-    return Template(template).substitute(port=setting.port, upstream=f"http://{address}/", keepalive_ms=keepalive_ms)
+    return Template(template).substitute(
+        port=setting.port,
+        upstream=f"http://{address}/",
+        keepalive_ms=keepalive_ms,
+        connections=max(MOST_CONNECTIONS, setting.connections + SPARE_CONNECTIONS),
+    )
 
 
 def render_command(program: str, config: str) -> list[str]:

@@ -28,6 +28,12 @@ def test_connections_to_the_upstream_are_not_kept() -> None:
     assert "proxy.timeout.keepalive: 0\n" in h2o.render_config(TEMPLATE, setting)
 
 
+@pytest.mark.parametrize(("clients", "room"), [(200, 1024), (2000, 2512)])
+def test_there_is_room_for_all_clients(clients: int, room: int) -> None:
+    setting = Setting(port=1, upstream="unix:/x/g.sock", folder="/x", connections=clients)
+    assert f"max-connections: {room}\n" in h2o.render_config(TEMPLATE, setting)
+
+
 def test_the_command_stays_in_the_foreground() -> None:
     assert h2o.render_command("/usr/bin/h2o", "/r/h2o.conf") == ["/usr/bin/h2o", "-c", "/r/h2o.conf"]
 
