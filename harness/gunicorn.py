@@ -88,10 +88,20 @@ HOOKS_MARK = "\n\ndef pre_fork("
 """Where the fixture's values end and its hooks begin."""
 
 
+OWN_LOG = """\
+# gunicorn's own log is what tells of its workers
+logger_class = "gunicorn.glogging.Logger"
+logconfig = None
+logconfig_dict = {}
+logconfig_json = None
+"""
+"""Undoes what a user's settings may have in this; a release ignores what it doesn't know."""
+
+
 def put_before_values(settings: str, template: str) -> str:
     """A template of the user's own settings: theirs (hooks and all) first, then the values that the cell fixes."""
     values, _, _ = template.partition(HOOKS_MARK)
-    return settings.replace("$", "$$") + "\n\n" + values + "\n"
+    return settings.replace("$", "$$") + "\n\n" + values + "\n" + OWN_LOG
 
 
 def render_command(python: str, app: str, config: str, shims: Sequence[str] = ()) -> list[str]:

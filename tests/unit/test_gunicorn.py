@@ -97,6 +97,14 @@ def test_the_users_own_settings_come_before_the_cells_values() -> None:
     assert namespace["post_fork"](None, None) is None, "the fixture's own hooks are left out"
 
 
+def test_the_users_own_log_gives_way_to_gunicorns() -> None:
+    template = (fixtures_dir() / "config.py.in").read_text()
+    mixed = put_before_values("logconfig_dict = {'version': 1}\nlogconfig = 'log.ini'\nerrorlog = 'e'\n", template)
+    namespace: dict[str, Any] = {}
+    exec(render_config(mixed, Cell(spec="1"), bind="b", access_log="a", shims=()), namespace)  # noqa: S102
+    assert (namespace["logconfig_dict"], namespace["logconfig"], namespace["errorlog"]) == ({}, None, "-")
+
+
 def test_the_command_is_the_module_form() -> None:
     assert render_command("/e/bin/python", "web:app", "/r/config.py") == [
         "/e/bin/python",
