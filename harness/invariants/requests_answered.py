@@ -142,7 +142,8 @@ def _finding(observations: Observations, outcomes: Counter[str], times: list[int
     named = ", ".join(f"{outcome} x {count}" for outcome, count in outcomes.most_common())
     bursts = _bursts(times)
     near = sum(_near_recycle(observations, at_ns) for at_ns in bursts)
-    where = f" in {len(bursts)} bursts, {near} of them while a worker restarted" if bursts else ""
+    noun = "burst" if len(bursts) == 1 else "bursts"
+    where = f" in {len(bursts)} {noun}, {near} of them while a worker restarted" if bursts else ""
     return Finding(
         id=FindingId.FAILED_RESPONSES,
         at_s=since_load_s(observations, min(times)) if times else None,

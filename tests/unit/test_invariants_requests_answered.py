@@ -235,6 +235,10 @@ def test_a_request_that_hung_is_a_request_and_one_that_was_late_is_not_two() -> 
     assert (finding.evidence["failed"], finding.evidence["requests"]) == (6, 980 + 4 + 84)
 
 
+def test_one_burst_is_no_bursts() -> None:
+    assert "in 1 burst, 0 of them" in healthy().answers(3.0, s502=1).ask(NAME).findings[0].detail
+
+
 def test_late_answers_of_a_service_that_has_too_many_clients_say_nothing_of_restarts() -> None:
     judgement = healthy().slow(answers=40).probe(3.0, "proxy", "timeout", took_s=2.0).ask(NAME)
     assert judgement.state is State.UNKNOWN
