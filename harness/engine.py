@@ -25,7 +25,7 @@ from harness.limits import require_room
 from harness.model import Verdict
 from harness.preparation import MakeBackend, prepare_run
 from harness.recording import Run, open_run, recording, shielded
-from harness.stage import TRACE_FILE, GunicornPlan, Places, make_places, plan_gunicorn, start_proxy
+from harness.stage import TRACE_FILE, GunicornPlan, Places, make_places, plan_gunicorn, read_queue, start_proxy
 from harness.watch.progress import Progress
 from harness.wish import Wish, list_brought
 
@@ -123,7 +123,7 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Watch
     _write_facts(run, environment, plan, stage, load_tool)
     given_up = ready.await_gunicorn(stage, progress) + ready.await_proxy(stage, progress)
     boot_s = (now_ns() - spawned_ns) / 1e9
-    run.sink.emit("readiness", given_up=given_up)
+    run.sink.emit("readiness", given_up=given_up, queue=None if backend.isolated else read_queue())
     if run.wish.all_ready:
         ready.await_workers(stage, progress)
     return drive.Drive(

@@ -25,6 +25,9 @@ THREADED = "gthread"
 REPORT_ACCESS_FORMAT = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
 ACCESS_FORMAT = REPORT_ACCESS_FORMAT + " %({x-request-id}i)s %(p)s"
 
+BACKLOG = 2048
+"""How many connections may wait for a worker, if the kernel lets so many: the settings of the original report."""
+
 DEVIATIONS = (
     "access log: written to a file of its own instead of standard output, so that it can be read as a stream",
     "access log format: the request's id and the worker's pid are appended, so that requests can be traced and counted",
@@ -71,6 +74,7 @@ def render_config(template: str, cell: Cell, *, bind: str, access_log: str, shim
         )
     values = {
         "bind": bind,
+        "backlog": BACKLOG,
         "workers": cell.workers,
         "threads": threads,
         "worker_class": worker_class,

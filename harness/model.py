@@ -220,6 +220,7 @@ class Observations:
     arbiter_asked_ns: int | None = None  # somebody else sent it a signal (stop, reload): no evidence from then on
     proxy_exit_ns: int | None
     given_up: int  # requests sent before anybody answered, and not waited for
+    queue: int | None  # how many connections may wait for a worker; None where that is not known
     control_asked: int
     control_answered: int
     socket: tuple[SocketChange, ...]

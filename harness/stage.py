@@ -33,6 +33,9 @@ PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+@:,=~-]+")
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 """The variables of the user's environment that the servers get: an allow-list, so that no secret gets into a record."""
 
+SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
+"""The kernel's limit; 128 before Linux 5.4."""
+
 RANDOM_BYTES = 4
 """In a temporary folder's name: one that exists already is refused by mkdir, and a socket's path must be short."""
 
@@ -124,6 +127,14 @@ def require_free_port(port: int) -> None:
                 what=f"Port {port} of 127.0.0.1 can't be used: {problem.strerror}.",
                 remedy=f"Stop what listens there (`ss -ltnp 'sport = :{port}'`), or leave --port out.",
             ) from problem
+
+
+def read_queue() -> int | None:
+    """How many connections can wait for a worker here; None where the kernel does not say."""
+    try:
+        return min(gunicorn.BACKLOG, int(SOMAXCONN.read_text()))
+    except (OSError, ValueError):
+        return None
 
 
 def base_environment(home: Path) -> dict[str, str]:

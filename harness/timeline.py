@@ -41,6 +41,7 @@ class _Reader:
         self.asked_ns: int | None = None
         self.proxy_exit_ns: int | None = None
         self.given_up = 0
+        self.queue: int | None = None
         self.control = (0, 0)
         self.socket: list[SocketChange] = []
         self.removals: list[Removal] = []
@@ -84,6 +85,7 @@ class _Reader:
 
     def _read_readiness(self, at_ns: int, fields: Mapping[str, Any]) -> None:
         self.given_up += int(fields["given_up"])
+        self.queue = fields.get("queue")
 
     def _read_control(self, at_ns: int, fields: Mapping[str, Any]) -> None:
         self.control = (fields["asked"], fields["answered"])
@@ -218,6 +220,7 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         arbiter_asked_ns=reader.asked_ns,
         proxy_exit_ns=reader.proxy_exit_ns,
         given_up=reader.given_up,
+        queue=reader.queue,
         control_asked=reader.control[0],
         control_answered=reader.control[1],
         socket=tuple(reader.socket),

@@ -26,6 +26,10 @@ BUSY_SHARE = 0.15
 """Where others use more of all cores, a late answer may be their doing: the run itself fills a small machine."""
 
 
+OF_A_FULL_QUEUE = {"502", "503", "refused", "timeout"}
+"""How a request may end that finds no place in the kernel's queue of connections."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Failure:
     """What failed: seen at ``at_ns``, over at ``end_ns`` (a time-out takes a while), on the way ``via``."""
@@ -47,11 +51,9 @@ def judge(observations: Observations) -> Judgement:
         loose.update(untimed)
     if proxy_in_doubt(observations) and not any(failure.via == "direct" for failure in rows):
         return Judgement(state=State.UNKNOWN, reason="requests failed, but the proxy may be the one at fault")
-    if set(loose) == {"timeout"} and _is_busy(observations):
-        return Judgement(state=State.UNKNOWN, reason=_describe_busy(observations, loose["timeout"]))
-    if set(loose) == {"timeout"} and is_overloaded(observations):
-        late = f"{loose['timeout']} answers came too late, but {describe_overload(observations)}"
-        return Judgement(state=State.UNKNOWN, reason=late)
+    excuse = _excuse(observations, loose)
+    if excuse is not None:
+        return Judgement(state=State.UNKNOWN, reason=excuse)
     if loose:
         finding = _finding(observations, loose, [failure.at_ns for failure in rows])
         return Judgement(state=State.VIOLATED, reason=finding.detail, findings=(finding,))
@@ -73,15 +75,20 @@ def _is_explained(observations: Observations, failure: _Failure, covered_ns: int
     )
 
 
-def _is_busy(observations: Observations) -> bool:
-    return (observations.foreign_share or 0.0) > BUSY_SHARE
-
-
-def _describe_busy(observations: Observations, late: int) -> str:
-    share = observations.foreign_share or 0.0
-    return (
-        f"{late} answers came too late, but other programs used {share:.0%} of the machine: repeat it when it is idle"
-    )
+def _excuse(observations: Observations, loose: Counter[str]) -> str | None:
+    """What else than gunicorn may have failed these requests, and what to do; None where nothing has."""
+    share, queue, clients = observations.foreign_share or 0.0, observations.queue, observations.cell.connections
+    late = f"{loose['timeout']} answers came too late, but"
+    if set(loose) == {"timeout"} and share > BUSY_SHARE:
+        return f"{late} other programs used {share:.0%} of the machine: repeat it when it is idle"
+    if set(loose) == {"timeout"} and is_overloaded(observations):
+        return f"{late} {describe_overload(observations)}"
+    if loose and queue is not None and queue < clients and set(loose) <= OF_A_FULL_QUEUE:
+        return (
+            f"{loose.total():,} requests failed, but only {queue} connections can wait for a worker here, restart or "
+            f"not, and {clients} clients came: lower --connections, or raise net.core.somaxconn"
+        )
+    return None
 
 
 def _nothing_failed(observations: Observations) -> Judgement:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from harness.model import FindingId, State
-from tests.unit.events import Record, healthy
+from tests.unit.events import CELL, Record, healthy
 
 NAME = "requests-answered"
 
@@ -257,3 +257,16 @@ def test_a_service_that_hangs_is_no_overload() -> None:
 
 def test_other_failures_count_however_slow_the_service_is() -> None:
     assert healthy().slow(answers=40).answers(3.0, s502=1).found() == [FindingId.FAILED_RESPONSES]
+
+
+@pytest.mark.parametrize("queue", [CELL.connections - 1, CELL.connections, None])
+def test_a_queue_too_short_for_all_clients_refuses_them_restart_or_not(queue: int | None) -> None:
+    record = healthy().add(-0.1, "readiness", given_up=0, queue=queue).answers(3.0, s502=5)
+    short = queue is not None and queue < CELL.connections
+    assert record.ask(NAME).state is (State.UNKNOWN if short else State.VIOLATED)
+    assert record.probe(3.0, "proxy", "closed").ask(NAME).state is State.VIOLATED, "it had been accepted"
+
+
+def test_a_short_queue_deletes_no_socket() -> None:
+    record = healthy().add(-0.1, "readiness", given_up=0, queue=1).removal(2.999, 101).gone(3.0).outage(3.2)
+    assert record.found() == [FindingId.SOCKET_DELETED, FindingId.PERMANENT_OUTAGE]

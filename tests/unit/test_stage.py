@@ -8,9 +8,10 @@ from typing import cast
 
 import pytest
 
+from harness import stage
 from harness.backends import Backend
 from harness.errors import SurroundingsError
-from harness.stage import make_places
+from harness.stage import make_places, read_queue
 
 
 class Adopting:
@@ -31,3 +32,14 @@ def test_a_name_that_no_proxy_could_have_in_its_settings_is_refused(name: str, m
     monkeypatch.setattr(tempfile, "tempdir", name)
     with pytest.raises(SurroundingsError, match="not every server"):
         make_places(cast(Backend, Adopting()))
+
+
+@pytest.mark.parametrize(("said", "queue"), [("128\n", 128), ("4096\n", 2048), ("", None), (None, None)])
+def test_how_many_connections_may_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str | None, queue: int | None
+) -> None:
+    file = tmp_path / "somaxconn"
+    if said is not None:
+        file.write_text(said)
+    monkeypatch.setattr(stage, "SOMAXCONN", file)
+    assert read_queue() == queue
