@@ -19,13 +19,14 @@ STALL_S = 0.5
 """A sampler that was away for so long has seen the machine stand still, not the server."""
 
 PIECE_BYTES = 1 << 12
+CHILDREN = "/proc/{0}/task/{0}/children"
 
 
 class ChildList:
     """The kernel's list of a process's children, kept open while it is watched: opening costs more than reading."""
 
     def __init__(self, pid: int) -> None:
-        self._path = Path(f"/proc/{pid}/task/{pid}/children")
+        self._path = Path(CHILDREN.format(pid))
         self._fd: int | None = None
 
     def read(self) -> bytes:
@@ -65,7 +66,9 @@ class WorkerSampler:
         self._live: dict[int, int] | None = None
 
     def loop(self, stop: threading.Event) -> None:
-        """Sample every PERIOD_S until told to stop."""
+        """Sample every PERIOD_S until told to stop; RuntimeError where the kernel lists nobody's children."""
+        if not Path(CHILDREN.format(os.getpid())).exists():
+            raise RuntimeError("this kernel does not list a process's children (CONFIG_PROC_CHILDREN)")
         last_ns = now_ns()
         while not stop.is_set():
             self._sample(last_ns)

@@ -218,6 +218,13 @@ class TestWorkerSampler:
             assert wait_until(lambda: sink.lives()[-1:] == [[[2, 20], [3, 30]]], timeout_s=5, alive=lambda: True)
         assert all([2, 20] in live for live in sink.lives())
 
+    def test_a_kernel_that_lists_no_children_does_not_mean_that_there_are_none(
+        self, sink: _Sink, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(workers, "CHILDREN", "/proc/{0}/no-such-list")
+        with pytest.raises(RuntimeError, match="CONFIG_PROC_CHILDREN"):
+            WorkerSampler(os.getpid(), sink).loop(threading.Event())
+
     def test_one_that_has_left_its_parent_is_no_child_of_it(self, sink: _Sink, monkeypatch: pytest.MonkeyPatch) -> None:
         lists = iter([b"1 "])
         monkeypatch.setattr(ChildList, "read", lambda _: next(lists, b""))
