@@ -24,6 +24,9 @@ ENOUGH_UNEXPLAINED = 20
 LONG_WAIT_S = 1.0
 """Where a request waits so long on average, half of what the clients wait at most, many wait longer than they do."""
 
+PROBES_PER_S = 40
+"""Of the prober, on both ways together, once something is amiss: more than is served where lives are very short."""
+
 VANISHING = {"deleted", "moved"}
 
 CLOCK_STEP_NS = 1_000
@@ -120,8 +123,19 @@ def find_outage(observations: Observations) -> Outage | None:
 
 
 def is_overloaded(observations: Observations) -> bool:
-    """Whether the load asks for more than is served even while all is well, so that late answers say nothing."""
-    return (mean_wait_s(observations) or 0.0) >= LONG_WAIT_S
+    """Whether load or prober ask for more than is served even while all is well, so that late answers say nothing."""
+    return is_swamped(observations) or (mean_wait_s(observations) or 0.0) >= LONG_WAIT_S
+
+
+def is_swamped(observations: Observations) -> bool:
+    """Whether fewer requests were served, while any were, than the prober alone sends. Never in an open loop."""
+    load, load_ns = observations.load, observations.phases.get("load")
+    probed = [probe.at_ns + probe.took_ns for probe in observations.probes if probe.ok]
+    answered = [row.at_ns for row in observations.answers if any(map(is_success, row.outcomes))]
+    last_ns = max(probed + answered, default=0)
+    if load is None or load_ns is None or not load.requests or observations.cell.rate_per_s is not None:
+        return False
+    return load.requests + len(probed) < PROBES_PER_S * (last_ns - load_ns) / 1e9
 
 
 def mean_wait_s(observations: Observations) -> float | None:
@@ -140,6 +154,11 @@ def mean_wait_s(observations: Observations) -> float | None:
 
 def describe_overload(observations: Observations) -> str:
     """In words, with what to do."""
+    if is_swamped(observations):
+        return (
+            f"fewer than {PROBES_PER_S} requests a second are served, less than the probes alone: "
+            "the app is too slow for this, or --max-requests too low"
+        )
     wait_s = mean_wait_s(observations) or 0.0
     return (
         f"{observations.cell.connections} clients ask for more than is served, restart or not: "

@@ -239,20 +239,35 @@ def test_one_burst_is_no_bursts() -> None:
     assert "in 1 burst, 0 of them" in healthy().answers(3.0, s502=1).ask(NAME).findings[0].detail
 
 
+MANY = 300
+
+
 def test_late_answers_of_a_service_that_has_too_many_clients_say_nothing_of_restarts() -> None:
-    judgement = healthy().slow(answers=40).probe(3.0, "proxy", "timeout", took_s=2.0).ask(NAME)
+    record = healthy().with_cell(connections=MANY).slow(answers=400)
+    judgement = record.probe(3.0, "proxy", "timeout", took_s=2.0).ask(NAME)
     assert judgement.state is State.UNKNOWN
-    assert "11 answers came too late, but 10 clients ask for more" in judgement.reason
+    assert "11 answers came too late, but 300 clients ask for more" in judgement.reason
 
 
-def test_late_answers_count_where_clients_need_not_wait_for_each_other() -> None:
-    assert healthy().slow(answers=60).ask(NAME).state is State.VIOLATED, "0.8 s on average"
-    assert healthy().slow(answers=40).with_cell(threads=5).ask(NAME).state is State.VIOLATED, "10 can be in hand"
-    assert healthy().slow(answers=40).with_cell(rate_per_s=8).ask(NAME).state is State.VIOLATED, "not closed"
+def test_late_answers_of_a_service_that_serves_less_than_the_prober_asks_say_nothing_of_restarts() -> None:
+    judgement = healthy().with_cell(connections=2).slow(answers=40).ask(NAME)
+    assert judgement.state is State.UNKNOWN
+    assert "fewer than 40 requests a second are served" in judgement.reason
+
+
+@pytest.mark.parametrize(
+    ("cell", "answers"),
+    [({}, 2000), ({"threads": 150}, 400), ({"rate_per_s": 8}, 400), ({"rate_per_s": 8}, 40)],
+    ids=["quick", "all can be in hand", "an open loop", "a slow open loop"],
+)
+def test_late_answers_count_where_clients_need_not_wait_for_each_other(cell: dict[str, int], answers: int) -> None:
+    record = healthy().with_cell(**{"connections": MANY, **cell}).slow(answers=answers)
+    assert record.ask(NAME).state is State.VIOLATED
 
 
 def test_a_service_that_hangs_is_no_overload() -> None:
-    assert healthy().slow(answers=40, until_s=1.0).ask(NAME).state is State.VIOLATED
+    record = healthy().cut("probe", after_s=1.0).with_cell(connections=MANY).slow(answers=400, until_s=1.0)
+    assert record.ask(NAME).state is State.VIOLATED
 
 
 def test_other_failures_count_however_slow_the_service_is() -> None:

@@ -279,8 +279,16 @@ def test_a_bucket_of_successes_and_failures_is_both() -> None:
     assert since_load_s(never.observe(), outage.onset_ns) == pytest.approx(2.0, abs=1e-3)
 
 
-def test_time_outs_behind_the_queue_of_an_overload_are_no_outage() -> None:
-    assert find_outage(_trailing(healthy().slow(answers=40), 22, "timeout").observe()) is None
-    assert find_outage(_trailing(healthy().slow(answers=40), 22, "502").observe()) is not None
-    assert find_outage(_trailing(healthy().slow(answers=40, until_s=1.0), 22, "timeout").observe()) is not None
-    assert find_outage(_trailing(healthy().slow(answers=40).gone(3.0), 22, "timeout").observe()) is not None
+@pytest.mark.parametrize(("outcome", "is_outage"), [("timeout", False), ("502", True)])
+def test_time_outs_behind_the_queue_of_an_overload_are_no_outage(outcome: str, *, is_outage: bool) -> None:
+    slow = healthy().with_cell(connections=300).slow(answers=400)
+    assert (find_outage(_trailing(slow, 22, outcome).observe()) is not None) is is_outage
+    swamped = healthy().with_cell(connections=2).slow(answers=40)
+    assert (find_outage(_trailing(swamped, 22, outcome).observe()) is not None) is is_outage
+
+
+def test_time_outs_of_a_service_that_hangs_are_an_outage() -> None:
+    hangs = healthy().cut("probe", after_s=1.0).with_cell(connections=300).slow(answers=400, until_s=1.0)
+    assert find_outage(_trailing(hangs, 22, "timeout").observe()) is not None
+    gone = healthy().with_cell(connections=300).slow(answers=400).gone(3.0)
+    assert find_outage(_trailing(gone, 22, "timeout").observe()) is not None

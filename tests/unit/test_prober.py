@@ -16,6 +16,7 @@ import pytest
 
 from harness.clock import now_ns, wait_until
 from harness.model import Event
+from harness.outage import PROBES_PER_S
 from harness.watch import prober
 from harness.watch.prober import Client, Prober, open_client
 from harness.watch.sink import EventSink
@@ -322,3 +323,7 @@ def test_a_probe_carries_the_id_that_it_is_given(place: tuple[socket.socket, str
         assert [client.ask("d7"), client.ask()] == ["200", "200"]
     assert asked[0].count(b"\r\nX-Request-Id: d7\r\n") == 1
     assert b"x-request-id" not in asked[1].lower()
+
+
+def test_the_judge_knows_how_often_is_probed_at_most() -> None:
+    assert prober.PERIOD_S * PROBES_PER_S == 2, "two ways, each once in a period"
