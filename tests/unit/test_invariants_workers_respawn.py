@@ -50,3 +50,9 @@ def test_a_child_that_is_no_worker_replaces_none() -> None:
 )
 def test_a_worker_that_may_have_been_missed_is_unknown(record: Record) -> None:
     assert record.ask(NAME).state is State.UNKNOWN
+
+
+@pytest.mark.parametrize(("restart_s", "state"), [(5.5, State.UNKNOWN), (4.9, State.VIOLATED)])
+def test_workers_that_still_restart_at_the_end_may_be_few(restart_s: float, state: State) -> None:
+    record = _at_the_end(healthy(), 103).log(restart_s, 104, "restarting").log(restart_s + 0.01, 104, "exiting")
+    assert record.ask(NAME).state is state
