@@ -6,6 +6,7 @@ A child that never announced itself as a worker (a control process, a helper of 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.gunicorn import parse_limit
@@ -30,6 +31,7 @@ _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?::|$)")
 @dataclass(slots=True)
 class _Life:
     pid: int
+    start_ticks: int | None = None
     booted_ns: int | None = None
     ended_ns: int | None = None
     last_seen_ns: int = 0
@@ -55,19 +57,25 @@ class Lives:
         self._traceback_of: _Life | None = None
         self._samples: list[tuple[int, frozenset[int]]] = []
 
-    def see(self, at_ns: int, live: set[int]) -> None:
-        """A sample: exactly these children are alive now."""
+    def see(self, at_ns: int, live: Mapping[int, int]) -> None:
+        """A sample: exactly these children are alive now; pid -> start time in clock ticks."""
         self._sampled_ns = at_ns
-        for pid in (self._live or set()) - live:
+        for pid in (self._live or set()) - live.keys():
             self._life(pid).ended_ns = at_ns
-        for pid in live:
-            life = self._life(pid)
-            if life.ended_ns is not None:
-                life = self._renew(pid)
+        for pid, start_ticks in live.items():
+            life = self._meet(pid, start_ticks, at_ns)
             life.last_seen_ns = at_ns
             life.booted_ns = life.booted_ns or at_ns
-        self._live = live
+        self._live = set(live)
         self._samples.append((at_ns, frozenset(live)))
+
+    def _meet(self, pid: int, start_ticks: int, at_ns: int) -> _Life:
+        """The life of a live child; one that an earlier sample missed has not ended, whatever that said."""
+        life = self._life(pid)
+        if life.start_ticks not in {None, start_ticks}:
+            life = self._renew(pid, at_ns)
+        life.start_ticks, life.ended_ns = start_ticks, None
+        return life
 
     def forget_samples(self) -> None:
         """What was sampled so far does not count for ``fewest_workers``: the workers were still booting."""
@@ -91,7 +99,7 @@ class Lives:
             return
         life = self._life(pid)
         if state == "booted" and life.said_boot:  # each process says it once, and it may be read late
-            life = self._renew(pid)
+            life = self._renew(pid, at_ns)
         life.last_seen_ns = max(at_ns, life.last_seen_ns)
         if state == "booted":
             life.worker = life.said_boot = True
@@ -174,9 +182,11 @@ class Lives:
     def _life(self, pid: int) -> _Life:
         return self._lives.setdefault(pid, _Life(pid=pid))
 
-    def _renew(self, pid: int) -> _Life:
-        """Another process has got the pid of one that ended."""
-        self._past.append(self._lives.pop(pid))
+    def _renew(self, pid: int, at_ns: int) -> _Life:
+        """Another process has got the pid of one that has ended by then."""
+        before = self._lives.pop(pid)
+        before.ended_ns = before.ended_ns or at_ns
+        self._past.append(before)
         return self._life(pid)
 
     def _crash(self, life: _Life, at_ns: int, why: str) -> None:

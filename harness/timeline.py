@@ -117,7 +117,7 @@ class _Reader:
         self.answers.append(Answers(at_ns=at_ns, outcomes=fields["outcomes"]))
 
     def _read_workers(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.lives.see(at_ns, {pid for pid, _ in fields["live"]})
+        self.lives.see(at_ns, dict(fields["live"]))
 
     def _read_log(self, at_ns: int, fields: Mapping[str, Any]) -> None:
         if fields["pid"] is not None and fields["pid"] == self.arbiter_pid:

@@ -13,8 +13,8 @@ class _Told:
     def __init__(self) -> None:
         self.lives = Lives()
 
-    def sample(self, at_s: float, *pids: int) -> _Told:
-        self.lives.see(at_ns(at_s), set(pids))
+    def sample(self, at_s: float, *pids: int, start_ticks: int = 1) -> _Told:
+        self.lives.see(at_ns(at_s), dict.fromkeys(pids, start_ticks))
         return self
 
     def line(self, at_s: float, pid: int | None, state: str | None, text: str = "") -> _Told:
@@ -183,10 +183,22 @@ def test_a_pid_that_comes_back_is_another_worker() -> None:
 
 
 def test_a_pid_that_comes_back_is_noticed_by_the_sampler_too() -> None:
-    told = _Told().line(1, 101, "booted").sample(1, 101).line(2, 101, "exiting").sample(2.1).sample(3, 101)
-    told.line(3.1, 101, "booted")
+    told = _Told().line(1, 101, "booted").sample(1, 101).line(2, 101, "exiting").sample(2.1)
+    told.sample(3, 101, start_ticks=2).line(3.1, 101, "booted")
     assert [life.ended_ns is None for life in told.lives.close(log_complete=True)] == [False, True]
     assert told.lives.live_workers() == 1
+
+
+def test_a_pid_that_is_another_process_between_two_samples_is_another_worker() -> None:
+    told = _Told().line(1, 101, "booted").sample(1, 101).sample(2, 101, start_ticks=2).line(2, 101, "booted")
+    assert [life.ended_ns for life in told.lives.close(log_complete=True)] == [at_ns(2), None]
+
+
+def test_a_worker_that_one_sample_missed_has_not_ended() -> None:
+    """The kernel may leave a child out of its list while another one ends."""
+    told = _Told().line(1, 101, "booted").sample(1, 101).sample(2).sample(3, 101)
+    (life,) = told.lives.close(log_complete=True)
+    assert (life.ended_ns, life.crash) == (None, None)
 
 
 def test_the_fewest_workers_since_the_load_began() -> None:
