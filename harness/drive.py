@@ -109,7 +109,9 @@ def run_load(drive: Drive) -> None:
         stdout=stage.run.logs / f"{cell.load}.out.log",
         stderr=stage.run.logs / f"{cell.load}.error.log",
     )
-    process = drive.stage.backend.spawn(command)
+    if not stage.backend.isolated:
+        stage.places.load_ending.unlink(missing_ok=True)  # what ended an earlier load
+    process = stage.backend.spawn(command)
     started_ns, before = now_ns(), drive.read_usage()  # afterwards: what starting it takes is not the load's
     drive.sink.emit("load", state="started", client=cell.load, pid=process.pid)
     early = _follow_load(drive, process, started_ns)

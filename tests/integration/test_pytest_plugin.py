@@ -68,6 +68,13 @@ def test_shop(gunicorn_server, h2o_proxy, load):
     assert gunicorn_server.live_workers == 2
 """
 
+TWO_LOADS = """
+def test_each_load_goes_on_until_it_has_seen_enough(h2o_proxy, load):
+    first = load(duration_s=10, connections=4, recycles=1)
+    second = load(duration_s=1, connections=4)
+    assert second.statuses[200] > 100, (first, second)
+"""
+
 TWO_TESTS = """
 import pytest
 
@@ -187,6 +194,12 @@ def test_the_load_may_be_httpx(project: Project) -> None:
     assert all((run / "logs" / "httpx.result").is_file() for run in project.runs())
     assert len(project.runs()) == 2
     assert project.processes() == []
+
+
+def test_a_load_that_ended_early_does_not_end_the_next_one(project: Project) -> None:
+    project.write("tests/test_loads.py", TWO_LOADS)
+    done = project.pytest("--gunicorn", "19.6.0", "--gunicorn-worker", "sync")
+    assert (done.returncode, "1 passed" in done.stdout) == (pytest.ExitCode.OK, True), done.stdout + done.stderr
 
 
 def test_workers_of_xdist_do_not_meet(project: Project) -> None:

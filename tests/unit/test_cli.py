@@ -281,13 +281,19 @@ def test_judging_a_stored_run_again_changes_nothing(record_run: RecordRun, capsy
     assert {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()} == before
 
 
-def test_a_run_folder_with_another_name_has_the_same_verdict(
-    record_run: RecordRun, capsys: pytest.CaptureFixture[str]
-) -> None:
+def record_unjudged(record_run: RecordRun) -> StoredRun:
+    """A run with events and no verdict yet."""
     run = record_run()
     lines = [{"at_ns": e.at_ns, "kind": e.kind, **e.fields} for e in healthy().events]
     (run.path / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (run.path / "verdict.json").unlink()
+    return run
+
+
+def test_a_run_folder_with_another_name_has_the_same_verdict(
+    record_run: RecordRun, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = record_unjudged(record_run)
     cli.main(["judge", str(run.path)])
     cli.main(["judge", str(run.path.rename(run.path.with_name("other")))])
     assert capsys.readouterr().err == ""
@@ -402,10 +408,7 @@ def test_colour_only_for_a_terminal_that_wants_it(
 def test_a_run_that_was_never_judged_is_judged_and_gets_its_reports(
     record_run: RecordRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = record_run()
-    lines = [{"at_ns": e.at_ns, "kind": e.kind, **e.fields} for e in healthy().events]
-    (run.path / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (run.path / "verdict.json").unlink()
+    run = record_unjudged(record_run)
     assert cli.main(["judge", str(run.path)]) == 0
     assert json.loads((run.path / "verdict.json").read_text())["verdict"] == "violated"
     assert (run.path / "report.md").is_file()
