@@ -2,7 +2,7 @@
 #
 # The variables below are data. Make must not expand what a user puts into them and no shell may run it, so
 # each is frozen as its unexpanded text (`override ... := $(value ...)`) and reaches Python through the environment
-# only; no recipe names one. harness/makevars.py turns them into a command line.
+# only; no recipe names one. harness/cli/makevars.py turns them into a command line.
 
 override GUNICORN := $(value GUNICORN)
 override PYTHON := $(value PYTHON)
@@ -29,7 +29,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 SHELL := /bin/sh
 VENV_PYTHON := .venv/bin/python
-HARNESS := $(VENV_PYTHON) -m harness.makevars
+HARNESS := $(VENV_PYTHON) -m harness.cli.makevars
 LOCK := .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.10 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --quiet
 DEV_LOCK := --extra pytest --extra docker --extra scenario --group dev --output-file requirements/dev.txt
@@ -48,10 +48,10 @@ help: ## list the targets and the variables
 
 setup: ## make .venv from the lock (every other target does it where needed)
 	@if test -z "$$BOOTSTRAP_PYTHON" && test -x $(VENV_PYTHON) \
-	  && $(VENV_PYTHON) -I -S harness/bootstrap.py --check 2>/dev/null; then exit 0; fi; \
+	  && $(VENV_PYTHON) -I -S harness/provision/bootstrap.py --check 2>/dev/null; then exit 0; fi; \
 	for python in "$$BOOTSTRAP_PYTHON" python3 python; do \
 	  if "$$python" -I -c 'import sys; sys.exit(sys.version_info < (3, 6))' 2>/dev/null; then \
-	    exec "$$python" -I harness/bootstrap.py; \
+	    exec "$$python" -I harness/provision/bootstrap.py; \
 	  fi; \
 	  if test -n "$$python" && test "$$python" = "$$BOOTSTRAP_PYTHON"; then \
 	    echo 'set-up failed: BOOTSTRAP_PYTHON is not a Python 3 that starts' >&2; exit 4; \
@@ -62,11 +62,11 @@ setup: ## make .venv from the lock (every other target does it where needed)
 	exit 4
 
 tools: setup ## have h2o and wrk: from PATH, else installed or fetched
-	@command -v h2o >/dev/null && command -v wrk >/dev/null || $(VENV_PYTHON) -m harness.tools --install h2o wrk
+	@command -v h2o >/dev/null && command -v wrk >/dev/null || $(VENV_PYTHON) -m harness.provision.tools --install h2o wrk
 
 # Not every distribution has all of them, and only the default run needs what `tools` gets.
 proxies: setup ## have nginx, haproxy and caddy, too, for the tests with them
-	@$(VENV_PYTHON) -m harness.tools --install nginx haproxy caddy \
+	@$(VENV_PYTHON) -m harness.provision.tools --install nginx haproxy caddy \
 	  || echo 'set-up: not every proxy is to be had here; the tests with what is missing are skipped' >&2
 
 reproduce: setup ## one run of GUNICORN; prints the verdict and where the record lies
@@ -114,7 +114,7 @@ pictures: setup ## have what draws pictures without a browser, and what drives o
 	@.venv/bin/uv pip install --quiet --python $(VENV_PYTHON) --no-deps --require-hashes -r requirements/browser.txt
 
 chart: pictures ## re-make the charting library that travels with report.html, after an upgrade of vl-convert
-	@$(VENV_PYTHON) -m harness.report.assets
+	@$(VENV_PYTHON) -m maintenance.charting
 
 bench: setup tools ## what the harness costs, as ratios in one run (minutes; ARGS='floor default profiles ...')
 	@$(VENV_PYTHON) -m bench
@@ -129,4 +129,4 @@ upgrade: setup ## re-make requirements/*.txt with the newest releases; `make cha
 
 clean: ## remove .venv and what the checks cached here; runs and `harness clean`'s caches stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
-	@find harness tests fixtures -name __pycache__ -type d -prune -exec rm -rf {} +
+	@find harness maintenance tests fixtures -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -27,11 +27,11 @@ from bench.ledger import bench_closing, bench_cost
 from bench.preparation import bench_preparation
 from bench.profiles import bench_profiles
 from bench.watched_load import measure_rate, prepare_holding
-from harness import gunicorn
-from harness.environments import prepare
-from harness.model import Cell
-from harness.places import fixtures_dir
-from harness.spec import parse_spec
+from harness.core.model import Cell
+from harness.core.paths import fixtures_dir
+from harness.provision.environments import prepare
+from harness.provision.spec import parse_spec
+from harness.stack import gunicorn
 
 NAMES = ("floor", "default", "watchers", "memory", "profiles", "ledger", "preparation")
 BAD_RELEASE = "19.6.0"

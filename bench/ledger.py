@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 from bench.watched_load import measure_rate, prepare_holding
-from harness.ledger.account import PREFIX
-from harness.ledger.closing import NOTES_FILE, Clients, close_ledger
-from harness.model import Cell, Event
+from harness.core.model import Cell, Event
+from harness.engine.ledger import NOTES_FILE, Clients, close_ledger
+from harness.judge.ledger.load_account import PREFIX
 
 REQUESTS = 1_000_000
 THREADS = 10

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness import installer
-from harness.environments import prepare
-from harness.releases import list_releases, load_catalogue
-from harness.sources import describe_source
-from harness.spec import Release, parse_spec
+from harness.provision import installer
+from harness.provision.environments import prepare
+from harness.provision.releases import list_releases, load_catalogue
+from harness.provision.sources import describe_source
+from harness.provision.spec import Release, parse_spec
 
 SAMPLE = ("19.6.0", "20.1.0", "23.0.0", "27.0.1")
 VIRTUALENV = "virtualenv<20.22"

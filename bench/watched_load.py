@@ -10,22 +10,22 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from harness import tools
 from harness.backends.local import LocalBackend
-from harness.clock import wait_until
-from harness.environments import Environment, prepare
-from harness.ledger import account
-from harness.load import wrk
-from harness.load.result import RESULT_VARIABLE, parse_result
-from harness.model import Cell
-from harness.places import fixtures_dir
-from harness.spec import parse_spec
-from harness.stage import TRACE_FILE, make_places, plan_gunicorn, start_proxy
-from harness.store import create_run
-from harness.watch.crew import Crew
+from harness.core.clock import wait_until
+from harness.core.model import Cell
+from harness.core.paths import fixtures_dir
+from harness.engine.stage import TRACE_FILE, make_places, plan_gunicorn, start_proxy
+from harness.judge.ledger import load_account
+from harness.provision import tools
+from harness.provision.environments import Environment, prepare
+from harness.provision.spec import parse_spec
+from harness.records.store import create_run
+from harness.stack.load import wrk
+from harness.stack.load.result import RESULT_VARIABLE, parse_result
+from harness.watch.event_log import EventSink
 from harness.watch.prober import open_client
 from harness.watch.progress import Progress
-from harness.watch.sink import EventSink
+from harness.watch.watchers import Crew
 
 HOLDING_RELEASE = "27.0.1"
 BOOT_S = 20.0
@@ -46,7 +46,7 @@ def measure_rate(environment: Environment, *, watched: bool, duration_s: int, le
             str(tools.require_tool("wrk", "the benchmark").path), cell, url=url, script=str(script)
         )
         env = {RESULT_VARIABLE: str(result)}
-        env |= wrk.ledger_environment(cell, str(logs / account.PREFIX)) if ledger else {}
+        env |= wrk.ledger_environment(cell, str(logs / load_account.PREFIX)) if ledger else {}
         started_s = time.monotonic()
         subprocess.run(argv, check=True, capture_output=True, env=env)
         spent_s = time.monotonic() - started_s

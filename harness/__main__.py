@@ -1,5 +1,5 @@
 """`python -m harness`."""
 
-from harness.cli import run
+from harness.cli.main import run
 
 run()

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from harness.model import Cell, Json
-from harness.tools import Tool
+from harness.core.model import Cell, Json
+from harness.provision.tools import Tool
+from harness.watch.event_log import EventSink
 from harness.watch.machine import Usage
-from harness.watch.sink import EventSink
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

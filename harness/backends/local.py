@@ -16,15 +16,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from harness import reaper, tools
 from harness.backends import Command
-from harness.errors import SurroundingsError
-from harness.load import LOADS
-from harness.model import Json
-from harness.places import cache_dir
+from harness.core import reaper
+from harness.core.errors import SurroundingsError
+from harness.core.model import Json
+from harness.core.paths import cache_dir
+from harness.provision import tools
+from harness.stack.load import LOADS
 from harness.watch import machine, prober
-from harness.watch.crew import Crew
-from harness.watch.sink import EventSink
+from harness.watch.event_log import EventSink
+from harness.watch.watchers import Crew
 
 Start: TypeAlias = Callable[[Command, Mapping[str, str], BinaryIO, BinaryIO], "subprocess.Popen[bytes]"]
 """(command, whole environment, stdout, stderr) -> the child, which leads a process group; OSError where it can't be."""

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.pytest_plugin import choices
+from harness.pytest_plugin import options
 
 if TYPE_CHECKING:
-    from harness.model import Cell
+    from harness.core.model import Cell
+    from harness.engine.request import Wish
     from harness.pytest_plugin.launcher import Launcher
     from harness.pytest_plugin.load import Load
     from harness.pytest_plugin.recycle_run import RecycleRun, RunShelf
     from harness.pytest_plugin.scenario import GunicornServer, H2oProxy
-    from harness.wish import Wish
 
 SHOWN = pytest.StashKey[list["RecycleRun | GunicornServer"]]()
 """What a test has used and a report of its failure should name."""
@@ -32,18 +32,18 @@ SHOWN = pytest.StashKey[list["RecycleRun | GunicornServer"]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options and ini settings of the plugin."""
-    choices.add_options(parser)
+    options.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Refuse what can't be meant before anything is collected."""
-    choices.check_python(config)
+    options.check_python(config)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test that uses ``gunicorn_release``, directly or not, runs once for each release that was named."""
     if "named_gunicorn_release" in metafunc.fixturenames:
-        releases = choices.named_releases(metafunc.config)
+        releases = options.named_releases(metafunc.config)
         metafunc.parametrize("named_gunicorn_release", releases, indirect=True, scope="session")
 
 
@@ -85,25 +85,25 @@ def gunicorn_release(request: pytest.FixtureRequest, named_gunicorn_release: str
 @pytest.fixture(scope="session")
 def gunicorn_app(pytestconfig: pytest.Config) -> str | None:
     """The app that gunicorn serves, "module:app" (ini setting gunicorn_app); None is the harness's own small one."""
-    return choices.ini_text(pytestconfig, "gunicorn_app")
+    return options.ini_text(pytestconfig, "gunicorn_app")
 
 
 @pytest.fixture(scope="session")
 def gunicorn_app_folder(pytestconfig: pytest.Config) -> Path:
     """The folder from which the app is imported (ini setting gunicorn_app_folder, below pytest's root folder)."""
-    return choices.ini_path(pytestconfig, "gunicorn_app_folder") or pytestconfig.rootpath
+    return options.ini_path(pytestconfig, "gunicorn_app_folder") or pytestconfig.rootpath
 
 
 @pytest.fixture(scope="session")
 def gunicorn_settings(pytestconfig: pytest.Config) -> Path | None:
     """The project's gunicorn settings file (ini setting gunicorn_settings); the values of the cell win over it."""
-    return choices.ini_path(pytestconfig, "gunicorn_settings")
+    return options.ini_path(pytestconfig, "gunicorn_settings")
 
 
 @pytest.fixture
 def recycle_cell(pytestconfig: pytest.Config, gunicorn_release: str, gunicorn_app: str | None) -> Cell:
     """Everything that defines the experiment: workers, threads, max_requests, bind, load and so on."""
-    return choices.make_cell(pytestconfig, release=gunicorn_release, app=gunicorn_app)
+    return options.make_cell(pytestconfig, release=gunicorn_release, app=gunicorn_app)
 
 
 @pytest.fixture
@@ -115,11 +115,11 @@ def recycle_wish(
     recycle_out: Path,
 ) -> Wish:
     """The cell, and beside it what gunicorn is made of and where the record goes."""
+    from harness.engine.request import Wish
     from harness.pytest_plugin.outcomes import told_by_pytest
-    from harness.wish import Wish
 
     with told_by_pytest():
-        choices.check_wish(recycle_cell, settings=gunicorn_settings, app_folder=gunicorn_app_folder)
+        options.check_wish(recycle_cell, settings=gunicorn_settings, app_folder=gunicorn_app_folder)
     return Wish(
         cell=recycle_cell,
         out=recycle_out,
@@ -179,7 +179,7 @@ def gunicorn_server(
     request: pytest.FixtureRequest, recycle_wish: Wish, recycle_launcher: Launcher
 ) -> Iterator[GunicornServer]:
     """A pinned gunicorn that has answered a request; ended with the test."""
-    from harness.preparation import settle_load
+    from harness.engine.preparation import settle_load
     from harness.pytest_plugin import scenario
     from harness.pytest_plugin.outcomes import told_by_pytest
 

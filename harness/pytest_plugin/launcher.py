@@ -19,9 +19,9 @@ from typing import Any, BinaryIO
 import pytest
 from xprocess import ProcessStarter
 
-from harness import reaper
 from harness.backends import Command
 from harness.backends.local import LocalBackend
+from harness.core import reaper
 
 PREFIX = "recycle-harness-"
 PID_FILE = "xprocess.PID"

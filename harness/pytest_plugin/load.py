@@ -6,9 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from harness import drive
-from harness.errors import SurroundingsError
-from harness.model import Event
+from harness.core.errors import SurroundingsError
+from harness.core.model import Event
+from harness.engine import load_phase
 from harness.pytest_plugin.scenario import H2oProxy, silent
 
 
@@ -26,7 +26,7 @@ class Load:
 
     def __init__(self, proxy: H2oProxy) -> None:
         self._scene = proxy.scene
-        self._tool = drive.find_load_tool(proxy.scene.run.cell, proxy.scene.backend)
+        self._tool = load_phase.find_load_tool(proxy.scene.run.cell, proxy.scene.backend)
         self._ended: list[Event] = []
         proxy.scene.run.sink.listen(self._hear)
 
@@ -51,8 +51,8 @@ class Load:
         )
         (run.folder.logs / f"{cell.load}.result").unlink(missing_ok=True)  # an earlier load's is no answer to this one
         run.enter("load")
-        drive.run_load(
-            drive.Drive(
+        load_phase.run_load(
+            load_phase.Drive(
                 stage=replace(now, cell=cell),
                 progress=self._scene.progress,
                 sink=run.sink,

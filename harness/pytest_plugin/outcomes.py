@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from harness.errors import HarnessError, UnrunnableError
+from harness.core.errors import HarnessError, UnrunnableError
 
 
 @contextmanager

@@ -11,13 +11,13 @@ from typing import Any, cast
 
 import pytest
 
-from harness.engine import run_cell
-from harness.errors import SurroundingsError, UnrunnableError
-from harness.model import Culprit, Finding, Observations, Outcome, State, Verdict
+from harness.core.errors import SurroundingsError, UnrunnableError
+from harness.core.model import Culprit, Finding, Observations, Outcome, State, Verdict
+from harness.engine.request import Wish
+from harness.engine.run import run_cell
+from harness.judge.verdict import judge_events
 from harness.pytest_plugin.launcher import Launcher
-from harness.store import load_run
-from harness.verdict import judge_events
-from harness.wish import Wish
+from harness.records.store import load_run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

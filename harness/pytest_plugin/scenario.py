@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 
-from harness import preparation, ready, recording, stage
 from harness.backends import Backend
-from harness.environments import Environment
-from harness.errors import UnrunnableError
-from harness.limits import require_room
-from harness.recording import Run
-from harness.watch.crew import Crew
+from harness.core.errors import UnrunnableError
+from harness.engine import preparation, readiness, recording, stage
+from harness.engine.limits import require_room
+from harness.engine.recording import Run
+from harness.engine.request import Wish
+from harness.provision.environments import Environment
 from harness.watch.progress import Progress
-from harness.wish import Wish
+from harness.watch.watchers import Crew
 
 
 def silent(_text: str) -> None:
@@ -37,7 +37,7 @@ class Scene:
         self.environment: Environment
         self.run: Run
         self.backend: Backend
-        self.stage: ready.Stage
+        self.stage: readiness.Stage
         self.crew: Crew
 
     def __enter__(self) -> Scene:
@@ -90,7 +90,7 @@ class Scene:
         process = self.backend.spawn(plan.command)
         run.sink.emit("arbiter", state="started", pid=process.pid)
         crew.watch_arbiter(process.pid)
-        self.stage = ready.Stage(
+        self.stage = readiness.Stage(
             cell=run.cell,
             run=run.folder,
             places=places,
@@ -100,7 +100,7 @@ class Scene:
             proxy=None,
             python_version=self.environment.python_version,
         )
-        ready.await_gunicorn(self.stage, self.progress)
+        readiness.await_gunicorn(self.stage, self.progress)
 
     def start_h2o(self) -> H2oProxy:
         """Start h2o in front of gunicorn and wait until a request through it is answered with 200.
@@ -111,7 +111,7 @@ class Scene:
         now = self.stage
         proxy = stage.start_proxy(now.cell, now.run, now.places, self.backend, now.address)
         self.stage = replace(now, proxy=proxy)
-        ready.await_proxy(self.stage, self.progress)
+        readiness.await_proxy(self.stage, self.progress)
         return H2oProxy(scene=self, address=self.stage.client_address)
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from harness.records.stored import StoredRun
 from harness.report.as_html import render_html
 from harness.report.as_json import render_json
 from harness.report.as_junit import render_junit
 from harness.report.as_markdown import render_markdown
 from harness.report.picture import render_png, render_svg
-from harness.stored import StoredRun
 
 FORMATS: Mapping[str, Callable[[StoredRun], str | bytes]] = {
     "md": render_markdown,

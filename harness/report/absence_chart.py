@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness.model import Json
+from harness.core.model import Json
+from harness.judge.scenarios.away import Measured, measure, predict_curve, read_ask
+from harness.judge.scenarios.record import Trial
 from harness.report.chart_parts import (
     AMBER,
     BLUE,
@@ -28,8 +30,6 @@ from harness.report.chart_parts import (
     x_time,
     y_axis,
 )
-from harness.trials.away import Measured, measure, predict_curve, read_ask
-from harness.trials.record import Trial
 
 COLOURS = (BLUE, GREEN, PURPLE, GREY, AMBER, TEAL, PINK, INK)
 """Of the arms; the one that is judged comes first."""

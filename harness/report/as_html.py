@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from harness.errors import UsageError
-from harness.model import Event, Json
+from harness.core.errors import UsageError
+from harness.core.model import Event, Json
+from harness.records.stored import StoredRun
 from harness.report import page_sections as parts
 from harness.report import summary
 from harness.report.assets import LIBRARY
@@ -18,7 +19,6 @@ from harness.report.excerpts import Excerpt, excerpts
 from harness.report.fields import items, text
 from harness.report.frame import render_frame
 from harness.report.markup import data_block, esc, section
-from harness.stored import StoredRun
 
 _BUTTONS = (
     ("focus", "First failure", "f"),

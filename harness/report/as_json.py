@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.cells import cell_to_json
-from harness.model import VERDICT_SCHEMA, Culprit, Finding, Json, Moment, Verdict
-from harness.stored import StoredRun
+from harness.core.cells import cell_to_json
+from harness.core.model import VERDICT_SCHEMA, Culprit, Finding, Json, Moment, Verdict
+from harness.records.stored import StoredRun
 
 
 def verdict_to_json(verdict: Verdict, *, run_id: str, story: Sequence[Moment]) -> dict[str, Json]:

@@ -10,10 +10,10 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.model import Json, Outcome, State
+from harness.core.model import Json, Outcome, State
+from harness.records.stored import StoredRun
 from harness.report import summary
 from harness.report.fields import clean, dig, frames, mapping, number, text, texts
-from harness.stored import StoredRun
 
 _INVARIANT_OF = {
     "socket-deleted": "socket-survives",

@@ -9,15 +9,15 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
-from harness.model import Json, Outcome
-from harness.privacy import current_identity, make_scrubber
+from harness.core.model import Json, Outcome
+from harness.records.redaction import current_identity, make_scrubber
+from harness.records.stored import StoredRun
 from harness.report import summary
 from harness.report.configuration import config_files
 from harness.report.excerpts import Excerpt, excerpts
 from harness.report.fields import clean, dig, frames, items, line, mapping, number, text, texts
 from harness.report.ledger import ledger_alarm, ledger_lines, ledger_sentence
 from harness.report.repeat import repeat_stored
-from harness.stored import StoredRun
 
 DRAWN = ("timeline.svg", "timeline.png")
 """What the timeline is called where it was drawn for this report, the better one first."""

@@ -13,12 +13,12 @@ import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 
-from harness.errors import UsageError
-from harness.gunicorn import fixture_app
-from harness.model import Cell, Json
-from harness.places import fixtures_dir
-from harness.proxies import PROXIES
+from harness.core.errors import UsageError
+from harness.core.model import Cell, Json
+from harness.core.paths import fixtures_dir
 from harness.report.fields import clean, line, text, texts
+from harness.stack.gunicorn import fixture_app
+from harness.stack.proxies import PROXIES
 
 TEMPLATE = "reproduce.sh.in"
 CONTROL_REQUESTS = 20

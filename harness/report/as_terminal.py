@@ -10,12 +10,12 @@ import shlex
 import textwrap
 from collections.abc import Iterator, Mapping
 
-from harness.model import Json, Outcome
+from harness.core.model import Json, Outcome
+from harness.records.stored import StoredRun
 from harness.report import summary
 from harness.report.fields import dig, frames, items, mapping, number, text
 from harness.report.ledger import ledger_alarm, ledger_lines, ledger_sentence
 from harness.report.summary import Answer, Tone
-from harness.stored import StoredRun
 
 _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _TONES = {Tone.BAD: "\x1b[1;31m", Tone.GOOD: "\x1b[1;32m", Tone.UNSURE: "\x1b[1;33m"}

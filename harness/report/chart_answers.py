@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.model import is_failure
+from harness.core.model import is_failure
 from harness.report.chart_data import Row, Tables
 from harness.report.chart_parts import (
     AMBER,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.stored import StoredRun
+from harness.records.stored import StoredRun
 
 CONFIG_BYTES = 100_000
 """Of each configuration file; real ones have a hundredth of that."""

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.model import Cell, Event
+from harness.core.model import Cell, Event
+from harness.judge.scenarios.record import Trial, read_trial
+from harness.judge.timeline import observe
 from harness.report.absence_chart import draw_absence
 from harness.report.chart import draw_timeline, shown_range
 from harness.report.chart_data import tabulate
 from harness.report.chart_parts import Spec
 from harness.report.memory_chart import draw_memory
-from harness.timeline import observe
-from harness.trials.record import Trial, read_trial
 
 LEAST_NEAR_S = 0.3
 """Around the first failure at least so much is shown: bursts last some ten milliseconds, worker boots a hundred."""

@@ -14,8 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from harness.records.stored import StoredRun
 from harness.report.fields import clean
-from harness.stored import StoredRun
 
 READ_BYTES = 2**18
 """Of the proxy's log: the first of each kind is wanted, and an outage repeats one line a hundred thousand times."""

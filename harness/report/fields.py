@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from harness.model import Json
+from harness.core.model import Json
 
 UNKNOWN = "unknown"
 """What a record does not say."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.privacy import current_identity, make_scrubber
+from harness.records.redaction import current_identity, make_scrubber
 from harness.report.assets import allowed_source, read_asset
 from harness.report.markup import esc
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from harness.model import Json, Outcome
+from harness.core.model import Json, Outcome
+from harness.records.stored import StoredRun
 from harness.report import summary
 from harness.report.as_markdown import escape, table
 from harness.report.fields import clean, text
-from harness.stored import StoredRun
 
 _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.model import Json
+from harness.core.model import Json
 from harness.report.fields import items, line, mapping, number, text
 
 WORDS: Mapping[str, str] = {

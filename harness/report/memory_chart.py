@@ -8,6 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from harness.judge.scenarios.leak import find_bound
+from harness.judge.scenarios.leak_words import WITH, WITHOUT
+from harness.judge.scenarios.memory import Sample, group_by_process, read_samples
+from harness.judge.scenarios.record import Arm, Trial
+from harness.judge.timeline import since_load_s
 from harness.report.chart_data import Row
 from harness.report.chart_parts import (
     AMBER,
@@ -25,11 +30,6 @@ from harness.report.chart_parts import (
     x_time,
     y_axis,
 )
-from harness.timeline import since_load_s
-from harness.trials.leak import find_bound
-from harness.trials.leak_words import WITH, WITHOUT
-from harness.trials.memory import Sample, group_by_process, read_samples
-from harness.trials.record import Arm, Trial
 
 MOST_POINTS = 400
 """A line of more says no more."""

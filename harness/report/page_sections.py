@@ -8,7 +8,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.model import Event, Json, Outcome
+from harness.core.model import Event, Json, Outcome
+from harness.records.stored import StoredRun
 from harness.report import summary
 from harness.report.configuration import config_files
 from harness.report.excerpts import Excerpt
@@ -16,7 +17,6 @@ from harness.report.fields import frames, items, line, mapping, number, text, te
 from harness.report.ledger import ledger_alarm, ledger_lines, ledger_sentence
 from harness.report.markup import block, bullets, esc, folded, numbered, section, table
 from harness.report.repeat import repeat_stored
-from harness.stored import StoredRun
 
 SIGNS: Mapping[str, tuple[str, str]] = {
     Outcome.HOLDS.value: ("\N{HEAVY CHECK MARK}", "good"),

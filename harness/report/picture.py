@@ -9,12 +9,12 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from harness.errors import SurroundingsError, UsageError
+from harness.core.errors import SurroundingsError, UsageError
+from harness.records.stored import StoredRun
 from harness.report import summary
 from harness.report.chart_parts import INK, Spec
 from harness.report.drawing import draw
 from harness.report.fields import text
-from harness.stored import StoredRun
 
 if TYPE_CHECKING:
     from types import ModuleType

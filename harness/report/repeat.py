@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from harness.gunicorn import THREADED
-from harness.model import Cell
+from harness.core.model import Cell
+from harness.records.stored import StoredRun
 from harness.report.fields import texts
-from harness.stored import StoredRun
+from harness.stack.gunicorn import THREADED
 
 _PLAIN = {
     "worker": "--worker",

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from harness.model import Cell, Json, Outcome, State
+from harness.core.model import Cell, Json, Outcome, State
+from harness.records.stored import StoredRun
 from harness.report.fields import dig, items, line, mapping, number, pairs, seconds, text, texts
-from harness.stored import StoredRun
 
 SOCKET_FINDINGS = {"socket-deleted": "deleted", "socket-replaced": "replaced"}
 SOCKET_INVARIANT = "socket-survives"

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from harness.clock import now_ns
+from harness.core.clock import now_ns
 
 PIECE_BYTES = 1 << 20
 MAX_LINE_BYTES = 1 << 16

@@ -9,10 +9,10 @@ import json
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from harness import gunicorn
-from harness.proxies import Proxy
+from harness.stack import gunicorn
+from harness.stack.proxies import Proxy
+from harness.watch.event_log import EventSink
 from harness.watch.follow import Handler
-from harness.watch.sink import EventSink
 
 MAX_LINES = 5000
 """Log lines kept as events in one run; the log files themselves stay whole."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.clock import now_ns
+from harness.core.clock import now_ns
 
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 _IDLE = (3, 4)

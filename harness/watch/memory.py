@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.clock import now_ns
-from harness.errors import SurroundingsError
-from harness.watch.sink import EventSink
+from harness.core.clock import now_ns
+from harness.core.errors import SurroundingsError
+from harness.watch.event_log import EventSink
 
 PERIOD_S = 0.025
 MOST_SHARE = 0.15

@@ -17,9 +17,9 @@ import traceback
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from harness.clock import now_ns
-from harness.model import ERROR_OF_ERRNO, is_success
-from harness.watch.sink import EventSink
+from harness.core.clock import now_ns
+from harness.core.model import ERROR_OF_ERRNO, is_success
+from harness.watch.event_log import EventSink
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, cast
 
-from harness.clock import now_ns
-from harness.model import Event, is_failure, is_success
+from harness.core.clock import now_ns
+from harness.core.model import Event, is_failure, is_success
 
 
 class Progress:

@@ -7,7 +7,7 @@ import select
 import threading
 from pathlib import Path
 
-from harness.watch.sink import EventSink
+from harness.watch.event_log import EventSink
 
 
 class SocketWatcher:

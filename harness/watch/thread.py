@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from harness.watch.sink import EventSink
+from harness.watch.event_log import EventSink
 
 JOIN_S = 5.0
 

@@ -6,9 +6,9 @@ import os
 import threading
 from pathlib import Path
 
-from harness.clock import now_ns
-from harness.reaper import start_ticks
-from harness.watch.sink import EventSink
+from harness.core.clock import now_ns
+from harness.core.reaper import start_ticks
+from harness.watch.event_log import EventSink
 
 PERIOD_S = 0.02
 CLOSE_LOOK_S = 0.1

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.campaign.site import publish
-from harness.matrix.result import CellResult, Expected, RunResult
-from harness.model import FindingId, Outcome
+from harness.core.model import FindingId, Outcome
+from harness.studies.matrix.campaign.site import publish
+from harness.studies.matrix.result import CellResult, Expected, RunResult
 from tests.browser.conftest import OpenWindow, Window
 from tests.browser.test_report_page import CONTRAST
 from tests.unit.events import Record, healthy

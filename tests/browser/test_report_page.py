@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from harness.attachment import bundle
 from harness.report.as_html import render_html
+from harness.report.attachment import bundle
 from tests.browser.conftest import OpenWindow
 from tests.unit.events import Record, healthy
 from tests.unit.runs import bursts, deleted, write_run

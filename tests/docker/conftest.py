@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from harness.containers import bases, engine
-from harness.errors import SurroundingsError
+from harness.backends.docker import bases, connection
+from harness.core.errors import SurroundingsError
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def why_not() -> str | None:
     """Why nothing can be tested here; None where all can."""
     try:
-        client = engine.connect(timeout_s=engine.LOOK_S)
+        client = connection.connect(timeout_s=connection.LOOK_S)
     except SurroundingsError as problem:
         if os.environ.get("RECYCLE_HARNESS_ENGINE_REQUIRED"):
             pytest.fail(f"the engine that was started can't be used: {problem.what}")
@@ -51,7 +51,7 @@ def client() -> Iterator[DockerClient]:
     reason = why_not()
     if reason is not None:
         pytest.skip(reason)
-    connected = engine.connect()
+    connected = connection.connect()
     yield connected
     connected.close()
 
@@ -74,6 +74,6 @@ def read_events(run: Path) -> list[dict[str, Any]]:
 
 def leftovers(client: DockerClient) -> tuple[int, int]:
     """How many containers and volumes of any run are on the engine."""
-    containers = client.api.containers(all=True, filters={"label": engine.RUN_LABEL})
-    volumes = client.api.volumes(filters={"label": engine.RUN_LABEL}).get("Volumes") or ()
+    containers = client.api.containers(all=True, filters={"label": connection.RUN_LABEL})
+    volumes = client.api.volumes(filters={"label": connection.RUN_LABEL}).get("Volumes") or ()
     return len(containers), len(volumes)

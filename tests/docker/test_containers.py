@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.backends.pod import MEMORY_BYTES
-from harness.containers import engine
+from harness.backends.docker import connection
+from harness.backends.docker.pod import MEMORY_BYTES
 from tests.docker.conftest import RUN_S, harness, leftovers
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def running(
 def await_containers(client: DockerClient, process: subprocess.Popen[str]) -> list[Any]:
     deadline = time.monotonic() + RUN_S
     while time.monotonic() < deadline and process.poll() is None:
-        found = client.api.containers(filters={"label": engine.RUN_LABEL})
+        found = client.api.containers(filters={"label": connection.RUN_LABEL})
         if len(found) == ALL_FOUR:
             return [client.api.inspect_container(one["Id"]) for one in found]
         time.sleep(0.05)
@@ -58,7 +58,7 @@ def await_containers(client: DockerClient, process: subprocess.Popen[str]) -> li
 
 def await_none_running(client: DockerClient) -> None:
     deadline = time.monotonic() + UNTIL_S
-    while client.api.containers(filters={"label": engine.RUN_LABEL}):
+    while client.api.containers(filters={"label": connection.RUN_LABEL}):
         assert time.monotonic() < deadline, "containers outlive their harness"
         time.sleep(0.1)
 
@@ -70,7 +70,7 @@ def test_containers_may_do_next_to_nothing_and_ctrl_c_removes_them(client: Docke
     assert process.returncode == 130, output
     assert leftovers(client) == (0, 0)
     assert json.loads((tmp_path / "latest" / "verdict.json").read_text())["verdict"] == "inconclusive"
-    kinds = [one["Config"]["Labels"][engine.IMAGE_LABEL] for one in containers]
+    kinds = [one["Config"]["Labels"][connection.IMAGE_LABEL] for one in containers]
     assert sorted(kinds) == ["gunicorn", "h2o", "wrk", "wrk"]
     for one in containers:
         host = one["HostConfig"]
@@ -86,10 +86,10 @@ def test_containers_may_do_next_to_nothing_and_ctrl_c_removes_them(client: Docke
         assert {mount["Type"] for mount in host["Mounts"]} == {"volume"}
         assert one["Config"]["User"] not in {"", "0", "root"}
         assert host["NetworkMode"] == "none" or host["NetworkMode"].startswith("container:")
-    gunicorn = next(one for one in containers if one["Config"]["Labels"][engine.IMAGE_LABEL] == "gunicorn")
+    gunicorn = next(one for one in containers if one["Config"]["Labels"][connection.IMAGE_LABEL] == "gunicorn")
     assert gunicorn["HostConfig"]["NetworkMode"] == "none"
     may_write = {
-        one["Config"]["Labels"][engine.IMAGE_LABEL]
+        one["Config"]["Labels"][connection.IMAGE_LABEL]
         for one in containers
         if one["HostConfig"]["PidMode"]
         for mount in one["HostConfig"]["Mounts"]
@@ -116,7 +116,7 @@ def test_clean_leaves_a_run_under_way_alone(client: DockerClient, tmp_path: Path
     with running(client, tmp_path, "--duration", "60", cache=cache) as (process, containers):
         done = harness("clean", RECYCLE_HARNESS_CACHE=cache)
         assert done.returncode == 0, done.stderr
-        alive = client.api.containers(filters={"label": engine.RUN_LABEL})
+        alive = client.api.containers(filters={"label": connection.RUN_LABEL})
         assert {one["Id"] for one in alive} == {one["Id"] for one in containers}
         for one in containers:
             client.api.inspect_image(one["Image"])

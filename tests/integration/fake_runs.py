@@ -7,16 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.campaign.attempts import Run
-from harness.campaign.choices import Campaign
-from harness.campaign.conduct import Watch
-from harness.cells import cell_to_json
-from harness.leases import Lease
-from harness.matrix.expectations import parse_expectations
-from harness.matrix.plan import PlannedCell
-from harness.matrix.result import RunResult
-from harness.model import Cell, Json
-from harness.wish import Wish
+from harness.core.cells import cell_to_json
+from harness.core.locks import Lease
+from harness.core.model import Cell, Json
+from harness.engine.request import Wish
+from harness.studies.matrix.campaign.attempts import Run
+from harness.studies.matrix.campaign.conduct import Watch
+from harness.studies.matrix.campaign.options import Campaign
+from harness.studies.matrix.expectations import parse_expectations
+from harness.studies.matrix.plan import PlannedCell
+from harness.studies.matrix.result import RunResult
 
 Story = Callable[[Cell, int], str]
 """(cell, how often it was run before) -> what becomes of the run: a finding's id, a verdict, "crash" or "killed"."""

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from harness import tools
-from harness.errors import EXIT_INCONCLUSIVE
+from harness.core.errors import EXIT_INCONCLUSIVE
+from harness.provision import tools
 
 STUB = Path(__file__).parent / "stub" / "wsgiapp.py"
 TIMEOUT_S = 60.0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from harness.catalogue.__main__ import pythons_here
-from harness.catalogue.trial import Trial, try_release
-from harness.gunicorn import WORKERS
-from harness.releases import load_catalogue
+from harness.provision.releases import load_catalogue
+from harness.stack.gunicorn import WORKERS
+from maintenance.catalogue.__main__ import pythons_here
+from maintenance.catalogue.trial import Trial, try_release
 
 # httpcore leaves the socket to the garbage collector where connecting to a path fails, as it does before the bind.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.clock import wait_until
-from harness.environments import Environment, prepare
-from harness.errors import UnrunnableError, UsageError
-from harness.fitting import NoInterpreterError
-from harness.spec import parse_spec
-from harness.sweeping import list_environments, remove_unused
+from harness.core.clock import wait_until
+from harness.core.errors import UnrunnableError, UsageError
+from harness.provision.compatibility import NoInterpreterError
+from harness.provision.environments import Environment, prepare
+from harness.provision.eviction import list_environments, remove_unused
+from harness.provision.spec import parse_spec
 
 ROOT = Path(__file__).resolve().parents[2]
 PREPARE = """

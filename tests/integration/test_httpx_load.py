@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from harness.clock import now_ns, wait_until
-from harness.load import httpx_load
-from harness.load.account import LEDGER_VARIABLE
-from harness.load.result import RESULT_VARIABLE, LoadReport, parse_result
-from harness.model import Cell
+from harness.core.clock import now_ns, wait_until
+from harness.core.model import Cell
+from harness.stack.load import httpx_load
+from harness.stack.load.account import LEDGER_VARIABLE
+from harness.stack.load.result import RESULT_VARIABLE, LoadReport, parse_result
 from tests.integration.servers import (
     CLOSING,
     ERROR,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.clock import wait_until
+from harness.core.clock import wait_until
 from tests.integration.stubs import command, environ, find_marked, make_wheel, needs_tools
 
 pytestmark = needs_tools

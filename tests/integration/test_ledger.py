@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from harness import tools
-from harness.rejudge import judge_path
+from harness.engine.conclusion import judge_path
+from harness.provision import tools
 from tests.integration.stubs import Ran, make_wheel, needs_tools, run_harness, run_until_decided
 
 pytestmark = needs_tools

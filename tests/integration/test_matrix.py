@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harness.clock import wait_until
+from harness.core.clock import wait_until
 from tests.integration.stubs import command, environ, find_marked, needs_tools
 
 pytestmark = [needs_tools, pytest.mark.slow]
@@ -175,8 +175,8 @@ def checkout(tmp_path: Path) -> Callable[[str], Path]:
     """A folder as a checkout of gunicorn has it, made of the release that is installed for the other cells."""
 
     def make(release: str) -> Path:
-        from harness.environments import prepare
-        from harness.spec import Release
+        from harness.provision.environments import prepare
+        from harness.provision.spec import Release
 
         environment = prepare(Release(version=release), python=None, worker="sync", say=lambda _text: None)
         asked = subprocess.run(
@@ -200,6 +200,7 @@ def checkout(tmp_path: Path) -> Callable[[str], Path]:
 
 def test_the_program_starts_quickly_although_it_knows_the_matrix() -> None:
     """What the matrix needs is imported when it is called."""
-    program = "import sys, harness.cli; print([name for name in sys.modules if name.startswith('harness.campaign.')])"
+    campaign = "harness.studies.matrix.campaign."
+    program = f"import sys, harness.cli.main; print([name for name in sys.modules if name.startswith({campaign!r})])"
     said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environ())
     assert said.stdout.strip() == "[]"

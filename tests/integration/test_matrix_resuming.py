@@ -9,15 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli, leases
-from harness.campaign.command import exit_code
-from harness.campaign.conduct import LOCK, conduct
-from harness.errors import HarnessError
-from harness.matrix.document import Matrix
-from harness.matrix.expectations import parse_expectations
-from harness.matrix.result import Agreement
-from harness.model import Cell, Outcome
-from harness.report.matrices import load_matrix
+from harness.cli import main
+from harness.core import locks
+from harness.core.errors import HarnessError
+from harness.core.model import Cell, Outcome
+from harness.studies.matrix.campaign.command import exit_code
+from harness.studies.matrix.campaign.conduct import LOCK, conduct
+from harness.studies.matrix.document import Matrix
+from harness.studies.matrix.expectations import parse_expectations
+from harness.studies.matrix.report import load_matrix
+from harness.studies.matrix.result import Agreement
 from tests.integration.fake_runs import Theatre, campaign, plan, write_record
 
 EVERYTHING = ["31.0-gthread", "31.0-sync", "32.0-gthread", "32.0-sync"]
@@ -137,7 +138,7 @@ def test_ctrl_c_keeps_the_records_and_tables_what_there_is(tmp_path: Path) -> No
 
 def test_a_cell_that_another_matrix_is_at_is_waited_for_and_not_made_twice(tmp_path: Path) -> None:
     theatre = Theatre(story=fine)
-    other = leases.try_exclusive(tmp_path / "31.0-gthread" / LOCK)
+    other = locks.try_exclusive(tmp_path / "31.0-gthread" / LOCK)
     assert other is not None
 
     def finish_the_others() -> None:
@@ -195,12 +196,12 @@ def test_a_damaged_record_is_named(tmp_path: Path) -> None:
 def test_a_stored_matrix_is_rendered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     theatre = Theatre(story=fine)
     conduct(campaign(tmp_path, "31.0"), theatre.watch(), start=theatre.start, ahead=False)
-    assert cli.main(["report", str(tmp_path)]) == 0
+    assert main.main(["report", str(tmp_path)]) == 0
     assert capsys.readouterr().out == (tmp_path / "matrix.md").read_text()
-    assert cli.main(["report", str(tmp_path), "--format", "md,json,junit", "--out", str(tmp_path / "r")]) == 0
+    assert main.main(["report", str(tmp_path), "--format", "md,json,junit", "--out", str(tmp_path / "r")]) == 0
     assert sorted(path.name for path in (tmp_path / "r").iterdir()) == ["matrix.json", "matrix.md", "matrix.xml"]
     assert load_matrix(tmp_path / "r") == load_matrix(tmp_path)
-    assert cli.main(["report", str(tmp_path), "--format", "svg"]) == 2
+    assert main.main(["report", str(tmp_path), "--format", "svg"]) == 2
     assert "A matrix has no format svg" in capsys.readouterr().err
 
 

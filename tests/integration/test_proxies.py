@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness import tools
+from harness.provision import tools
 from tests.integration.stubs import Ran, find_marked, make_wheel, needs_tools, run_until_decided
 
 pytestmark = needs_tools

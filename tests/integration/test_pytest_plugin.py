@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from harness.backends.local import find_interrupted, sweep_interrupted
-from harness.clock import wait_until
-from harness.reaper import MARKER
+from harness.core.clock import wait_until
+from harness.core.reaper import MARKER
 
 TIMEOUT_S = 60.0
 

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import gunicorn, tools
-from harness.model import Cell, Json
-from harness.places import fixtures_dir
-from harness.proxies import PROXIES
-from harness.proxies.setting import Setting
+from harness.core.model import Cell, Json
+from harness.core.paths import fixtures_dir
+from harness.provision import tools
 from harness.report.as_script import render_script
+from harness.stack import gunicorn
+from harness.stack.proxies import PROXIES
+from harness.stack.proxies.setting import Setting
 
 SERIES = ("3.6", "3.7", "3.8", "3.9", "3.10")
 """What 19.5.0 and 19.6.0 run on."""

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from harness.model import State
-from harness.rejudge import judge_path
+from harness.core.model import State
+from harness.engine.conclusion import judge_path
 from tests.integration.stubs import Ran, find_marked, needs_tools, run_harness
 
 pytest.importorskip("scipy")

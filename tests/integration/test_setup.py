@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from harness import bootstrap, makevars
+from harness.cli import makevars
+from harness.provision import bootstrap
 
 ROOT = Path(__file__).resolve().parents[2]
 VARIABLES = (*makevars.OPTIONS, "GUNICORN", "ARGS", "BOOTSTRAP_PYTHON")
@@ -74,7 +75,7 @@ def test_values_on_the_command_line_arrive_as_they_were_written(checkout: Path, 
     assert done.returncode == 0, done.stderr
     assert_nothing_ran(checkout)
     argv, env = calls(checkout)[-1]
-    assert argv == ["-m", "harness.makevars", command]
+    assert argv == ["-m", "harness.cli.makevars", command]
     assert {name: env[name] for name in names} == dict.fromkeys(names, value)
 
 

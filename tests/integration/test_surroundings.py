@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from harness import tools
+from harness.provision import tools
 from tests.integration.stubs import command, environ, find_marked, make_wheel, needs_tools, run_harness
 
 QUICK = ("--worker", "sync", "--workers", "2", "--max-requests", "100", "--recycles", "4", "--duration", "3")
@@ -86,7 +86,10 @@ def run_without(absent: str, tmp_path: Path, *options: str) -> tuple[subprocess.
         assert found is not None
         if present != absent:
             (folder / present).symlink_to(found.path)
-    hidden = "import sys; from harness import tools; tools.SYSTEM_FOLDERS = (); from harness.cli import main; "
+    hidden = (
+        "import sys; from harness.provision import tools; tools.SYSTEM_FOLDERS = (); "
+        "from harness.cli.main import main; "
+    )
     wheel, out = make_wheel(tmp_path, "good"), tmp_path / "runs"
     # The cache is an empty one, so that no tool which somebody unpacked before is found there.
     variables = environ(PATH=str(folder), RECYCLE_HARNESS_CACHE=str(tmp_path / "cache"))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import apt, tools
-from harness.errors import SurroundingsError
+from harness.core.errors import SurroundingsError
+from harness.provision import apt, tools
 
 WRK = "#!/bin/sh\necho 'wrk debian/4.1.0-3+b2 [epoll] Copyright'\nexit 1\n"
 UNLOADABLE = "#!/bin/sh\necho 'error while loading shared libraries: libh2o.so' >&2\nexit 127\n"

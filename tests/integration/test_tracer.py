@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from harness.places import fixtures_dir
+from harness.core.paths import fixtures_dir
 
 WANTED = ((3, 6), (3, 7), (3, 8), (3, 9), (3, 10), (3, 11), (3, 12), (3, 13), (3, 14))
 AUDITED_SINCE = (3, 8)

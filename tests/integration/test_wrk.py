@@ -5,11 +5,11 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from harness.clock import now_ns
-from harness.load import wrk
-from harness.load.result import BUCKET_NS, ENDING_VARIABLE, RESULT_VARIABLE, LoadReport, parse_result
-from harness.model import Cell
-from harness.places import fixtures_dir
+from harness.core.clock import now_ns
+from harness.core.model import Cell
+from harness.core.paths import fixtures_dir
+from harness.stack.load import wrk
+from harness.stack.load.result import BUCKET_NS, ENDING_VARIABLE, RESULT_VARIABLE, LoadReport, parse_result
 from tests.integration.servers import ERROR, OK, answering, serving
 from tests.integration.stubs import needs_tools
 

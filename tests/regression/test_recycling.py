@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.model import Cell, Outcome
+from harness.core.model import Cell, Outcome
 
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet

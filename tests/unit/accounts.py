@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.ledger.account import PREFIX
-from harness.ledger.closing import NOTES_FILE, Clients, close_ledger
-from harness.load.account import NS_PER_MARK
-from harness.model import Cell, Event
+from harness.core.model import Cell, Event
+from harness.engine.ledger import NOTES_FILE, Clients, close_ledger
+from harness.judge.ledger.load_account import PREFIX
+from harness.stack.load.account import NS_PER_MARK
 
 END_NS = 50_000_000_000
 """When the load ended; requests are issued from ``START_TENTH`` on."""

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from harness.cells import cell_to_json
-from harness.model import Cell, Culprit, Finding, FindingId, Moment, Outcome, State, Verdict
+from harness.core.cells import cell_to_json
+from harness.core.model import Cell, Culprit, Finding, FindingId, Moment, Outcome, State, Verdict
+from harness.records.store import load_run
+from harness.records.stored import StoredRun
 from harness.report.as_json import verdict_to_json
-from harness.store import load_run
-from harness.stored import StoredRun
 
 # How long an example takes is a matter of the machine and of what else it does.
 settings.register_profile("untimed", deadline=None)

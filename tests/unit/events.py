@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from harness.invariants import INVARIANTS
-from harness.model import Cell, Event, FindingId, Judgement, Observations, Verdict
-from harness.timeline import observe
-from harness.verdict import judge
+from harness.core.model import Cell, Event, FindingId, Judgement, Observations, Verdict
+from harness.judge.invariants import INVARIANTS
+from harness.judge.timeline import observe
+from harness.judge.verdict import judge
 
 LOAD_NS = 1_000_000_000_000
 ARBITER = 100

@@ -6,9 +6,9 @@ import random
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.cells import cell_to_json
-from harness.model import Cell, Event, Json, Verdict
-from harness.trials import judge_record
+from harness.core.cells import cell_to_json
+from harness.core.model import Cell, Event, Json, Verdict
+from harness.judge.scenarios import judge_record
 from tests.unit.events import ARBITER, INODE, Record, at_ns
 
 CELL = Cell(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 
-from harness.matrix.document import Matrix
-from harness.matrix.expectations import HOLDS, compare
-from harness.matrix.result import CellResult, Expected, RunResult, fold_runs
-from harness.matrix.transitions import find_transitions
-from harness.model import Outcome
-from harness.releases import ReleaseRow
+from harness.core.model import Outcome
+from harness.provision.releases import ReleaseRow
+from harness.studies.matrix.document import Matrix
+from harness.studies.matrix.expectations import HOLDS, compare
+from harness.studies.matrix.result import CellResult, Expected, RunResult, fold_runs
+from harness.studies.matrix.transitions import find_transitions
 
 DAYS = {"1.0": date(2020, 1, 1), "2.0": date(2020, 2, 1), "1.1": date(2020, 3, 1), "3.0": date(2020, 4, 1)}
 """1.1 came after 2.0: the order of the dates is not that of the numbers."""

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.cells import cell_to_json
-from harness.model import Json
+from harness.core.cells import cell_to_json
+from harness.core.model import Json
+from harness.judge.story import tell
+from harness.judge.verdict import judge_events
+from harness.records.store import load_run
+from harness.records.stored import StoredRun
 from harness.report.as_json import verdict_to_json
-from harness.store import load_run
-from harness.stored import StoredRun
-from harness.story import tell
-from harness.verdict import judge_events
 from tests.unit.events import Record, healthy
 
 AROUND: list[Json] = [

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.absence import Step, find_absence, find_delays, measure_boots_s, measure_paces
-from harness.gunicorn import parse_limit, parse_log_line
+from harness.judge.scenarios.absence import Step, find_absence, find_delays, measure_boots_s, measure_paces
+from harness.stack.gunicorn import parse_limit, parse_log_line
 from tests.unit.events import CELL, Record, healthy
 
 

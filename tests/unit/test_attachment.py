@@ -14,13 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness import attachment, unpack
-from harness.attachment import bundle
-from harness.errors import UsageError
-from harness.privacy import Identity, make_scrubber, make_secret_finder
-from harness.store import load_run
-from harness.stored import StoredRun
-from harness.unpack import open_attachment
+from harness.core.errors import UsageError
+from harness.records import unpack
+from harness.records.redaction import Identity, make_scrubber, make_secret_finder
+from harness.records.store import load_run
+from harness.records.stored import StoredRun
+from harness.records.unpack import open_attachment
+from harness.report import attachment
+from harness.report.attachment import bundle
 
 RecordRun = Callable[..., StoredRun]
 Entry = tuple[zipfile.ZipInfo, bytes]

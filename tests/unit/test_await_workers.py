@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from harness import ready
-from harness.errors import SurroundingsError, UnrunnableError
-from harness.model import Cell, Event
-from harness.store import RunFolder
+from harness.core.errors import SurroundingsError, UnrunnableError
+from harness.core.model import Cell, Event
+from harness.engine import readiness
+from harness.records.store import RunFolder
 from harness.watch.progress import Progress
 
 
@@ -23,10 +23,10 @@ class Server:
         return self.status
 
 
-def stage(tmp_path: Path, server: Server) -> ready.Stage:
+def stage(tmp_path: Path, server: Server) -> readiness.Stage:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "gunicorn.error.log").write_text("ImportError: no shop\n")
-    return ready.Stage(
+    return readiness.Stage(
         cell=Cell(spec="1.0", workers=2, gunicorn="1.0"),
         run=RunFolder(path=tmp_path),
         places=cast(Any, None),
@@ -61,20 +61,20 @@ def test_it_waits_until_the_last_one_is_ready(tmp_path: Path) -> None:
     say_ready(progress, 1)
     later = threading.Timer(0.1, say_ready, (progress, 2))
     later.start()
-    ready.await_workers(stage(tmp_path, Server()), progress)
+    readiness.await_workers(stage(tmp_path, Server()), progress)
     assert progress.ready_workers == 2
     later.join()
 
 
 def test_a_worker_that_never_gets_ready_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ready, "BOOT_S", 0.05)
+    monkeypatch.setattr(readiness, "BOOT_S", 0.05)
     progress = Progress()
     hear(progress, "workers", live=[[1, 10], [2, 20]])
     say_ready(progress, 1)
     with pytest.raises(SurroundingsError, match="Only 1 of 2 workers were ready"):
-        ready.await_workers(stage(tmp_path, Server()), progress)
+        readiness.await_workers(stage(tmp_path, Server()), progress)
 
 
 def test_a_server_that_dies_meanwhile_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(UnrunnableError, match="ImportError: no shop"):
-        ready.await_workers(stage(tmp_path, Server(status=3)), Progress())
+        readiness.await_workers(stage(tmp_path, Server(status=3)), Progress())

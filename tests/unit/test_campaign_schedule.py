@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.campaign import schedule
-from harness.campaign.conduct import is_wanted
-from harness.campaign.schedule import Attempt, Refusal, Task, make_tasks, run_tasks
-from harness.matrix.plan import PlannedCell
-from harness.matrix.result import RunResult
-from harness.model import Cell, Outcome
+from harness.core.model import Cell, Outcome
+from harness.studies.matrix.campaign import schedule
+from harness.studies.matrix.campaign.conduct import is_wanted
+from harness.studies.matrix.campaign.schedule import Attempt, Refusal, Task, make_tasks, run_tasks
+from harness.studies.matrix.plan import PlannedCell
+from harness.studies.matrix.result import RunResult
 from tests.unit.matrices import a_run
 
 UNSURE = a_run(outcome=Outcome.INCONCLUSIVE)

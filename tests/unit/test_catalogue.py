@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from harness import installer
-from harness.catalogue import __main__ as command
-from harness.catalogue import index
-from harness.catalogue.comparison import compare, replace_list
-from harness.catalogue.index import Upload, list_index, look_up
-from harness.catalogue.trial import Trial
-from harness.errors import SurroundingsError
-from harness.installer import Done
-from harness.releases import ReleaseRow, list_releases, parse_catalogue
+from harness.core.errors import SurroundingsError
+from harness.provision import installer
+from harness.provision.installer import Done
+from harness.provision.releases import ReleaseRow, list_releases, parse_catalogue
+from maintenance.catalogue import __main__ as command
+from maintenance.catalogue import index
+from maintenance.catalogue.comparison import compare, replace_list
+from maintenance.catalogue.index import Upload, list_index, look_up
+from maintenance.catalogue.trial import Trial
 
 CATALOGUE = command.CATALOGUE.read_text(encoding="utf-8")
 

@@ -15,12 +15,15 @@ from typing import Any
 
 import pytest
 
-from harness import cli, commands, doctor, engine, streams, sweeping
-from harness.errors import SetupBrokenError, SurroundingsError, UnrunnableError, UsageError
-from harness.interruption import INTERRUPTING, hear_signals
-from harness.model import Cell, Finding, FindingId, Outcome, Verdict
-from harness.stored import StoredRun
-from harness.wish import Wish
+from harness.cli import commands, doctor, main
+from harness.core import streams
+from harness.core.errors import SetupBrokenError, SurroundingsError, UnrunnableError, UsageError
+from harness.core.model import Cell, Finding, FindingId, Outcome, Verdict
+from harness.core.signals import INTERRUPTING, hear_signals
+from harness.engine import run
+from harness.engine.request import Wish
+from harness.provision import eviction
+from harness.records.stored import StoredRun
 from tests.unit.events import healthy
 
 RecordRun = Callable[..., StoredRun]
@@ -59,15 +62,15 @@ def reach(record_run: RecordRun, monkeypatch: pytest.MonkeyPatch) -> Callable[..
     def prepare(outcome: Outcome | BaseException, *, interrupted: bool = False, note: str | None = None) -> list[Any]:
         wishes = list[Any]()
 
-        def run_cell(wish: Wish, **_: object) -> engine.Result:
+        def run_cell(wish: Wish, **_: object) -> run.Result:
             wishes.append(wish)
             if isinstance(outcome, BaseException):
                 raise outcome
             verdict = _verdict(outcome)
             path = record_run(verdict=verdict).path
-            return engine.Result(path=path, verdict=verdict, interrupted=interrupted, note=note)
+            return run.Result(path=path, verdict=verdict, interrupted=interrupted, note=note)
 
-        monkeypatch.setattr(engine, "run_cell", run_cell)
+        monkeypatch.setattr(run, "run_cell", run_cell)
         return wishes
 
     return prepare
@@ -87,7 +90,7 @@ def test_the_exit_codes_of_the_contract(
     reach: Callable[..., list[Any]], outcome: Outcome, reproduce: int, check: int
 ) -> None:
     reach(outcome)
-    assert cli.main(["reproduce", "19.6.0"]) == reproduce
+    assert main.main(["reproduce", "19.6.0"]) == reproduce
 
 
 @pytest.mark.parametrize(
@@ -102,7 +105,7 @@ def test_the_exit_codes_of_the_contract(
 )
 def test_check_speaks_to_git_bisect(reach: Callable[..., list[Any]], outcome: Outcome, code: int) -> None:
     reach(outcome)
-    assert cli.main(["check", "19.6.0"]) == code
+    assert main.main(["check", "19.6.0"]) == code
 
 
 @pytest.mark.parametrize(
@@ -123,7 +126,7 @@ def test_an_expectation_is_met_or_not(
     reach: Callable[..., list[Any]], outcome: Outcome, expect: str, code: int
 ) -> None:
     reach(outcome)
-    assert cli.main(["reproduce", "19.6.0", "--expect", expect]) == code
+    assert main.main(["reproduce", "19.6.0", "--expect", expect]) == code
 
 
 @pytest.mark.parametrize("command", ["reproduce", "check"])
@@ -132,7 +135,7 @@ def test_an_interrupted_run_is_130_whatever_was_found(
     reach: Callable[..., list[Any]], command: str, outcome: Outcome
 ) -> None:
     reach(outcome, interrupted=True)
-    assert cli.main([command, "19.6.0"]) == 130
+    assert main.main([command, "19.6.0"]) == 130
 
 
 @pytest.mark.parametrize(
@@ -153,8 +156,8 @@ def test_failures_before_there_was_a_record(
     check: int,
 ) -> None:
     reach(problem)
-    assert cli.main(["reproduce", "19.6.0"]) == reproduce
-    assert cli.main(["check", "19.6.0"]) == check
+    assert main.main(["reproduce", "19.6.0"]) == reproduce
+    assert main.main(["check", "19.6.0"]) == check
     out, err = capsys.readouterr()
     assert out == ""
     assert err.startswith("harness: ")
@@ -173,8 +176,8 @@ def test_a_failure_of_our_own_never_looks_like_a_verdict(
 ) -> None:
     """Python's own exit code for it would be 1: not as expected, or violated."""
     reach(problem)
-    assert cli.main(["reproduce", "19.6.0"]) == 4
-    assert cli.main(["check", "19.6.0"]) == 125
+    assert main.main(["reproduce", "19.6.0"]) == 4
+    assert main.main(["check", "19.6.0"]) == 125
     assert said in capsys.readouterr().err
 
 
@@ -184,7 +187,7 @@ def test_an_error_says_what_to_do_where_to_look_and_what_else_went_wrong(
     problem = SurroundingsError(what="no wrk", remedy="get wrk", log=Path("/r/logs/x.log"))
     vars(problem)["__notes__"] = ["and the clean-up failed too"]  # as add_note does from Python 3.11 on
     reach(problem)
-    cli.main(["reproduce", "19.6.0"])
+    main.main(["reproduce", "19.6.0"])
     assert capsys.readouterr().err == (
         "harness: no wrk\nTo do: get wrk\nMore in /r/logs/x.log\nand the clean-up failed too\n"
     )
@@ -194,7 +197,7 @@ def test_results_go_to_stdout_and_name_the_record(
     reach: Callable[..., list[Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     reach(Outcome.VIOLATED, note="runs/latest could not be made")
-    cli.main(["reproduce", "19.6.0"])
+    main.main(["reproduce", "19.6.0"])
     out, err = capsys.readouterr()
     assert "socket-deleted" in out
     assert "runs/latest could not be made" in out
@@ -205,7 +208,7 @@ def test_json_is_the_stored_verdict_and_nothing_else(
     reach: Callable[..., list[Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     reach(Outcome.VIOLATED, note="runs/latest could not be made")
-    cli.main(["reproduce", "19.6.0", "--json"])
+    main.main(["reproduce", "19.6.0", "--json"])
     content = json.loads(capsys.readouterr().out)
     assert content["verdict"] == "violated"
     assert [finding["id"] for finding in content["findings"]] == ["socket-deleted", "permanent-outage"]
@@ -215,7 +218,7 @@ def test_what_cannot_be_meant_is_found_before_anything_runs(
     reach: Callable[..., list[Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
     wishes = reach(Outcome.HOLDS)
-    assert cli.main(["check", "19.6.0", "--proxy", "none"]) == 2
+    assert main.main(["check", "19.6.0", "--proxy", "none"]) == 2
     assert wishes == []
     assert "To do: Use --bind tcp" in capsys.readouterr().err
 
@@ -226,7 +229,7 @@ def test_what_cannot_be_meant_is_found_before_anything_runs(
 )
 def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        cli.main(arguments)
+        main.main(arguments)
     assert caught.value.code == 2
     assert "usage: " in capsys.readouterr().err
 
@@ -234,14 +237,14 @@ def test_wrong_usage_is_2(arguments: list[str], capsys: pytest.CaptureFixture[st
 @pytest.mark.parametrize("command", ["reproduce", "check", "judge", "report", "bundle", "doctor", "clean"])
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        cli.main([command, "--help"])
+        main.main([command, "--help"])
     assert caught.value.code == 0
     assert f"usage: harness {command}" in capsys.readouterr().out
 
 
 def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        cli.main(["--version"])
+        main.main(["--version"])
     assert caught.value.code == 0
     assert capsys.readouterr().out.startswith("recycle-harness ")
 
@@ -250,7 +253,7 @@ def test_the_version_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_run_that_is_not_there_is_wrong_usage(
     tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main([command, str(tmp_path / "missing")]) == 2
+    assert main.main([command, str(tmp_path / "missing")]) == 2
     assert str(tmp_path / "missing") in capsys.readouterr().err
 
 
@@ -273,7 +276,7 @@ def test_judging_a_stored_run_again_changes_nothing(record_run: RecordRun, capsy
     lines = [{"at_ns": e.at_ns, "kind": e.kind, **e.fields} for e in healthy().events]
     (run.path / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
-    assert cli.main(["judge", str(run.path), "--json"]) == 0
+    assert main.main(["judge", str(run.path), "--json"]) == 0
     out, err = capsys.readouterr()
     findings = [finding["id"] for finding in json.loads(out)["findings"]]
     assert findings == ["workers-not-respawned", "recycled-early"], "two workers of five, and 100 requests of 512"
@@ -294,8 +297,8 @@ def test_a_run_folder_with_another_name_has_the_same_verdict(
     record_run: RecordRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = record_unjudged(record_run)
-    cli.main(["judge", str(run.path)])
-    cli.main(["judge", str(run.path.rename(run.path.with_name("other")))])
+    main.main(["judge", str(run.path)])
+    main.main(["judge", str(run.path.rename(run.path.with_name("other")))])
     assert capsys.readouterr().err == ""
 
 
@@ -303,13 +306,13 @@ def test_a_run_folder_with_another_name_has_the_same_verdict(
 def test_signals_end_a_run_as_ctrl_c_does(
     reach: Callable[..., list[Any]], number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run_cell(wish: Wish, **_: object) -> engine.Result:
+    def run_cell(wish: Wish, **_: object) -> run.Result:
         os.kill(os.getpid(), number)
         signal.pause()
         raise AssertionError("the signal was not heard")
 
-    monkeypatch.setattr(engine, "run_cell", run_cell)
-    assert cli.main(["reproduce", "19.6.0"]) == 130
+    monkeypatch.setattr(run, "run_cell", run_cell)
+    assert main.main(["reproduce", "19.6.0"]) == 130
 
 
 def test_a_signal_waits_for_the_end_of_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -341,7 +344,7 @@ def test_a_reader_that_has_gone_takes_no_verdict_along(
     os.close(reading)
     monkeypatch.setattr(sys, "stdout", streams.open_output(writing))
     reach(outcome)
-    assert cli.main(["check", "19.6.0"]) == code
+    assert main.main(["check", "19.6.0"]) == code
     os.close(writing)
 
 
@@ -351,8 +354,8 @@ def test_full_disks_behind_the_streams(reach: Callable[..., list[Any]], monkeypa
     with Path("/dev/full").open("wb") as full:
         monkeypatch.setattr(sys, "stdout", streams.open_output(full.fileno()))
         monkeypatch.setattr(sys, "stderr", streams.open_complaints(full.fileno()))
-        assert cli.main(["check", "19.6.0"]) == 125
-        assert cli.main(["judge", "/nowhere"]) == 2
+        assert main.main(["check", "19.6.0"]) == 125
+        assert main.main(["judge", "/nowhere"]) == 2
         monkeypatch.undo()  # while the file is open
 
 
@@ -371,7 +374,7 @@ def test_what_was_said_before_a_failure_is_written(
         monkeypatch.setattr(sys, name, getattr(sys, name))  # ``run`` puts others in their place
     monkeypatch.setattr(sys, "argv", ["harness", "clean"])
     with pytest.raises(SystemExit) as caught:
-        cli.run()
+        main.run()
     assert caught.value.code == 4
     assert capfd.readouterr() == ("removed something\n", "harness: The rest could not be removed.\n")
 
@@ -379,7 +382,7 @@ def test_what_was_said_before_a_failure_is_written(
 def test_a_report_is_utf8_whatever_the_terminal_is(monkeypatch: pytest.MonkeyPatch, record_run: RecordRun) -> None:
     page = io.BytesIO()
     monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(page, encoding="ascii"))
-    assert cli.main(["report", str(record_run().path), "--format", "html"]) == 0
+    assert main.main(["report", str(record_run().path), "--format", "html"]) == 0
     assert not page.getvalue().decode("utf-8").isascii()
 
 
@@ -387,7 +390,7 @@ def test_a_cache_that_may_not_be_read_is_a_row_of_doctors(monkeypatch: pytest.Mo
     def refuse() -> None:
         raise PermissionError(errno.EACCES, "Permission denied", "/cache/envs/x.lock")
 
-    monkeypatch.setattr(sweeping, "list_environments", refuse)
+    monkeypatch.setattr(eviction, "list_environments", refuse)
     row = next(row for row in doctor.examine() if row.name == "cache")
     assert (row.ok, "/cache/envs/x.lock" in row.found) == (False, True)
 
@@ -409,7 +412,7 @@ def test_a_run_that_was_never_judged_is_judged_and_gets_its_reports(
     record_run: RecordRun, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = record_unjudged(record_run)
-    assert cli.main(["judge", str(run.path)]) == 0
+    assert main.main(["judge", str(run.path)]) == 0
     assert json.loads((run.path / "verdict.json").read_text())["verdict"] == "violated"
     assert (run.path / "report.md").is_file()
     assert capsys.readouterr().err == ""
@@ -420,7 +423,7 @@ def test_a_record_that_somebody_broke_is_a_message_and_no_traceback(
 ) -> None:
     run = record_run()
     (run.path / "events.jsonl").write_text('{"at_ns": 1, "kind": "probe", "via": "proxy"}\n')
-    assert cli.main(["judge", str(run.path)]) == 2
+    assert main.main(["judge", str(run.path)]) == 2
     assert "The record is broken: its 'probe' event at 1 ns" in capsys.readouterr().err
 
 
@@ -428,9 +431,9 @@ def test_one_report_goes_to_stdout_and_several_become_files(
     record_run: RecordRun, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = record_run()
-    assert cli.main(["report", str(run.path), "--format", "json"]) == 0
+    assert main.main(["report", str(run.path), "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)
-    assert cli.main(["report", str(run.path), "--format", "md,junit", "--out", str(tmp_path / "new" / "out")]) == 0
+    assert main.main(["report", str(run.path), "--format", "md,junit", "--out", str(tmp_path / "new" / "out")]) == 0
     written = sorted(path.name for path in (tmp_path / "new" / "out").iterdir())
     assert written == ["report.md", "report.xml"]
     assert sorted(Path(line).name for line in capsys.readouterr().out.splitlines()) == written

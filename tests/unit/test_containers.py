@@ -16,22 +16,22 @@ from typing import Any, cast
 import pytest
 from ruamel.yaml import YAML
 
-from harness import reaper
-from harness.backends.pod import MEMORY_BYTES, PROCESSES
-from harness.containers import bases, building, engine, images, leftovers, parcels, tool_images, wheels
-from harness.containers.building import Recipe
-from harness.errors import SurroundingsError, UsageError
-from harness.model import Cell
-from harness.options import add_run_options, make_wish
-from harness.places import docker_dir
+from harness.backends.docker import archives, bases, building, connection, images, leftovers, tool_images, wheels
+from harness.backends.docker.building import Recipe
+from harness.backends.docker.pod import MEMORY_BYTES, PROCESSES
+from harness.core import reaper
+from harness.core.errors import SurroundingsError, UsageError
+from harness.core.model import Cell
+from harness.core.paths import docker_dir
+from harness.engine.options import add_run_options, make_wish
 
 COMPOSE = docker_dir() / "compose.yaml"
 
 # --- parcels ---
 
 
-def porter() -> parcels.Porter:
-    return parcels.Porter(api=cast(Any, None), container="")
+def porter() -> archives.Porter:
+    return archives.Porter(api=cast(Any, None), container="")
 
 
 def test_what_was_delivered_is_never_delivered_again(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_what_was_delivered_is_never_delivered_again(tmp_path: Path) -> None:
 
 
 def test_a_parcel_has_owners_and_modes() -> None:
-    packed = parcels.pack([parcels.Folder(name="socket", owner=10001)], {"a/b": b"text"})
+    packed = archives.pack([archives.Folder(name="socket", owner=10001)], {"a/b": b"text"})
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
         folder, file = archive.getmembers()
     assert (folder.name, folder.uid, folder.mode, folder.isdir()) == ("socket", 10001, 0o755, True)
@@ -68,7 +68,7 @@ def test_only_plain_files_come_back_and_none_outside(tmp_path: Path) -> None:
         archive.addfile(link)
     packed.seek(0)
     with tarfile.open(fileobj=packed, mode="r|") as archive:
-        parcels.unpack(archive, tmp_path / "run")
+        archives.unpack(archive, tmp_path / "run")
     assert [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()] == [Path("run/logs/a.log")]
 
 
@@ -79,7 +79,7 @@ def test_pieces_read_as_one_file(sizes: list[int]) -> None:
     for size in sizes:
         pieces.append(content[start : start + size])
         start += size
-    stream = parcels._Pieces(pieces)
+    stream = archives._Pieces(pieces)
     assert (stream.read(10), stream.read(0), stream.read(15), stream.read(10), stream.read(5)) == (
         content[:10],
         b"",
@@ -202,8 +202,14 @@ def test_an_image_s_name_is_taken_apart(name: str, expected: tuple[str, str | No
 
 def test_the_observer_is_made_of_the_rooms_that_it_imports() -> None:
     own = tool_images._own_code()
-    assert {"__init__.py", "watch/outpost.py", "watch/crew.py", "proxies/h2o.py", "model.py"} <= own.keys()
-    assert not any(name.startswith(("report/", "campaign/", "containers/")) for name in own)
+    assert {
+        "__init__.py",
+        "watch/remote.py",
+        "watch/watchers.py",
+        "stack/proxies/h2o.py",
+        "core/model.py",
+    } <= own.keys()
+    assert not any(name.startswith(("report/", "studies/", "backends/")) for name in own)
 
 
 def test_the_compose_file_is_valid_and_says_what_is_done() -> None:
@@ -235,7 +241,7 @@ def test_the_compose_file_is_valid_and_says_what_is_done() -> None:
     ],
 )
 def test_what_an_engine_says_comes_with_its_remedy(said: str, remedy: str) -> None:
-    error = engine.explain("The run's containers could not be started", said)
+    error = connection.explain("The run's containers could not be started", said)
     assert remedy in error.remedy
     assert said.rsplit(maxsplit=1)[-1] in error.what
 

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from harness.draws import SIGNIFICANT_P, chi_square_p, count_bins, examine_draws
-from harness.model import WorkerLife
+from harness.core.model import WorkerLife
+from harness.judge.scenarios.draws import SIGNIFICANT_P, chi_square_p, count_bins, examine_draws
 
 pytest.importorskip("scipy")
 

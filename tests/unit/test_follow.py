@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.clock import now_ns, wait_until
+from harness.core.clock import now_ns, wait_until
 from harness.watch import follow
 from harness.watch.follow import MAX_LINE_BYTES, PIECE_BYTES, TAIL_BYTES, Follower, read_tail
 

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
-from harness.errors import UsageError
-from harness.gunicorn import (
+from harness.core.errors import UsageError
+from harness.core.model import Cell
+from harness.core.paths import fixtures_dir
+from harness.stack.gunicorn import (
     ACCESS_FORMAT,
     DEVIATIONS,
     REPORT_ACCESS_FORMAT,
@@ -20,9 +22,7 @@ from harness.gunicorn import (
     render_config,
     started_worker_class,
 )
-from harness.model import Cell
-from harness.places import fixtures_dir
-from harness.shims import SHIMS
+from harness.stack.shims import SHIMS
 
 
 def _config(cell: Cell, **more: Any) -> dict[str, Any]:

@@ -7,21 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.candidates import list_candidates
-from harness.errors import UnrunnableError, UsageError
-from harness.fitting import fit, refuse_request, wanted_pythons
-from harness.installer import Complaint, WrongPythonError, classify, judge_failure, one_line, uv_environ
-from harness.interpreters import (
-    PYTHON_2,
-    Answer,
-    Interpreter,
-    Memory,
-    Request,
-    Survey,
-    parse_request,
-    survey,
-)
-from harness.releases import load_catalogue
+from harness.core.errors import UnrunnableError, UsageError
+from harness.provision.candidates import list_candidates
+from harness.provision.compatibility import fit, refuse_request, wanted_pythons
+from harness.provision.installer import Complaint, WrongPythonError, classify, judge_failure, one_line, uv_environ
+from harness.provision.interpreters import PYTHON_2, Answer, Interpreter, Memory, Request, Survey, parse_request, survey
+from harness.provision.releases import load_catalogue
 
 
 def make_python(path: Path, content: str = "ELF") -> Path:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from harness.invariants.max_requests_honoured import is_recycle
-from harness.model import FindingId, State, WorkerLife
+from harness.core.model import FindingId, State, WorkerLife
+from harness.judge.invariants.max_requests_honoured import is_recycle
 from tests.unit.events import ARBITER, CELL, Record, healthy
 
 NAME = "max-requests-honoured"

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.lives import SILENT_END
-from harness.model import FindingId, State
+from harness.core.model import FindingId, State
+from harness.judge.lives import SILENT_END
 from tests.unit.events import ARBITER, SOCKET, Record, healthy
 
 NAME = "workers-exit-cleanly"

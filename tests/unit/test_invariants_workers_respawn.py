@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.model import FindingId, State
+from harness.core.model import FindingId, State
 from tests.unit.events import Record, healthy
 
 NAME = "workers-respawn"

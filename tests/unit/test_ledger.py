@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.ledger.closing import LAST_LINES_S, NOTES_FILE, Clients, await_last_lines, close_ledger
-from harness.ledger.fates import CUT, LOST, Entry, Fate, Witnesses, decide
-from harness.model import Cell, Event
+from harness.core.model import Cell, Event
+from harness.engine.ledger import LAST_LINES_S, NOTES_FILE, Clients, await_last_lines, close_ledger
+from harness.judge.ledger.fates import CUT, LOST, Entry, Fate, Witnesses, decide
 from tests.unit.accounts import END_NS, Accounts, found
 
 ALL = Witnesses(proxied=True, noted=True, logged=True)

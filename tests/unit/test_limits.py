@@ -7,9 +7,9 @@ import resource
 
 import pytest
 
-from harness.errors import SurroundingsError
-from harness.limits import require_room
-from harness.model import Cell
+from harness.core.errors import SurroundingsError
+from harness.core.model import Cell
+from harness.engine.limits import require_room
 
 Limits = dict[int, tuple[int, int]]
 CELL = Cell(spec="19.6.0", connections=200)

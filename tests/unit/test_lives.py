@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.lives import SILENT_END, UNNAMED, Lives
-from harness.model import WorkerLife
+from harness.core.model import WorkerLife
+from harness.judge.lives import SILENT_END, UNNAMED, Lives
 from tests.unit.events import at_ns
 
 

@@ -8,20 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from harness import doctor, makevars, tools
-from harness.errors import SurroundingsError
-from harness.load import LOADS, choose_load, httpx_load
-from harness.model import Cell
-from harness.preparation import settle_load
-from harness.tools import Tool
-from harness.wish import Wish
+from harness.cli import doctor, makevars
+from harness.core.errors import SurroundingsError
+from harness.core.model import Cell
+from harness.engine.preparation import settle_load
+from harness.engine.request import Wish
+from harness.provision import tools
+from harness.provision.tools import Tool
+from harness.stack.load import LOADS, choose_load, httpx_load
 
 WRK = Tool(name="wrk", path=Path("/bin/wrk"))
 CELL = Cell(spec="1")
 
 
 def place(monkeypatch: pytest.MonkeyPatch, tool: Tool | None) -> None:
-    monkeypatch.setattr("harness.load.find_tool", lambda _name: tool)
+    monkeypatch.setattr("harness.stack.load.find_tool", lambda _name: tool)
 
 
 def test_wrk_where_it_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +93,7 @@ def test_the_command_of_an_open_loop_on_a_socket(monkeypatch: pytest.MonkeyPatch
 
 def test_the_program_finds_the_harness_from_any_folder() -> None:
     program = httpx_load.find_program()
-    assert (Path(program.env["PYTHONPATH"]) / "harness" / "load" / "httpx_client.py").is_file()
+    assert (Path(program.env["PYTHONPATH"]) / "harness" / "stack" / "load" / "httpx_client.py").is_file()
     assert httpx_load.state_version(program).count(".") >= 4
 
 

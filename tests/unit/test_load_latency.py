@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.latency import bucket_us, summarise, upper_us
+from harness.stack.load.latency import bucket_us, summarise, upper_us
 
 DAY_NS = 86_400 * 10**9
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.pace import Schedule, deal_out
+from harness.stack.load.pace import Schedule, deal_out
 
 START_NS = 10**15
 rates = st.integers(1, 100_000)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.latency import bucket_us
-from harness.load.result import BUCKET_NS, Tally, parse_result, render_result
-from harness.model import CLIENT_ERRORS
+from harness.core.model import CLIENT_ERRORS
+from harness.stack.load.latency import bucket_us
+from harness.stack.load.result import BUCKET_NS, Tally, parse_result, render_result
 
 SUMMARY = "summary requests=3 connect=1 read=0 write=0 timeout=2\n"
 counts = st.integers(1, 10**6)

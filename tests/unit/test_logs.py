@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from harness.model import Event
-from harness.proxies import h2o, haproxy
+from harness.core.model import Event
+from harness.stack.proxies import h2o, haproxy
 from harness.watch import logs
+from harness.watch.event_log import EventSink
 from harness.watch.logs import GunicornLog, read_trace, tally_gunicorn, tally_proxy, tally_proxy_errors
-from harness.watch.sink import EventSink
 
 
 class _Sink(EventSink):

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import EXIT_CHECK_SKIP, EXIT_USAGE, SurroundingsError, UsageError
-from harness.makevars import OPTIONS, build_arguments, main, needed_tools
+from harness.cli.makevars import OPTIONS, build_arguments, main, needed_tools
+from harness.core.errors import EXIT_CHECK_SKIP, EXIT_USAGE, SurroundingsError, UsageError
 
 HOSTILE = [
     "$(shell touch owned)",
@@ -95,7 +95,7 @@ def test_a_tool_that_cannot_be_had_is_an_error_of_the_surroundings(
     def unavailable(name: str) -> None:
         raise SurroundingsError(what=f"no {name} here")
 
-    monkeypatch.setattr("harness.tools.install_tool", unavailable)
+    monkeypatch.setattr("harness.provision.tools.install_tool", unavailable)
     for name in (*OPTIONS, "ARGS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("GUNICORN", "19.6.0")

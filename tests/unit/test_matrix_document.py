@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import UsageError
-from harness.matrix.document import matrix_from_json, matrix_to_json
-from harness.matrix.result import Expected
-from harness.model import FindingId, Outcome
-from harness.report.matrices import is_matrix, load_matrix, render_json
-from harness.report.matrix_as_junit import render_junit
-from harness.report.matrix_as_markdown import render_markdown
-from harness.report.matrix_as_terminal import render_terminal
+from harness.core.errors import UsageError
+from harness.core.model import FindingId, Outcome
+from harness.studies.matrix.document import matrix_from_json, matrix_to_json
+from harness.studies.matrix.report import is_matrix, load_matrix, render_json
+from harness.studies.matrix.report.as_junit import render_junit
+from harness.studies.matrix.report.as_markdown import render_markdown
+from harness.studies.matrix.report.as_terminal import render_terminal
+from harness.studies.matrix.result import Expected
 from tests.unit.matrices import a_cell, a_matrix, a_run
 
 DELETED, FAILED = FindingId.SOCKET_DELETED.value, FindingId.FAILED_RESPONSES.value

@@ -4,19 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UsageError
-from harness.matrix.expectations import (
+from harness.core.errors import UsageError
+from harness.core.model import Cell, Outcome
+from harness.engine.options import BINDS, WORKERS
+from harness.provision.releases import list_releases, load_catalogue
+from harness.stack.proxies import PROXIES
+from harness.studies.matrix.expectations import (
     HOLDS,
     describe,
     describe_expected,
     load_expectations,
     parse_expectations,
 )
-from harness.matrix.result import Expected
-from harness.model import Cell, Outcome
-from harness.options import BINDS, WORKERS
-from harness.proxies import PROXIES
-from harness.releases import list_releases, load_catalogue
+from harness.studies.matrix.result import Expected
 
 TEXT = """
 schema = 1

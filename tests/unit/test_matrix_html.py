@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.matrix.result import CellResult, Expected
-from harness.model import FindingId, Outcome
-from harness.report.assets.__main__ import checksum
-from harness.report.matrix_as_html import group_rows, render_html
-from harness.report.matrix_cell import link_to, usual_page
+from harness.core.model import FindingId, Outcome
+from harness.studies.matrix.report.as_html import group_rows, render_html
+from harness.studies.matrix.report.page_cell import link_to, usual_page
+from harness.studies.matrix.result import CellResult, Expected
+from maintenance.charting import checksum
 from tests.unit.matrices import a_cell, a_matrix, a_run
 from tests.unit.pages import HOSTILE, Page
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli
-from harness.cells import cell_to_json
-from harness.errors import UsageError
-from harness.matrix.listing import LISTINGS, render_github, render_gitlab, render_json, render_text
-from harness.matrix.plan import PlannedCell, plan_cells
-from harness.model import Cell
+from harness.cli import main
+from harness.core.cells import cell_to_json
+from harness.core.errors import UsageError
+from harness.core.model import Cell
+from harness.studies.matrix.listing import LISTINGS, render_github, render_gitlab, render_json, render_text
+from harness.studies.matrix.plan import PlannedCell, plan_cells
 
 
 def plan(*specs: str, settings: str | None = None, identity: str = "") -> tuple[PlannedCell, ...]:
@@ -107,14 +107,14 @@ def test_lists_for_people_and_programs() -> None:
 def test_listing_runs_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = tmp_path / "out"
     arguments = ["matrix", "--versions", "19.5..19.6,latest", "--workers", "sync", "--list", "--out", str(out)]
-    assert cli.main(arguments) == 0
+    assert main.main(arguments) == 0
     assert capsys.readouterr().out == "19.5.0 sync h2o\n19.6.0 sync h2o\nlatest sync h2o\n"
     assert not out.exists()
 
 
 def test_without_a_proxy_wrk_comes_over_tcp(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["matrix", "--versions", "19.5", "--workers", "sync", "--proxies", "all", "--list", "--format", "json"]
-    assert cli.main(arguments) == 0
+    assert main.main(arguments) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["proxy"], row["bind"]) for row in rows] == [
         ("h2o", "unix"),
@@ -141,13 +141,13 @@ def test_without_a_proxy_wrk_comes_over_tcp(capsys: pytest.CaptureFixture[str]) 
 def test_what_cannot_be_meant_is_wrong_usage(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["matrix", "--versions", "19.6.0", *arguments]) == 2
+    assert main.main(["matrix", "--versions", "19.6.0", *arguments]) == 2
     assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("shard", ["0/2", "3/2", "x"])
 def test_a_bad_shard_is_wrong_usage(shard: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        cli.main(["matrix", "--shard", shard])
+        main.main(["matrix", "--shard", shard])
     assert caught.value.code == 2
     assert "is no shard" in capsys.readouterr().err

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.matrix.expectations import compare
-from harness.matrix.result import Agreement, Expected, Folded, RunResult, choose_runs, fold_runs
-from harness.model import FindingId, Outcome
+from harness.core.model import FindingId, Outcome
+from harness.studies.matrix.expectations import compare
+from harness.studies.matrix.result import Agreement, Expected, Folded, RunResult, choose_runs, fold_runs
 from tests.unit.matrices import a_run
 
 DELETED, FAILED = FindingId.SOCKET_DELETED.value, FindingId.FAILED_RESPONSES.value

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from harness.errors import UsageError
-from harness.matrix.selection import Shard, parse_shard, select_names, select_versions, take_shard
-from harness.releases import ReleaseRow, list_releases
+from harness.core.errors import UsageError
+from harness.provision.releases import ReleaseRow, list_releases
+from harness.studies.matrix.selection import Shard, parse_shard, select_names, select_versions, take_shard
 from tests.unit.matrices import RELEASES
 
 NUMBERS = sorted((row.version for row in RELEASES), key=Version)

@@ -7,12 +7,12 @@ from urllib.parse import unquote
 
 import pytest
 
-from harness import cli
-from harness.campaign.site import publish, write_page
-from harness.errors import SurroundingsError
-from harness.matrix.document import Matrix
-from harness.matrix.result import CellResult, RunResult
-from harness.report.matrices import render_json
+from harness.cli import main
+from harness.core.errors import SurroundingsError
+from harness.studies.matrix.campaign.site import publish, write_page
+from harness.studies.matrix.document import Matrix
+from harness.studies.matrix.report import render_json
+from harness.studies.matrix.result import CellResult, RunResult
 from tests.unit.events import healthy
 from tests.unit.matrices import a_cell, a_matrix, a_run
 from tests.unit.runs import deleted, write_run
@@ -101,10 +101,10 @@ def test_a_folder_that_cannot_be_made_is_one_error(folder: Path, tmp_path: Path)
 def test_the_command_writes_files_with_and_without_a_folder(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert cli.main(["report", str(folder), "--format", "html"]) == 0
+    assert main.main(["report", str(folder), "--format", "html"]) == 0
     assert capsys.readouterr().out == f"{folder / 'index.html'}\n"
     site = tmp_path / "site"
-    assert cli.main(["report", str(folder / "matrix.json"), "--format", "md,html", "--out", str(site)]) == 0
+    assert main.main(["report", str(folder / "matrix.json"), "--format", "md,html", "--out", str(site)]) == 0
     assert capsys.readouterr().out.split() == [str(site / "matrix.md"), str(site / "index.html")]
     assert all((site / link).is_file() for link in links(site / "index.html"))
 

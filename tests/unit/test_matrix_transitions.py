@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.matrix.transitions import Sighting, Stretch, find_stretches, find_transitions
-from harness.model import FindingId, Outcome
+from harness.core.model import FindingId, Outcome
+from harness.studies.matrix.transitions import Sighting, Stretch, find_stretches, find_transitions
 from tests.unit.matrices import RELEASES, a_cell, a_run
 
 DELETED, FAILED = FindingId.SOCKET_DELETED.value, FindingId.FAILED_RESPONSES.value

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from harness.backends import observer as observing
-from harness.backends.observer import Observer
-from harness.clock import now_ns, wait_until
-from harness.errors import SurroundingsError
-from harness.model import Cell, Event
-from harness.watch.outpost import pid_file
-from harness.watch.sink import EventSink
+from harness.backends.docker import observer as observing
+from harness.backends.docker.observer import Observer
+from harness.core.clock import now_ns, wait_until
+from harness.core.errors import SurroundingsError
+from harness.core.model import Cell, Event
+from harness.watch.event_log import EventSink
+from harness.watch.remote import pid_file
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAD = 8
@@ -77,8 +77,8 @@ import time
 real, shift_ns = time.clock_gettime_ns, {shift_ns}
 if shift_ns:
     time.clock_gettime_ns = lambda clock: real(clock) + shift_ns
-from harness.watch import outpost
-outpost.main()
+from harness.watch import remote
+remote.main()
 """
 
 

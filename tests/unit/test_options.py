@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import UsageError
-from harness.load import LOADS
-from harness.model import Cell, FindingId
-from harness.options import (
+from harness.core.errors import UsageError
+from harness.core.model import Cell, FindingId
+from harness.engine.options import (
     BACKENDS,
     BINDS,
     PROFILES,
@@ -24,8 +23,9 @@ from harness.options import (
     run_arguments,
     seconds,
 )
-from harness.proxies import PROXIES
-from harness.wish import Wish
+from harness.engine.request import Wish
+from harness.stack.load import LOADS
+from harness.stack.proxies import PROXIES
 
 
 def _parse(*arguments: str) -> argparse.Namespace:

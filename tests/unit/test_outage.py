@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from harness.outage import (
+from harness.judge.outage import (
     CLOCK_STEP_NS,
     ENOUGH_PROBES,
     ENOUGH_UNEXPLAINED,
@@ -19,7 +19,7 @@ from harness.outage import (
     probe_failures,
     proxy_in_doubt,
 )
-from harness.timeline import since_load_s
+from harness.judge.timeline import since_load_s
 from tests.unit.events import ARBITER, INODE, STOP_STACK, Record, healthy
 
 SLOT_S = 0.04

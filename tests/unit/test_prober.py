@@ -14,12 +14,12 @@ from typing import cast
 
 import pytest
 
-from harness.clock import now_ns, wait_until
-from harness.model import Event
-from harness.outage import PROBES_PER_S
+from harness.core.clock import now_ns, wait_until
+from harness.core.model import Event
+from harness.judge.outage import PROBES_PER_S
 from harness.watch import prober
+from harness.watch.event_log import EventSink
 from harness.watch.prober import Client, Prober, open_client
-from harness.watch.sink import EventSink
 
 Answer = Callable[[socket.socket], None]
 

@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from harness.clock import now_ns
-from harness.model import Event
+from harness.core.clock import now_ns
+from harness.core.model import Event
 from harness.watch.progress import Progress
 from tests.unit.events import ARBITER, Record, at_ns, healthy
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from harness.errors import UsageError
-from harness.model import PROXY_ERRORS
-from harness.places import fixtures_dir
-from harness.proxies import PROXIES, caddy
-from harness.proxies.setting import Setting
+from harness.core.errors import UsageError
+from harness.core.model import PROXY_ERRORS
+from harness.core.paths import fixtures_dir
+from harness.stack.proxies import PROXIES, caddy
+from harness.stack.proxies.setting import Setting
 
 TEMPLATE = (fixtures_dir() / "proxies" / caddy.TEMPLATE).read_text()
 REQUEST = {"remote_ip": "127.0.0.1", "proto": "HTTP/1.1", "method": "GET", "host": "127.0.0.1:27152", "uri": "/"}

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from harness.places import fixtures_dir
-from harness.proxies import PROXIES, h2o
-from harness.proxies.setting import Setting
+from harness.core.paths import fixtures_dir
+from harness.stack.proxies import PROXIES, h2o
+from harness.stack.proxies.setting import Setting
 
 TEMPLATE = (fixtures_dir() / "proxies" / h2o.TEMPLATE).read_text()
 

@@ -5,11 +5,11 @@ import pwd
 
 import pytest
 
-from harness.errors import SurroundingsError, UsageError
-from harness.model import PROXY_ERRORS
-from harness.places import fixtures_dir
-from harness.proxies import PROXIES, haproxy
-from harness.proxies.setting import Setting
+from harness.core.errors import SurroundingsError, UsageError
+from harness.core.model import PROXY_ERRORS
+from harness.core.paths import fixtures_dir
+from harness.stack.proxies import PROXIES, haproxy
+from harness.stack.proxies.setting import Setting
 
 TEMPLATE = (fixtures_dir() / "proxies" / haproxy.TEMPLATE).read_text()
 ME = pwd.getpwuid(os.getuid()).pw_name

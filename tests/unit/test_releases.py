@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 from packaging.requirements import Requirement
 
-from harness.gunicorn import WORKERS
-from harness.releases import (
+from harness.provision.releases import (
     Catalogue,
     Gap,
     Minor,
@@ -17,8 +16,9 @@ from harness.releases import (
     load_catalogue,
     parse_catalogue,
 )
-from harness.shims import SHIMS
-from harness.stdlib import missing_module, was_in_stdlib
+from harness.provision.stdlib import missing_module, was_in_stdlib
+from harness.stack.gunicorn import WORKERS
+from harness.stack.shims import SHIMS
 
 
 @pytest.fixture(scope="module")

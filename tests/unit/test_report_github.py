@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from harness import commands
-from harness.cli import make_parser
-from harness.model import Cell, Finding, FindingId, Outcome, Verdict
-from harness.options import make_wish
+from harness.cli import commands
+from harness.cli.main import make_parser
+from harness.core.model import Cell, Finding, FindingId, Outcome, Verdict
+from harness.engine.options import make_wish
+from harness.records.stored import StoredRun
 from harness.report.github import render_annotations, render_job_summary
 from harness.report.repeat import repeat_command
-from harness.stored import StoredRun
 
 RecordRun = Callable[..., StoredRun]
 

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import SurroundingsError
-from harness.model import Cell, Outcome, Verdict
+from harness.core.errors import SurroundingsError
+from harness.core.model import Cell, Outcome, Verdict
+from harness.records.stored import StoredRun
 from harness.report import assets
 from harness.report.as_html import render_html
-from harness.report.assets import __main__ as making
 from harness.report.markup import block, data_block, esc
 from harness.report.picture import picture_spec, render_svg
-from harness.stored import StoredRun
+from maintenance import charting as making
 from tests.unit.events import healthy
 from tests.unit.pages import HOSTILE, Page
 from tests.unit.runs import bursts, deleted, write_run

@@ -5,10 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.errors import UsageError
-from harness.model import Cell, Finding, FindingId, Moment, Outcome, State, Verdict
+from harness.core.errors import UsageError
+from harness.core.model import Cell, Finding, FindingId, Moment, Outcome, State, Verdict
+from harness.records.stored import StoredRun
 from harness.report.as_json import render_json, verdict_to_json
-from harness.stored import StoredRun
 
 RecordRun = Callable[..., StoredRun]
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from harness.model import Cell, Finding, FindingId, Outcome, State, Verdict
+from harness.core.model import Cell, Finding, FindingId, Outcome, State, Verdict
+from harness.records.stored import StoredRun
 from harness.report.as_junit import render_junit
-from harness.stored import StoredRun
 
 RecordRun = Callable[..., StoredRun]
 CELL = Cell(spec="19.6.0", gunicorn="19.6.0", python="3.6.15")

@@ -33,7 +33,7 @@ def verdict_with(ledger: object) -> dict[str, object]:
 
 
 def test_every_fate_has_words() -> None:
-    from harness.ledger.fates import Fate
+    from harness.judge.ledger.fates import Fate
 
     assert list(WORDS) == [fate.value for fate in Fate]
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.model import Cell, Outcome, Verdict
+from harness.core.model import Cell, Outcome, Verdict
+from harness.records.stored import StoredRun
 from harness.report.as_markdown import escape, fence, render_markdown, table
 from harness.report.excerpts import excerpts
-from harness.stored import StoredRun
 
 RecordRun = Callable[..., StoredRun]
 HEADS = [

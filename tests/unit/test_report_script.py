@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UsageError
-from harness.model import Cell
+from harness.core.errors import UsageError
+from harness.core.model import Cell
+from harness.records.stored import StoredRun
 from harness.report.as_script import render_script
-from harness.stored import StoredRun
 
 RecordRun = Callable[..., StoredRun]
 

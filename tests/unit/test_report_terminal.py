@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from harness.model import Cell, Finding, FindingId, Outcome, State, Verdict
+from harness.core.model import Cell, Finding, FindingId, Outcome, State, Verdict
+from harness.records.stored import StoredRun
 from harness.report.as_terminal import render_terminal
-from harness.stored import StoredRun
 
 RecordRun = Callable[..., StoredRun]
 CELL = Cell(spec="23.0.0", gunicorn="23.0.0", python="3.10.13")

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from harness.cells import cell_from_json
-from harness.matrix.document import Matrix
-from harness.matrix.expectations import compare, load_expectations
-from harness.matrix.result import Agreement, fold_runs
-from harness.matrix.transitions import find_transitions
-from harness.proxies import PROXIES
-from harness.releases import list_releases, load_catalogue
-from harness.report.matrices import load_matrix
-from harness.report.matrix_as_markdown import render_markdown
+from harness.core.cells import cell_from_json
+from harness.provision.releases import list_releases, load_catalogue
+from harness.stack.proxies import PROXIES
+from harness.studies.matrix.document import Matrix
+from harness.studies.matrix.expectations import compare, load_expectations
+from harness.studies.matrix.report import load_matrix
+from harness.studies.matrix.report.as_markdown import render_markdown
+from harness.studies.matrix.result import Agreement, fold_runs
+from harness.studies.matrix.transitions import find_transitions
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

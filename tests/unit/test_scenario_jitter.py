@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from harness.cli import main, make_parser
-from harness.errors import EXIT_OK, EXIT_USAGE
-from harness.gunicorn import parse_limit, parse_log_line
-from harness.options import make_wish
-from harness.places import fixtures_dir
-from harness.scenarios import SCENARIOS, jitter
-from harness.scenarios.conduct import Plan
+from harness.cli.main import main, make_parser
+from harness.core.errors import EXIT_OK, EXIT_USAGE
+from harness.core.paths import fixtures_dir
+from harness.engine.options import make_wish
+from harness.stack.gunicorn import parse_limit, parse_log_line
+from harness.studies.scenarios import SCENARIOS, jitter
+from harness.studies.scenarios.conduct import Plan
 
 pytest.importorskip("scipy")
 

@@ -10,21 +10,21 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from harness import cli
-from harness.engine import Result
-from harness.errors import SurroundingsError, UsageError
+from harness.cli import main
+from harness.core.errors import SurroundingsError, UsageError
+from harness.engine.request import Wish
+from harness.engine.run import Result
+from harness.judge.scenarios import JUDGES
+from harness.judge.scenarios.record import read_trial
+from harness.judge.verdict import judge_events
+from harness.records.store import load_run
 from harness.report import FORMATS
 from harness.report.as_terminal import render_terminal
 from harness.report.drawing import draw
 from harness.report.picture import picture_spec
-from harness.scenarios import SCENARIOS, conduct
-from harness.scenarios.leak import DEFAULTS, render_app
-from harness.store import load_run
-from harness.trials import JUDGES
-from harness.trials.record import read_trial
-from harness.verdict import judge_events
+from harness.studies.scenarios import SCENARIOS, conduct
+from harness.studies.scenarios.leak import DEFAULTS, render_app
 from harness.watch.progress import Progress
-from harness.wish import Wish
 from tests.unit.events import Record
 from tests.unit.leaks import CELL, App, arms
 from tests.unit.runs import write_run
@@ -66,7 +66,7 @@ def leaking(name: str, _: Wish) -> Record:
 
 
 def run(*options: str) -> int:
-    return cli.main(["scenario", "leak", "1.0", *options])
+    return main.main(["scenario", "leak", "1.0", *options])
 
 
 def verdict() -> dict[str, Any]:
@@ -103,11 +103,11 @@ def test_judged_again_it_says_the_same(theatre: Theatre, capsys: pytest.CaptureF
     theatre(leaking)
     run("--json")
     first = capsys.readouterr().out
-    assert cli.main(["judge", "runs/latest", "--json"]) == 0
+    assert main.main(["judge", "runs/latest", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads(first)
-    assert cli.main(["bundle", "runs/latest", "--out", "x.zip"]) == 0
+    assert main.main(["bundle", "runs/latest", "--out", "x.zip"]) == 0
     capsys.readouterr()
-    assert cli.main(["judge", "x.zip", "--json"]) == 0
+    assert main.main(["judge", "x.zip", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == json.loads(first)
 
 
@@ -189,7 +189,7 @@ def test_a_record_that_can_not_be_completed_is_an_error(theatre: Theatre, capsys
 
 
 def plan(*options: str) -> conduct.Plan:
-    parsed = cli.make_parser().parse_args(["scenario", "leak", "1.0", *options])
+    parsed = main.make_parser().parse_args(["scenario", "leak", "1.0", *options])
     plans: list[conduct.Plan] = []
 
     def keep(one: conduct.Plan) -> int:
@@ -253,14 +253,14 @@ def test_without_memory_to_measure_nothing_is_started(monkeypatch: pytest.Monkey
     def refuse() -> None:
         raise SurroundingsError(what="There is no memory to measure", remedy="Linux")
 
-    monkeypatch.setattr("harness.scenarios.leak.require_memory_source", refuse)
+    monkeypatch.setattr("harness.studies.scenarios.leak.require_memory_source", refuse)
     monkeypatch.chdir(tmp_path)
     assert run() == 4
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_load_ends_once_enough_was_seen_or_before_the_memory_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.scenarios.leak.available_bytes", lambda: 1_000)
+    monkeypatch.setattr("harness.studies.scenarios.leak.available_bytes", lambda: 1_000)
     enough, endless = plan().arms["with"].enough, plan("--full-duration").arms["with"].enough
     assert enough is not None
     assert endless is not None

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.simulation import Change, Forecast, Service, Spread, find_jitter, forecast, simulate, span_s
+from harness.judge.scenarios.simulation import (
+    Change,
+    Forecast,
+    Service,
+    Spread,
+    find_jitter,
+    forecast,
+    simulate,
+    span_s,
+)
 
 np = pytest.importorskip("numpy")
 FEW = settings(max_examples=60)

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from harness.clock import now_ns
-from harness.errors import SurroundingsError
-from harness.model import Event
-from harness.watch.sink import EventSink
+from harness.core.clock import now_ns
+from harness.core.errors import SurroundingsError
+from harness.core.model import Event
+from harness.watch.event_log import EventSink
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import UsageError
-from harness.spec import Archive, GitRevision, Latest, Release, Tree, parse_spec
+from harness.core.errors import UsageError
+from harness.provision.spec import Archive, GitRevision, Latest, Release, Tree, parse_spec
 
 
 def make_checkout(folder: Path) -> Path:

@@ -8,10 +8,10 @@ from typing import cast
 
 import pytest
 
-from harness import stage
 from harness.backends import Backend
-from harness.errors import SurroundingsError
-from harness.stage import make_places, read_queue
+from harness.core.errors import SurroundingsError
+from harness.engine import stage
+from harness.engine.stage import make_places, read_queue
 
 
 class Adopting:
@@ -23,7 +23,7 @@ def test_a_relative_temporary_folder_is_made_absolute(tmp_path: Path, monkeypatc
     """gunicorn has another working folder, and would bind another path than the one that is watched."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(tempfile, "tempdir", ".")
-    monkeypatch.setattr("harness.stage.LONGEST_SOCKET_PATH", 1000)
+    monkeypatch.setattr("harness.engine.stage.LONGEST_SOCKET_PATH", 1000)
     assert make_places(cast(Backend, Adopting())).base.parent == tmp_path
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.attachment import bundle
-from harness.cells import cell_from_json, cell_id, cell_to_json
-from harness.errors import SurroundingsError, UsageError
-from harness.model import Cell
-from harness.store import create_run, load_run
-from harness.stored import StoredRun
+from harness.core.cells import cell_from_json, cell_id, cell_to_json
+from harness.core.errors import SurroundingsError, UsageError
+from harness.core.model import Cell
+from harness.records.store import create_run, load_run
+from harness.records.stored import StoredRun
+from harness.report.attachment import bundle
 
 RecordRun = Callable[..., StoredRun]
 

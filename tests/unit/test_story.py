@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from harness.model import Moment
-from harness.story import tell
+from harness.core.model import Moment
+from harness.judge.story import tell
 from tests.unit.events import ARBITER, Record, healthy
 
 

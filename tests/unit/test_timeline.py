@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.errors import UsageError
-from harness.model import Event
-from harness.timeline import find_blind, observe, since_load_s
+from harness.core.errors import UsageError
+from harness.core.model import Event
+from harness.judge.timeline import find_blind, observe, since_load_s
 from tests.unit.events import ARBITER, CELL, INODE, Record, at_ns, healthy
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness import apt, tools
-from harness.errors import SurroundingsError, UsageError
+from harness.core.errors import SurroundingsError, UsageError
+from harness.provision import apt, tools
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.trials.fit import fit_line, student_t
+from harness.judge.scenarios.regression import fit_line, student_t
 
 
 def noisy(slope: float, *, seed: int, points: int = 60, memory: float = 0.0) -> list[tuple[float, float]]:

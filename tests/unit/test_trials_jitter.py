@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from harness.errors import UsageError
-from harness.model import Cell, Event, FindingId, Outcome, State, Verdict
+from harness.core.errors import UsageError
+from harness.core.model import Cell, Event, FindingId, Outcome, State, Verdict
+from harness.judge.scenarios import judge_record
+from harness.judge.scenarios.away import measure, read_ask
+from harness.judge.scenarios.jitter import judge_uniform
 from harness.report.drawing import draw
-from harness.trials import judge_record
-from harness.trials.away import measure, read_ask
-from harness.trials.jitter import judge_uniform
 from tests.unit.events import ARBITER, INODE, Record
 
 pytest.importorskip("scipy")

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.errors import UsageError
-from harness.model import Event, FindingId, Outcome, State, Verdict
+from harness.core.errors import UsageError
+from harness.core.model import Event, FindingId, Outcome, State, Verdict
+from harness.judge.scenarios import judge_record
+from harness.judge.scenarios.bound import Leak, promise, recommend
+from harness.judge.scenarios.memory import Sample, find_growth
 from harness.report.as_json import verdict_to_json
-from harness.trials import judge_record
-from harness.trials.bound import Leak, promise, recommend
-from harness.trials.memory import Sample, find_growth
 from tests.unit.events import Record
 from tests.unit.leaks import CELL, MB, App, arm, arms, judge, trial
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from harness.model import Event, FindingId, Outcome, Verdict
-from harness.trials import judge_record
+from harness.core.model import Event, FindingId, Outcome, Verdict
+from harness.judge.scenarios import judge_record
 from tests.unit.events import CELL, Record, healthy
 
 TCP = replace(CELL, bind="tcp")

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness import verdict as verdicts
-from harness.invariants import INVARIANTS
-from harness.model import FindingId, Observations, Outcome, State
-from harness.verdict import failure_rate_upper_95, judge_events
+from harness.core.model import FindingId, Observations, Outcome, State
+from harness.judge import verdict as verdicts
+from harness.judge.invariants import INVARIANTS
+from harness.judge.verdict import failure_rate_upper_95, judge_events
 from tests.unit.events import ARBITER, CELL, STOP_STACK, Record, healthy
 
 

@@ -12,15 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.errors import SurroundingsError
-from harness.watch.memory import (
-    MemorySampler,
-    list_tree,
-    parse_memory,
-    read_memory,
-    require_memory_source,
-)
-from harness.watch.sink import EventSink
+from harness.core.errors import SurroundingsError
+from harness.watch.event_log import EventSink
+from harness.watch.memory import MemorySampler, list_tree, parse_memory, read_memory, require_memory_source
 
 ROLLUP = b"""55693c75d000-7ffda0961000 ---p 00000000 00:00 0                          [rollup]
 Rss:               22384 kB

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from harness.clock import wait_until
-from harness.model import Event
-from harness.reaper import start_ticks
+from harness.core.clock import wait_until
+from harness.core.model import Event
+from harness.core.reaper import start_ticks
 from harness.watch import thread as watch_thread
 from harness.watch import workers
-from harness.watch.sink import EventSink
+from harness.watch.event_log import EventSink
 from harness.watch.thread import WatchThread
 from harness.watch.workers import ChildList, WorkerSampler, look_at
 

@@ -16,7 +16,9 @@ from typing import Any
 
 import pytest
 
-from harness.gunicorn import (
+from harness.core.model import Cell
+from harness.core.paths import fixtures_dir
+from harness.stack.gunicorn import (
     WORKERS,
     fixture_app,
     most_in_hand,
@@ -25,9 +27,7 @@ from harness.gunicorn import (
     render_command,
     render_config,
 )
-from harness.model import Cell
-from harness.places import fixtures_dir
-from harness.shims import SHIMS, WORKER_LINES
+from harness.stack.shims import SHIMS, WORKER_LINES
 
 TEMPLATE = (fixtures_dir() / "config.py.in").read_text()
 

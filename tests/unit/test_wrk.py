@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.load.result import BUCKET_NS, parse_result
-from harness.load.wrk import render_command
-from harness.model import Cell
-from harness.places import fixtures_dir
+from harness.core.model import Cell
+from harness.core.paths import fixtures_dir
+from harness.stack.load.result import BUCKET_NS, parse_result
+from harness.stack.load.wrk import render_command
 
 SUMMARY = "summary requests=12 connect=1 read=2 write=3 timeout=4\n"
 WHOLE = "answers 100 200 5\nanswers 101 502 3\nanswers 100 200 2\nanswers 100 502 1\n" + SUMMARY

@@ -1,7 +1,7 @@
 """The files that a page is made of: its style, its script, and the charting library, which travels with every report.
 
 ``vega.min.js`` is Vega, Vega-Lite and Vega-Embed as vl-convert bundles them (see NOTICE.md). It and ``checksums.json``
-are made by ``python -m harness.report.assets`` (`make chart`); a test compares them with what vl-convert gives.
+are made by ``python -m maintenance.charting`` (`make chart`); a test compares them with what vl-convert gives.
 """
 
 from __future__ import annotations

@@ -1,0 +1,194 @@
+"""Processes in containers: gunicorn, the proxy, wrk, and beside them the observer, which watches (``observer``).
+
+Nothing of this machine is shared with them: no folder, no port, no process namespace. Two volumes belong to a run, one
+with the socket, one with the record's ``config`` and ``logs``, and both are mounted where the paths of the record say,
+so that configuration, events and verdict are those of a local run. The engine may be anywhere. Who shares what with
+whom, and what each may do, is ``pod``'s.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.backends import Command
+from harness.backends.docker import connection, leftovers
+from harness.backends.docker.building import Image
+from harness.backends.docker.images import ImageSet
+from harness.backends.docker.observer import Observer, ObservingClient
+from harness.backends.docker.pod import MEMORY_BYTES, PROCESSES, Pod
+from harness.backends.docker.process import DockerProcess
+from harness.backends.local import LocalBackend
+from harness.core.errors import SurroundingsError
+from harness.core.model import Cell, Json
+from harness.provision import tools
+from harness.watch.event_log import EventSink
+from harness.watch.machine import Usage
+from harness.watch.remote import pid_file
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+_OURS_ONLY = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
+"""Variables that speak of this machine's files, which a container does not have."""
+
+_LAUNCH = (
+    'printf "%s\\n" "$$" >"$0.new" && mv "$0.new" "$0" && out=$1 && err=$2 && shift 2 && exec "$@" >>"$out" 2>>"$err"'
+)
+"""Files and not the engine's pipes: a slow reader must never be able to stop the server under test."""
+
+
+class DockerBackend:
+    """See ``backends.Backend``. ``marker`` is the run's id; the local back end keeps what lies on this machine."""
+
+    isolated = True
+
+    def __init__(self, marker: str, run_folder: Path, *, images: ImageSet, cell: Cell) -> None:
+        self._images = images
+        self._cell = cell
+        self._run = run_folder
+        self._marker = f"{marker}.{os.urandom(4).hex()}"
+        self._labels = {connection.RUN_LABEL: self._marker, connection.OWNER_LABEL: leftovers.owner()}
+        self._client = connection.connect()
+        self._api: APIClient = self._client.api
+        self._local = LocalBackend(marker, run_folder)
+        self._observer = Observer()
+        self._pod: Pod | None = None
+
+    @property
+    def clock_offset_ns(self) -> int:
+        """See ``backends.Backend``."""
+        return self._observer.clock_offset_ns
+
+    def adopt_folder(self, folder: Path) -> None:
+        """See ``backends.Backend``. With the folder of the socket all paths are known: the observer starts."""
+        self._local.adopt_folder(folder)
+        with connection.speaking("The run's containers could not be started"):
+            pod = self._pod = Pod(
+                self._api, self._labels, clients=self._images.clients.identity, record=self._run, base=folder
+            )
+            stream = self._api.attach_socket(pod.observer, params={"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1})
+            self._api.start(pod.observer)
+        self._observer.connect(_Attached(stream))
+
+    def spawn(self, command: Command) -> DockerProcess:
+        """See ``backends.Backend``."""
+        role = self._role(command)
+        file = pid_file(self._run / "logs", command.name)
+        shell = ["sh", "-c", _LAUNCH, str(file), str(command.stdout), str(command.stderr)]
+        environment = {name: value for name, value in command.env.items() if name not in _OURS_ONLY}
+        image = self._image(role)
+        with connection.speaking(f"{command.name} could not be started in a container"):
+            pod = self._require_pod()
+            pod.porter.deliver(self._run, self._run / "config")
+            container = pod.create_server(
+                role,
+                image.identity,
+                alone=role == "gunicorn" and self._cell.bind == "unix",
+                command=[*shell, *command.argv],
+                environment={**environment, "LANG": "C.UTF-8"},
+                working_dir=str(command.cwd),
+            )
+            self._api.start(container)
+        process = DockerProcess(self._api, container, command.name)
+        pid = self._observer.find_pid(self._run / "logs", command.name, metered=role == "clients")
+        if pid is None:
+            said = self._api.logs(container).decode("utf-8", "replace").strip()
+            raise SurroundingsError(
+                what=f"{command.name} did not start in its container: {said or 'it said nothing'}.",
+                remedy=f"Try the image: docker run --rm {image.tag} {command.argv[0]} --version",
+            )
+        process.pid = pid
+        return process
+
+    def find_tool(self, name: str, needed_for: str) -> tools.Tool:
+        """See ``backends.Backend``: it is in its image."""
+        version = self._images.versions.get(name)
+        if version is None:
+            raise SurroundingsError(what=f"No image of this run has {name}, and {needed_for} needs it.")
+        return tools.Tool(name=name, path=Path(name), version=version)
+
+    def watchers(self, sink: EventSink) -> Observer:
+        """See ``backends.Backend``. It is there before it is connected, because a run's folders come later."""
+        self._observer.report_to(sink)
+        return self._observer
+
+    def open_client(self, address: str) -> ObservingClient:
+        """See ``backends.Backend``."""
+        return ObservingClient(self._observer, address)
+
+    def exists(self, path: Path) -> bool:
+        """See ``backends.Backend``."""
+        return self._observer.exists(path)
+
+    def read_usage(self, trees: Sequence[int]) -> Usage:
+        """See ``backends.Backend``."""
+        return self._observer.read_usage(list(trees))
+
+    def fetch(self, path: Path) -> None:
+        """See ``backends.Backend``."""
+        if self._pod is not None:
+            self._pod.porter.fetch(path)
+
+    def facts(self) -> Mapping[str, Json]:
+        """See ``backends.Backend``."""
+        with connection.speaking("The engine does not tell about itself"):
+            known = self._api.info()
+        names = ("ServerVersion", "OperatingSystem", "KernelVersion", "Architecture", "Driver", "CgroupVersion", "NCPU")
+        return {
+            "engine": {name: known.get(name) for name in names},
+            "images": self._images.facts(),
+            "limits": {"memory_bytes": dict(MEMORY_BYTES), "processes": PROCESSES},
+            "clock_offset_ns": self.clock_offset_ns,
+        }
+
+    def close(self) -> None:
+        """See ``backends.Backend``. Found by label, so that nothing is forgotten that an interruption cut short."""
+        try:
+            self.fetch(self._run / "logs")
+        finally:
+            self._observer.close()
+            try:
+                leftovers.remove_run(self._client, self._marker)
+            finally:
+                self._local.close()
+                self._client.close()
+
+    def _require_pod(self) -> Pod:
+        if self._pod is None:
+            raise RuntimeError("a server is to be started before the folder of its socket is known")
+        return self._pod
+
+    def _role(self, command: Command) -> str:
+        if command.name == "gunicorn":
+            return "gunicorn"
+        return "proxy" if command.name == self._cell.proxy else "clients"
+
+    def _image(self, role: str) -> Image:
+        image = {"gunicorn": self._images.gunicorn, "proxy": self._images.proxy, "clients": self._images.clients}[role]
+        if image is None:
+            raise SurroundingsError(what=f"This run has no image for the {role}.", remedy="Report it, with the record.")
+        return image
+
+
+class _Attached:
+    """The raw stream of an attached container; see ``observer.Channel``."""
+
+    def __init__(self, stream: Any) -> None:  # noqa: ANN401 - a socket, or what ssh and TLS have in its place
+        self._stream = stream
+        self._socket = getattr(stream, "_sock", stream)
+
+    def send(self, data: bytes) -> None:
+        """See ``observer.Channel``."""
+        self._socket.sendall(data)
+
+    def receive(self, size: int) -> bytes:
+        """See ``observer.Channel``."""
+        return bytes(self._socket.recv(size))
+
+    def close(self) -> None:
+        """See ``observer.Channel``."""
+        self._stream.close()
+        self._socket.close()

@@ -1,0 +1,207 @@
+"""Building one image from a folder: with progress, once for equal content, and with the whole log where it fails.
+
+An image is found again by its key, a digest of all that it is made of; its tag carries the key and its labels the
+facts. What goes into an image isn't decided here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import tarfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.backends.docker import connection
+from harness.core import locks
+from harness.core.errors import SurroundingsError
+from harness.core.locks import Lease
+from harness.core.model import Json
+from harness.core.paths import cache_dir, docker_dir
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+SCHEMA = 1
+"""Part of every key: raise it when images are built in another way, and all old ones are built anew."""
+
+_STEP = re.compile(r"^Step (?P<number>\d+)/(?P<all>\d+) : (?P<what>.*)")
+_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What an image is made of. ``fill`` puts the files into the build's folder, and is only called for a build."""
+
+    kind: str  # "gunicorn", "h2o", "wrk": the folder below docker/, and the label
+    dockerfile: str
+    matter: tuple[str, ...]  # whatever else decides what comes out
+    arguments: Mapping[str, str]
+    fill: Callable[[Path], Mapping[str, Json]]  # gives the facts
+
+    @property
+    def key(self) -> str:
+        """Equal for equal images."""
+        matter = [SCHEMA, self.kind, self.dockerfile, *self.matter, *sorted(self.arguments.items())]
+        return hashlib.sha256(json.dumps(matter).encode()).hexdigest()[:16]
+
+    @property
+    def tag(self) -> str:
+        """Its name on the engine."""
+        return f"recycle-harness/{self.kind}:{self.key}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """An image that is there, kept from being removed for as long as the lease lives."""
+
+    identity: str
+    tag: str
+    facts: Mapping[str, Any]
+    built: bool
+    lease: Lease
+
+
+class BuildFailedError(SurroundingsError):
+    """A step of a build ended with an error; ``what`` ends with the last lines that it printed."""
+
+
+def obtain(client: DockerClient, recipe: Recipe, say: Callable[[str], None]) -> Image:
+    """The image of a recipe: found on the engine, else built now, by one process at a time."""
+    lock = lock_of(recipe.key)
+    lease = locks.take_shared(lock, on_wait=lambda: say(f"waiting for another run that builds {recipe.tag}"))
+    image = _find(client, recipe, lease, built=False)
+    if image is not None:
+        return image
+    lease.close()
+    lease = locks.take_exclusive(lock, on_wait=lambda: say(f"waiting for another run that builds {recipe.tag}"))
+    try:
+        found = _find(client, recipe, lease, built=False)
+        if found is None:
+            build(client, recipe, say)
+        lease.share()
+        image = found or _find(client, recipe, lease, built=True)
+    except BaseException:
+        lease.close()
+        raise
+    if image is None:
+        raise SurroundingsError(what=f"The image {recipe.tag} was built, and is gone again.", remedy="Try again.")
+    return image
+
+
+def lock_of(key: str) -> Path:
+    """The file on which those who build or use an image hold a lease."""
+    return work_dir() / f"{key}.lock"
+
+
+def work_dir() -> Path:
+    """Where locks, logs and downloaded distributions lie."""
+    return cache_dir() / "docker"
+
+
+def read_dockerfile(kind: str) -> str:
+    """The text of a kind's Dockerfile."""
+    return (docker_dir() / kind / "Dockerfile").read_text(encoding="utf-8")
+
+
+def remember(file: Path, text: str) -> str:
+    """Keep what is dear to ask for, in one step; gives the text."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(file)
+    return text
+
+
+def build(client: DockerClient, recipe: Recipe, say: Callable[[str], None]) -> None:
+    """Build it. BuildFailedError with the log; whatever ``fill`` raises."""
+    import tempfile
+
+    log = work_dir() / f"{recipe.key}.log"
+    with tempfile.TemporaryDirectory(prefix="recycle-build-") as name:
+        folder = Path(name)
+        facts = recipe.fill(folder)
+        (folder / "Dockerfile").write_text(recipe.dockerfile, encoding="utf-8")
+        context = pack(folder)
+    labels = {
+        connection.IMAGE_LABEL: recipe.kind,
+        f"{connection.IMAGE_LABEL}-key": recipe.key,
+        connection.FACTS_LABEL: json.dumps(facts),
+    }
+    with connection.speaking(f"The image {recipe.tag} could not be built"):
+        said = client.api.build(
+            fileobj=context,
+            custom_context=True,
+            tag=recipe.tag,
+            labels=labels,
+            buildargs=dict(recipe.arguments),
+            network_mode="host",  # Debian's packages come from where this machine gets them
+            use_config_proxy=True,
+            rm=True,
+            forcerm=True,
+            decode=True,
+        )
+        _follow(said, recipe, log, say)
+    log.unlink(missing_ok=True)
+
+
+def pack(folder: Path) -> io.BytesIO:
+    """A folder as a build context that is the same for the same files: no times, no owners."""
+
+    def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.uid = member.gid = member.mtime = 0
+        member.uname = member.gname = ""
+        member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
+        return member
+
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for path in sorted(folder.rglob("*")):
+            archive.add(path, arcname=str(path.relative_to(folder)), recursive=False, filter=plain)
+    packed.seek(0)
+    return packed
+
+
+def _find(client: DockerClient, recipe: Recipe, lease: Lease, *, built: bool) -> Image | None:
+    import docker.errors
+
+    with connection.speaking("The images of the engine can't be looked at"):
+        try:
+            attributes = client.api.inspect_image(recipe.tag)
+        except docker.errors.ImageNotFound:
+            return None
+    labels = attributes["Config"].get("Labels") or {}
+    facts = json.loads(labels.get(connection.FACTS_LABEL, "{}"))
+    return Image(identity=attributes["Id"], tag=recipe.tag, facts=facts, built=built, lease=lease)
+
+
+def _follow(said: Iterable[Mapping[str, Any]], recipe: Recipe, log: Path, say: Callable[[str], None]) -> None:
+    """Tell each step as it begins; keep all in the log."""
+    step, printed = "", ""
+    for line in said:
+        text = _ANSI.sub("", str(line.get("stream", "")))
+        printed += text
+        begun = _STEP.match(text)
+        if begun:
+            step = " ".join(begun["what"].split())
+            say(f"building the image {recipe.kind}: step {begun['number']} of {begun['all']}, {step[:60]}")
+        if "error" in line:
+            log.write_text(printed + str(line["error"]), encoding="utf-8")
+            raise _explain(recipe, step, printed, str(line["error"]), log)
+
+
+def _explain(recipe: Recipe, step: str, printed: str, error: str, log: Path) -> SurroundingsError:
+    if connection.is_about_the_machine(printed + error):
+        known = connection.explain(f"The image {recipe.tag} could not be built", printed[-200:] + error)
+        known.log = log
+        return known
+    last = [line for line in printed.splitlines() if line.strip() and not line.startswith((" --->", "Removing "))]
+    return BuildFailedError(
+        what=f"The image {recipe.tag} could not be built, at {step[:120]!r}: {' | '.join(last[-2:])[:500]}",
+        remedy="Read the log; a base image without python3 or apt-get can't be used.",
+        log=log,
+    )

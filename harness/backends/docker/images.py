@@ -1,0 +1,82 @@
+"""The three images of a run: gunicorn on its Python, the proxy, and the clients with the observer.
+
+Which cells can have them, and all of them at once; each is made in ``gunicorn_image`` or ``tool_images``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from harness.backends.docker import building, connection
+from harness.backends.docker.building import Image
+from harness.backends.docker.gunicorn_image import prepare_gunicorn
+from harness.backends.docker.tool_images import ask_version, prepare_clients, prepare_proxy
+from harness.core import paths
+from harness.core.errors import SurroundingsError, UsageError
+from harness.core.model import Cell, Json
+from harness.provision.environments import Environment
+
+PROXIES = ("h2o", "nginx", "haproxy", "none")
+"""The values of ``--proxy`` for which there is an image."""
+
+LOADS = ("wrk",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSet:
+    """The images of one run; ``proxy`` is None where the cell has none."""
+
+    gunicorn: Image
+    clients: Image
+    proxy: Image | None
+    versions: Mapping[str, str]  # of h2o, wrk, as they state them
+
+    def facts(self) -> dict[str, Json]:
+        """For ``facts.json``: name and digest of each."""
+        named = {"gunicorn": self.gunicorn, "clients": self.clients, "proxy": self.proxy}
+        return {name: {"tag": image.tag, "id": image.identity} for name, image in named.items() if image is not None}
+
+
+def why_not(cell: Cell) -> UsageError | None:
+    """Why a cell can't be run in containers; None where it can."""
+    if cell.proxy not in PROXIES:
+        return UsageError(
+            what=f"--backend docker has no image for --proxy {cell.proxy}.",
+            remedy=f"Use one of: {', '.join(PROXIES)}; or --backend local.",
+        )
+    if cell.load not in LOADS:
+        return UsageError(
+            what=f"--backend docker has no image for --load {cell.load}.",
+            remedy=f"Use one of: {', '.join(LOADS)}; or --backend local.",
+        )
+    if cell.app is not None:
+        return UsageError(
+            what="--app: an app of your own, with all that it imports, is in no image.",
+            remedy="Leave --app out, or use --backend local.",
+        )
+    return None
+
+
+def prepare(cell: Cell, *, python: str | None, say: Callable[[str], None]) -> tuple[Environment, ImageSet]:
+    """All images of a cell: found, or built now. ``say`` is told what takes time.
+
+    UnrunnableError where this gunicorn can't be installed; SurroundingsError for the engine, the index, base images;
+    UsageError for what containers can't have.
+    """
+    client = connection.connect()
+    try:
+        building.work_dir().mkdir(parents=True, exist_ok=True)
+        gunicorn, environment = prepare_gunicorn(client, cell, python, say)
+        clients, proxy = prepare_clients(client, say), prepare_proxy(client, cell, say)
+        versions = {cell.load: ask_version(client, clients, cell.load)}
+        if proxy is not None:
+            versions[cell.proxy] = ask_version(client, proxy, cell.proxy)
+        return environment, ImageSet(gunicorn=gunicorn, clients=clients, proxy=proxy, versions=versions)
+    except OSError as problem:
+        raise SurroundingsError(
+            what=f"The images can't be prepared: {problem}.",
+            remedy=f"See to the space in and the permissions of {paths.cache_dir()}, or set RECYCLE_HARNESS_CACHE.",
+        ) from problem
+    finally:
+        client.close()

@@ -1,0 +1,225 @@
+"""The harness's end of the observer: the watchers that run in a container (``watch.outpost``), as if they were here.
+
+Orders go to the container's standard input, events come from its standard output, in the order in which they were
+seen. If the container's clock is another one (an engine in a virtual machine), its times are moved to ours.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import struct
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from harness.core.cells import cell_to_json
+from harness.core.clock import now_ns
+from harness.core.errors import SurroundingsError
+from harness.core.model import Cell, Json
+from harness.watch.event_log import EventSink
+from harness.watch.machine import Usage
+from harness.watch.remote import ANSWER
+
+ANSWER_S = 30.0
+"""The longest order is to wait for a server's first sign of life (10 s)."""
+
+NO_MEMORY = "The docker back end does not look at the memory of the processes."
+HELLOS = 5
+SAME_CLOCK_NS = 20_000_000
+"""Clocks that differ by less than a slow answer takes are one clock; two machines' differ by hours."""
+
+_HEAD_BYTES = 8
+_STDOUT = 1
+
+
+class Channel(Protocol):
+    """The attached streams of a container."""
+
+    def send(self, data: bytes) -> None:
+        """All of it."""
+
+    def receive(self, size: int) -> bytes:
+        """At most ``size`` bytes; b"" at the end."""
+
+    def close(self) -> None:
+        """The container sees the end of its input."""
+
+
+class ObservingClient:
+    """A client in the observer; see ``backends.Client``."""
+
+    def __init__(self, observer: Observer, address: str) -> None:
+        self._observer = observer
+        self._address = address
+
+    def __enter__(self) -> ObservingClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return
+
+    def ask(self) -> str:
+        """See ``backends.Client``."""
+        return self._observer.ask(self._address)
+
+
+class Observer:
+    """See ``watch.crew.Crew`` for its watching; ``ask``, ``exists`` and ``read_usage`` look once."""
+
+    def __init__(self) -> None:
+        self.clock_offset_ns = 0
+        self._channel: Channel | None = None
+        self._sink: EventSink | None = None
+        self._answers: queue.Queue[Mapping[str, Any] | None] = queue.Queue()
+        self._number = 0
+        self._complaint = b""
+        self._watching: set[str] = set()
+        self._closing = False
+        self._reader = threading.Thread(target=self._read, name="observer", daemon=True)
+
+    def connect(self, channel: Channel) -> None:
+        """From now on orders reach it; SurroundingsError where it does not answer."""
+        self._channel = channel
+        self._reader.start()
+        self._set_clock()
+
+    def report_to(self, sink: EventSink) -> None:
+        """Where the events go from now on."""
+        self._sink = sink
+
+    def order(self, what: str, **fields: Json) -> Any:  # noqa: ANN401 - each order has an answer of its own
+        """One order, and its answer. SurroundingsError where the observer failed or has gone."""
+        if self._channel is None:
+            raise self._explain(what, "it was never started")
+        self._number += 1
+        line = json.dumps({"order": what, "number": self._number, **fields}) + "\n"
+        try:
+            self._channel.send(line.encode())
+            answer = self._answers.get(timeout=ANSWER_S)
+        except (OSError, queue.Empty) as problem:
+            raise self._explain(what, f"{type(problem).__name__} {problem}") from problem
+        if answer is None:
+            self._answers.put(None)
+            raise self._explain(what, "it has ended")
+        if "error" in answer:
+            raise self._explain(what, str(answer["error"]))
+        return answer["value"]
+
+    # --- watching, as Crew does it ---
+
+    def watch_files(self, cell: Cell, *, logs: Path, socket: Path, trace: Path, site: str) -> None:
+        """See ``Crew``."""
+        paths = {"logs": str(logs), "socket": str(socket), "trace": str(trace), "site": site}
+        self.order("watch_files", cell=cell_to_json(cell), **paths)
+
+    def watch_arbiter(self, pid: int, *, memory: bool = False) -> None:
+        """See ``Crew``. The memory of another user's processes can't be seen, and gunicorn's user is another one."""
+        if memory:
+            raise SurroundingsError(what=NO_MEMORY, remedy="Use --backend local.")
+        self.order("watch_arbiter", pid=pid)
+
+    def probe(self, ways: Mapping[str, str], *, ledger: bool = True) -> None:
+        """See ``Crew``."""
+        self.order("probe", ways=dict(ways), ledger=ledger)
+
+    def hurry_probes(self) -> None:
+        """See ``Crew``."""
+        self.order("hurry_probes")
+
+    def pause_probes(self, way: str, pause_s: float) -> None:
+        """See ``Crew``."""
+        self.order("pause_probes", way=way, pause_s=pause_s)
+
+    def stop(self) -> None:
+        """See ``Crew``. Where the observer has gone, its watchers were reported dead when it went."""
+        if self._watching and self._reader.is_alive():
+            self.order("stop")
+
+    # --- looking once ---
+
+    def ask(self, address: str) -> str:
+        """One request; see ``prober.ask``."""
+        return str(self.order("ask", address=address))
+
+    def exists(self, path: Path) -> bool:
+        """Whether there is such a file."""
+        return bool(self.order("exists", path=str(path)))
+
+    def find_pid(self, logs: Path, name: str, *, metered: bool) -> int | None:
+        """The pid of a server that was just started; None where it never ran."""
+        pid = self.order("find_pid", logs=str(logs), name=name, metered=metered)
+        return None if pid is None else int(pid)
+
+    def read_usage(self, trees: list[int]) -> Usage:
+        """See ``machine.read_usage``."""
+        return Usage(**self.order("read_usage", trees=trees))
+
+    def close(self) -> None:
+        """End the observer, and with it every server in its process namespace."""
+        self._closing = True
+        if self._channel is not None:
+            with suppress(OSError):
+                self._channel.close()
+
+    # --- the way back ---
+
+    def _read(self) -> None:
+        with suppress(OSError):
+            rest = b""
+            while head := self._receive(_HEAD_BYTES):
+                stream, size = struct.unpack(">BxxxL", head)
+                piece = self._receive(size)
+                if stream != _STDOUT:
+                    self._complaint = (self._complaint + piece)[-2000:]
+                    continue
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    self._take(json.loads(line))
+        self._bury()
+
+    def _receive(self, size: int) -> bytes:
+        received = b""
+        while self._channel is not None and len(received) < size:
+            piece = self._channel.receive(size - len(received))
+            if not piece:
+                return b""
+            received += piece
+        return received
+
+    def _take(self, event: dict[str, Any]) -> None:
+        at_ns, kind = event.pop("at_ns"), event.pop("kind")
+        if kind == ANSWER:
+            self._answers.put(event)
+            return
+        if kind == "watcher":
+            (self._watching.add if event["state"] == "started" else self._watching.discard)(event["name"])
+        if self._sink is not None:
+            self._sink.emit(kind, at_ns + self.clock_offset_ns, **event)
+
+    def _bury(self) -> None:
+        """The observer has ended; whoever watched there is blind from now on."""
+        if self._sink is not None and not self._closing:
+            for name in sorted(self._watching):
+                self._sink.emit("watcher", name=name, state="died", detail="the observer's container ended")
+        self._answers.put(None)
+
+    def _set_clock(self) -> None:
+        """The quickest of a few answers tells best how far its clock is from ours."""
+        answers = []
+        for _ in range(HELLOS):
+            asked_ns = now_ns()
+            there_ns = int(self.order("hello"))
+            took_ns = now_ns() - asked_ns
+            answers.append((took_ns, asked_ns + took_ns // 2 - there_ns))
+        _, offset_ns = min(answers)
+        self.clock_offset_ns = offset_ns if abs(offset_ns) > SAME_CLOCK_NS else 0
+
+    def _explain(self, order: str, why: str) -> SurroundingsError:
+        said = self._complaint.decode("utf-8", "replace").strip().splitlines()
+        return SurroundingsError(
+            what=f"The observer's container failed ({order}): {said[-1] if said else why}.",
+            remedy="See whether something else stops containers on this engine (`docker events`), and try again.",
+        )

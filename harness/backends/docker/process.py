@@ -1,0 +1,70 @@
+"""The program of a container: its end as the engine tells it, and the signals that reach it through the engine."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from harness.backends.docker import connection
+from harness.core.errors import SurroundingsError
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+STOP_S = 10.0
+
+
+class DockerProcess:
+    """The program of a container; see ``backends.Process``."""
+
+    def __init__(self, api: APIClient, container: str, name: str) -> None:
+        self._api = api
+        self.container = container
+        self.name = name
+        self.pid = 0  # known once it has run its first instruction
+        self._status: int | None = None
+        self._ended = threading.Event()
+        threading.Thread(target=self._wait, name=f"wait-{name}", daemon=True).start()
+
+    def poll(self) -> int | None:
+        """See ``backends.Process``."""
+        return self._status
+
+    def interrupt(self) -> None:
+        """See ``backends.Process``."""
+        self._kill("SIGINT")
+
+    def stop(self) -> int:
+        """See ``backends.Process``."""
+        self._kill("SIGKILL")
+        if not self._ended.wait(STOP_S) or self._status is None:
+            raise SurroundingsError(
+                what=f"The container of {self.name} could not be ended within {STOP_S:g} s.",
+                remedy="`harness clean` removes it once the engine answers again.",
+            )
+        return self._status
+
+    def _kill(self, signal: str) -> None:
+        import docker.errors
+
+        if self._status is not None:
+            return
+        with connection.speaking(f"The container of {self.name} could not be sent {signal}"):
+            try:
+                self._api.kill(self.container, signal)
+            except docker.errors.APIError as problem:
+                if problem.status_code not in (404, 409):  # it has ended meanwhile
+                    raise
+
+    def _wait(self) -> None:
+        """The engine tells a signal as a shell does, as 128 and its number; a process here as its negative."""
+        import docker.errors
+        import requests.exceptions
+
+        try:
+            code = int(self._api.wait(self.container, timeout=None)["StatusCode"])
+        except (docker.errors.DockerException, requests.exceptions.RequestException, OSError):
+            self._ended.set()  # removed, or the engine is gone: ``poll`` says nothing, the observer notices
+            return
+        self._status = code if code <= 128 else 128 - code  # noqa: PLR2004 - the shell's convention
+        self._ended.set()

@@ -1,0 +1,105 @@
+"""The images without gunicorn: the proxy, and wrk beside the observer, which is the harness's own watchers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.backends.docker import bases, building, connection, leftovers, wheels
+from harness.backends.docker.building import Image, Recipe
+from harness.core import paths
+from harness.core.model import Cell, Json
+from harness.provision import tools
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+OBSERVER_PYTHONS = ("3.12", "3.11", "3.13", "3.10")
+OBSERVER_NEEDS = ("httpx", "inotify-simple")
+"""What the harness's watchers import from elsewhere."""
+
+
+def prepare_proxy(client: DockerClient, cell: Cell, say: Callable[[str], None]) -> Image | None:
+    """The proxy's image; None where the cell has no proxy."""
+    if cell.proxy == "none":
+        return None
+    base = bases.find_debian(client, say)
+    recipe = Recipe(
+        kind=cell.proxy,
+        dockerfile=building.read_dockerfile(cell.proxy),
+        matter=(base.identity,),
+        arguments={"BASE": base.name},
+        fill=lambda folder: {},
+    )
+    return building.obtain(client, recipe, say)
+
+
+def prepare_clients(client: DockerClient, say: Callable[[str], None]) -> Image:
+    """wrk, and the observer with all that it imports."""
+    here = tuple(minor for minor in OBSERVER_PYTHONS if bases.is_here(client, minor))
+    base, refused = bases.try_in_turn(client, here or OBSERVER_PYTHONS, say)
+    if base is None:
+        raise refused[0][1]
+    needs = tuple(_pin(name) for name in OBSERVER_NEEDS)
+    own = _own_code()
+    target = wheels.Target(version=base.version, architecture=base.architecture)
+
+    def fill(folder: Path) -> Mapping[str, Json]:
+        log = building.work_dir() / "resolving.log"
+        freeze = wheels.fill(folder / "wheels", needs, target, subject="the observer", log=log)
+        for path, content in own.items():
+            place = folder / "harness" / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+        return {"python_version": base.version, "freeze": sorted(freeze)}
+
+    digest = hashlib.sha256(b"".join(path.encode() + b"\0" + content for path, content in own.items())).hexdigest()
+    recipe = Recipe(
+        kind="wrk",
+        dockerfile=building.read_dockerfile("wrk"),
+        matter=(base.identity, digest),
+        arguments={"BASE": base.name, "PINS": " ".join(needs)},
+        fill=fill,
+    )
+    return building.obtain(client, recipe, say)
+
+
+def ask_version(client: DockerClient, image: Image, name: str) -> str:
+    """What the program in an image says of itself; asked once an image."""
+    known = building.work_dir() / f"{image.identity.rpartition(':')[2]}.{name}"
+    if known.is_file():
+        return known.read_text(encoding="utf-8")
+    recipe = tools.recipe_of(name)
+    with connection.speaking(f"{image.tag} could not be asked for its version of {name}"):
+        container = client.api.create_container(
+            image.identity,
+            command=[name, recipe.version_argument],
+            labels={connection.RUN_LABEL: f"version-of-{name}", connection.OWNER_LABEL: leftovers.owner()},
+            host_config=client.api.create_host_config(network_mode="none", cap_drop=["ALL"], read_only=True),
+        )["Id"]
+        try:
+            client.api.start(container)
+            client.api.wait(container)
+            said = client.api.logs(container).decode("utf-8", "replace")
+        finally:
+            client.api.remove_container(container, force=True)
+    return building.remember(known, tools.parse_version(name, said))
+
+
+def _pin(name: str) -> str:
+    """As it is installed beside the harness; what only Linux needs may be missing there."""
+    try:
+        return f"{name}=={metadata.version(name)}"
+    except metadata.PackageNotFoundError:
+        return name
+
+
+def _own_code() -> dict[str, bytes]:
+    """The rooms up to the watchers, by their path below the package: what the observer is made of."""
+    package = Path(paths.__file__).parents[1]
+    names = ("*.py", "core/*.py", "provision/*.py", "stack/**/*.py", "watch/*.py")
+    found = sorted(path for name in names for path in package.glob(name))
+    return {str(path.relative_to(package)): path.read_bytes() for path in found}

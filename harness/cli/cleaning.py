@@ -1,0 +1,91 @@
+"""Sweeps up: what killed runs left running or lying about, unused environments, and on demand the whole cache.
+
+Nothing that a live run uses is touched, and nothing is found by name pattern: processes by their run's marker or group,
+folders by what the run wrote down about itself, containers, volumes and images by their labels.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+
+from harness.backends.local import find_interrupted, sweep_interrupted
+from harness.core.errors import SurroundingsError
+from harness.core.paths import cache_dir
+
+KEPT = {"active", "docker", "envs"}
+"""Below the cache folder: swept entry by entry, because live runs may hold some of it."""
+
+
+def sweep_all(*, everything: bool) -> Iterator[str]:
+    """Sweep, and say what was done, a line each; ``everything``: also the tools and all else in the cache folder."""
+    done = False
+    for line in [
+        *_sweep_runs(),
+        *_sweep_engine(everything=everything),
+        *_sweep_environments(),
+        *(_sweep_cache() if everything else ()),
+    ]:
+        done = True
+        yield line
+    if not done:
+        yield f"nothing to clean in {cache_dir()}"
+
+
+def _sweep_runs() -> list[str]:
+    lines = []
+    for active in find_interrupted():
+        run, killed = sweep_interrupted(active)
+        ended = f"{killed} processes were still running" if killed else "nothing of it was still running"
+        lines.append(f"interrupted run {run}: {ended}; its record stays (`harness judge {run}`)")
+    return lines
+
+
+def _sweep_engine(*, everything: bool) -> list[str]:
+    """Only where an engine answers at once: without one there is nothing of ours on it that could be reached."""
+    from importlib.util import find_spec
+
+    if find_spec("docker") is None:
+        return []
+    from harness.backends.docker import connection, leftovers
+
+    try:
+        client = connection.connect(timeout_s=connection.LOOK_S)
+    except SurroundingsError:
+        return []
+    try:
+        return [*leftovers.remove_abandoned(client), *leftovers.remove_images(client, everything=everything)]
+    finally:
+        client.close()
+
+
+def _sweep_environments() -> list[str]:
+    from harness.provision.eviction import remove_unused
+
+    try:
+        return [f"removed {one.path.name} ({one.size_bytes / 1e6:.1f} MB): {one.why}" for one in remove_unused()]
+    except OSError as problem:
+        raise _explain(problem) from problem
+
+
+def _sweep_cache() -> list[str]:
+    lines = []
+    for entry in [*sorted(cache_dir().glob("*")), cache_dir() / "docker" / "wheels"]:
+        if entry.name in KEPT or not entry.exists():
+            continue
+        try:
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+        except OSError as problem:
+            raise _explain(problem) from problem
+        lines.append(f"removed {entry}")
+    return lines
+
+
+def _explain(problem: OSError) -> SurroundingsError:
+    return SurroundingsError(
+        what=f"{problem.filename} could not be removed: {problem.strerror}.",
+        remedy="Remove it as the user to whom it belongs.",
+    )

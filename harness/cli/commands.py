@@ -1,0 +1,257 @@
+"""What each command of the CLI does; each takes the parsed options and returns an exit code. Results go to stdout."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.core import errors
+from harness.core.model import Json, Outcome
+from harness.engine.options import HOLDS, make_wish
+
+if TYPE_CHECKING:
+    from harness.engine.run import Result
+
+_REPRODUCE = {
+    Outcome.HOLDS: errors.EXIT_OK,
+    Outcome.VIOLATED: errors.EXIT_OK,
+    Outcome.INCONCLUSIVE: errors.EXIT_INCONCLUSIVE,
+    Outcome.ERROR: errors.EXIT_ERROR,
+    Outcome.UNRUNNABLE: errors.EXIT_UNRUNNABLE,
+}
+_CHECK = {Outcome.HOLDS: errors.EXIT_OK, Outcome.VIOLATED: errors.EXIT_UNEXPECTED}
+WIDTH = 100
+
+
+def reproduce(options: argparse.Namespace) -> int:
+    """`harness reproduce SPEC`: one run; 0 once a verdict was reached."""
+    return _run(options, check=False)
+
+
+def check(options: argparse.Namespace) -> int:
+    """`harness check SPEC`: the same run as a test; 0 holds, 1 violated, 125 anything else."""
+    return _run(options, check=True)
+
+
+def scenario(options: argparse.Namespace) -> int:
+    """`harness scenario NAME`: several runs and one verdict on them; exit codes as those of `reproduce`."""
+    from harness.backends.local import LocalBackend
+    from harness.cli.live import live_line
+    from harness.studies.scenarios import SCENARIOS
+    from harness.studies.scenarios.conduct import Plan, run_plan
+
+    def conduct(plan: Plan) -> int:
+        with live_line() as say:
+            result = run_plan(plan, make_backend=LocalBackend, say=say)
+        return _show(result, options, check=False)
+
+    return SCENARIOS[options.scenario].run(options, conduct)
+
+
+def _run(options: argparse.Namespace, *, check: bool) -> int:
+    from harness.backends.local import LocalBackend
+    from harness.cli.live import live_line
+    from harness.engine.run import run_cell
+
+    wish = make_wish(options)
+    with live_line() as say:
+        result = run_cell(wish, make_backend=LocalBackend, say=say)
+    return _show(result, options, check=check)
+
+
+def _show(result: Result, options: argparse.Namespace, *, check: bool) -> int:
+    """Print a finished run; gives the exit code."""
+    print_run(result.path, as_json=options.json)
+    if result.note and not options.json:
+        print(result.note)
+    if result.interrupted:
+        return errors.EXIT_INTERRUPTED
+    found = frozenset(finding.id.value for finding in result.verdict.findings)
+    code = exit_code(result.verdict.outcome, found, check=check, expect=options.expect)
+    _tell_github(result.path, as_wished=code == errors.EXIT_OK)
+    return code
+
+
+def _tell_github(path: Path, *, as_wished: bool) -> None:
+    """Under GitHub Actions: annotations on the job, and a summary on its page. A summary that fails changes nothing."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    from harness.records.store import load_run
+    from harness.report.github import render_annotations, render_job_summary
+
+    with load_run(path) as stored:
+        sys.stderr.write(render_annotations(stored, as_wished=as_wished))
+        page = os.environ.get("GITHUB_STEP_SUMMARY")
+        if not page:
+            return
+        try:
+            with Path(page).open("a", encoding="utf-8", errors="backslashreplace") as stream:
+                stream.write(render_job_summary(stored))
+        except OSError as problem:
+            print(f"The job summary {page} could not be written: {problem.strerror}.", file=sys.stderr)
+
+
+def exit_code(outcome: Outcome, found: frozenset[str], *, check: bool, expect: frozenset[str] | None) -> int:
+    """The contract's exit codes. ``expect``: what `--expect` named; it matters only where a verdict was reached."""
+    reached = outcome in (Outcome.HOLDS, Outcome.VIOLATED)
+    if expect is not None and reached:
+        met = outcome is Outcome.HOLDS if HOLDS in expect else expect <= found
+        return errors.EXIT_OK if met else errors.EXIT_UNEXPECTED
+    if check:
+        return _CHECK.get(outcome, errors.EXIT_CHECK_SKIP)
+    return _REPRODUCE[outcome]
+
+
+def print_run(path: Path, *, as_json: bool) -> None:
+    """The verdict of a stored run on standard output."""
+    from harness.records.store import load_run
+    from harness.report.as_json import render_json
+    from harness.report.as_terminal import render_terminal
+
+    with load_run(path) as stored:
+        if as_json:
+            sys.stdout.write(render_json(stored))
+        else:
+            width = shutil.get_terminal_size((WIDTH, 24)).columns
+            sys.stdout.write(render_terminal(stored, colour=wants_colour(), width=width))
+
+
+def wants_colour() -> bool:
+    """Colour only for a terminal that has some, and never against NO_COLOR."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def judge(options: argparse.Namespace) -> int:
+    """`harness judge RUN`: the verdict again, from the events alone."""
+    from dataclasses import replace
+
+    from harness.engine.conclusion import judge_path, store_reports
+    from harness.records.store import RunFolder, load_run
+    from harness.report.as_terminal import render_terminal
+
+    verdict, content = judge_path(options.run)
+    with load_run(options.run) as stored:
+        before = stored.verdict
+        if before is None and stored.unpacked is None:
+            folder = RunFolder(path=stored.path)
+            folder.write_json("verdict.json", content)
+            store_reports(folder)
+        if options.json:
+            sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+        else:
+            width = shutil.get_terminal_size((WIDTH, 24)).columns
+            sys.stdout.write(render_terminal(replace(stored, verdict=content), colour=wants_colour(), width=width))
+        _compare(before, content)
+    found = frozenset(finding.id.value for finding in verdict.findings)
+    return exit_code(verdict.outcome, found, check=False, expect=None)
+
+
+def _compare(before: Mapping[str, Json] | None, now: Mapping[str, Json]) -> None:
+    """Say where the stored verdict was another one: the judge has changed since, or somebody edited the record."""
+    changed = [key for key in now if key != "run" and before is not None and before.get(key) != now[key]]
+    if changed:  # a folder may be called anything
+        print(
+            f"The stored verdict.json differs from this one in: {', '.join(changed)}; it was left as it is.",
+            file=sys.stderr,
+        )
+
+
+def matrix(options: argparse.Namespace) -> int:
+    """`harness matrix`: many cells; 0 where each is as the expectations file says."""
+    from harness.studies.matrix.campaign.command import run_matrix
+
+    return run_matrix(options)
+
+
+def report(options: argparse.Namespace) -> int:
+    """`harness report RUN`: one format to standard output, several as files into the run's folder or --out."""
+    from harness.records.store import RunFolder, load_run
+    from harness.report import FILES, FORMATS, PICTURES
+    from harness.studies.matrix.report import is_matrix
+
+    if is_matrix(options.run):
+        return _report_matrix(options)
+    with load_run(options.run) as stored:
+        if len(options.format) == 1 and options.out is None:
+            _print(FORMATS[options.format[0]](stored))
+            return errors.EXIT_OK
+        target = options.out or stored.path
+        if stored.unpacked is not None and options.out is None:
+            raise errors.UsageError(
+                what="An attachment is never written to.", remedy="Name a folder for the reports with --out."
+            )
+        target.mkdir(parents=True, exist_ok=True)
+        for name in sorted(options.format, key=lambda name: name not in PICTURES):  # the Markdown report shows them
+            rendered = FORMATS[name](stored)
+            content = rendered if isinstance(rendered, bytes) else rendered.encode("utf-8", "backslashreplace")
+            print(RunFolder(path=target).write_bytes(FILES[name], content))
+    return errors.EXIT_OK
+
+
+def _report_matrix(options: argparse.Namespace) -> int:
+    """The same for a stored matrix; its page is always written as files."""
+    from harness.records.store import RunFolder
+    from harness.studies.matrix.campaign.site import publish
+    from harness.studies.matrix.document import FILE
+    from harness.studies.matrix.report import FILES, FORMATS, load_matrix
+
+    unknown = [name for name in options.format if name not in FORMATS]
+    if unknown:
+        raise errors.UsageError(
+            what=f"A matrix has no format {', '.join(unknown)}.", remedy=f"Its formats are {', '.join(FORMATS)}."
+        )
+    stored = load_matrix(options.run)
+    if len(options.format) == 1 and options.out is None and "html" not in options.format:
+        _print(FORMATS[options.format[0]](stored))
+        return errors.EXIT_OK
+    source = options.run if options.run.is_dir() else options.run.parent
+    target = options.out or source
+    target.mkdir(parents=True, exist_ok=True)
+    for name in options.format:
+        if name == "html":  # more than one file: the page, and those that it leads to
+            print(publish(stored, [source], target, say=lambda text: print(text, file=sys.stderr)))
+        else:
+            print(RunFolder(path=target).write_text(FILES.get(name, FILE), FORMATS[name](stored)))
+    return errors.EXIT_OK
+
+
+def _print(rendered: str | bytes) -> None:
+    """On standard output, in UTF-8 whatever the terminal's encoding: it is made to be redirected."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(rendered.encode("utf-8", "backslashreplace") if isinstance(rendered, str) else rendered)
+
+
+def bundle(options: argparse.Namespace) -> int:
+    """`harness bundle RUN`: prints the path of the attachment."""
+    from harness.records.store import load_run
+    from harness.report.attachment import bundle as make_bundle
+
+    with load_run(options.run) as stored:
+        print(make_bundle(stored, options.out))
+    return errors.EXIT_OK
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """`harness doctor`: 0 where a run can be made here, 4 where something that every run needs is missing."""
+    from harness.cli.doctor import examine, install, render
+
+    if options.install is not None:
+        install(options.install, lambda text: print(text, file=sys.stderr))
+    rows = examine()
+    sys.stdout.write(render(rows))
+    return errors.EXIT_OK if all(row.ok or not row.needed for row in rows) else errors.EXIT_ERROR
+
+
+def clean(options: argparse.Namespace) -> int:
+    """`harness clean`: sweeps what killed runs left behind, and the environments that nobody uses."""
+    from harness.cli.cleaning import sweep_all
+
+    for line in sweep_all(everything=options.all):
+        print(line)
+    return errors.EXIT_OK

@@ -1,0 +1,171 @@
+"""The command line: parses, calls the command, and turns every failure into one clear message and an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, NoReturn
+
+from harness import __version__
+from harness.cli import commands
+from harness.core import errors
+from harness.core.signals import hear_signals
+from harness.core.streams import prepare_streams
+from harness.engine.options import add_run_options
+from harness.provision.tools import DEFAULT_TOOLS, RECIPES
+
+BUG = "harness: this is a failure of the harness itself and says nothing about gunicorn; report it, with these lines"
+FORMATS = ("md", "html", "json", "junit", "svg", "png")
+
+
+def run() -> NoReturn:
+    """The console script: ``main``, and then the end at once.
+
+    To take every module apart first costs each command 35 ms, and nothing here waits for that moment: what a command
+    has opened or started it closes itself.
+    """
+    prepare_streams()
+    try:
+        code = main()
+    except KeyboardInterrupt:  # another one, while the first was being answered
+        code = errors.EXIT_INTERRUPTED
+    with suppress(errors.HarnessError):  # of a command that failed: what it said before
+        sys.stdout.flush()
+    os._exit(code)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and write out what it has to say; returns its exit code."""
+    hear_signals()
+    options = make_parser().parse_args(argv)
+    try:
+        code: int = options.command(options)
+        sys.stdout.flush()
+    except errors.HarnessError as problem:
+        print(f"harness: {problem}", file=sys.stderr)
+        for note in getattr(problem, "__notes__", ()):
+            print(note, file=sys.stderr)
+        return problem.exit_code if problem.exit_code == errors.EXIT_USAGE else _failed(options, problem.exit_code)
+    except KeyboardInterrupt:
+        print("harness: interrupted before there was anything to record; nothing is left running.", file=sys.stderr)
+        return errors.EXIT_INTERRUPTED
+    except Exception as problem:  # noqa: BLE001 - Python's own exit code is 1, which would say "violated"
+        if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
+            print(f"harness: {problem}: make room there; what was recorded so far is kept", file=sys.stderr)
+        else:
+            traceback.print_exc()
+            print(BUG, file=sys.stderr)
+        return _failed(options, errors.EXIT_ERROR)
+    return code
+
+
+def _failed(options: argparse.Namespace, code: int) -> int:
+    """The exit code of a command that came to no verdict."""
+    return errors.EXIT_CHECK_SKIP if options.skips else code
+
+
+class _Parser(argparse.ArgumentParser):
+    """Gets the arguments that take long to put together only when its command is the one that was called."""
+
+    fill: Callable[[argparse.ArgumentParser], None] | None = None
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:  # noqa: ANN401 - as argparse has it
+        """As argparse's own."""
+        fill, self.fill = self.fill, None
+        if fill is not None:
+            fill(self)
+        return super().parse_known_args(args, namespace)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser; every command has its own --help."""
+    parser = _Parser(
+        prog="harness",
+        description="Drives a pinned gunicorn release through worker restarts behind a real reverse proxy, "
+        "and says what broke.",
+        epilog="Exit codes of reproduce: 0 a verdict was reached, 1 not what --expect says, 2 wrong usage, "
+        "3 inconclusive, 4 error, 5 unrunnable, 130 interrupted. "
+        "Of check: 0 holds, 1 violated, 2 wrong usage, 125 anything else. "
+        "Of matrix: 0 all as expected, 1 something is not, else as of reproduce.",
+    )
+    parser.add_argument("--version", action="version", version=f"recycle-harness {__version__}")
+    names = parser.add_subparsers(metavar="COMMAND", required=True)
+    _add_run(names, "reproduce", "one run; prints the verdict and where the record lies")
+    _add_run(names, "check", "the same run as a test, for scripts and `git bisect run`")
+    _add(names, "matrix", "many cells, a table at the end; compares it with what is expected").fill = _add_matrix
+    _add(names, "scenario", "the other experiments: several runs and one verdict on them").fill = _add_scenarios
+    judge = _add(names, "judge", "judges a stored run again, from its events alone")
+    _add_run_argument(judge)
+    judge.add_argument("--json", action="store_true", help="print verdict.json instead of text")
+    report = _add(names, "report", "renders a stored run or matrix")
+    _add_run_argument(report)
+    report.add_argument(
+        "--format",
+        type=_formats,
+        default=("md",),
+        metavar="F[,F]",
+        help=f"{', '.join(FORMATS)} [md]; several: as files",
+    )
+    report.add_argument("--out", type=Path, metavar="DIR", help="write the files here instead")
+    bundle = _add(names, "bundle", "makes the bug-report attachment, one zip")
+    _add_run_argument(bundle)
+    bundle.add_argument("--out", type=Path, metavar="FILE", help="the zip's name [beside the run]")
+    doctor = _add(names, "doctor", "what is installed, what is missing, how to get it")
+    doctor.add_argument(
+        "--install",
+        nargs="*",
+        choices=tuple(RECIPES),
+        metavar="TOOL",
+        help=f"fetch what is missing first, of {', '.join(RECIPES)} [{', '.join(DEFAULT_TOOLS)}]",
+    )
+    clean = _add(names, "clean", "removes unused environments and what interrupted runs left behind")
+    clean.add_argument("--all", action="store_true", help="the whole cache folder: tools and environments")
+    return parser
+
+
+def _add(names: argparse._SubParsersAction[_Parser], name: str, what: str) -> _Parser:
+    parser = names.add_parser(name, help=what, description=_sentence(what))
+    parser.set_defaults(command=getattr(commands, name), skips=name == "check")
+    return parser
+
+
+def _sentence(what: str) -> str:
+    """A summary as a sentence; a question ends as one."""
+    return what[0].upper() + what[1:] + ("" if what.endswith("?") else ".")
+
+
+def _add_run(names: argparse._SubParsersAction[_Parser], name: str, what: str) -> None:
+    add_run_options(_add(names, name, what))
+
+
+def _add_matrix(parser: argparse.ArgumentParser) -> None:
+    from harness.studies.matrix.campaign.options import add_matrix_options
+
+    add_matrix_options(parser)
+
+
+def _add_scenarios(parser: argparse.ArgumentParser) -> None:
+    from harness.studies.scenarios import SCENARIOS
+
+    names = parser.add_subparsers(metavar="NAME", dest="scenario", required=True)
+    for name, scenario in SCENARIOS.items():
+        what = scenario.SUMMARY
+        scenario.add_options(names.add_parser(name, help=what, description=_sentence(what)))
+
+
+def _add_run_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", type=Path, help="a run's folder (such as runs/latest) or an attachment")
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    unknown = [name for name in names if name not in FORMATS]
+    if unknown or not names:
+        raise argparse.ArgumentTypeError(f"{text!r}: the formats are {', '.join(FORMATS)}")
+    return names

@@ -1,0 +1,295 @@
+"""The vocabulary of the project: cells, events, observations, findings, verdicts.
+
+Frozen types only. Nothing here reads a file, starts a process or imports another room of ours, so that a
+stored run can be loaded and judged anywhere. Times are nanoseconds of CLOCK_MONOTONIC (``*_ns``) or seconds
+since the start of the load (``at_s``); they compare across the processes of one machine, never across two.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TypeAlias
+
+Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
+
+VERDICT_SCHEMA = 1
+
+
+class Outcome(str, Enum):
+    """The five verdicts of the contract."""
+
+    HOLDS = "holds"
+    VIOLATED = "violated"
+    INCONCLUSIVE = "inconclusive"
+    UNRUNNABLE = "unrunnable"
+    ERROR = "error"
+
+
+class State(str, Enum):
+    """What one invariant says of one run: three-valued, because not having seen is not having held."""
+
+    HOLDS = "holds"
+    VIOLATED = "violated"
+    UNKNOWN = "unknown"
+
+
+class FindingId(str, Enum):
+    """The ids of the contract, in the order in which a report names them: the socket comes first."""
+
+    SOCKET_DELETED = "socket-deleted"
+    SOCKET_REPLACED = "socket-replaced"
+    PERMANENT_OUTAGE = "permanent-outage"
+    FAILED_RESPONSES = "failed-responses"
+    WORKERS_NOT_RESPAWNED = "workers-not-respawned"
+    MAX_REQUESTS_IGNORED = "max-requests-ignored"
+    RECYCLED_EARLY = "recycled-early"
+    WORKER_CRASHED = "worker-crashed"
+    MEMORY_UNBOUNDED = "memory-unbounded"
+    CAPACITY_LOST = "capacity-lost"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """Everything that defines one experiment; the defaults are those of the original report."""
+
+    spec: str
+    gunicorn: str | None = None  # the installed version, known once the environment is built
+    python: str | None = None  # the full version of the interpreter, likewise
+    worker: str = "gthread"
+    threads: int = 5
+    workers: int = 5
+    max_requests: int = 512
+    max_requests_jitter: int = 0
+    bind: str = "unix"
+    proxy: str = "h2o"
+    upstream_keepalive: bool = True  # whether the proxy keeps its connections to gunicorn for further requests
+    load: str = "wrk"
+    load_threads: int = 10
+    rate_per_s: int | None = None  # of an open loop; None is a closed loop: the next request follows the last answer
+    connections: int = 200
+    duration_s: float = 10.0
+    full_duration: bool = False
+    recycles: int = 30
+    backend: str = "local"
+    port: int | None = None
+    trace: bool = True
+    ledger: bool = True  # each request carries an id that all who see it write down
+    app: str | None = None  # ``module:app`` of the user's own; None is the fixture
+    scenario: str | None = None  # the record of a scenario holds several runs; None is a single run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One thing that was seen, as one line of ``events.jsonl``: ``{"at_ns", "kind", **fields}``."""
+
+    at_ns: int
+    kind: str
+    fields: Mapping[str, Json]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Culprit:
+    """Who removed the bound path: from the tracer inside gunicorn, innermost frame last."""
+
+    pid: int
+    role: str  # "arbiter", "worker" or "other"
+    call: str  # "os.unlink", "os.rename", ...
+    stack: tuple[str, ...]  # "gunicorn/sock.py:123 close"
+    source: tuple[str, ...] = ()  # the source line of each frame, "" where it could not be read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One broken promise, with the moment (seconds since the load began), the evidence and the culprit."""
+
+    id: FindingId
+    at_s: float | None
+    detail: str
+    culprit: Culprit | None = None
+    evidence: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """The answer of one invariant: its state, why, and what it found (only where violated)."""
+
+    state: State
+    reason: str
+    findings: tuple[Finding, ...] = ()
+
+
+# --- observations: what the events say, before anybody judges -------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketChange:
+    """A change of the bound path: ``created deleted moved snapshot``; inode where the path exists."""
+
+    at_ns: int
+    action: str
+    inode: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removal:
+    """A call inside gunicorn that removed or renamed the bound path (``failed``: errno name, or None)."""
+
+    at_ns: int
+    culprit: Culprit
+    failed: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One request of the prober, at its start. ``outcome``: a status ("200") or a client error (see CLIENT_ERRORS)."""
+
+    at_ns: int
+    took_ns: int
+    via: str  # "proxy" or "direct"
+    outcome: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether this counts as an answer of success (2xx or 3xx)."""
+        return is_success(self.outcome)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers:
+    """How many of the load's requests ended in which way within one bucket of time (10 ms)."""
+
+    at_ns: int
+    outcomes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerLife:
+    """One worker process from boot to end. ``served`` counts the access-log lines that carry its pid."""
+
+    pid: int
+    booted_ns: int | None
+    ended_ns: int | None  # None: alive when the window closed
+    served: int
+    restart_ns: int | None  # when it logged that it reached max_requests
+    crash: str | None = None  # the last line of its traceback, or the signal
+    crash_ns: int | None = None
+    ready_ns: int | None = None  # when it said that its app is loaded; only where the settings make it say so
+    limit: int | None = None  # after how many requests it restarts, as it said then
+
+    @property
+    def announced_restart(self) -> bool:
+        """Whether it said that it reached max_requests."""
+        return self.restart_ns is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadResult:
+    """What the load generator says at its end; ``errors`` by CLIENT_ERRORS. ``failed``: why not to trust it."""
+
+    requests: int
+    statuses: Mapping[str, int]
+    errors: Mapping[str, int]
+    stopped_early: bool
+    failed: str | None = None
+    late: int | None = None  # of the time-outs, those that have a status too; None: all, as wrk counts them
+    latency_ms: Mapping[str, float] = field(default_factory=dict)  # {} where it was not measured
+    pace: Mapping[str, int] = field(default_factory=dict)  # of an open loop: due, delayed, unstarted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stall:
+    """The machine did not run the harness between ``at_ns`` and ``at_ns + gap_ns``."""
+
+    at_ns: int
+    gap_ns: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observations:
+    """A run as it was seen, cut to the window that is judged (from boot to the end of the settle phase)."""
+
+    cell: Cell
+    phases: Mapping[str, int]  # name -> at_ns of its start: prepare boot control load settle closed ended
+    arbiter_pid: int | None
+    arbiter_exit_ns: int | None
+    arbiter_status: int | None
+    arbiter_stopping_ns: int | None  # it said that it shuts down, although nobody of ours asked
+    arbiter_asked_ns: int | None = None  # somebody else sent it a signal (stop, reload): no evidence from then on
+    proxy_exit_ns: int | None
+    given_up: int  # requests sent before anybody answered, and not waited for
+    queue: int | None  # how many connections may wait for a worker; None where that is not known
+    control_asked: int
+    control_answered: int
+    socket: tuple[SocketChange, ...]
+    removals: tuple[Removal, ...]
+    probes: tuple[Probe, ...]
+    answers: tuple[Answers, ...]
+    lives: tuple[WorkerLife, ...]
+    live_at_end: int | None  # the most at one time in the last second
+    fewest_live: int | None
+    load: LoadResult | None
+    watchers: Mapping[str, str]  # name -> "stopped" (saw the whole window), "started", "died: why", "mute: why"
+    proxy_errors: Mapping[str, int]  # reason in the proxy's log -> lines
+    stalls: tuple[Stall, ...]  # the machine gave the harness no time: time-outs in there are nobody's fault
+    foreign_share: float | None  # of all cores, used by others while the load ran
+    interrupted: str | None  # the phase in which somebody pressed Ctrl-C
+    fault: Mapping[str, Json] | None  # why there is nothing to judge: {"outcome", "type", "what", "remedy"}
+    ledger: Mapping[str, Json] | None = None  # what became of each request; see ``harness.engine.ledger``
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One line of the story of a run: what happened, in seconds since the load began."""
+
+    at_s: float
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The judged run; ``verdict.json`` is its rendering. ``reasons`` say in words why it is this outcome."""
+
+    cell: Cell
+    outcome: Outcome
+    reasons: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+    invariants: Mapping[str, State] = field(default_factory=dict)
+    invariant_reasons: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, Json] = field(default_factory=dict)
+    strength: Mapping[str, Json] = field(default_factory=dict)
+    timing_s: Mapping[str, float] = field(default_factory=dict)
+    error: Mapping[str, Json] | None = None
+    scenario: Mapping[str, Json] | None = None  # what a scenario measured: {"name", "answer", "arms", "tables", ...}
+
+
+CLIENT_ERRORS = ("closed", "timeout", "refused", "missing", "other")
+"""How a request can end without a status: closed before the answer was whole, no answer in time, connection
+refused, no such socket file, and anything else (named in the event)."""
+
+ERROR_OF_ERRNO: Mapping[int, str] = {
+    errno.ENOENT: "missing",
+    errno.ECONNREFUSED: "refused",
+    errno.EAGAIN: "refused",  # a Unix socket whose queue is full
+    errno.ECONNRESET: "closed",
+    errno.EPIPE: "closed",
+}
+"""Which client error a system's error is; any other one is ``other``."""
+
+
+PROXY_ERRORS = ("missing", "refused", "connect", "closed", "reset", "timeout", "other", "retried")
+"""Why a proxy's attempt at its upstream failed, from its own log: no such socket file, connection refused, not
+connected (the log does not say why), closed or reset before the answer was whole, no answer in time, anything else.
+``retried`` is no failure of its own: so many attempts were made again, and the client may have noticed nothing."""
+
+
+def is_success(outcome: str) -> bool:
+    """Whether an outcome (a status or a client error) is an answer of success: 2xx or 3xx."""
+    return outcome[:1] in ("2", "3") and outcome.isdigit()
+
+
+def is_failure(outcome: str) -> bool:
+    """Whether a client was let down: a 5xx answer, or none at all. 4xx is the app's own word and neither."""
+    return not outcome.isdigit() or outcome[:1] == "5"

@@ -1,0 +1,38 @@
+"""Where things lie: the cache folder, the fixtures, the Dockerfiles. No other policy comes in here."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+
+DISTRIBUTION = "recycle-harness"
+
+
+def cache_dir() -> Path:
+    """The cache folder: ``$RECYCLE_HARNESS_CACHE``, else ``$XDG_CACHE_HOME/recycle-harness``, else below ``~/.cache``.
+
+    It holds ``envs/`` (pinned gunicorn environments), ``tools/`` (unpacked programs such as h2o and wrk), ``docker/``
+    (locks and logs of images, and the wheels in them) and ``active/`` (one file for each run under way, so that
+    ``harness clean`` finds what a killed run left behind). Not created here.
+    """
+    named = os.environ.get("RECYCLE_HARNESS_CACHE")
+    if named:
+        return Path(named).expanduser().resolve()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / DISTRIBUTION
+
+
+@cache
+def fixtures_dir() -> Path:
+    """The files that are handed to the servers: packed beside the package in a wheel, at the top of a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    packed = package / "fixtures"
+    return packed if packed.is_dir() else package.parent / "fixtures"
+
+
+@cache
+def docker_dir() -> Path:
+    """The images' Dockerfiles: packed into the package in a wheel, at the top of a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    packed = package / "docker"
+    return packed if packed.is_dir() else package.parent / "docker"

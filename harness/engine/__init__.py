@@ -1,0 +1,1 @@
+"""One run from left to right: preparation, stage, control, load, settle, conclusion."""

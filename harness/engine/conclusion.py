@@ -1,0 +1,43 @@
+"""Judges a run as it lies on disk and writes its verdict.json: after a run, and again for ``harness judge``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.core.model import Json, Verdict
+from harness.judge.scenarios import judge_record
+from harness.records.store import RunFolder, load_run
+from harness.report.as_json import verdict_to_json
+
+
+def judge_stored(folder: RunFolder) -> Verdict:
+    """The verdict on the events of a run's folder; written as ``verdict.json`` in one piece."""
+    verdict, content = judge_path(folder.path)
+    folder.write_json("verdict.json", content)
+    return verdict
+
+
+def store_reports(folder: RunFolder) -> None:
+    """Write what people read and run: ``report.md``, ``report.html`` and ``reproduce.sh``.
+
+    The script comes first, because the reports say whether it is there.
+    """
+    from harness.report.as_html import render_html
+    from harness.report.as_markdown import render_markdown
+    from harness.report.as_script import render_script
+    from harness.report.excerpts import excerpts
+
+    with load_run(folder.path) as stored:
+        # Else nothing was ever started that could be repeated, or each arm of the scenario has a script of its own.
+        if "gunicorn" in stored.facts and stored.cell.scenario is None:
+            folder.write_text("reproduce.sh", render_script(stored.cell, stored.facts, folder.config), executable=True)
+        logs = excerpts(stored)
+        folder.write_text("report.md", render_markdown(stored, logs))
+        folder.write_text("report.html", render_html(stored, logs))
+
+
+def judge_path(path: Path) -> tuple[Verdict, dict[str, Json]]:
+    """The verdict on a run's folder or attachment, and the content of its verdict.json. Writes nothing."""
+    with load_run(path) as stored:
+        verdict, story = judge_record(stored.cell, stored.events())
+        return verdict, verdict_to_json(verdict, run_id=stored.run_id, story=story)

@@ -1,0 +1,167 @@
+"""What a run ran on: versions of everything, kernel, limits, what deviates from the original report. Only looks."""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness import __version__
+from harness.core.model import Cell, Json
+from harness.engine.stage import PASSED_ON, GunicornPlan, StartedProxy
+from harness.provision import tools
+from harness.stack import gunicorn
+from harness.stack.load import LOADS
+from harness.stack.shims import WORKER_DEVIATIONS
+
+if TYPE_CHECKING:
+    from harness.provision.environments import Environment
+
+LOAD_DEVIATIONS = {
+    "wrk": "wrk: runs a Lua script that tallies the statuses, and is stopped early once all is clear",
+    "httpx": "load: httpx instead of wrk",
+}
+IN_CONTAINERS = (
+    "servers and load: in containers without capabilities and with a read-only root, on a network that is a loopback",
+)
+"""How the docker back end deviates from the original report."""
+
+REPORT_BOTTLE = "bottle==0.12.13"
+
+
+def collect_facts(
+    *,
+    cell: Cell,
+    run_id: str,
+    environment: Environment,
+    plan: GunicornPlan,
+    proxy: StartedProxy | None,
+    load_tool: tools.Tool,
+    load_note: str | None = None,
+    brought: Sequence[str] = (),
+    containers: Mapping[str, Json] | None = None,
+) -> dict[str, Json]:
+    """The content of ``facts.json``; asks the tools for their versions (some 10 ms).
+
+    ``brought``: how a scenario's own files differ from the original report's, in words.
+    ``containers``: what the back end says of the place where the servers live, where that is not this machine itself.
+    """
+    return {
+        **collect_surroundings(run_id),
+        "gunicorn": {
+            "version": environment.gunicorn_version,
+            "spec": cell.spec,
+            "revision": environment.revision,
+            "freeze": list(environment.freeze),
+            "shims": [{"name": name, "why": why} for name, why in explain_shims(environment)],
+            "command": list(plan.command.argv),
+        },
+        "python": {
+            "version": environment.python_version,
+            "path": str(environment.base_python),
+            "looked_at": list(environment.looked_at),
+        },
+        "proxy": _proxy(cell, proxy),
+        "load": {
+            "name": cell.load,
+            "version": LOADS[cell.load].state_version(load_tool),
+            "path": str(load_tool.path),
+            "note": load_note,
+        },
+        "deviations": [*list_deviations(cell, environment), *brought, *(IN_CONTAINERS if containers else ())],
+        **({"containers": dict(containers)} if containers else {}),
+    }
+
+
+def collect_surroundings(run_id: str) -> dict[str, Json]:
+    """The part that is known even where nothing could be started."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return {
+        "schema": 1,
+        "run": run_id,
+        "started_utc": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        "harness": {"version": __version__, "python": platform.python_version()},
+        "os": {
+            "kernel": f"{platform.system()} {platform.release()}",
+            "distribution": _distribution(),
+            "machine": platform.machine(),
+            "cpus": len(os.sched_getaffinity(0)),
+            "root": os.geteuid() == 0,
+        },
+        "limits": {"nofile": [soft, hard], "somaxconn": _read_number("/proc/sys/net/core/somaxconn")},
+        "environment": {name: os.environ[name] for name in PASSED_ON if name in os.environ},
+    }
+
+
+def explain_shims(environment: Environment) -> list[tuple[str, str]]:
+    """(name, why) of each shim that this release needs."""
+    from harness.provision.releases import load_catalogue
+
+    reasons = {shim.name: shim.reason for shim in load_catalogue().shims}
+    return [(name, reasons.get(name, "")) for name in environment.shims]
+
+
+def list_deviations(cell: Cell, environment: Environment) -> list[Json]:
+    """How this run differs from the original report, in words."""
+    deviations: list[Json] = list(gunicorn.DEVIATIONS)
+    if not environment.python_version.startswith("3.6."):
+        deviations.append(f"Python {environment.python_version} instead of 3.6")
+    deviations.extend(
+        f"{pin} instead of {REPORT_BOTTLE}, which does not install on this Python"
+        for pin in environment.freeze
+        if pin.startswith("bottle==") and pin != REPORT_BOTTLE
+    )
+    deviations.append(LOAD_DEVIATIONS[cell.load])
+    if cell.ledger:
+        own = "" if cell.app else ", and the app is wrapped so that it notes the id and sends it back"
+        deviations.append(f"ledger: each request carries an id in a header{own}")
+    original = Cell(spec=cell.spec)
+    deviations.extend(
+        f"{name}: {getattr(cell, name)} instead of {getattr(original, name)}"
+        for name in (
+            "threads",
+            "workers",
+            "max_requests",
+            "max_requests_jitter",
+            "bind",
+            "proxy",
+            "upstream_keepalive",
+            "connections",
+            "worker",
+        )
+        if getattr(cell, name) != getattr(original, name)
+    )
+    deviations.extend([WORKER_DEVIATIONS[cell.worker]] if cell.worker in WORKER_DEVIATIONS else [])
+    deviations.extend(f"shim {name}: {why}" for name, why in explain_shims(environment))
+    return deviations
+
+
+def _proxy(cell: Cell, proxy: StartedProxy | None) -> dict[str, Json]:
+    if proxy is None:
+        return {"name": cell.proxy, "version": None}
+    return {
+        "name": cell.proxy,
+        "version": tools.tool_version(proxy.tool),
+        "path": str(proxy.tool.path),
+        "port": proxy.port,
+        "user": proxy.module.user_when_root() if os.geteuid() == 0 and cell.backend == "local" else None,
+        "command": list(proxy.command),
+    }
+
+
+def _distribution() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", "unknown")
+    except OSError:
+        return "unknown"
+
+
+def _read_number(path: str) -> int | None:
+    try:
+        return int(Path(path).read_text())
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,138 @@
+"""Closes the ledger of a run: reads all accounts once more, from the files, and puts them side by side.
+
+What it says becomes one event; judging reads that event and never these files. ``bench/ledger.py`` has its cost.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, cast
+
+from harness.core.clock import now_ns, wait_until
+from harness.core.errors import HarnessError
+from harness.core.model import Cell, Event, Json, is_success
+from harness.judge.ledger import load_account, unanswered
+from harness.judge.ledger.books import NOTES, Books, read_pieces
+from harness.judge.ledger.fates import Witnesses
+from harness.judge.ledger.tally import LETTERS, Tally
+from harness.stack import gunicorn
+from harness.stack.proxies import PROXIES
+from harness.watch.follow import read_tail
+
+NOTES_FILE = "ledger.notes.log"
+"""What the app notes, below ``logs``."""
+
+LAST_PROBES = 5
+LAST_LINES_S = 0.3
+
+
+@dataclass(slots=True)
+class Clients:
+    """Hears what the clients say while the run goes on: how each probe ended, and the load as a whole."""
+
+    probes: dict[str, dict[int, str]] = field(default_factory=lambda: {"p": {}, "d": {}})
+    load: Mapping[str, Any] | None = None
+    load_ended_ns: int = 0
+
+    def hear(self, event: Event) -> None:
+        """Take one event into account; a listener of the sink."""
+        if event.kind == "probe" and event.fields.get("id"):
+            name = cast(str, event.fields["id"])
+            self.probes[name[0]][int(name[1:])] = cast(str, event.fields["outcome"])
+        elif event.kind == "load" and event.fields.get("state") == "ended":
+            self.load, self.load_ended_ns = event.fields, event.at_ns
+
+
+def _is_here(path: Path) -> None:
+    """A log that is written where it is read need not be fetched."""
+
+
+def await_last_lines(cell: Cell, logs: Path, clients: Clients, *, fetch: Callable[[Path], None] = _is_here) -> None:
+    """Give the servers time to log the last probes: they do so after the answer, and are about to be stopped.
+
+    Bounded by LAST_LINES_S; whoever has not written by then is found out when the ledger is closed. ``fetch`` brings a
+    log from where the servers live.
+    """
+    direct, proxied = _last_answered(clients.probes["d"]), _last_answered(clients.probes["p"])
+    wanted = {logs / "gunicorn.access.log": [f" d{number} " for number in direct]}
+    if cell.proxy != "none":
+        wanted[logs / f"{cell.proxy}.access.log"] = [f" p{number}\n" for number in proxied]
+
+    def is_written() -> bool:
+        for path in wanted:
+            fetch(path)
+        return all(name in tail for path, names in wanted.items() for tail in [read_tail(path)] for name in names)
+
+    wait_until(is_written, timeout_s=LAST_LINES_S, alive=lambda: True)
+
+
+def _last_answered(probes: Mapping[int, str]) -> list[int]:
+    """The few that may have been answered just now; a proxy's own 502 is logged like any other answer."""
+    return [number for number in sorted(probes)[-LAST_PROBES:] if is_success(probes[number])]
+
+
+def close_ledger(cell: Cell, logs: Path, clients: Clients) -> dict[str, Json]:
+    """The fields of the ``ledger`` event: ``state`` is ``closed``, or ``failed`` with a ``detail``."""
+    started_ns = now_ns()
+    try:
+        said = _reconcile(cell, logs, clients)
+    except (HarnessError, OSError) as problem:
+        return {"state": "failed", "detail": getattr(problem, "what", None) or str(problem)}
+    return {"state": "closed", **said, "took_s": round((now_ns() - started_ns) / 1e9, 3)}
+
+
+def _reconcile(cell: Cell, logs: Path, clients: Clients) -> dict[str, Json]:
+    threads = load_account.read_threads(logs)
+    sizes = {"w": max((thread.end for thread in threads), default=0)}
+    sizes |= {letter: max(probes, default=0) + 1 for letter, probes in clients.probes.items()}
+    books = Books(sizes)
+    nobodys = Counter({"load": load_account.read_outcomes(logs, threads, books.by_letter[b"w"])})
+    for letter, probes in clients.probes.items():
+        table = books.by_letter[letter.encode()].client
+        for number, outcome in probes.items():
+            table[number] = books.codes[outcome.encode()]
+    witnesses = _write_servers(cell, logs, books)
+    bounds = unanswered.Bounds(
+        connections=cell.connections // max(len(threads), 1),
+        closed=_closed(clients.load),
+        ended_ns=clients.load_ended_ns,
+        last_sent_ns=max((thread.marked_ns for thread in threads), default=0),
+        proxied=witnesses.proxied,
+        gaps=witnesses.gaps or not witnesses.proxied,
+    )
+    nobodys["load"] += unanswered.settle(books.by_letter[b"w"], threads, bounds)
+    tally = Tally()
+    for client, letter in LETTERS.items():
+        met = replace(witnesses, proxied=False) if client == "probe-direct" else witnesses
+        tally.count(client, books.by_letter[letter.encode()], met)
+    tally.name_workers(logs / NOTES_FILE)
+    return {
+        **tally.render(unattributed=nobodys.total() + books.strangers.total()),
+        "answers_to_nobody": dict(+nobodys),
+        "unknown_ids": dict(books.strangers),
+        "witnesses": {"proxy": witnesses.proxied, "gunicorn": witnesses.logged, "app": witnesses.noted},
+    }
+
+
+def _closed(load: Mapping[str, Any] | None) -> int:
+    return int(load["errors"].get("closed", 0)) if load is not None else 0
+
+
+def _write_servers(cell: Cell, logs: Path, books: Books) -> Witnesses:
+    """Read what the servers wrote; who wrote nothing with an id in it was no witness."""
+    proxy, proxied = PROXIES[cell.proxy], 0
+    if proxy is not None:
+        for piece in read_pieces(logs / f"{cell.proxy}.access.log"):
+            proxied += books.write_proxy(proxy.parse_ledger(piece))
+    logged = 0
+    for piece in read_pieces(logs / "gunicorn.access.log"):
+        logged += books.write_gunicorn(gunicorn.parse_ledger(piece))
+    noted = False
+    for piece in read_pieces(logs / NOTES_FILE):
+        books.write_notes(cast("list[tuple[bytes, bytes]]", NOTES.findall(piece)))
+        noted = True
+    gaps = proxy is not None and not proxy.LOGS_ALL
+    return Witnesses(proxied=proxied > 0, gaps=gaps, noted=noted, logged=logged > 0)

@@ -1,0 +1,65 @@
+"""What the system lets a run's processes have: enough for the cell, else their errors would look like gunicorn's.
+
+A proxy that may open no more files answers 502, and a worker that may start no more threads dies; both would be found
+and judged. So the limit is raised where it can be, and is an error where it can't.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+from contextlib import suppress
+from pathlib import Path
+
+from harness.core.errors import SurroundingsError
+from harness.core.model import Cell
+
+SPARE_FILES = 256
+"""Open files of one process beside the connections of the load and as many to the upstream: probes, logs, pipes."""
+
+SPARE_TASKS = 64
+"""Processes and threads beside those of gunicorn and the load: a proxy's, and the watchers'."""
+
+
+def require_room(cell: Cell) -> None:
+    """Raise the limit of open files where it is too low for ``cell``; SurroundingsError where too little is allowed."""
+    _allow_files(2 * cell.connections + SPARE_FILES, cell)
+    # Twice the workers: while one ends, another one boots in its place.
+    _require_tasks(2 * cell.workers * (1 + cell.threads) + cell.load_threads + SPARE_TASKS)
+
+
+def _allow_files(needed: int, cell: Cell) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    highest = hard if hard == resource.RLIM_INFINITY else max(hard, needed)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, highest))
+    except (OSError, ValueError) as problem:
+        raise SurroundingsError(
+            what=f"A process may open {hard} files here, and {cell.connections} connections through a proxy take up to "
+            f"{needed}.",
+            remedy=f"Raise the limit (ulimit -n {needed}), or ask for fewer --connections.",
+        ) from problem
+
+
+def _require_tasks(needed: int) -> None:
+    """Root is not bound by this limit."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NPROC)
+    if os.geteuid() == 0 or allowed == resource.RLIM_INFINITY:
+        return
+    taken = _count_tasks(os.getuid())
+    if allowed - taken < needed:
+        raise SurroundingsError(
+            what=f"This user may have {allowed} processes and threads and has {taken}; the run takes up to {needed}.",
+            remedy=f"Raise the limit (ulimit -u {taken + needed}), or ask for fewer --workers or --threads.",
+        )
+
+
+def _count_tasks(user: int) -> int:
+    total = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            if process.stat().st_uid == user:
+                total += int((process / "stat").read_text().rpartition(")")[2].split()[17])
+    return total

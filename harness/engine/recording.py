@@ -1,0 +1,116 @@
+"""A run under way and its record: opened before anything starts, told of whatever ends the run, never cut short."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.core.cells import cell_id, cell_to_json
+from harness.core.errors import HarnessError, UnrunnableError
+from harness.core.model import Cell, Outcome
+from harness.core.signals import INTERRUPTING
+from harness.engine.facts import collect_surroundings
+from harness.engine.request import Wish
+from harness.records.store import RunFolder, create_run
+from harness.watch.event_log import EventSink
+
+if TYPE_CHECKING:
+    from harness.provision.environments import Environment
+
+TEARDOWN = ("closed", "ended")
+"""Phases in which nothing of the experiment happens any more: no run is interrupted in one of them."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Run:
+    """A run under way."""
+
+    wish: Wish
+    cell: Cell
+    folder: RunFolder
+    sink: EventSink
+    say: Callable[[str], None]
+    phase: str = "prepare"
+    interrupted: bool = False
+
+    def enter(self, phase: str, at_ns: int | None = None) -> None:
+        """A new phase begins."""
+        if phase not in TEARDOWN:
+            self.phase = phase
+        self.sink.emit("phase", at_ns, name=phase)
+
+
+def open_run(wish: Wish, environment: Environment | None, say: Callable[[str], None]) -> Run:
+    """A fresh folder for the record, with the cell and its surroundings in it; SurroundingsError where it can't be."""
+    cell, label = describe_cell(wish, environment)
+    folder = create_run(wish.out, wish.label + cell_id(cell, label))
+    folder.write_json("cell.json", cell_to_json(cell))
+    folder.write_json("facts.json", collect_surroundings(folder.run_id))
+    return Run(wish=wish, cell=cell, folder=folder, sink=EventSink(folder.path / "events.jsonl"), say=say)
+
+
+def describe_cell(wish: Wish, environment: Environment | None) -> tuple[Cell, str]:
+    """The cell with the versions that it came to, and what its folder's name calls the release."""
+    if environment is None:
+        return wish.cell, wish.cell.spec.rstrip("/").rpartition("/")[2]
+    cell = replace(wish.cell, gunicorn=environment.gunicorn_version, python=environment.python_version)
+    return cell, environment.label
+
+
+@contextmanager
+def recording(run: Run) -> Iterator[None]:
+    """Whatever ends the experiment becomes an event; the verdict follows from the events."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        run.interrupted = True
+        run.sink.emit("interrupted", phase=run.phase)
+    except HarnessError as problem:
+        outcome = Outcome.UNRUNNABLE if isinstance(problem, UnrunnableError) else Outcome.ERROR
+        log = _keep_log(run, problem.log) if problem.log else None
+        what = " ".join([problem.what, *getattr(problem, "__notes__", [])])
+        run.sink.emit(
+            "fault", outcome=outcome.value, type=type(problem).__name__, what=what, remedy=problem.remedy, log=log
+        )
+    except Exception as problem:  # noqa: BLE001 - a bug of ours must not look like a verdict, and must not be lost
+        run.folder.write_text("logs/harness.traceback.log", traceback.format_exc())
+        run.sink.emit(
+            "fault",
+            outcome=Outcome.ERROR.value,
+            type=type(problem).__name__,
+            what=f"The harness itself failed: {type(problem).__name__}: {problem}",
+            remedy="Report it, with this record.",
+            log="logs/harness.traceback.log",
+        )
+
+
+def _keep_log(run: Run, log: Path) -> str:
+    """A log's name inside the record; one that lies elsewhere (what the installer said) is copied into it."""
+    if log.is_relative_to(run.folder.path):
+        return str(log.relative_to(run.folder.path))
+    try:
+        shutil.copyfile(log, run.folder.logs / "install.log")
+    except OSError:
+        return str(log)  # it can't be kept, but it is where it was
+    return "logs/install.log"
+
+
+@contextmanager
+def shielded() -> Iterator[None]:
+    """Ctrl-C has been heard; a second one must not leave anything running. Bounded: stopping takes a second at most."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in INTERRUPTING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,28 @@
+"""The promises that a release is held to: one small module each, one row each in ``INVARIANTS``.
+
+``judge(observations)`` is pure and three-valued. No version number may come in here: a judge knows only what was
+observed. A newcomer adds one file and one row, and a control on real releases that shows it can fail and can pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from harness.core.model import Judgement, Observations
+from harness.judge.invariants import (
+    max_requests_honoured,
+    requests_answered,
+    service_recovers,
+    socket_survives,
+    workers_exit_cleanly,
+    workers_respawn,
+)
+
+INVARIANTS: Mapping[str, Callable[[Observations], Judgement]] = {
+    "socket-survives": socket_survives.judge,
+    "requests-answered": requests_answered.judge,
+    "service-recovers": service_recovers.judge,
+    "workers-respawn": workers_respawn.judge,
+    "max-requests-honoured": max_requests_honoured.judge,
+    "workers-exit-cleanly": workers_exit_cleanly.judge,
+}

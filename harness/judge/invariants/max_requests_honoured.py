@@ -1,0 +1,120 @@
+"""A worker restarts once it has served max_requests (plus its jitter): neither later, nor earlier."""
+
+from __future__ import annotations
+
+from harness.core.model import Cell, Finding, FindingId, Judgement, Observations, State, WorkerLife, is_success
+from harness.judge.outage import arbiter_end_ns
+from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
+from harness.stack.gunicorn import most_in_hand
+
+PROBES_IN_FLIGHT = 2
+"""One probe of each way may be with a worker when it reaches its limit."""
+
+COUNTED_BY = ("tallies", "workers", "logs")
+"""The watchers without which a worker seems to have served less than it did, or to have ended when it did not."""
+
+
+def judge(observations: Observations) -> Judgement:
+    """Violated by ``max-requests-ignored`` or ``recycled-early``."""
+    findings = tuple(f for f in (_find_ignored(observations), _find_early(observations)) if f is not None)
+    if findings:
+        return Judgement(state=State.VIOLATED, reason=findings[0].detail, findings=findings)
+    blind = _find_uncounted(observations)
+    if blind is not None:
+        return Judgement(state=State.UNKNOWN, reason=blind)
+    limit = observations.cell.max_requests
+    reached = [life for life in observations.lives if is_recycle(observations.cell, life)]
+    if limit == 0 and observations.load is not None:
+        return Judgement(state=State.HOLDS, reason="max_requests is 0, and no worker restarted")
+    if not reached:
+        return Judgement(state=State.UNKNOWN, reason=f"no worker came to the end of {limit} requests")
+    return Judgement(
+        state=State.HOLDS, reason=f"{len(reached)} workers restarted after {_range(reached)} requests each"
+    )
+
+
+def _find_uncounted(observations: Observations) -> str | None:
+    """Why it isn't known how much each worker served, in words; None where it is."""
+    cell, load = observations.cell, observations.load
+    answered = load is not None and any(map(is_success, load.statuses))
+    if cell.max_requests and answered and not any(life.served for life in observations.lives):
+        return "the access log names no worker, although requests were answered"
+    return find_blind(observations, *COUNTED_BY)
+
+
+def is_recycle(cell: Cell, life: WorkerLife) -> bool:
+    """Whether this life ended because max_requests was reached: it said so, or it had served so many."""
+    return life.ended_ns is not None and (
+        life.announced_restart or (cell.max_requests > 0 and life.served >= cell.max_requests)
+    )
+
+
+def most_served(cell: Cell) -> int:
+    """The most that one worker may serve: its limit, the largest jitter, and all that the clients have open."""
+    return cell.max_requests + cell.max_requests_jitter + cell.connections + PROBES_IN_FLIGHT
+
+
+def least_served(observations: Observations, life: WorkerLife) -> int:
+    """The fewest lines of the access log that a worker leaves which served max_requests.
+
+    A request whose client has gone is counted by gunicorn and may not be logged: while the load runs that can be what
+    the worker has in hand; once the load has closed its connections, all of them. Probes that waited too long have
+    gone, too; one may lie in the queue for long before a worker takes it, so all that came before its end may be its,
+    and so may be what was sent before any worker had booted.
+    """
+    cell = observations.cell
+    settle_ns = observations.phases.get("settle")
+    load_over = settle_ns is not None and life.ended_ns is not None and life.ended_ns > settle_ns - SAME_MOMENT_NS
+    gone = observations.given_up + sum(
+        probe.outcome == "timeout" and (life.ended_ns is None or probe.at_ns < life.ended_ns)
+        for probe in observations.probes
+    )
+    return cell.max_requests - (cell.connections if load_over else most_in_hand(cell)) - PROBES_IN_FLIGHT - gone
+
+
+def _find_ignored(observations: Observations) -> Finding | None:
+    cell = observations.cell
+    most = most_served(cell)
+    guilty = [life for life in observations.lives if life.ended_ns is None and _ignores(life, cell)]
+    if observations.interrupted is not None:  # it had no time to end; some look at their count once a second
+        guilty = [life for life in guilty if not life.announced_restart]
+    if cell.max_requests == 0 or not guilty:
+        return None
+    worst = max(guilty, key=lambda life: life.served)
+    return Finding(
+        id=FindingId.MAX_REQUESTS_IGNORED,
+        at_s=None,
+        detail=f"worker {worst.pid} served {worst.served:,} requests and still lived; {most:,} is the most it may",
+        evidence={"workers": [[life.pid, life.served] for life in guilty], "most": most},
+    )
+
+
+def _ignores(life: WorkerLife, cell: Cell) -> bool:
+    """One that has said that it restarts may still serve what is in its queue, but not another life's worth."""
+    return life.served > most_served(cell) + (cell.max_requests if life.announced_restart else 0)
+
+
+def _find_early(observations: Observations) -> Finding | None:
+    """Ended without a crash and clearly short of its limit, while the arbiter went on."""
+    guilty = [life for life in observations.lives if _ended_early(life, observations)]
+    if not guilty or arbiter_end_ns(observations) is not None or _find_uncounted(observations) is not None:
+        return None
+    first = min(guilty, key=lambda life: life.ended_ns or 0)
+    limit = f"max_requests is {observations.cell.max_requests}"
+    return Finding(
+        id=FindingId.RECYCLED_EARLY,
+        at_s=None if first.ended_ns is None else since_load_s(observations, first.ended_ns),
+        detail=f"worker {first.pid} ended after {first.served:,} requests, but {limit} ({len(guilty)} such workers)",
+        evidence={"workers": [[life.pid, life.served] for life in guilty]},
+    )
+
+
+def _ended_early(life: WorkerLife, observations: Observations) -> bool:
+    if life.ended_ns is None or life.crash is not None:
+        return False
+    return observations.cell.max_requests == 0 or life.served < least_served(observations, life)
+
+
+def _range(lives: list[WorkerLife]) -> str:
+    fewest, most = min(life.served for life in lives), max(life.served for life in lives)
+    return f"{fewest:,}" if fewest == most else f"{fewest:,} to {most:,}"

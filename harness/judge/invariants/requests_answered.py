@@ -1,0 +1,185 @@
+"""Every request of a client is answered, recycle or not. What counts is what the client saw, not one status code."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from harness.core.model import Finding, FindingId, Judgement, Observations, State, is_failure, is_success
+from harness.judge.outage import (
+    client_way,
+    count_late,
+    covered_from_ns,
+    describe_overload,
+    find_outage,
+    find_vanishing,
+    is_overloaded,
+    probe_failures,
+    proxy_in_doubt,
+)
+from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
+
+BURST_GAP_NS = 100_000_000
+"""Failures less than this apart belong to one burst."""
+
+BUSY_SHARE = 0.15
+"""Where others use more of all cores, a late answer may be their doing: the run itself fills a small machine."""
+
+
+OF_A_FULL_QUEUE = {"502", "503", "refused", "timeout"}
+"""How a request may end that finds no place in the kernel's queue of connections."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Failure:
+    """What failed: seen at ``at_ns``, over at ``end_ns`` (a time-out takes a while), on the way ``via``."""
+
+    at_ns: int
+    end_ns: int
+    via: str
+    outcomes: Counter[str]
+
+
+def judge(observations: Observations) -> Judgement:
+    """Violated by any failure; ``failed-responses`` only for those that no outage explains."""
+    covered_ns = covered_from_ns(observations)
+    failures = _timed_failures(observations)
+    rows = [failure for failure in failures if not _is_explained(observations, failure, covered_ns)]
+    loose = sum((failure.outcomes for failure in rows), Counter[str]())
+    untimed = _untimed_errors(observations)
+    if covered_ns is None:
+        loose.update(untimed)
+    if proxy_in_doubt(observations) and not any(failure.via == "direct" for failure in rows):
+        return Judgement(state=State.UNKNOWN, reason="requests failed, but the proxy may be the one at fault")
+    excuse = _excuse(observations, loose)
+    if excuse is not None:
+        return Judgement(state=State.UNKNOWN, reason=excuse)
+    if loose:
+        finding = _finding(observations, loose, [failure.at_ns for failure in rows])
+        return Judgement(state=State.VIOLATED, reason=finding.detail, findings=(finding,))
+    if failures or untimed:
+        what = "the deleted socket file" if find_outage(observations) is None else "the permanent outage"
+        return Judgement(state=State.VIOLATED, reason=f"requests failed; all of them belong to {what}")
+    return _nothing_failed(observations)
+
+
+def _is_explained(observations: Observations, failure: _Failure, covered_ns: int | None) -> bool:
+    """By the outage, or, where no client but our direct prober comes to the socket file, by its removal."""
+    if covered_ns is not None and failure.end_ns >= covered_ns:
+        return True
+    vanishing = find_vanishing(observations)
+    return (
+        vanishing is not None
+        and failure.via == "direct" != client_way(observations)
+        and failure.end_ns >= vanishing.at_ns - SAME_MOMENT_NS
+    )
+
+
+def _excuse(observations: Observations, loose: Counter[str]) -> str | None:
+    """What else than gunicorn may have failed these requests, and what to do; None where nothing has."""
+    share, queue, clients = observations.foreign_share or 0.0, observations.queue, observations.cell.connections
+    late = f"{loose['timeout']} answers came too late, but"
+    if set(loose) == {"timeout"} and share > BUSY_SHARE:
+        return f"{late} other programs used {share:.0%} of the machine: repeat it when it is idle"
+    if set(loose) == {"timeout"} and is_overloaded(observations):
+        return f"{late} {describe_overload(observations)}"
+    if loose and queue is not None and queue < clients and set(loose) <= OF_A_FULL_QUEUE:
+        return (
+            f"{loose.total():,} requests failed, but only {queue} connections can wait for a worker here, restart or "
+            f"not, and {clients} clients came: lower --connections, or raise net.core.somaxconn"
+        )
+    return None
+
+
+def _nothing_failed(observations: Observations) -> Judgement:
+    load = observations.load
+    if load is None or load.failed is not None or load.requests == 0:
+        return Judgement(state=State.UNKNOWN, reason=(load and load.failed) or "there was no load")
+    if not any(map(is_success, load.statuses)):
+        return Judgement(state=State.UNKNOWN, reason="no request of the load was answered with success")
+    slow = load.errors.get("timeout", 0)
+    if slow:
+        return Judgement(
+            state=State.UNKNOWN, reason=f"{slow} answers came too late, but the machine itself stood still"
+        )
+    blind = find_blind(observations, "prober")
+    if blind is not None:
+        return Judgement(state=State.UNKNOWN, reason=blind)
+    again = observations.proxy_errors.get("retried", 0)
+    hidden = f"; the proxy asked gunicorn again {again} times to bring that about" if again else ""
+    return Judgement(
+        state=State.HOLDS, reason=f"all {load.requests:,} requests of the load and all probes were answered{hidden}"
+    )
+
+
+def _timed_failures(observations: Observations) -> list[_Failure]:
+    """Everything that failed and has a time."""
+    rows = []
+    stalled = _has_stalled(observations)
+    for row in observations.answers:
+        failed = Counter({outcome: count for outcome, count in row.outcomes.items() if is_failure(outcome) and count})
+        if stalled:
+            del failed["timeout"]
+        if failed:
+            rows.append(_Failure(at_ns=row.at_ns, end_ns=row.at_ns, via=client_way(observations), outcomes=failed))
+    rows.extend(
+        _Failure(at_ns=p.at_ns, end_ns=p.at_ns + p.took_ns, via=p.via, outcomes=Counter({p.outcome: 1}))
+        for p in probe_failures(observations)
+    )
+    return sorted(rows, key=lambda failure: failure.at_ns)
+
+
+def _untimed_errors(observations: Observations) -> Counter[str]:
+    """The load's own error counts that have no time; its time-outs say nothing where the machine stood still."""
+    errors = Counter(observations.load.errors if observations.load else {})
+    for row in observations.answers:
+        errors.subtract({outcome: count for outcome, count in row.outcomes.items() if not outcome.isdigit()})
+    stalled = _has_stalled(observations)
+    return Counter({name: count for name, count in errors.items() if count > 0 and not (stalled and name == "timeout")})
+
+
+def _has_stalled(observations: Observations) -> bool:
+    load_ns = observations.phases.get("load", 0)
+    return any(stall.at_ns + stall.gap_ns > load_ns for stall in observations.stalls)
+
+
+def _finding(observations: Observations, outcomes: Counter[str], times: list[int]) -> Finding:
+    total = sum(outcomes.values())
+    sent = max(total, _requests(observations))  # wrk counts a request that hangs as a time-out, but not as a request
+    named = ", ".join(f"{outcome} x {count}" for outcome, count in outcomes.most_common())
+    bursts = _bursts(times)
+    near = sum(_near_recycle(observations, at_ns) for at_ns in bursts)
+    noun = "burst" if len(bursts) == 1 else "bursts"
+    where = f" in {len(bursts)} {noun}, {near} of them while a worker restarted" if bursts else ""
+    return Finding(
+        id=FindingId.FAILED_RESPONSES,
+        at_s=since_load_s(observations, min(times)) if times else None,
+        detail=f"{total:,} of {sent:,} requests failed ({total / sent:.2%}): {named}{where}",
+        evidence={"failed": total, "requests": sent, "bursts": len(bursts), "bursts_near_a_recycle": near},
+    )
+
+
+def _requests(observations: Observations) -> int:
+    load = observations.load
+    errors = sum(load.errors.values()) - count_late(load) if load else 0
+    return (load.requests if load else 0) + errors + len(observations.probes)
+
+
+def _bursts(times: list[int]) -> list[int]:
+    """The start of each burst."""
+    starts: list[int] = []
+    last_ns: int | None = None
+    for at_ns in sorted(times):
+        if last_ns is None or at_ns - last_ns > BURST_GAP_NS:
+            starts.append(at_ns)
+        last_ns = at_ns
+    return starts
+
+
+def _near_recycle(observations: Observations, at_ns: int) -> bool:
+    """Whether some worker was between reaching its limit and its end, give or take what the watchers may lag."""
+    return any(
+        (life.restart_ns or life.ended_ns) - SAME_MOMENT_NS <= at_ns <= life.ended_ns + SAME_MOMENT_NS
+        for life in observations.lives
+        if life.ended_ns is not None
+    )

@@ -1,0 +1,67 @@
+"""A worker that restarts ends by itself: not by an unhandled exception, not by a signal."""
+
+from __future__ import annotations
+
+import re
+
+from harness.core.model import Finding, FindingId, Judgement, Observations, State, WorkerLife
+from harness.judge.lives import SILENT_END, TIMED_OUT
+from harness.judge.outage import VANISHING, arbiter_end_ns
+from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
+
+MISSING_SOCKET = re.compile(r"^(?:FileNotFoundError|OSError): \[Errno 2\].*\.sock'")
+
+LONG_STALL_NS = 10_000_000_000
+"""A machine that stood still for so long may have kept a worker from telling that it lives (its time-out is 30 s)."""
+
+
+def judge(observations: Observations) -> Judgement:
+    """Violated by ``worker-crashed``. A crash on the socket file that was already gone belongs to that finding."""
+    crashed = [life for life in observations.lives if life.crash is not None and not _is_no_fault(observations, life)]
+    own = [life for life in crashed if not _follows_deletion(observations, life)]
+    if own:
+        finding = _finding(observations, own)
+        return Judgement(state=State.VIOLATED, reason=finding.detail, findings=(finding,))
+    blind = find_blind(observations, "logs", "workers")
+    if blind is not None:
+        return Judgement(state=State.UNKNOWN, reason=blind)
+    if crashed:
+        return Judgement(
+            state=State.HOLDS,
+            reason=f"{len(crashed)} workers failed on the socket file that was already gone, none else",
+        )
+    return Judgement(state=State.HOLDS, reason="no worker ended by an exception or a signal")
+
+
+def _follows_deletion(observations: Observations, life: WorkerLife) -> bool:
+    """Whoever removed the file, and be it the arbiter at its own end."""
+    crash_ns = life.crash_ns
+    if crash_ns is None or not any(c.action in VANISHING and c.at_ns <= crash_ns for c in observations.socket):
+        return False
+    return MISSING_SOCKET.match(life.crash or "") is not None or any(
+        removal.culprit.pid == life.pid and removal.failed == "ENOENT" and removal.at_ns <= crash_ns
+        for removal in observations.removals
+    )
+
+
+def _is_no_fault(observations: Observations, life: WorkerLife) -> bool:
+    """A time-out while the machine stood still, or a worker that went down with its arbiter."""
+    if life.crash is None or life.crash_ns is None:
+        return False
+    crash_ns, end_ns = life.crash_ns, arbiter_end_ns(observations)
+    if life.crash == SILENT_END:
+        return end_ns is not None and crash_ns > end_ns - SAME_MOMENT_NS
+    return life.crash.startswith(TIMED_OUT) and any(
+        stall.gap_ns >= LONG_STALL_NS and stall.at_ns <= crash_ns for stall in observations.stalls
+    )
+
+
+def _finding(observations: Observations, crashed: list[WorkerLife]) -> Finding:
+    first = min(crashed, key=lambda life: life.crash_ns or 0)
+    at_s = None if first.crash_ns is None else since_load_s(observations, first.crash_ns)
+    return Finding(
+        id=FindingId.WORKER_CRASHED,
+        at_s=at_s,
+        detail=f"worker {first.pid} ended by: {first.crash} ({len(crashed)} such workers)",
+        evidence={"workers": [[life.pid, life.crash] for life in crashed]},
+    )

@@ -1,0 +1,96 @@
+"""Counts the fates of all requests, and picks a few of each as examples. Rows that are alike are decided once."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from harness.core.model import Json
+from harness.judge.ledger.books import Book, Row, read_pieces
+from harness.judge.ledger.fates import CUT, Entry, Fate, Witnesses, decide
+
+LETTERS: Mapping[str, str] = {"load": "w", "probe-proxy": "p", "probe-direct": "d"}
+"""The clients, and the letter with which their ids begin."""
+
+EXAMPLES = 3
+"""So many of each fate are named."""
+
+_NOBODY: Row = (0, 0, 0, 0)
+
+
+@dataclass(slots=True)
+class Tally:
+    """The sums so far, client by client."""
+
+    by_client: dict[str, Counter[str]] = field(default_factory=dict)
+    examples: defaultdict[Fate, list[dict[str, Json]]] = field(default_factory=lambda: defaultdict(list))
+    unlogged: int = 0
+    gaps: int = 0
+
+    def count(self, client: str, book: Book, witnesses: Witnesses) -> None:
+        """Add the requests of one client."""
+        names = book.codes.names()
+        rows = Counter(book.rows())
+        rows.pop(_NOBODY, None)
+        decided = {row: decide(book.entry(row, names), witnesses) for row in rows}
+        fates: Counter[str] = Counter()
+        for row, count in rows.items():
+            fates[decided[row][0].value] += count
+            entry = book.entry(row, names)
+            if witnesses.logged and entry.notes > entry.lines and entry.client != CUT:
+                self.unlogged += count
+            if witnesses.gaps and entry.proxy is None and (entry.client or "").isdigit():
+                self.gaps += count
+        if fates:
+            self.by_client[client] = fates
+            self._pick(LETTERS[client], book, decided)
+
+    def _pick(self, letter: str, book: Book, decided: Mapping[Row, tuple[Fate, str]]) -> None:
+        """The first requests of each fate but ANSWERED, as they are written."""
+        names = book.codes.names()
+        wanted = {row: said for row, said in decided.items() if said[0] is not Fate.ANSWERED}
+        for number, row in enumerate(book.rows()):
+            if row not in wanted:
+                continue
+            fate, why = wanted[row]
+            if len(self.examples[fate]) < EXAMPLES:
+                self.examples[fate].append(_example(f"{letter}{number}", book.entry(row, names), why))
+            else:
+                wanted = {row: said for row, said in wanted.items() if said[0] is not fate}
+                if not wanted:
+                    return
+
+    def name_workers(self, notes: Path) -> None:
+        """Say of each example which workers ran it, by the app's notes."""
+        run = {cast(str, one["id"]): one for chosen in self.examples.values() for one in chosen if one["runs"]}
+        for name, pid in _noted_pids(notes, run) if run else ():
+            cast("list[Json]", run[name].setdefault("workers", [])).append(pid)
+
+    def render(self, *, unattributed: int) -> dict[str, Json]:
+        """As JSON. ``unattributed``: answers and log lines that belong to no request; they are unexplained, too."""
+        total: Counter[str] = sum(self.by_client.values(), Counter())
+        requests = total.total()
+        total[Fate.UNEXPLAINED.value] += unattributed
+        return {
+            "counts": {"requests": requests, **{fate.value: total[fate.value] for fate in Fate}},
+            "by_client": {client: dict(fates) for client, fates in self.by_client.items()},
+            "examples": {fate.value: self.examples[fate] for fate in Fate if fate in self.examples},
+            "run_but_not_logged": self.unlogged,
+            "answered_but_not_logged_by_proxy": self.gaps,
+        }
+
+
+def _example(name: str, entry: Entry, why: str) -> dict[str, Json]:
+    said: dict[str, Json] = {"id": name, "client": entry.client, "proxy": entry.proxy, "gunicorn": entry.gunicorn}
+    return said | {"runs": entry.runs} | ({"why": why} if why else {})
+
+
+def _noted_pids(notes: Path, names: Mapping[str, object]) -> Iterator[tuple[str, int]]:
+    pattern = re.compile(rb"^(%s) (\d+)$" % b"|".join(name.encode() for name in names), re.MULTILINE)
+    for piece in read_pieces(notes):
+        for name, pid in pattern.findall(piece):
+            yield name.decode(), int(pid)

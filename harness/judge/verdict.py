@@ -1,0 +1,226 @@
+"""Folds what the invariants say into one verdict. Pure: the same observations always give the same verdict.
+
+Evidence of a fault outranks "unknown", which outranks "fine"; a failure of the harness itself outranks all three,
+because its record can't be trusted. A judge that crashes is "unknown".
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+
+from harness.core.model import (
+    CLIENT_ERRORS,
+    Cell,
+    Event,
+    FindingId,
+    Json,
+    Judgement,
+    Observations,
+    Outcome,
+    State,
+    Verdict,
+)
+from harness.judge.invariants import INVARIANTS
+from harness.judge.invariants.max_requests_honoured import is_recycle
+from harness.judge.invariants.requests_answered import BUSY_SHARE
+from harness.judge.outage import count_late, count_outcomes
+from harness.judge.timeline import find_blind, observe, since_load_s
+
+CONFIDENCE = 0.95
+MEDDLED = "somebody else sent gunicorn a signal during the run"
+MEDDLING_S = 1.0
+"""What began so shortly before such a signal was logged may already be its work (an outage begins with a success)."""
+
+_ORDER = list(FindingId)
+_NEXT_PHASE = {"prepare": "boot", "boot": "control", "control": "load", "load": "settle", "settle": "closed"}
+
+
+def judge_events(cell: Cell, events: Iterable[Event]) -> tuple[Verdict, Observations]:
+    """The verdict on a record, and the observations that it rests on."""
+    observations = observe(cell, events)
+    return judge(observations), observations
+
+
+def judge(observations: Observations) -> Verdict:
+    """The verdict on observations."""
+    judgements = {
+        name: _disregard_meddling(observations, _ask(judge_one, observations)) for name, judge_one in INVARIANTS.items()
+    }
+    if observations.fault is not None:
+        judgements = {}
+    outcome, reasons = _fold(observations, judgements)
+    findings = sorted(
+        (finding for judgement in judgements.values() for finding in judgement.findings),
+        key=lambda finding: _ORDER.index(finding.id),
+    )
+    return Verdict(
+        cell=observations.cell,
+        outcome=outcome,
+        reasons=tuple(reasons),
+        findings=tuple(findings),
+        invariants={name: judgement.state for name, judgement in judgements.items()},
+        invariant_reasons={name: judgement.reason for name, judgement in judgements.items()},
+        counts=_count(observations),
+        strength=_strength(observations, outcome),
+        timing_s=_time(observations),
+        error=_error(observations.fault),
+    )
+
+
+def count_recycles(observations: Observations) -> int:
+    """Worker lives that ended because max_requests was reached."""
+    return sum(is_recycle(observations.cell, life) for life in observations.lives)
+
+
+def failure_rate_upper_95(recycles: int) -> float | None:
+    """The upper 95 % bound of the failure rate per recycle after ``recycles`` without one (exact binomial).
+
+    None without a recycle. Source: solve (1 - p)^n = 0.05 for p (Clopper and Pearson's interval at zero failures).
+    """
+    return None if recycles == 0 else float(1 - (1 - CONFIDENCE) ** (1 / recycles))
+
+
+def _ask(judge_one: Callable[[Observations], Judgement], observations: Observations) -> Judgement:
+    try:
+        return judge_one(observations)
+    except Exception as problem:  # noqa: BLE001 - a crashing judge must not turn into any verdict on the release
+        return Judgement(state=State.UNKNOWN, reason=f"the judge itself failed: {type(problem).__name__}: {problem}")
+
+
+def _disregard_meddling(observations: Observations, judgement: Judgement) -> Judgement:
+    """Once somebody else has stopped or reloaded gunicorn, nothing that follows is the release's doing."""
+    asked_ns = observations.arbiter_asked_ns
+    if asked_ns is None or judgement.state is not State.VIOLATED:
+        return judgement
+    latest_s = since_load_s(observations, asked_ns) - MEDDLING_S
+    before = tuple(finding for finding in judgement.findings if finding.at_s is not None and finding.at_s < latest_s)
+    if before:
+        return replace(judgement, reason=before[0].detail, findings=before)
+    return Judgement(state=State.UNKNOWN, reason=f"{MEDDLED}; what came after that says nothing: {judgement.reason}")
+
+
+def _fold(observations: Observations, judgements: Mapping[str, Judgement]) -> tuple[Outcome, list[str]]:
+    if observations.fault is not None:
+        return Outcome(str(observations.fault["outcome"])), [str(observations.fault["what"])]
+    violated = [f"{name}: {j.reason}" for name, j in judgements.items() if j.state is State.VIOLATED]
+    if violated:
+        return Outcome.VIOLATED, violated
+    doubts = [f"{name}: {j.reason}" for name, j in judgements.items() if j.state is State.UNKNOWN]
+    doubts = _doubts(observations) + doubts
+    if doubts:
+        return Outcome.INCONCLUSIVE, doubts
+    return Outcome.HOLDS, [f"{name}: {judgement.reason}" for name, judgement in judgements.items()]
+
+
+def _doubts(observations: Observations) -> list[str]:
+    """What forbids to say "holds" although nothing wrong was seen."""
+    cell, load = observations.cell, observations.load
+    doubts = []
+    if observations.interrupted is not None:
+        doubts.append(f"the run was interrupted in its {observations.interrupted} phase")
+    if load is None or load.failed is not None:
+        doubts.append(f"the load failed: {load.failed if load else 'it never ran'}")
+    recycles = count_recycles(observations)
+    if cell.max_requests > 0 and recycles < cell.recycles:
+        doubts.append(
+            f"only {recycles} of {cell.recycles} wanted recycles were seen{_busy(observations)}: "
+            "raise --duration, or lower --max-requests"
+        )
+    if observations.arbiter_asked_ns is not None:
+        doubts.append(MEDDLED)
+    blind = [find_blind(observations, name) for name in _needed_watchers(observations)]
+    doubts.extend(doubt for doubt in blind if doubt is not None)
+    if "closed" not in observations.phases:
+        doubts.append("the record ends before its window was closed")
+    return doubts + _doubts_of_ledger(observations.ledger)
+
+
+def _doubts_of_ledger(ledger: Mapping[str, Json] | None) -> list[str]:
+    """A request that nobody can account for may be any failure; one that hung is one. Older records have no ledger."""
+    if ledger is None:
+        return []
+    if ledger.get("state") != "closed":
+        return [f"the ledger could not be closed: {ledger.get('detail')}"]
+    unexplained = _count_below(ledger, "counts", "unexplained")
+    hung = _count_below(ledger, "by_client", "load", "never_answered")
+    doubts = [f"the ledgers don't add up: {unexplained:,} requests are unexplained"] if unexplained else []
+    return doubts + ([f"{hung:,} requests of the load were never answered"] if hung else [])
+
+
+def _count_below(data: Json, *keys: str) -> int:
+    """The number below ``keys``, 0 where there is none."""
+    for key in keys:
+        data = data.get(key) if isinstance(data, Mapping) else None
+    return data if isinstance(data, int) else 0
+
+
+def _needed_watchers(observations: Observations) -> list[str]:
+    """All that this cell needs, and whoever else was there; only the tracer may be off."""
+    socket = ["socket"] if observations.cell.bind == "unix" else []
+    there = [name for name, state in observations.watchers.items() if (name, state) != ("tracer", "off")]
+    return list(dict.fromkeys([*socket, "logs", "tallies", "workers", "prober", *there]))
+
+
+def _busy(observations: Observations) -> str:
+    share = observations.foreign_share or 0.0
+    return f", while other programs used {share:.0%} of the machine" if share > BUSY_SHARE else ""
+
+
+def _count(observations: Observations) -> dict[str, Json]:
+    by_client = count_outcomes(observations)
+    everything: Counter[str] = sum(by_client.values(), Counter())
+    statuses = {outcome: count for outcome, count in sorted(everything.items()) if outcome.isdigit()}
+    errors = {name: everything.get(name, 0) for name in CLIENT_ERRORS}
+    load = observations.load
+    measured: dict[str, Json] = {"latency_ms": dict(load.latency_ms)} if load and load.latency_ms else {}
+    return {
+        "requests": sum(statuses.values()) + sum(errors.values()) - count_late(load),  # a late answer has a status
+        "statuses": statuses,
+        "client_errors": errors,
+        "recycles": count_recycles(observations),
+        "workers_seen": len(observations.lives),
+        "workers_crashed": sum(life.crash is not None for life in observations.lives),
+        "fewest_workers": observations.fewest_live,
+        "foreign_cpu_share": observations.foreign_share,
+        "by_client": {client: dict(sorted(outcomes.items())) for client, outcomes in by_client.items()},
+        "proxy_errors": dict(observations.proxy_errors),
+        **_ledger(observations.ledger),
+        **measured,
+        **({"open_loop": dict(load.pace)} if load and load.pace else {}),
+    }
+
+
+def _ledger(ledger: Mapping[str, Json] | None) -> dict[str, Json]:
+    """``counts.ledger``: the counts first, then by client, then who they are; left out where none was closed."""
+    if ledger is None or not isinstance(counts := ledger.get("counts"), Mapping):
+        return {}
+    rest = {name: value for name, value in ledger.items() if name not in {"counts", "state", "took_s"}}
+    return {"ledger": {**counts, **rest}}
+
+
+def _strength(observations: Observations, outcome: Outcome) -> dict[str, Json]:
+    recycles = count_recycles(observations)
+    bound = failure_rate_upper_95(recycles) if outcome is Outcome.HOLDS else None
+    return {
+        "recycles": recycles,
+        "requests": observations.load.requests if observations.load else 0,
+        "failure_rate_upper_95": None if bound is None else round(bound, 6),
+    }
+
+
+def _time(observations: Observations) -> dict[str, float]:
+    phases = observations.phases
+    times = {
+        name: round((phases[after] - phases[name]) / 1e9, 3)
+        for name, after in _NEXT_PHASE.items()
+        if name in phases and after in phases
+    }
+    if phases:
+        times["total"] = round((max(phases.values()) - min(phases.values())) / 1e9, 3)
+    return times
+
+
+def _error(fault: Mapping[str, Json] | None) -> dict[str, Json] | None:
+    return None if fault is None else {name: fault.get(name) for name in ("type", "what", "remedy", "log")}

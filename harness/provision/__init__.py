@@ -1,0 +1,1 @@
+"""Gets what an experiment needs onto this machine: interpreters, pinned environments, native tools."""

@@ -1,0 +1,187 @@
+"""Building one environment: what it is made of, its key, and the steps from an empty folder to a finished one.
+
+All of it happens beside the final place, under a lock that the caller holds; the rename at the end is what makes an
+environment exist. Which interpreter is taken, and who may use the result, isn't decided here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core.clock import now_ns
+from harness.core.errors import SurroundingsError, UnrunnableError
+from harness.provision import installer
+from harness.provision.installer import WrongPythonError
+from harness.provision.interpreters import Interpreter
+from harness.provision.releases import Catalogue
+from harness.provision.sources import Source
+from harness.provision.stdlib import missing_module, was_in_stdlib
+
+SCHEMA = 1
+"""Part of every key: raise it when environments are built in another way, and all old ones are built anew."""
+
+MARK = "environment.json"
+BUILDING = ".building-"
+CHECK_TIMEOUT_S = 120.0
+_SOURCE = "source"
+_NOT_COMPILED = "/(setuptools|_distutils_hack|tests?|testing)/"
+_CHECK = (
+    "import compileall, re, sys; compileall.compile_dir('lib', quiet=2, rx=re.compile(sys.argv[1])); "
+    "import gunicorn.app.wsgiapp"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be installed on what, and where it will lie; equal plans have equal keys."""
+
+    source: Source
+    interpreter: Interpreter
+    requirements: tuple[str, ...]
+    key: str
+    envs: Path
+
+    @property
+    def place(self) -> Path:
+        """The folder of the finished environment."""
+        return self.envs / self.key
+
+    def beside(self, ending: str) -> Path:
+        """A file that belongs to the environment but lies beside it: ``lock``, ``log``, ``refused``."""
+        return self.envs / f"{self.key}.{ending}"
+
+
+def make_plan(catalogue: Catalogue, source: Source, interpreter: Interpreter, *, worker: str, envs: Path) -> Plan:
+    """The plan for a source on an interpreter. The key: readable, and a digest of everything that matters."""
+    requirements = catalogue.requirements(source.version, interpreter.version, worker)
+    matter = [SCHEMA, source.identity, str(interpreter.path), interpreter.version, *requirements]
+    digest = hashlib.sha256(json.dumps(matter).encode()).hexdigest()[:12]
+    version = re.sub(r"[^0-9A-Za-z.]+", "_", source.version or "unknown")[:40]
+    key = f"{version}{source.suffix}-py{interpreter.version}-{digest}"
+    return Plan(source=source, interpreter=interpreter, requirements=requirements, key=key, envs=envs)
+
+
+def build(plan: Plan, *, lock_fd: int, say: Callable[[str], None]) -> None:
+    """Build an environment into its place; the caller holds its lock, and uv holds it too for as long as it lives.
+
+    WrongPythonError, UnrunnableError, SurroundingsError, OSError. Nothing of a failed attempt stays but the log.
+    """
+    sweep_unfinished(plan.envs, plan.key)
+    say(f"installing {plan.source.name} on Python {plan.interpreter.version} ({plan.interpreter.path})")
+    building = plan.envs / f"{BUILDING}{plan.key}-{os.getpid()}"
+    started_ns = now_ns()
+    try:
+        _fill(plan, building, lock_fd)
+        _write_mark(plan, building, build_s=(now_ns() - started_ns) / 1e9)
+        remove_environment(plan.place)
+        building.rename(plan.place)
+    except BaseException as error:
+        _discard(building, error)
+        raise
+    plan.beside("log").unlink(missing_ok=True)
+
+
+def read_mark(place: Path) -> dict[str, Any] | None:
+    """The facts of a finished environment; None where it isn't finished, or damaged (its Python went away)."""
+    try:
+        facts = json.loads((place / MARK).read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+    if not isinstance(facts, dict) or facts.get("schema") != SCHEMA:
+        return None
+    whole = os.access(place / "bin" / "python", os.X_OK) and (place / facts["package"]).is_file()
+    return facts if whole else None
+
+
+def sweep_unfinished(envs: Path, key: str) -> tuple[Path, ...]:
+    """Remove what killed builds of a key left behind; the caller holds the key's lock. Gives what was there."""
+    found = tuple(path for path in envs.glob(f"{BUILDING}*") if path.name[len(BUILDING) :].rpartition("-")[0] == key)
+    for path in found:
+        shutil.rmtree(path)
+    return found
+
+
+def remove_environment(place: Path) -> None:
+    """Remove a finished or damaged environment, its mark first, so that a half-removed one counts as none."""
+    (place / MARK).unlink(missing_ok=True)
+    if place.exists():
+        shutil.rmtree(place)
+
+
+def _fill(plan: Plan, building: Path, lock_fd: int) -> None:
+    python = building / "bin" / "python"
+    installer.create_venv(building, base=plan.interpreter.path, cwd=plan.envs, keep_open=(lock_fd,))
+    requirement = plan.source.stage(building / _SOURCE)
+    installer.install(
+        python,
+        (requirement, *plan.requirements),
+        subject=plan.source.name,
+        cwd=plan.envs,
+        log=plan.beside("log"),
+        keep_open=(lock_fd,),
+    )
+    if (building / _SOURCE).exists():
+        shutil.rmtree(building / _SOURCE)
+    _compile_and_check(plan, python, building, lock_fd)
+
+
+def _compile_and_check(plan: Plan, python: Path, building: Path, lock_fd: int) -> None:
+    """Write bytecode, which a boot would else spend its time on, and see that gunicorn can be imported.
+
+    In one process, because starting another takes as long as the import. uv's own way to compile fails on Python 3.6.
+    Whether all compiles says nothing: packages carry files for other Pythons, which nobody imports.
+    """
+    done = _run_inside([str(python), "-I", "-c", _CHECK, _NOT_COMPILED], building, lock_fd)
+    if done.status == 0:
+        return
+    what = f"{plan.source.name} can't be imported on Python {plan.interpreter.version}"
+    said = installer.one_line((done.stderr.strip().splitlines() or [f"exit status {done.status}"])[-1])
+    missing = missing_module(done.stderr)
+    if missing is not None and was_in_stdlib(missing, plan.interpreter.version):
+        raise WrongPythonError(what=f"{what}: the standard library no longer has {missing}")
+    if missing is not None and not missing.startswith("gunicorn"):
+        raise SurroundingsError(what=f"the environment lacks {missing}: {what}", remedy="add a pin to releases.toml")
+    raise UnrunnableError(what=f"{what}: {said}")
+
+
+def _run_inside(command: Sequence[str], cwd: Path, lock_fd: int) -> installer.Done:
+    environ = installer.uv_environ(os.environ)
+    return installer.run(command, cwd=cwd, environ=environ, timeout_s=CHECK_TIMEOUT_S, keep_open=(lock_fd,))
+
+
+def _write_mark(plan: Plan, building: Path, *, build_s: float) -> None:
+    from importlib import metadata  # 10 ms, and most runs find their environment built
+
+    site = next(building.glob("lib/*/site-packages"))
+    installed = {one.metadata["Name"].lower(): one.version for one in metadata.distributions(path=[str(site)])}
+    facts = {
+        "schema": SCHEMA,
+        "gunicorn_version": installed["gunicorn"],
+        "python_version": plan.interpreter.version,
+        "base_python": str(plan.interpreter.path),
+        "label": installed["gunicorn"] + plan.source.suffix,
+        "revision": plan.source.revision,
+        "requirements": list(plan.requirements),
+        "freeze": sorted(f"{name}=={version}" for name, version in installed.items()),
+        "package": str((site / "gunicorn" / "__init__.py").relative_to(building)),
+        "build_s": round(build_s, 3),
+    }
+    (building / MARK).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+
+
+def _discard(building: Path, cause: BaseException) -> None:
+    """Remove a failed attempt; if that fails too, it is told as a note to the cause."""
+    try:
+        if building.exists():
+            shutil.rmtree(building)
+    except OSError as error:
+        # What add_note does, which Python 3.10 doesn't have yet.
+        vars(cause).setdefault("__notes__", []).append(f"and {building} could not be removed: {error}")

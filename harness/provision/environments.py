@@ -1,0 +1,205 @@
+"""Pinned environments: a gunicorn installed on an interpreter that runs it, cached, safe when many ask at once.
+
+``prepare`` is the story. What runs where is ``releases``, what is here ``interpreters``, which is taken ``fitting``,
+what a SPEC's content is ``sources``, how one is made ``building``, how many share one ``shelf``; ``sweeping`` removes
+what nobody uses. Nothing in here starts gunicorn.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.core import paths
+from harness.core.errors import SurroundingsError, UnrunnableError
+from harness.core.locks import Lease
+from harness.provision import installer
+from harness.provision.build import Plan, make_plan
+from harness.provision.cache import Obtained, obtain
+from harness.provision.compatibility import Choice, NoInterpreterError, fit, refuse_request, wanted_pythons
+from harness.provision.installer import WrongPythonError
+from harness.provision.interpreters import Memory, Request, parse_request, survey
+from harness.provision.releases import Catalogue, load_catalogue
+from harness.provision.sources import Source, describe_source
+from harness.provision.spec import Latest, Release, Spec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """An installed gunicorn, kept from being removed for as long as this object lives (or until ``close``)."""
+
+    path: Path
+    python: Path  # the executable inside
+    python_version: str
+    gunicorn_version: str
+    label: str  # for names of folders: "19.6.0", "27.1.0-git-1a2b3c4"
+    revision: str | None  # a commit, or "sha256:..." of the content; None for a release
+    shims: tuple[str, ...]
+    freeze: tuple[str, ...]  # "name==version", sorted
+    looked_at: tuple[str, ...]  # one line an interpreter: path, version, taken or why not
+    base_python: Path
+    built: bool  # by this call; False: it was there
+    build_s: float  # what building it took, whenever that was
+    lease: Lease = field(repr=False, compare=False)
+
+    def close(self) -> None:
+        """Let it be removed from now on."""
+        self.lease.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Wish:
+    """What is asked for, with all that is needed to look for it."""
+
+    source: Source
+    request: Request
+    worker: str
+    catalogue: Catalogue
+    memory: Memory
+    say: Callable[[str], None]
+
+    def look_around(self) -> Choice:
+        found = survey(self.memory, environ=os.environ, home=Path.home(), own=Path(sys.executable))
+        return fit(self.catalogue, found, self.request, release=self.source.version, worker=self.worker)
+
+
+def prepare(
+    spec: Spec, *, python: str | None, worker: str, say: Callable[[str], None], catalogue: Catalogue | None = None
+) -> Environment:
+    """The environment for a SPEC: found in the cache, or built now. ``say`` is told what takes time.
+
+    ``catalogue``: what is known about releases, where it is not the one that is packed with the harness.
+
+    UnrunnableError if this gunicorn can't be installed here (NoInterpreterError: only for want of a Python);
+    SurroundingsError for index, disk, git; UsageError for a ``python`` or a revision that doesn't exist.
+    """
+    try:
+        envs = paths.cache_dir() / "envs"
+        envs.mkdir(parents=True, exist_ok=True)
+        memory = Memory.load(paths.cache_dir() / "interpreters.json")
+        request = parse_request(python, memory, environ=os.environ)
+        if isinstance(spec, Latest):
+            spec = Release(version=installer.newest_release(base=Path(sys.executable), cwd=envs))
+        source = describe_source(spec)
+        catalogue = load_catalogue() if catalogue is None else catalogue
+        wish = _Wish(source=source, request=request, worker=worker, catalogue=catalogue, memory=memory, say=say)
+        _refuse_hopeless(wish)
+        return _prepare_wish(wish, envs)
+    except OSError as error:
+        raise SurroundingsError(
+            what=f"the environment can't be prepared: {error}",
+            remedy=f"see to the space in and the permissions of {paths.cache_dir()}, or set RECYCLE_HARNESS_CACHE",
+        ) from error
+
+
+def _refuse_hopeless(wish: _Wish) -> None:
+    """What no interpreter could change: a worker class that the release doesn't have, a Python it can't run on."""
+    source = wish.source
+    gap = wish.catalogue.why_no_worker(source.version, wish.worker)
+    if gap is not None:
+        raise UnrunnableError(
+            what=f"{source.name} can't run the {wish.worker} worker: {gap}", remedy="name another --worker or release"
+        )
+    refuse_request(wish.catalogue, wish.request, subject=source.name, release=source.version, worker=wish.worker)
+
+
+def _prepare_wish(wish: _Wish, envs: Path) -> Environment:
+    """Try what is here, the best first; then what uv may fetch; then give up with the list of what was looked at."""
+    refusals: dict[Path, WrongPythonError] = {}
+    choice = wish.look_around()
+    environment = _try_all(wish, choice, envs, refusals)
+    if environment is None:
+        _refuse_asked(wish, refusals)
+        wanted = _list_wanted(wish, refusals)
+        failure = _fetch_one(wish, wanted, envs)
+        if failure is None:
+            choice = wish.look_around()
+            environment = _try_all(wish, choice, envs, refusals)
+            failure = "the one that uv fetched does not do either"
+        if environment is None:
+            raise _no_interpreter(wish, choice, refusals, wanted, failure)
+    return environment
+
+
+def _try_all(wish: _Wish, choice: Choice, envs: Path, refusals: dict[Path, WrongPythonError]) -> Environment | None:
+    """The first interpreter that does; those that the release's metadata exclude are added to ``refusals``."""
+    for interpreter in choice.candidates:
+        if interpreter.path in refusals:
+            continue
+        plan = make_plan(wish.catalogue, wish.source, interpreter, worker=wish.worker, envs=envs)
+        try:
+            obtained = obtain(plan, wish.say)
+        except WrongPythonError as refusal:
+            refusals[interpreter.path] = refusal
+            continue
+        looked_at = choice.looked_at(interpreter, {path: error.what for path, error in refusals.items()})
+        return _describe(plan, obtained, wish.catalogue, looked_at)
+    return None
+
+
+def _describe(plan: Plan, obtained: Obtained, catalogue: Catalogue, looked_at: tuple[str, ...]) -> Environment:
+    facts = obtained.facts
+    version = str(facts["gunicorn_version"])
+    return Environment(
+        path=plan.place,
+        python=plan.place / "bin" / "python",
+        python_version=str(facts["python_version"]),
+        gunicorn_version=version,
+        label=str(facts["label"]),
+        revision=facts["revision"],
+        shims=catalogue.shims_for(version),
+        freeze=tuple(facts["freeze"]),
+        looked_at=looked_at,
+        base_python=Path(facts["base_python"]),
+        built=obtained.built,
+        build_s=float(facts["build_s"]),
+        lease=obtained.lease,
+    )
+
+
+def _refuse_asked(wish: _Wish, refusals: dict[Path, WrongPythonError]) -> None:
+    """The very Python that was asked for is here and was refused: no other one could change that."""
+    if refusals and (wish.request.version is not None or wish.request.interpreter is not None):
+        refusal = next(iter(refusals.values()))
+        asked = wish.request.version or f"{wish.request.interpreter and wish.request.interpreter.path}"
+        raise UnrunnableError(
+            what=f"{refusal.what}, and Python {asked} was asked for",
+            remedy="leave --python out, or ask for another one",
+        ) from refusal
+
+
+def _list_wanted(wish: _Wish, refusals: dict[Path, WrongPythonError]) -> tuple[str, ...]:
+    wants = next((refusal.wants for refusal in reversed(refusals.values()) if refusal.wants), "")
+    return wanted_pythons(wish.catalogue, wish.request, release=wish.source.version, worker=wish.worker, wants=wants)
+
+
+def _fetch_one(wish: _Wish, wanted: tuple[str, ...], envs: Path) -> str | None:
+    """Let uv fetch the first wanted Python that it knows of. None where it did; else why not, in a line."""
+    failure = "no Python that uv could fetch would do"
+    for version in wanted:
+        wish.say(f"no Python here runs {wish.source.name}: asking uv for Python {version}")
+        said = installer.download_python(version, cwd=envs)
+        if said is None:
+            return None
+        failure = f"uv can't fetch Python {version}: {said}"
+        if not installer.is_unknown_python(said):
+            break  # the way there is broken, so the next one would fail alike
+    return failure
+
+
+def _no_interpreter(
+    wish: _Wish,
+    choice: Choice,
+    refusals: dict[Path, WrongPythonError],
+    wanted: tuple[str, ...],
+    failure: str,
+) -> NoInterpreterError:
+    names = ", ".join(wanted) or "none that is known"
+    return NoInterpreterError(
+        what=f"no Python here runs {wish.source.name} with the {wish.worker} worker (it wants {names}), and {failure}",
+        remedy="install one of those (pyenv install, uv python install), or name one with --python",
+        looked_at=choice.looked_at(None, {path: error.what for path, error in refusals.items()}),
+    )

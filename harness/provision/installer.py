@@ -1,0 +1,281 @@
+"""Running uv: virtual environments, installing, what the index has; and what uv's complaints mean.
+
+The user's own configuration of *where* packages come from is honoured (mirrors, certificates, cache, offline);
+whatever would change *what* is installed is not, because an environment here is pinned. Which release needs what is
+the catalogue's business, where environments lie that of ``environments``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from harness.core.errors import HarnessError, SurroundingsError, UnrunnableError
+
+INSTALL_TIMEOUT_S = 600.0
+DOWNLOAD_TIMEOUT_S = 60.0
+LINE_LENGTH = 400
+"""How much of a complaint is shown in one line; the whole of it lies in the log."""
+
+# fmt: off
+_STEERING = frozenset({
+    "CONDA_PREFIX", "PYTHONDONTWRITEBYTECODE", "PYTHONHOME", "PYTHONPATH", "UV_BUILD_CONSTRAINT",
+    "UV_COMPILE_BYTECODE", "UV_CONSTRAINT", "UV_EXCLUDE", "UV_EXCLUDE_NEWER", "UV_FORK_STRATEGY", "UV_NO_BINARY",
+    "UV_NO_BINARY_PACKAGE", "UV_NO_BUILD", "UV_NO_BUILD_ISOLATION", "UV_NO_BUILD_PACKAGE", "UV_OVERRIDE",
+    "UV_PRERELEASE", "UV_PROJECT_ENVIRONMENT", "UV_PYTHON", "UV_REQUIRE_HASHES", "UV_RESOLUTION", "UV_SYSTEM_PYTHON",
+    "UV_VENV_CLEAR", "UV_VENV_SEED", "VIRTUAL_ENV",
+})
+# fmt: on
+_PIP_SETTINGS = {"PIP_INDEX_URL": "UV_DEFAULT_INDEX", "PIP_CERT": "SSL_CERT_FILE"}
+
+
+class Complaint(Enum):
+    """What is behind a failure of uv, as far as it matters to what happens next."""
+
+    DISK = "the disk is full"
+    UNREACHABLE = "the package index can't be reached"
+    NO_SUCH_VERSION = "the index has no such version"
+    WRONG_PYTHON = "the metadata exclude this Python"
+    BUILD = "building a distribution failed"
+    OTHER = "anything else"
+
+
+_SIGNS: tuple[tuple[Complaint, re.Pattern[str]], ...] = (
+    (Complaint.DISK, re.compile(r"No space left on device|Disk quota exceeded", re.IGNORECASE)),
+    (
+        Complaint.UNREACHABLE,
+        re.compile(r"Failed to fetch|Failed to download|error sending request|network was disabled|Could not connect"),
+    ),
+    (Complaint.NO_SUCH_VERSION, re.compile(r"there is no version of|was not found in the package registry")),
+    (Complaint.WRONG_PYTHON, re.compile(r"does not satisfy Python")),
+    (Complaint.BUILD, re.compile(r"Failed to build|build backend returned an error", re.IGNORECASE)),
+)
+_NO_GUNICORN = re.compile(r"there is no version of gunicorn\b")
+_BUILT = re.compile(r"Failed to build[^\w]*(?P<name>[A-Za-z0-9._-]+)")
+_WANTS_PYTHON = re.compile(r"gunicorn\S* depends on Python(?P<specifier>[<>=!~0-9.,]*[0-9])")
+_ERROR_MARK = re.compile(r"^error: ", re.MULTILINE)
+_LAST_ERROR = re.compile(r"^\s*(?P<line>\w*(?:Error|Exception|Exit)\b.*)$", re.MULTILINE)
+
+
+@dataclass(kw_only=True, eq=False)
+class WrongPythonError(UnrunnableError):
+    """A distribution's metadata exclude the interpreter; ``wants`` is a PEP 440 specifier ("" where not told)."""
+
+    wants: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """How a program ended, with all of what it said."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def find_uv() -> Path:
+    """The uv executable: of the ``uv`` distribution that the harness depends on, else on PATH. SurroundingsError."""
+    try:
+        import uv
+    except ModuleNotFoundError:
+        found = shutil.which("uv")
+    else:
+        try:
+            found = uv.find_uv_bin()
+        except FileNotFoundError:
+            found = shutil.which("uv")
+    if found is None:
+        raise SurroundingsError(what="uv is missing", remedy="install the harness with its dependencies, or uv on PATH")
+    return Path(found)
+
+
+def uv_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for uv: without what steers a resolution, and with pip's mirror where uv has none of its own."""
+    kept = {name: value for name, value in environ.items() if name not in _STEERING}
+    for pip_name, uv_name in _PIP_SETTINGS.items():
+        names = {uv_name, "UV_INDEX_URL"} if uv_name == "UV_DEFAULT_INDEX" else {uv_name}
+        if environ.get(pip_name) and not names & kept.keys():
+            kept[uv_name] = environ[pip_name]
+    return kept
+
+
+def create_venv(folder: Path, *, base: Path, cwd: Path, keep_open: Sequence[int] = ()) -> None:
+    """An empty virtual environment that can be moved. SurroundingsError where it can't be made."""
+    done = run_uv(
+        ["venv", "--relocatable", "--no-python-downloads", "--python", str(base), str(folder)], cwd, keep_open=keep_open
+    )
+    if done.status != 0:
+        raise complain(done, f"no virtual environment of {base} can be made", SurroundingsError)
+
+
+def install(
+    python: Path, requirements: Sequence[str], *, subject: str, cwd: Path, log: Path, keep_open: Sequence[int] = ()
+) -> None:
+    """Install into an environment. ``subject`` names the gunicorn; ``log`` gets all that uv said if it fails.
+
+    WrongPythonError, UnrunnableError (no such release; its build fails) or SurroundingsError (all else).
+    """
+    listed = "".join(f"{line}\n" for line in requirements)
+    command = ["pip", "install", "--python", str(python), "--requirement", "-"]
+    # What is in uv's cache does: asking the index again takes seconds, and some answers make uv build an old source
+    # distribution anew. The requirements name their releases, so the index has nothing newer to say about them.
+    for cached_only in (["--offline"], []):
+        done = run_uv([*command, *cached_only], cwd, keep_open=keep_open, stdin=listed)
+        if done.status == 0:
+            return
+    log.write_text(done.stdout + done.stderr, encoding="utf-8")
+    raise judge_failure(done.stderr, subject=subject, log=log)
+
+
+def judge_failure(stderr: str, *, subject: str, log: Path | None) -> HarnessError:
+    """The error for what uv said: the release's own fault, the interpreter's, or the surroundings'."""
+    complaint, line, flat = classify(stderr), one_line(stderr), " ".join(stderr.split())
+    if complaint is Complaint.WRONG_PYTHON:
+        wants = _WANTS_PYTHON.search(flat)
+        if wants is not None:
+            specifier = wants["specifier"]
+            return WrongPythonError(what=f"{subject} asks for Python {specifier}", wants=specifier, log=log)
+    if complaint is Complaint.NO_SUCH_VERSION and _NO_GUNICORN.search(flat):
+        return UnrunnableError(what=f"{subject} can't be installed: the package index has no such release")
+    if complaint is Complaint.BUILD:
+        built = _BUILT.search(flat)
+        if built is not None and built["name"].lower().startswith("gunicorn"):
+            reasons = _LAST_ERROR.findall(stderr)
+            why = one_line(reasons[-1]) if reasons else line
+            return UnrunnableError(what=f"{subject} can't be built: {why}", log=log)
+    what = f"{subject} can't be installed: {_name(complaint)}{line}"
+    return SurroundingsError(what=what, remedy=_cure(complaint), log=log)
+
+
+def newest_release(*, base: Path, cwd: Path) -> str:
+    """The newest final release of gunicorn that the index has at this moment, on whatever Python it runs.
+
+    ``base`` is any interpreter; uv wants one, but resolves for a Python newer than all. SurroundingsError where the
+    index can't be reached.
+    """
+    output = ["--quiet", "--no-deps", "--no-header", "--no-annotate"]
+    target = ["--refresh-package", "gunicorn", "--python", str(base), "--python-version", "3.99"]
+    done = run_uv(["pip", "compile", *output, *target, "-"], cwd, stdin="gunicorn\n")
+    found = re.search(r"^gunicorn==(?P<version>\S+)$", done.stdout, re.MULTILINE)
+    if done.status != 0 or found is None:
+        raise SurroundingsError(
+            what=f"the newest release of gunicorn can't be told: {_name(classify(done.stderr))}{one_line(done.stderr)}",
+            remedy="name a release (19.6.0) instead of latest, or mend the connection to the package index",
+        )
+    return found["version"]
+
+
+def download_python(version: str, *, cwd: Path) -> str | None:
+    """Let uv fetch a Python ("3.10"). None where it succeeded, else in one line why it didn't. At most 60 s."""
+    try:
+        done = run_uv(["python", "install", "--no-bin", version], cwd, timeout_s=DOWNLOAD_TIMEOUT_S, retries=1)
+    except SurroundingsError as error:
+        return error.what
+    return None if done.status == 0 else one_line(done.stderr)
+
+
+def is_unknown_python(failure: str) -> bool:
+    """Whether uv fetched nothing because it knows no such Python, as opposed to not getting at it."""
+    return "No download found" in failure or "cannot be installed" in failure
+
+
+def classify(stderr: str) -> Complaint:
+    """What is behind a failure, from uv's words; the surroundings are looked for before the release is blamed."""
+    flat = " ".join(stderr.split())
+    return next((complaint for complaint, sign in _SIGNS if sign.search(flat)), Complaint.OTHER)
+
+
+def one_line(text: str) -> str:
+    """A complaint of many lines as one, from where uv calls it an error on, cut at LINE_LENGTH characters."""
+    start = _ERROR_MARK.search(text)
+    joined = " ".join(text[start.end() if start else 0 :].split()).replace(" cause: ", ": ")
+    return joined if len(joined) <= LINE_LENGTH else joined[: LINE_LENGTH - 3] + "..."
+
+
+def run(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    environ: Mapping[str, str],
+    timeout_s: float,
+    keep_open: Sequence[int] = (),
+    stdin: str = "",
+) -> Done:
+    """Run a program in a process group of its own and wait; nothing of the group outlives a time-out or Ctrl-C."""
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=dict(environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+        pass_fds=tuple(keep_open),
+    )
+    try:
+        stdout, stderr = process.communicate(stdin, timeout=timeout_s)
+    except subprocess.TimeoutExpired as error:
+        _kill_group(process)
+        raise SurroundingsError(
+            what=f"{Path(command[0]).name} {command[1]} was not done within {timeout_s:g} s and was ended",
+            remedy="see whether the package index answers",
+        ) from error
+    except BaseException:  # Ctrl-C: the group has its own session, so the terminal's signal didn't reach it
+        _kill_group(process)
+        raise
+    return Done(status=process.returncode, stdout=stdout, stderr=stderr)
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def run_uv(
+    arguments: Sequence[str],
+    cwd: Path,
+    *,
+    keep_open: Sequence[int] = (),
+    stdin: str = "",
+    timeout_s: float = INSTALL_TIMEOUT_S,
+    retries: int | None = None,
+) -> Done:
+    """Run uv with the user's configuration of where packages come from; ``cwd`` is a folder of ours."""
+    # An empty uv.toml ends uv's search for a project's settings above the cache; the user's own are still read.
+    (cwd / "uv.toml").touch()
+    command = [str(find_uv()), "--color", "never", "--no-progress", *arguments]
+    environ = uv_environ(os.environ)
+    if retries is not None:
+        environ.setdefault("UV_HTTP_RETRIES", str(retries))
+    return run(command, cwd=cwd, environ=environ, timeout_s=timeout_s, keep_open=keep_open, stdin=stdin)
+
+
+def complain(done: Done, what: str, kind: type[HarnessError]) -> HarnessError:
+    """An error of that kind: ``what``, and what uv said, with its cure where one is known."""
+    complaint = classify(done.stderr)
+    return kind(what=f"{what}: {one_line(done.stderr)}", remedy=_cure(complaint))
+
+
+def _name(complaint: Complaint) -> str:
+    return "" if complaint is Complaint.OTHER else f"{complaint.value}: "
+
+
+def _cure(complaint: Complaint) -> str:
+    cures = {
+        Complaint.DISK: "free some space (harness clean), or set RECYCLE_HARNESS_CACHE to a folder elsewhere",
+        Complaint.UNREACHABLE: "mend the connection, name a mirror in UV_DEFAULT_INDEX, or, where the index has a "
+        "certificate that only the system trusts, set UV_SYSTEM_CERTS=1",
+        Complaint.NO_SUCH_VERSION: "let the package index offer that version, or name another one in UV_DEFAULT_INDEX",
+        Complaint.BUILD: "read the log: a dependency could not be built on this Python",
+    }
+    return cures.get(complaint, "")

@@ -1,0 +1,261 @@
+"""The source of an environment: what identifies it, and how its content gets into a folder to be installed from.
+
+A user's folder is only read: content is identified by a digest, and installed from a copy, because building leaves
+files behind. Nothing is imported or executed from it here; that is up to the installer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+from harness.core.errors import SurroundingsError, UnrunnableError, UsageError
+from harness.provision.spec import Archive, GitRevision, Release, Tree
+
+GIT_TIMEOUT_S = 120.0
+SHORT = 7
+"""How many digits of a commit or digest a label shows, as git does."""
+
+_LEFT_OUT = {"__pycache__", "build", "dist", "node_modules"}
+_VERSION_INFO = re.compile(r"^version_info\s*=\s*\(([^)]*)\)", re.MULTILINE)
+_VERSION_TEXT = re.compile(r"""^__version__\s*=\s*["']([^"']+)["']""", re.MULTILINE)
+_GIT_LOCAL = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One gunicorn to install. ``version`` is what can be known before installing it; None where that is nothing."""
+
+    name: str  # for messages: "gunicorn 19.6.0"
+    version: str | None
+    identity: str  # equal for equal content: "release-19.6.0", "tree-<digest>"
+    suffix: str  # of the label: "" or "-git-1a2b3c4"
+    revision: str | None
+    stage: Callable[[Path], str]  # puts the content into a folder that doesn't exist yet; gives uv's requirement
+
+    @property
+    def is_release(self) -> bool:
+        """Whether the index provides it."""
+        return not self.suffix
+
+
+def describe_source(spec: Release | Tree | Archive | GitRevision) -> Source:
+    """What a SPEC names, read but not yet copied. UsageError where the path or revision is no (longer) there."""
+    if isinstance(spec, Release):
+        return _describe_release(spec)
+    if isinstance(spec, Tree):
+        return _describe_tree(spec)
+    if isinstance(spec, Archive):
+        return _describe_archive(spec)
+    return _describe_revision(spec)
+
+
+def _describe_release(spec: Release) -> Source:
+    return Source(
+        name=f"gunicorn {spec.version}",
+        version=spec.version,
+        identity=f"release-{spec.version}",
+        suffix="",
+        revision=None,
+        stage=lambda _folder: f"gunicorn=={spec.version}",
+    )
+
+
+def _describe_tree(spec: Tree) -> Source:
+    digest = digest_files(spec.path)
+
+    def stage(folder: Path) -> str:
+        copy_files(spec.path, folder)
+        _refuse_change(spec.path, digest, digest_files(folder, whole=True))
+        return f"gunicorn @ {folder.as_uri()}"
+
+    return Source(
+        name=f"the checkout {spec.path}",
+        version=declared_version(spec.path),
+        identity=f"tree-{digest}",
+        suffix=f"-tree-{digest[:SHORT]}",
+        revision=f"sha256:{digest}",
+        stage=stage,
+    )
+
+
+def _describe_archive(spec: Archive) -> Source:
+    digest = _digest_file(spec.path)
+
+    def stage(folder: Path) -> str:
+        folder.mkdir()
+        copied = Path(shutil.copy(spec.path, folder))
+        _refuse_change(spec.path, digest, _digest_file(copied))
+        return f"gunicorn @ {copied.as_uri()}"
+
+    return Source(
+        name=f"the archive {spec.path}",
+        version=spec.version,
+        identity=f"archive-{digest}",
+        suffix=f"-archive-{digest[:SHORT]}",
+        revision=f"sha256:{digest}",
+        stage=stage,
+    )
+
+
+def _describe_revision(spec: GitRevision) -> Source:
+    commit = resolve_revision(spec)
+    text = _git(spec.repository, "show", f"{commit}:gunicorn/__init__.py")
+
+    def stage(folder: Path) -> str:
+        export_commit(spec.repository, commit, folder)
+        return f"gunicorn @ {folder.as_uri()}"
+
+    if text.returncode != 0:
+        raise UnrunnableError(what=f"commit {commit[:SHORT]} of {spec.repository} has no gunicorn/__init__.py")
+    return Source(
+        name=f"commit {commit[:SHORT]} of {spec.repository}",
+        version=parse_declared_version(text.stdout),
+        identity=f"git-{commit}",
+        suffix=f"-git-{commit[:SHORT]}",
+        revision=commit,
+        stage=stage,
+    )
+
+
+def declared_version(tree: Path) -> str | None:
+    """The version that a tree's ``gunicorn/__init__.py`` declares, read as text and never imported; else None."""
+    try:
+        return parse_declared_version((tree / "gunicorn" / "__init__.py").read_text(encoding="utf-8", errors="replace"))
+    except FileNotFoundError:
+        raise UsageError(what=f"{tree} has no gunicorn/__init__.py any more", remedy="name a checkout") from None
+
+
+def parse_declared_version(text: str) -> str | None:
+    """The version in the text of ``gunicorn/__init__.py``: its ``version_info`` (the numbers) or ``__version__``."""
+    info = _VERSION_INFO.search(text)
+    numbers = re.findall(r"(?<![\w\"'])[0-9]+(?![\w\"'])", info[1]) if info else []
+    if numbers:
+        return ".".join(numbers)
+    plain = _VERSION_TEXT.search(text)
+    return plain[1] if plain else None
+
+
+# --- trees ----------------------------------------------------------------------------------------------------
+
+
+def digest_files(root: Path, *, whole: bool = False) -> str:
+    """SHA-256 over names, kinds and content of a tree's files; ``whole`` takes every file, as in a copy of ours."""
+    total = hashlib.sha256()
+    for name in sorted(_walk(root, everything=True) if whole else list_files(root)):
+        path = root / name
+        kind, content = ("link", os.fsencode(path.readlink())) if path.is_symlink() else ("file", path.read_bytes())
+        total.update(f"{kind} {len(content)} ".encode() + os.fsencode(name) + b"\0" + content)
+    return total.hexdigest()
+
+
+def copy_files(root: Path, folder: Path) -> None:
+    """Copy the files that matter into a new folder; links stay links."""
+    folder.mkdir()
+    for name in list_files(root):
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(root / name, target, follow_symlinks=False)
+
+
+def list_files(root: Path) -> tuple[PurePath, ...]:
+    """The files of a tree that matter: git's, and new ones that it doesn't ignore; without git, all but left-overs."""
+    if not (root / ".git").exists() or shutil.which("git") is None:
+        return tuple(_walk(root, everything=False))
+    listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    if listed.returncode != 0:
+        return tuple(_walk(root, everything=False))  # no repository after all, or one that git distrusts
+    names = {PurePath(name) for name in listed.stdout.split("\0") if name}
+    return tuple(name for name in names if (root / name).is_symlink() or (root / name).is_file())
+
+
+def _walk(root: Path, *, everything: bool) -> Iterator[PurePath]:
+    for folder, folders, files in os.walk(root):
+        here = Path(folder)
+        if not everything:
+            folders[:] = [name for name in folders if not _is_left_out(here / name)]
+        for name in [*files, *(name for name in folders if (here / name).is_symlink())]:
+            if everything or not name.endswith((".pyc", ".pyo")):
+                yield (here / name).relative_to(root)
+
+
+def _is_left_out(folder: Path) -> bool:
+    hidden = folder.name.startswith(".") or folder.name in _LEFT_OUT or folder.name.endswith(".egg-info")
+    return hidden or (folder / "pyvenv.cfg").is_file()
+
+
+def _digest_file(path: Path) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        raise UsageError(what=f"there is no file {path} any more", remedy="name an sdist or a wheel") from None
+
+
+def _refuse_change(path: Path, expected: str, copied: str) -> None:
+    if copied != expected:
+        raise SurroundingsError(what=f"{path} changed while it was being copied", remedy="run it again")
+
+
+# --- git ------------------------------------------------------------------------------------------------------
+
+
+def resolve_revision(spec: GitRevision) -> str:
+    """The full id of the commit that a revision names. UsageError where the repository has no such commit."""
+    if shutil.which("git") is None:
+        raise SurroundingsError(what=f"git is missing, {spec.repository} can't be read", remedy="install git")
+    found = _git(spec.repository, "rev-parse", "--verify", "--end-of-options", f"{spec.revision}^{{commit}}")
+    if found.returncode == 0:
+        return found.stdout.strip()
+    if "dubious ownership" in found.stderr:
+        raise SurroundingsError(
+            what=f"git does not trust {spec.repository}: it belongs to another user",
+            remedy=f"git config --global --add safe.directory {spec.repository}",
+        )
+    said = " ".join(found.stderr.split()) or f"exit status {found.returncode}"
+    raise UsageError(
+        what=f"git finds no commit {spec.revision!r} in {spec.repository}: {said}",
+        remedy="name a branch, a tag or a commit of that repository (and git fetch it first)",
+    )
+
+
+def export_commit(repository: Path, commit: str, folder: Path) -> None:
+    """Write the files of a commit into a new folder; the repository, its index and its work tree stay as they are."""
+    folder.mkdir()
+    index = folder.with_name(f"{folder.name}.index")
+    git_dir = _git(repository, "rev-parse", "--absolute-git-dir").stdout.strip()
+    for arguments in (("read-tree", commit), ("checkout-index", "--all", "--force")):
+        done = _git(
+            repository, f"--git-dir={git_dir}", f"--work-tree={folder}", *arguments, cwd=folder, index=str(index)
+        )
+        if done.returncode != 0:
+            said = " ".join(done.stderr.split())
+            raise SurroundingsError(what=f"git can't write commit {commit[:SHORT]} of {repository}: {said}")
+    index.unlink(missing_ok=True)
+
+
+def _git(
+    repository: Path, *arguments: str, cwd: Path | None = None, index: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run git on a repository, free of what a surrounding hook set, and without running hooks of its own."""
+    environ = {name: value for name, value in os.environ.items() if name not in _GIT_LOCAL} | {"LC_ALL": "C"}
+    if index is not None:
+        environ["GIT_INDEX_FILE"] = index
+    try:
+        return subprocess.run(
+            ["git", "-C", str(cwd or repository), "-c", "core.hooksPath=/dev/null", *arguments],  # noqa: S607 - the user's git
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="surrogateescape",
+            timeout=GIT_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SurroundingsError(what=f"git {arguments[0]} in {repository} took over {GIT_TIMEOUT_S:g} s") from error

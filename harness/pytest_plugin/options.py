@@ -1,0 +1,172 @@
+"""What the user chose: the plugin's options and ini settings, and the cell that follows from them.
+
+Loaded by every pytest of the environment, so the harness is imported only once an option needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from harness.core.model import Cell
+
+LATEST = "latest"
+_APP = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*(\(.*\))?)?")
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """``--gunicorn`` and its kin, and the ini settings of a project."""
+    group = parser.getgroup("gunicorn", "gunicorn under test (recycle-harness)")
+    group.addoption(
+        "--gunicorn",
+        action="append",
+        type=releases,
+        metavar="SPEC",
+        help="release to test: 19.6.0, latest, a path, git+file:///path@rev; several with commas or several times",
+    )
+    group.addoption("--gunicorn-worker", type=worker, metavar="CLASS", help="worker class [gthread]")
+    group.addoption("--gunicorn-python", metavar="PYTHON", help="interpreter for gunicorn: 3.6, python3.6 or a path")
+    group.addoption("--gunicorn-backend", type=backend, metavar="NAME", help="where the processes live [local]")
+    group.addoption("--gunicorn-out", metavar="DIR", help="where the records go [a temporary folder]")
+    parser.addini("gunicorn_releases", "releases to test where --gunicorn names none", type="args", default=[])
+    parser.addini("gunicorn_app", "module:app that gunicorn serves [the harness's own]", default="")
+    parser.addini("gunicorn_app_folder", "folder that the app is imported from [the root folder]", default="")
+    parser.addini("gunicorn_settings", "the project's gunicorn settings file", default="")
+
+
+def releases(text: str) -> list[str]:
+    """A type for argparse: one SPEC or several, separated by commas."""
+    from harness.core.errors import UsageError
+    from harness.provision.spec import parse_spec
+
+    specs = [spec.strip() for spec in text.split(",")]
+    try:
+        for spec in specs:
+            parse_spec(spec)
+    except UsageError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem
+    return specs
+
+
+def worker(text: str) -> str:
+    """A type for argparse: a worker class that the harness knows."""
+    from harness.engine.options import WORKERS
+
+    return _one_of(text, WORKERS, "worker classes")
+
+
+def backend(text: str) -> str:
+    """A type for argparse: a back end that can be started through pytest-xprocess."""
+    return _one_of(text, ("local",), "back ends of the plugin")
+
+
+def _one_of(text: str, known: tuple[str, ...], kind: str) -> str:
+    if text not in known:
+        raise argparse.ArgumentTypeError(f"{text!r} is not one of the {kind}: {', '.join(known)}")
+    return text
+
+
+def named_releases(config: pytest.Config) -> list[str]:
+    """The releases of ``--gunicorn``, else those of the ini setting, else the latest; each once, in their order.
+
+    Raises:
+        pytest.UsageError: the ini setting names something that is no SPEC.
+    """
+    named: list[list[str]] | None = config.getoption("gunicorn")
+    if named is None:
+        try:
+            named = [releases(text) for text in config.getini("gunicorn_releases")]
+        except argparse.ArgumentTypeError as problem:
+            raise pytest.UsageError(f"ini setting gunicorn_releases: {problem}") from problem
+    return list(dict.fromkeys(spec for specs in named for spec in specs)) or [LATEST]
+
+
+def check_python(config: pytest.Config) -> None:
+    """pytest.UsageError where ``--gunicorn-python`` is no Python; whether a version is here is seen later."""
+    asked: str | None = config.getoption("gunicorn_python")
+    if asked is None:
+        return
+    import os
+
+    from harness.core.errors import UsageError
+    from harness.core.paths import cache_dir
+    from harness.provision.interpreters import Memory, parse_request
+
+    try:
+        parse_request(asked, Memory.load(cache_dir() / "interpreters.json"), environ=os.environ)
+    except UsageError as problem:
+        raise pytest.UsageError(f"--gunicorn-python: {problem}") from problem
+
+
+def ini_text(config: pytest.Config, name: str) -> str | None:
+    """An ini setting; None where it is not set."""
+    return str(config.getini(name)).strip() or None
+
+
+def ini_path(config: pytest.Config, name: str) -> Path | None:
+    """An ini setting that names a file or folder, relative to pytest's root folder; None where it is not set."""
+    text = ini_text(config, name)
+    return None if text is None else config.rootpath / Path(text).expanduser()
+
+
+def make_cell(config: pytest.Config, *, release: str, app: str | None) -> Cell:
+    """The cell of the original report with the chosen release, worker class, back end and app."""
+    from harness.core.model import Cell
+    from harness.stack.gunicorn import THREADED
+
+    original = Cell(spec=release)
+    worker_class = config.getoption("gunicorn_worker") or original.worker
+    return replace(
+        original,
+        worker=worker_class,
+        threads=original.threads if worker_class == THREADED else 1,
+        backend=config.getoption("gunicorn_backend") or original.backend,
+        app=app,
+    )
+
+
+def check_wish(cell: Cell, *, settings: Path | None, app_folder: Path) -> None:
+    """UsageError where the app or the settings can't be what a project means, or the cell contradicts itself."""
+    from harness.core.errors import UsageError
+    from harness.engine.options import BINDS, WORKERS
+    from harness.stack.gunicorn import THREADED
+    from harness.stack.load import LOADS
+    from harness.stack.proxies import PROXIES
+
+    for name, known in (("worker", WORKERS), ("bind", BINDS), ("proxy", tuple(PROXIES)), ("load", tuple(LOADS))):
+        value = getattr(cell, name)
+        if value not in known:
+            raise UsageError(
+                what=f"recycle_cell has {name}={value!r}, which nobody knows.",
+                remedy=f"Use one of: {', '.join(known)}.",
+            )
+    if cell.worker != THREADED and cell.threads != 1:
+        raise UsageError(
+            what=f"recycle_cell asks the {cell.worker} worker for {cell.threads} threads; it has one.",
+            remedy=f'Use threads=1, or worker="{THREADED}".',
+        )
+    if cell.proxy == "none" and cell.bind == "unix" and cell.load == "wrk":
+        raise UsageError(
+            what="recycle_cell has no proxy, and wrk can't talk to a Unix socket.",
+            remedy='Use bind="tcp", a proxy, or load="httpx".',
+        )
+    if cell.rate_per_s is not None and cell.load != "httpx":
+        raise UsageError(
+            what=f"recycle_cell has a constant rate, which {cell.load} can't keep.", remedy='Use load="httpx".'
+        )
+    if cell.app is not None and not _APP.fullmatch(cell.app):
+        raise UsageError(what=f"gunicorn_app {cell.app!r} is not module:app.", remedy='Write it as "package.wsgi:app".')
+    if cell.app is not None and not app_folder.is_dir():
+        raise UsageError(
+            what=f"gunicorn_app_folder {app_folder}: there is no such folder.", remedy="Name the folder of the app."
+        )
+    if settings is not None and not settings.is_file():
+        raise UsageError(
+            what=f"gunicorn_settings {settings}: there is no such file.", remedy="Name a gunicorn settings file."
+        )

@@ -1,0 +1,137 @@
+"""What must not leave this machine inside an attachment: home folders, names of user and host, secrets.
+
+Lines in, lines out. Files are not read here, and nothing is decided about which files are sent.
+"""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import re
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from harness.core.model import Json
+
+SECRET_NAMES = ("*TOKEN*", "*SECRET*", "*PASSWORD*", "*KEY*")
+SHORTEST_IN_FACTS = 4
+SHORTEST_IN_TEXT = 8
+"""Shorter values ("1", "true") are no secrets, and would be found everywhere."""
+
+_ORDINARY = {"", "root", "nobody", "localhost", "bin", "lib", "usr", "etc", "tmp", "var", "opt", "home", "srv", "dev"}
+"""Names that tell nothing about anybody, or that stand in every path."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Whose traces are taken out."""
+
+    home: str
+    user: str
+    host: str
+
+
+def current_identity() -> Identity:
+    """The identity of this process: its home folder, user and host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a uid without a name, as in many containers
+        user = ""
+    try:
+        home = str(Path("~").expanduser())
+    except RuntimeError:  # no HOME, and no entry for this uid
+        home = ""
+    return Identity(home=home, user=user, host=socket.gethostname())
+
+
+def make_scrubber(identity: Identity) -> Callable[[bytes], bytes]:
+    """A function that takes the traces out of one line (UTF-8, or whatever a log holds).
+
+    Home folders, also those of other machines, become ``~``; the user's name as a part of a path or before an
+    ``@`` becomes ``user``; the host's name becomes ``host``. A name that is the whole of a JSON string is left
+    alone: there it is a word of the record, and changing it could change the verdict. Applying it twice changes
+    nothing more.
+    """
+    rules = [(pattern, to.encode()) for pattern, to in _rules(identity)]
+
+    def scrub(line: bytes) -> bytes:
+        for pattern, replacement in rules:
+            line = pattern.sub(replacement, line)
+        return line
+
+    return scrub
+
+
+def _rules(identity: Identity) -> Iterator[tuple[re.Pattern[bytes], str]]:
+    home = identity.home.rstrip("/").encode()
+    if home.startswith(b"/"):
+        yield re.compile(rb"(?<![\w.~-])" + re.escape(home) + rb"(?![\w-]|\.\w)"), "~"
+    yield re.compile(rb"(?<![\w.~-])/(?:home|Users)/[^/\s\"'\\:,;()\[\]<>]+"), "~"
+    if identity.user not in _ORDINARY:
+        user = re.escape(identity.user.encode())
+        yield (
+            re.compile(rb"(?<=/)" + user + rb"(?![\w.-])|\b" + user + rb"(?=@)|(?<=-of-)" + user + rb"(?![\w.-])"),
+            "user",
+        )
+    for name in dict.fromkeys((identity.host, identity.host.split(".")[0])):
+        if name not in _ORDINARY:
+            host = re.escape(name.encode())
+            yield re.compile(rb'(?<![\w."-])' + host + rb'(?![\w-])|(?<=")' + host + rb'(?![\w"-])'), "host"
+
+
+def secrets_of(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The variables whose names say that they hold a secret, with their values."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if any(fnmatchcase(name.upper(), pattern) for pattern in SECRET_NAMES)
+    }
+
+
+def secret_in_facts(facts: Json, secrets: Mapping[str, str]) -> str | None:
+    """The name of a variable whose value stands in some text of ``facts``; None where all is well."""
+    texts = list(_texts(facts))
+    for name, value in secrets.items():
+        if len(value) >= SHORTEST_IN_FACTS and any(value in text for text in texts):
+            return name
+    return None
+
+
+def make_secret_finder(secrets: Mapping[str, str]) -> Callable[[bytes], str | None]:
+    """A function that names the variable whose value stands in one line, be it as it is or inside a JSON string."""
+    needles = {
+        spelling.encode("utf-8", "surrogateescape"): name
+        for name, value in secrets.items()
+        for spelling in _spellings(value)
+        if len(spelling) >= SHORTEST_IN_TEXT
+    }
+    if not needles:
+        return lambda line: None
+    pattern = re.compile(b"|".join(map(re.escape, needles)))
+
+    def find(line: bytes) -> str | None:
+        found = pattern.search(line)
+        return needles[found[0]] if found else None
+
+    return find
+
+
+def _spellings(value: str) -> set[str]:
+    inside_json = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    return {*value.splitlines(), *inside_json}
+
+
+def _texts(data: Json) -> Iterator[str]:
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, Mapping):
+        for key, value in data.items():
+            yield key
+            yield from _texts(value)
+    elif isinstance(data, list | tuple):
+        for value in data:
+            yield from _texts(value)

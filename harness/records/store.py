@@ -1,0 +1,192 @@
+"""Where runs lie: makes run folders, writes into them without ever leaving half a file, and finds stored runs again.
+
+The layout is the contract's; what the files say is not this room's business (see ``cells`` and ``report``).
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import tempfile
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from harness.core.cells import cell_from_json
+from harness.core.errors import SurroundingsError, UsageError
+from harness.core.model import Json
+from harness.records.stored import StoredRun, Unpacked, read_object
+
+LATEST = "latest"
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFolder:
+    """A run's folder while the run is under way."""
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        """The folder's name: the time and the cell."""
+        return self.path.name
+
+    @property
+    def logs(self) -> Path:
+        """Where servers and the load write their logs."""
+        return self.path / "logs"
+
+    @property
+    def config(self) -> Path:
+        """Every file that was handed to a server."""
+        return self.path / "config"
+
+    def write_json(self, name: str, data: Json) -> Path:
+        """Write ``data`` as ``name`` in one step; SurroundingsError where the folder can't take it."""
+        return self.write_text(name, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def write_text(self, name: str, text: str, *, executable: bool = False) -> Path:
+        r"""Write ``text`` as ``name`` (relative to the folder) in one step: whole, or not at all.
+
+        Characters that UTF-8 can't hold (lone surrogates out of file names) are written as ``\udcxx``.
+
+        Raises:
+            SurroundingsError: the disk or the quota is full, or the folder can't be written to.
+        """
+        return self.write_bytes(name, text.encode("utf-8", "backslashreplace"), executable=executable)
+
+    def write_bytes(self, name: str, content: bytes, *, executable: bool = False) -> Path:
+        """Write ``content`` as ``name``, as ``write_text`` does."""
+        target = self.path / name
+        try:
+            _replace(target, content, mode=0o755 if executable else 0o644)
+        except OSError as problem:
+            raise _cannot_write(target, problem) from problem
+        return target
+
+    def link_latest(self) -> str | None:
+        """Point ``latest``, beside this folder, here. Says why not where something else has that name."""
+        link = self.path.parent / LATEST
+        if not link.is_symlink() and link.exists():
+            return f"{link} is not a link, so it was left alone; the run lies in {self.path}."
+        fresh = link.with_name(f".{LATEST}.{os.getpid()}")
+        try:
+            fresh.symlink_to(self.path.name, target_is_directory=True)
+            fresh.replace(link)
+        except OSError as problem:
+            with suppress(OSError):  # the first failure is the one that is told
+                fresh.unlink(missing_ok=True)
+            return f"{link} could not be set ({problem.strerror}); the run lies in {self.path}."
+        return None
+
+
+def create_run(root: Path, cell_id: str) -> RunFolder:
+    """Make ``root/<UTC time>-<cell_id>`` with ``logs`` and ``config``; two runs of one second get different names.
+
+    Raises:
+        SurroundingsError: the folder can't be made there.
+    """
+    name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{cell_id}"
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        path = _make_exclusively(root.resolve(), name)
+        (path / "logs").mkdir()
+        (path / "config").mkdir()
+    except OSError as problem:
+        raise _cannot_write(root / name, problem) from problem
+    return RunFolder(path=path)
+
+
+def load_run(path: Path) -> StoredRun:
+    """The run at ``path``: its folder, a link to it, its verdict.json, or an attachment (checked and unpacked).
+
+    Close the result, or use it in a ``with`` statement, to remove an unpacked attachment early.
+
+    Raises:
+        UsageError: nothing there, not a run, not complete, damaged, or of an unknown schema.
+    """
+    found = path.expanduser()
+    if not found.exists():
+        missing = "is a link to a folder that is gone" if found.is_symlink() else "does not exist"
+        raise UsageError(what=f"{path} {missing}.", remedy=_remedy(found))
+    if found.is_dir():
+        return _load_folder(found.resolve(), None)
+    if found.name == "verdict.json":
+        return _load_folder(found.resolve().parent, None)
+    import zipfile  # it and its kin cost 5 ms, and not every run is an attachment
+
+    if not (found.is_file() and zipfile.is_zipfile(found)):
+        raise UsageError(what=f"{path} is neither a run's folder nor an attachment.", remedy=_remedy(found))
+    from harness.records.unpack import open_attachment
+
+    unpacked = Unpacked()
+    try:
+        return _load_folder(open_attachment(found, unpacked.path), unpacked)
+    except BaseException:
+        unpacked.close()
+        raise
+
+
+def _load_folder(folder: Path, unpacked: Unpacked | None) -> StoredRun:
+    cell = read_object(folder / "cell.json")
+    if cell is None:
+        traces = any((folder / name).exists() for name in ("events.jsonl", "facts.json", "verdict.json", "config"))
+        why = "is not complete: it has no cell.json (the run was killed at its start)" if traces else "is not a run"
+        raise UsageError(what=f"{folder} {why}.", remedy=_remedy(folder))
+    return StoredRun(
+        path=folder,
+        run_id=folder.name,
+        cell=cell_from_json(cell, where=str(folder / "cell.json")),
+        facts=read_object(folder / "facts.json") or {},
+        verdict=read_object(folder / "verdict.json"),
+        unpacked=unpacked,
+    )
+
+
+def _remedy(path: Path) -> str:
+    latest = path / LATEST if (path / LATEST).exists() else Path("runs") / LATEST
+    return f"Name a run's folder (such as {latest}), its verdict.json, or an attachment made by `harness bundle`."
+
+
+def _make_exclusively(root: Path, name: str) -> Path:
+    for number in count(1):
+        path = root / (name if number == 1 else f"{name}-{number}")
+        try:
+            path.mkdir()
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError("count() has no end")
+
+
+def _replace(target: Path, content: bytes, *, mode: int) -> None:
+    """Write beside the target and rename: a reader, or a crash, sees the old file or the new one."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fchmod(stream.fileno(), mode)
+            os.fsync(stream.fileno())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _cannot_write(target: Path, problem: OSError) -> SurroundingsError:
+    folder = target.parent
+    if problem.errno in _FULL:
+        full = "The disk quota is used up" if problem.errno == errno.EDQUOT else "No space is left"
+        return SurroundingsError(
+            what=f"{full} in {folder}: {target.name} was not written.",
+            remedy=f"Make room there (`df {folder}`, `harness clean`), or name another folder with --out.",
+        )
+    return SurroundingsError(
+        what=f"{target} could not be written: {problem.strerror}.",
+        remedy="Name a folder that you may write to with --out.",
+    )

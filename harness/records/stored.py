@@ -1,0 +1,155 @@
+"""A run read back from its folder: typed access to what was stored, and the stream of its events.
+
+Reports, the attachment and the judge read runs through this. A stored run may come from somebody else, so nothing
+is believed before its type was looked at. Writing and finding runs is the work of ``store``.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from harness.core.errors import UsageError
+from harness.core.model import Cell, Event, Json
+
+LOG = logging.getLogger(__name__)
+
+SCHEMA = 1
+LONGEST_LINE_BYTES = 16 * 2**20
+"""No event is that long; a file that says otherwise is no record and must not fill the memory."""
+
+
+class Unpacked:
+    """The temporary folder of an unpacked attachment: removed by ``close()``, at the latest with the interpreter."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="recycle-harness-"))
+        self.close = weakref.finalize(self, shutil.rmtree, self.path)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredRun:
+    """A run as it lies on disk. As a context manager it removes what an attachment was unpacked to."""
+
+    path: Path
+    run_id: str
+    cell: Cell
+    facts: Mapping[str, Json]
+    verdict: Mapping[str, Json] | None
+    unpacked: Unpacked | None = field(default=None, repr=False, compare=False)
+
+    def __enter__(self) -> StoredRun:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Remove the unpacked attachment, if there is one; a run folder is never touched."""
+        if self.unpacked is not None:
+            self.unpacked.close()
+
+    def judged(self) -> Mapping[str, Json]:
+        """The verdict; UsageError where the run was ended before it got one."""
+        if self.verdict is None:
+            raise UsageError(
+                what=f"The run {self.run_id} has no verdict.json: it was ended before it was judged.",
+                remedy=f"Judge what was recorded: harness judge {self.path}",
+            )
+        return self.verdict
+
+    def events(self, say: Callable[[str], None] = LOG.warning) -> Iterator[Event]:
+        """The events in the order of the file, read line by line.
+
+        A torn last line (the run was killed while it wrote) is left out and reported through ``say``.
+
+        Raises:
+            UsageError: no events.jsonl, or a line in it that is no event; names the file and the line's number.
+        """
+        path = self.path / "events.jsonl"
+        try:
+            stream = path.open("rb")
+        except OSError as problem:
+            raise UsageError(
+                what=f"The events of the run {self.run_id} can't be read: {path}: {problem.strerror}.",
+                remedy="Use a run that was recorded up to its load.",
+            ) from problem
+        with stream:
+            yield from _events(stream, path, say)
+
+
+def read_object(path: Path) -> dict[str, Json] | None:
+    """The JSON object in ``path``, None where there is no such file.
+
+    Raises:
+        UsageError: unreadable, not JSON, not an object, or of a schema that this version does not know.
+    """
+    try:
+        data = parse_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except OSError as problem:
+        raise UsageError(
+            what=f"{path} can't be read: {problem.strerror}.", remedy="Check its permissions."
+        ) from problem
+    except ValueError as problem:
+        raise UsageError(what=f"{path} is damaged: {problem}.", remedy="Use an undamaged copy of the run.") from problem
+    if not isinstance(data, dict):
+        raise UsageError(what=f"{path} holds no JSON object.", remedy="Use an undamaged copy of the run.")
+    schema = data.get("schema", SCHEMA)
+    if type(schema) is not int or schema != SCHEMA:
+        raise UsageError(
+            what=f"{path} has the schema {str(schema)[:40]!r}; this version of the harness knows {SCHEMA}.",
+            remedy="Read it with the version of the harness that wrote it (see facts.json), or a newer one.",
+        )
+    return data
+
+
+def parse_json(raw: bytes) -> Json:
+    """Strict JSON: UTF-8, no NaN, no infinity; ValueError for all that is wrong, endless nesting too."""
+    try:
+        parsed: Json = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
+    except RecursionError as problem:
+        raise ValueError("nested too deeply") from problem
+    return parsed
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"the number {name} is not JSON")
+
+
+def _events(stream: BinaryIO, path: Path, say: Callable[[str], None]) -> Iterator[Event]:
+    for number, line in enumerate(iter(lambda: stream.readline(LONGEST_LINE_BYTES), b""), start=1):
+        try:
+            yield _event(line)
+        except ValueError as problem:  # noqa: PERF203 - each line stands or falls for itself
+            if not line.endswith(b"\n") and len(line) < LONGEST_LINE_BYTES:
+                say(
+                    f"{path}, line {number}: torn after {len(line)} bytes (the run was killed while writing); left out."
+                )
+                return
+            raise UsageError(
+                what=f"{path}, line {number}: not an event: {problem}.", remedy="Use an undamaged copy of the run."
+            ) from problem
+
+
+def _event(line: bytes) -> Event:
+    data = parse_json(line)
+    if not isinstance(data, dict):
+        raise ValueError("it is no JSON object")  # noqa: TRY004 - the caller turns every bad line into one error
+    at_ns, kind = data.pop("at_ns", None), data.pop("kind", None)
+    if type(at_ns) is not int:
+        raise ValueError("at_ns must be a whole number")
+    if not isinstance(kind, str):
+        raise ValueError("kind must be a text")  # noqa: TRY004 - as above
+    return Event(at_ns=at_ns, kind=kind, fields=data)

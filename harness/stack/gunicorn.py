@@ -1,0 +1,218 @@
+"""gunicorn seen from outside: the command line and settings for a cell, and what its log lines mean.
+
+Pure text in, text out. No version number may come in here: differences between releases are shims, named by the
+catalogue and rendered as text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from string import Template
+
+from harness.core.errors import UsageError
+from harness.core.model import Cell
+from harness.stack.shims import RUN_BY_NAME, SHIMS, WORKER_LINES
+
+WORKERS = ("gthread", "sync", "gevent", "eventlet", "tornado", "asgi")
+"""The worker classes of the contract, and the ASGI worker that recent releases bring along."""
+
+THREADED = "gthread"
+"""The one worker class for which ``threads`` means something."""
+
+REPORT_ACCESS_FORMAT = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
+ACCESS_FORMAT = REPORT_ACCESS_FORMAT + " %({x-request-id}i)s %(p)s"
+
+BACKLOG = 2048
+"""How many connections may wait for a worker, if the kernel lets so many: the settings of the original report."""
+
+DEVIATIONS = (
+    "access log: written to a file of its own instead of standard output, so that it can be read as a stream",
+    "access log format: the request's id and the worker's pid are appended, so that requests can be traced and counted",
+    "HOME: a folder of this run alone, because recent releases keep a control socket there",
+)
+
+
+def started_worker_class(cell: Cell) -> tuple[str, int]:
+    """(worker_class, threads) as written into the settings.
+
+    As in the original report, thread workers are asked for as ``sync`` with several threads; with one thread
+    gunicorn would then really choose its sync worker, so that case names ``gthread``.
+    """
+    if cell.worker == THREADED:
+        return ("sync" if cell.threads > 1 else THREADED), cell.threads
+    return cell.worker, 1
+
+
+def most_in_hand(cell: Cell) -> int:
+    """The most requests that one worker may be at work on at a time, as far as the load goes."""
+    if cell.worker in ("sync", THREADED):
+        return cell.threads
+    return cell.connections
+
+
+def fixture_app(worker: str) -> str:
+    """The app under test for a worker class, as ``module:app``: WSGI, or its ASGI twin."""
+    return "asgi:app" if worker == "asgi" else "web:app"
+
+
+def noting_app(worker: str) -> str:
+    """The same app, wrapped so that it notes the id of each request that it runs and sends it back."""
+    return "noted_asgi:app" if worker == "asgi" else "noted:app"
+
+
+def render_config(template: str, cell: Cell, *, bind: str, access_log: str, shims: Sequence[str]) -> str:
+    """The settings file for a cell; UsageError where the catalogue names a shim that nobody knows."""
+    worker_class, threads = started_worker_class(cell)
+    unknown = [name for name in shims if name not in SHIMS]
+    if unknown:
+        raise UsageError(
+            what=f"The release catalogue asks for the unknown shim {unknown[0]!r}.",
+            remedy=f"Use one of: {', '.join(SHIMS)}.",
+        )
+    values = {
+        "bind": bind,
+        "backlog": BACKLOG,
+        "workers": cell.workers,
+        "threads": threads,
+        "worker_class": worker_class,
+        "max_requests": cell.max_requests,
+        "max_requests_jitter": cell.max_requests_jitter,
+        "accesslog": access_log,
+        "access_log_format": ACCESS_FORMAT,
+    }
+    rendered = {name: repr(value) for name, value in values.items()}
+    lines = [SHIMS[name] for name in shims] + [WORKER_LINES.get(cell.worker, "")]
+    return Template(template).substitute(rendered, shims="".join(lines))
+
+
+HOOKS_MARK = "\n\ndef pre_fork("
+"""Where the fixture's values end and its hooks begin."""
+
+
+OWN_LOG = """\
+# gunicorn's own log is what tells of its workers
+logger_class = "gunicorn.glogging.Logger"
+logconfig = None
+logconfig_dict = {}
+logconfig_json = None
+"""
+"""Undoes what a user's settings may have in this; a release ignores what it doesn't know."""
+
+
+def put_before_values(settings: str, template: str) -> str:
+    """A template of the user's own settings: theirs (hooks and all) first, then the values that the cell fixes."""
+    values, _, _ = template.partition(HOOKS_MARK)
+    return settings.replace("$", "$$") + "\n\n" + values + "\n" + OWN_LOG
+
+
+def render_command(python: str, app: str, config: str, shims: Sequence[str] = ()) -> list[str]:
+    """The argv that starts the arbiter: the module form, which works wherever the environment lies."""
+    by_name = ["-c", "from gunicorn.app.wsgiapp import run; run()"]
+    form = by_name if RUN_BY_NAME in shims else ["-m", "gunicorn.app.wsgiapp"]
+    return [python, *form, app, "-c", config]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """A line of the error log: ``state`` where it says something about a process, ``pid`` of the one meant."""
+
+    text: str
+    pid: int | None
+    level: str | None
+    state: str | None
+
+
+_HEAD = re.compile(
+    r"(?:^\[[^]]*\]|\[[-0-9]{10} [:0-9]{8}[^]]*\]|[-0-9]{10} [:0-9]{8})"
+    r" \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] (?P<text>.*)$"
+)
+"""Wherever it stands in the line: what an app has written to standard error without a line's end comes before it."""
+
+_NAMED_PID = re.compile(r"\bpid:? ?(\d+)")
+_STATES = (
+    ("booted", re.compile(r"^Booting worker with pid")),
+    ("ready", re.compile(r"^Worker is ready \(pid: \d+\)")),
+    ("restarting", re.compile(r"^Autorestarting worker")),
+    ("exiting", re.compile(r"^Worker exiting")),
+    ("crashed", re.compile(r"^Exception in worker process")),
+    ("timed-out", re.compile(r"^WORKER TIMEOUT")),
+    (
+        "terminated",
+        re.compile(r"^Worker (?:\(pid:\d+\) was sent SIGTERM!|with pid \d+ was terminated due to signal 15$)"),
+    ),
+    ("signalled", re.compile(r"^Worker (?:\(pid:\d+\) was sent|with pid \d+ was terminated due to signal) ")),
+    ("failed", re.compile(r"^Worker \(pid:\d+\) exited with code (?!0\b)")),
+    ("asked-to-stop", re.compile(r"^Handling signal: (?:term|int|quit)\b")),
+    ("asked", re.compile(r"^Handling signal: (?:hup|usr2|ttin|ttou)\b")),
+    ("stopping", re.compile(r"^Shutting down: Master")),
+)
+"""``terminated`` is how the arbiter itself ends a worker, hence no crash; ``asked`` is a signal to the arbiter that
+changes its workers; ``ready`` is said by a hook of ours (``fixtures/scenarios/telling.py``), and by no release."""
+
+_NAMES_ANOTHER = {"booted", "ready", "exiting", "timed-out", "terminated", "signalled", "failed"}
+"""The states whose line names the pid that is meant; the others mean the process that wrote the line."""
+
+
+def parse_log_line(text: str) -> LogLine:
+    """One line of the error log, whatever it is; lines of a traceback have neither pid nor level.
+
+    ``text`` is gunicorn's own part of it, where there is one.
+    """
+    head = _HEAD.search(text)
+    if head is None:
+        return LogLine(text=text, pid=None, level=None, state=None)
+    message = head["text"]
+    state = next((name for name, pattern in _STATES if pattern.match(message)), None)
+    named = _NAMED_PID.search(message) if state in _NAMES_ANOTHER else None
+    pid = int(named[1] if named else head["pid"])
+    return LogLine(text=text[head.start() :], pid=pid, level=head["level"], state=state)
+
+
+_LIMIT = re.compile(r"restarts after (\d+) requests$")
+
+
+def parse_limit(text: str) -> int | None:
+    """The requests after which a worker restarts, jitter and all, out of its ``ready`` line; None in any other."""
+    found = _LIMIT.search(text)
+    return int(found[1]) if found else None
+
+
+_ACCESS = re.compile(rb'" (\d{3}) [^\n]*<(\d+)>$', re.MULTILINE)
+
+
+def parse_access(chunk: bytes) -> Counter[tuple[int, str]]:
+    """Whole lines of the access log -> how many answers by (worker pid, status)."""
+    return Counter((int(pid), status.decode()) for status, pid in _ACCESS.findall(chunk))
+
+
+_NUMBERED = re.compile(rb'" (\d{3}) [^\n]* ([wpd])(\d+) <\d+>$', re.MULTILINE)
+
+
+def parse_ledger(chunk: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """Whole lines of the access log -> (status, client's letter, number) of each request that carries an id."""
+    return _NUMBERED.findall(chunk)
+
+
+_IMPORTING = re.compile(r"^  File \"[^\"]*\", line \d+, in import_app\b", re.MULTILINE)
+_NO_APP = re.compile(
+    r"Failed to (?:find attribute|find application object|parse) .*|Application object must be callable.*"
+)
+
+
+def app_error(log_tail: str) -> str | None:
+    """Why the app could not be loaded, from the log of a gunicorn that ended; None where it wasn't that."""
+    refused = _NO_APP.search(log_tail)
+    if refused is not None:
+        return refused[0]
+    return last_error(log_tail) if _IMPORTING.search(log_tail) else None
+
+
+def last_error(log_tail: str) -> str:
+    """Why a process ended, from its log: the last exception, else the last error, else the last line."""
+    lines = [line.rstrip() for line in log_tail.splitlines() if line.strip()]
+    exceptions = [line for line in lines if re.match(r"^[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit)\b", line)]
+    errors = [line for line in lines if "[ERROR]" in line or "[CRITICAL]" in line or line.startswith("Error: ")]
+    return (exceptions or errors or lines or ["it said nothing"])[-1]

@@ -1,0 +1,161 @@
+"""The clients of one process of the httpx load: when each sends its next request, and what is counted of it.
+
+Closed loop: a client sends its next request once the last one is answered. Open loop: requests start at a constant rate
+whatever becomes of the others, each at its place in a schedule, with the client that is free; latency counts from the
+start that was intended, so that a server that stalls can't slow its own measurement down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from dataclasses import dataclass
+
+from harness.core.clock import now_ns
+from harness.stack.load.account import Account, name_request
+from harness.stack.load.exchange import Client
+from harness.stack.load.latency import bucket_us
+from harness.stack.load.pace import TARDY_NS, Schedule
+from harness.stack.load.result import BUCKET_NS, Tally
+
+PATIENCE_NS = 2_000_000_000
+"""As wrk's: an answer that takes longer is a time-out. It is waited for all the same, so that no server has to deal
+with clients that leave it, which would be another experiment."""
+
+WATCH_S = 0.05
+"""How often somebody looks who has waited too long."""
+
+RESPITE_S = 0.005
+"""Before connecting again where connecting failed: asking a closed door faster tells nothing more."""
+
+UNREACHABLE = {"refused", "missing", "other"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one process has to do. ``schedule``: of an open loop; None is a closed one."""
+
+    url: str
+    clients: int
+    end_ns: int
+    schedule: Schedule | None
+    process: int = 0
+    processes: int = 1
+
+
+@dataclass(slots=True, kw_only=True)
+class Wait:
+    """A request under way: when it was meant to start, when it did, its id, and whether it was given up on."""
+
+    intended_ns: int
+    started_ns: int
+    number: int | None
+    overdue: bool = False
+
+
+class Crowd:
+    """All clients of one process."""
+
+    def __init__(self, plan: Plan, tally: Tally, account: Account | None = None) -> None:
+        self._plan = plan
+        self._tally = tally
+        self._account = account
+        self._numbers = itertools.count()
+        self._waiting: dict[int, Wait] = {}
+        self._started = 0
+        self._ended_ns: int | None = None
+
+    async def drive(self, told_to_stop: asyncio.Event) -> None:
+        """Until the time is over or the event is set; then until nothing is under way that may still be in time."""
+        clients = [asyncio.ensure_future(self._loop(number)) for number in range(self._plan.clients)]
+        watch = asyncio.ensure_future(self._watch(told_to_stop))
+        everybody = {*clients, watch}
+        while everybody:
+            done, everybody = await asyncio.wait(everybody, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()  # raises what went wrong in it
+            if watch in done:
+                break
+        for task in everybody:
+            task.cancel()
+        await asyncio.gather(*everybody, return_exceptions=True)
+        self._close_books()
+
+    async def _loop(self, number: int) -> None:
+        client = Client(self._plan.url)
+        try:
+            while (intended_ns := await self._next_start()) is not None:
+                self._started += 1
+                issued = None if self._account is None else self._account.issue()
+                wait = self._waiting[number] = Wait(intended_ns=intended_ns, started_ns=now_ns(), number=issued)
+                outcome = await client.ask(None if issued is None else name_request(issued))
+                del self._waiting[number]
+                self._count(wait, outcome)
+                if outcome in UNREACHABLE:
+                    await asyncio.sleep(RESPITE_S)
+        finally:
+            await client.close()
+
+    async def _next_start(self) -> int | None:
+        """When the next request is meant to start, as soon as it is; None once the load is over."""
+        schedule = self._plan.schedule
+        intended_ns = now_ns() if schedule is None else schedule.at_ns(next(self._numbers))
+        if intended_ns >= self._plan.end_ns:
+            return None
+        if schedule is not None:
+            await asyncio.sleep(max(0, intended_ns - now_ns()) / 1e9)
+        return None if self._is_over() else intended_ns
+
+    def _is_over(self) -> bool:
+        return self._ended_ns is not None or now_ns() >= self._plan.end_ns
+
+    async def _watch(self, told_to_stop: asyncio.Event) -> None:
+        """Count who waits too long, as it happens; ends once the load is over and nobody waits in hope."""
+        while True:
+            self._count_overdue()
+            if self._ended_ns is None and (told_to_stop.is_set() or self._is_over()):
+                self._ended_ns = min(now_ns(), self._plan.end_ns)
+            if self._ended_ns is not None and all(wait.overdue for wait in self._waiting.values()):
+                return
+            await asyncio.sleep(WATCH_S)
+
+    def _count_overdue(self) -> None:
+        at_ns = now_ns()
+        for wait in self._waiting.values():
+            if not wait.overdue and at_ns - wait.started_ns > PATIENCE_NS:
+                self._give_up(wait, at_ns)
+
+    def _give_up(self, wait: Wait, at_ns: int) -> None:
+        wait.overdue = True
+        self._note(wait, at_ns, "timeout")
+
+    def _note(self, wait: Wait, at_ns: int, outcome: str) -> None:
+        self._tally.outcomes[at_ns // BUCKET_NS, outcome] += 1
+        if self._account is not None and wait.number is not None:
+            self._account.note(wait.number, outcome)
+
+    def _count(self, wait: Wait, outcome: str) -> None:
+        """An answer counts also where it is late; another error of a request that was a time-out does not."""
+        at_ns = now_ns()
+        if not wait.overdue and at_ns - wait.started_ns > PATIENCE_NS:
+            self._give_up(wait, at_ns)
+        answered = outcome.isdigit()
+        if answered or not wait.overdue:
+            self._note(wait, at_ns, outcome)
+        if answered:
+            self._tally.late += wait.overdue
+            self._tally.latency[bucket_us(at_ns - wait.intended_ns)] += 1
+        if self._plan.schedule is not None:
+            self._tally.pace["delayed"] += wait.started_ns - wait.intended_ns > TARDY_NS
+
+    def _close_books(self) -> None:
+        """What was never answered has taken at least until now, and so has what could not even start."""
+        at_ns, schedule = now_ns(), self._plan.schedule
+        for wait in self._waiting.values():
+            self._tally.latency[bucket_us(at_ns - wait.intended_ns)] += 1
+        if schedule is None or self._ended_ns is None:
+            return
+        due = schedule.due(self._ended_ns)
+        for number in range(self._started, due):
+            self._tally.latency[bucket_us(at_ns - schedule.at_ns(number))] += 1
+        self._tally.pace.update(due=due, unstarted=due - self._started)

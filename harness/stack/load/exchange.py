@@ -1,0 +1,103 @@
+"""One client of the httpx load: a connection that is kept open, a request at a time, and how each of them ended.
+
+httpx makes the request; the connection is that of its engine, httpcore, on plain asyncio streams. Without httpx's own
+layers (pools, redirects, cookies, a time-out for each step) a request costs a quarter of the time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+
+import httpcore
+
+from harness.core.errors import SurroundingsError
+from harness.core.model import ERROR_OF_ERRNO
+from harness.stack.load.account import HEADER
+from harness.stack.load.stream import Stream
+
+IDLE_S = 0.5
+"""A connection that was idle for so long is not used again: a server that closes it just then would be blamed for the
+request. Servers wait a second at least. Only an open loop leaves connections idle."""
+
+_OUR_OWN = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
+"""What this machine has run out of; no server is to blame."""
+
+
+class Client:
+    """Asks one URL (``http://HOST:PORT/`` or ``unix:PATH``) again and again, on one connection as long as it lasts."""
+
+    def __init__(self, url: str) -> None:
+        import httpx
+
+        self._path = url.removeprefix("unix:") if url.startswith("unix:") else None
+        request = httpx.Request("GET", "http://localhost/" if self._path else url)
+        self._headers = request.headers.raw
+        self._request = httpcore.Request("GET", str(request.url), headers=self._headers)
+        self._address = (request.url.host, request.url.port or 80)
+        self._connection: httpcore.AsyncHTTP11Connection | None = None
+
+    async def ask(self, name: bytes | None = None) -> str:
+        """One request, its answer read to the end; the status as text, or one of ``model.CLIENT_ERRORS``.
+
+        ``name``: the id that it carries, if any.
+
+        Waits as long as it takes: who waits too long is the caller's to say.
+
+        Raises:
+            SurroundingsError: this machine can open no further connection.
+        """
+        try:
+            connection = await self._usable()
+            if name is not None:
+                self._request.headers = [*self._headers, (HEADER, name)]
+            response = await connection.handle_async_request(self._request)
+            async for _ in response.aiter_stream():
+                pass
+            await response.aclose()
+            return str(response.status)
+        except (httpcore.NetworkError, httpcore.RemoteProtocolError):
+            outcome = "closed"
+        except OSError as problem:
+            outcome = _classify(problem)
+        await self.close()
+        return outcome
+
+    async def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            await self._connection.aclose()
+            self._connection = None
+
+    async def _usable(self) -> httpcore.AsyncHTTP11Connection:
+        old = self._connection
+        if old is not None and old.is_available() and not old.has_expired():
+            return old
+        await self.close()
+        stream = await self._connect()
+        origin = self._request.url.origin
+        self._connection = httpcore.AsyncHTTP11Connection(origin, stream, keepalive_expiry=IDLE_S)
+        return self._connection
+
+    async def _connect(self) -> httpcore.AsyncNetworkStream:
+        if self._path is None:
+            return Stream(*await asyncio.open_connection(*self._address))
+        # asyncio takes EAGAIN for "under way", but on a Unix socket it means that the queue is full.
+        end = socket.socket(socket.AF_UNIX)
+        try:
+            end.setblocking(False)
+            end.connect(self._path)
+            return Stream(*await asyncio.open_unix_connection(sock=end))
+        except BaseException:
+            end.close()
+            raise
+
+
+def _classify(problem: OSError) -> str:
+    if problem.errno in _OUR_OWN:
+        raise SurroundingsError(
+            what=f"The load can open no further connection: {problem.strerror}.",
+            remedy="Use fewer --connections, or a higher limit (ulimit -n).",
+        ) from problem
+    return ERROR_OF_ERRNO.get(problem.errno or 0, "other")

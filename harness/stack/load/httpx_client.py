@@ -1,0 +1,173 @@
+"""The load on httpx as a program of its own: what wrk does, in Python, and what wrk can't.
+
+Shares the clients out to processes; what each of them does is ``crowd``'s. Ends after the duration or on SIGINT: what
+is under way may still be answered in time; the result goes to the file named by ``result.RESULT_VARIABLE``, or to
+standard output.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from harness.core.clock import now_ns
+from harness.core.errors import EXIT_ERROR, HarnessError
+from harness.stack.load.account import LEDGER_VARIABLE, Account, close_accounts
+from harness.stack.load.clients import Crowd, Plan
+from harness.stack.load.pace import deal_out
+from harness.stack.load.result import RESULT_VARIABLE, Tally, render_result
+
+
+def run_process(plan: Plan, stop: tuple[int, int], result: Connection) -> None:
+    """The whole life of one process: its clients, then its tally to the parent.
+
+    ``stop``: the ends of a pipe. It can be read once the parent says so, or is no more.
+    """
+    told_to_stop, tell = stop
+    os.close(tell)  # the parent's alone
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it
+    tally, account = Tally(), open_account(plan)
+    try:
+        asyncio.run(_run_crowd(Crowd(plan, tally, account), told_to_stop))
+    except HarnessError as problem:
+        print(f"error: {problem}", file=sys.stderr, flush=True)
+        os._exit(EXIT_ERROR)
+    except Exception:  # noqa: BLE001 - told on standard error; the parent sees that there is no tally
+        traceback.print_exc()
+        os._exit(EXIT_ERROR)
+    if account is not None:
+        account.close()
+    result.send((tally, account.last if account is not None else 0))
+    result.close()
+
+
+def open_account(plan: Plan) -> Account | None:
+    """Where this process writes its requests down; None where nobody wants to know."""
+    prefix = os.environ.get(LEDGER_VARIABLE)
+    return Account(prefix, first=plan.process, stride=plan.processes) if prefix else None
+
+
+async def _run_crowd(crowd: Crowd, told_to_stop: int) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def hear() -> None:
+        loop.remove_reader(told_to_stop)
+        stop.set()
+
+    loop.add_reader(told_to_stop, hear)
+    await crowd.drive(stop)
+
+
+def split_plan(options: argparse.Namespace, start_ns: int) -> list[Plan]:
+    """One plan a process; the clients are dealt out as evenly as can be."""
+    processes: int = min(options.processes, options.connections)
+    more = options.connections % processes
+    return [
+        Plan(
+            url=options.url,
+            process=process,
+            processes=processes,
+            clients=options.connections // processes + (process < more),
+            end_ns=start_ns + int(options.duration * 1e9),
+            schedule=None
+            if options.rate is None
+            else deal_out(options.rate, processes=processes, process=process, start_ns=start_ns),
+        )
+        for process in range(processes)
+    ]
+
+
+def conduct(plans: Sequence[Plan]) -> Tally | None:
+    """Run all plans, each in a process of its own, until they end or SIGINT comes; None where one of them failed.
+
+    Their accounts, where they keep some, are closed too.
+    """
+    fork = multiprocessing.get_context("fork")  # the children share what is imported already
+    told_to_stop, tell = os.pipe()
+    signal.signal(signal.SIGINT, lambda _number, _frame: _tell(tell))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    pipes, children = [], []
+    for plan in plans:
+        receiving, sending = fork.Pipe(duplex=False)
+        child = fork.Process(target=run_process, args=(plan, (told_to_stop, tell), sending))
+        child.start()
+        sending.close()
+        pipes.append(receiving)
+        children.append(child)
+    tallies = []
+    for receiving in pipes:
+        tallies.append(_receive(receiving))
+        if tallies[-1] is None:
+            _tell(tell)  # no use in the others then
+    for child in children:
+        child.join()
+    return _sum(tallies)
+
+
+def _receive(receiving: Connection) -> tuple[Tally, int] | None:
+    """What a process has counted, and the last id that it gave out; None where it failed."""
+    try:
+        said: tuple[Tally, int] = receiving.recv()
+    except EOFError:
+        return None
+    return said
+
+
+def _sum(said: Sequence[tuple[Tally, int] | None]) -> Tally | None:
+    total, last = Tally(), {}
+    for process, one in enumerate(said):
+        if one is None:
+            return None
+        tally, last[process] = one
+        total.add(tally)
+    if prefix := os.environ.get(LEDGER_VARIABLE):
+        close_accounts(prefix, last)
+    return total
+
+
+def _tell(pipe: int) -> None:
+    """All children see it, now or once they look; nobody reads it, so it stays."""
+    os.write(pipe, b"!")
+
+
+def leave_result(tally: Tally) -> None:
+    """Write the result in one piece."""
+    text, path = render_result(tally), os.environ.get(RESULT_VARIABLE)
+    if path is None:
+        sys.stdout.write(text)
+        return
+    beside = Path(f"{path}.part")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the load; 0 once the result is written, whatever the server did."""
+    parser = argparse.ArgumentParser(prog="httpx_client")
+    parser.add_argument("--connections", type=int, required=True, help="clients, each with a connection of its own")
+    parser.add_argument("--duration", type=float, required=True, help="seconds")
+    parser.add_argument("--processes", type=int, default=1, help="share the work")
+    parser.add_argument("--rate", type=float, help="requests a second (open loop); as fast as they go if left out")
+    parser.add_argument("url", help="http://HOST:PORT/ or unix:PATH")
+    options = parser.parse_args(arguments)
+    import httpx  # noqa: F401 - before the processes part ways, so that it is loaded once
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    gc.freeze()
+    tally = conduct(split_plan(options, now_ns()))
+    if tally is None:
+        return EXIT_ERROR
+    leave_result(tally)
+    return 0

@@ -1,0 +1,144 @@
+"""The result file of a load: read from every load, written by those that are ours.
+
+One fact a line, the summary last, so that a torn file is known as one:
+
+    answers <bucket> <status> <count>      in buckets of 10 ms of CLOCK_MONOTONIC
+    errors <bucket> <error> <count>        likewise, by ``model.CLIENT_ERRORS``; wrk has totals only
+    late <count>                           of the time-outs, those that were answered after all; wrk's all were
+    latency <us> <count>                   see ``latency``; wrk has none
+    pace <name> <count>                    of an open loop; see ``crowd``
+    summary requests= connect= read= write= timeout=
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from harness.core.model import CLIENT_ERRORS, Answers
+from harness.stack.load.latency import summarise
+
+RESULT_VARIABLE = "RECYCLE_HARNESS_LOAD_RESULT"
+"""Names the file that a load leaves its result in."""
+
+ENDING_VARIABLE = "RECYCLE_HARNESS_LOAD_ENDING"
+"""Names a file; once it is there a load may end, as on SIGINT."""
+
+BUCKET_NS = 10_000_000
+_ROW = re.compile(r"(answers|errors) (\d+) ([0-9]+|[a-z]+) (\d+)|(late) (\d+)|(latency) (\d+) (\d+)|(pace) (\w+) (\d+)")
+_SUMMARY = re.compile(
+    r"summary requests=\d+ connect=(?P<connect>\d+) read=(?P<read>\d+) write=(?P<write>\d+) timeout=(?P<timeout>\d+)"
+)
+
+
+@dataclass(slots=True, kw_only=True)
+class Tally:
+    """What was counted; also the sum of several. ``outcomes`` by (bucket, status or error), ``latency`` by us."""
+
+    outcomes: Counter[tuple[int, str]] = field(default_factory=Counter)
+    late: int = 0
+    latency: Counter[int] = field(default_factory=Counter)
+    pace: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Tally) -> None:
+        """Take the counts of another process in."""
+        self.outcomes.update(other.outcomes)
+        self.latency.update(other.latency)
+        self.pace.update(other.pace)
+        self.late += other.late
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadReport:
+    """A whole result. ``answers`` hold timed errors too; ``errors`` are totals, timed or not, by CLIENT_ERRORS.
+
+    ``late``: how many of the time-outs have a status as well. ``latency_ms``: {} where it was not measured.
+    """
+
+    requests: int
+    statuses: Counter[str]
+    errors: Counter[str]
+    answers: tuple[Answers, ...]
+    late: int
+    latency_ms: Mapping[str, float]
+    pace: Mapping[str, int]
+
+
+def parse_result(text: str) -> LoadReport | None:
+    """The result file, or None where it is torn or empty: another line in it, or the summary not whole at its end."""
+    *lines, last = text.splitlines() or [""]
+    ended = _SUMMARY.fullmatch(last)
+    if ended is None or not text.endswith("\n"):
+        return None
+    tally = Tally()
+    for line in lines:
+        row = _ROW.fullmatch(line)
+        if row is None:
+            return None
+        _count(tally, [group for group in row.groups() if group is not None])
+    summary = {name: int(count) for name, count in ended.groupdict().items()}
+    totals = Counter(closed=summary["read"] + summary["write"], timeout=summary["timeout"], refused=summary["connect"])
+    return _report(tally, totals)
+
+
+def _count(tally: Tally, row: list[str]) -> None:
+    kind, *values, count = row
+    if kind in ("answers", "errors"):
+        tally.outcomes[int(values[0]), values[1]] += int(count)
+    elif kind == "latency":
+        tally.latency[int(values[0])] += int(count)
+    elif kind == "pace":
+        tally.pace[values[0]] += int(count)
+    else:
+        tally.late += int(count)
+
+
+def _report(tally: Tally, totals: Counter[str]) -> LoadReport:
+    statuses, timed = _split(tally.outcomes)
+    buckets: defaultdict[int, dict[str, int]] = defaultdict(dict)
+    for (bucket, outcome), count in tally.outcomes.items():
+        buckets[bucket][outcome] = count
+    return LoadReport(
+        requests=sum(statuses.values()),
+        statuses=statuses,
+        errors=timed or totals,
+        answers=tuple(Answers(at_ns=at * BUCKET_NS, outcomes=buckets[at]) for at in sorted(buckets)),
+        late=tally.late if timed else totals["timeout"],
+        latency_ms=summarise(tally.latency),
+        pace=dict(tally.pace),
+    )
+
+
+def _split(outcomes: Mapping[tuple[int, str], int]) -> tuple[Counter[str], Counter[str]]:
+    """(answers by status, errors by name)."""
+    statuses: Counter[str] = Counter()
+    errors: Counter[str] = Counter()
+    for (_, outcome), count in outcomes.items():
+        (statuses if outcome.isdigit() else errors)[outcome] += count
+    return statuses, errors
+
+
+def render_result(tally: Tally) -> str:
+    """The result file, from which ``parse_result`` makes the same counts."""
+    statuses, errors = _split(tally.outcomes)
+    unknown = set(errors) - set(CLIENT_ERRORS)
+    if unknown:
+        raise ValueError(f"no client error is called {min(unknown)!r}")
+    lines = [
+        f"{'answers' if outcome.isdigit() else 'errors'} {bucket} {outcome} {count}"
+        for (bucket, outcome), count in sorted(tally.outcomes.items())
+    ]
+    lines += [f"late {tally.late}"]
+    lines += _render("latency", tally.latency.items()) + _render("pace", tally.pace.items())
+    connect = errors["refused"] + errors["missing"] + errors["other"]
+    lines.append(
+        f"summary requests={sum(statuses.values())} connect={connect} read={errors['closed']} write=0 "
+        f"timeout={errors['timeout']}"
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _render(kind: str, counts: Iterable[tuple[object, int]]) -> list[str]:
+    return [f"{kind} {name} {count}" for name, count in counts]

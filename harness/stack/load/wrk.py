@@ -1,0 +1,40 @@
+"""wrk: its command line. What it saw is told by its Lua script (``fixtures/load/wrk.lua``).
+
+wrk exits 0 whatever happened and lumps all statuses above 399 together; the script's result file is therefore the
+only source, and a missing or torn one means that the load has failed.
+"""
+
+from __future__ import annotations
+
+from harness.core.model import Cell
+from harness.provision.tools import Tool, require_tool, tool_version
+from harness.stack.load.account import LEDGER_VARIABLE
+
+TOOL = "wrk"
+SCRIPT = "wrk.lua"
+THREADS_VARIABLE = "RECYCLE_HARNESS_LOAD_THREADS"
+
+
+def find_program() -> Tool:
+    """wrk; SurroundingsError where it is missing."""
+    return require_tool(TOOL, f"--load {TOOL}")
+
+
+def state_version(program: Tool) -> str:
+    """What wrk says of itself."""
+    return tool_version(program)
+
+
+def ledger_environment(cell: Cell, prefix: str) -> dict[str, str]:
+    """What makes the script give each request an id and write its account to ``prefix`` and what follows."""
+    return {LEDGER_VARIABLE: prefix, THREADS_VARIABLE: str(_threads(cell))}
+
+
+def render_command(program: str, cell: Cell, *, url: str, script: str) -> list[str]:
+    """The argv: threads, connections and an upper bound of seconds as in the original report, and the script."""
+    seconds = max(1, round(cell.duration_s))
+    return [program, f"-t{_threads(cell)}", f"-c{cell.connections}", f"-d{seconds}s", "-s", script, url]
+
+
+def _threads(cell: Cell) -> int:
+    return min(cell.load_threads, cell.connections)

@@ -1,0 +1,62 @@
+"""The reverse proxies: one small module each, one row each in ``PROXIES``.
+
+A proxy renders its configuration, says how it is started and reads its own logs. Nothing here starts a process.
+A newcomer adds one file and one row.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from harness.stack.proxies import caddy, h2o, haproxy, nginx
+from harness.stack.proxies.setting import Setting
+
+
+class Proxy(Protocol):
+    """What the engine asks of a proxy's module."""
+
+    TOOL: str
+    """The program's name, for the tool ladder."""
+
+    TEMPLATE: str
+    """The configuration's template below ``fixtures/proxies``."""
+
+    CONFIG: str
+    """The name of the rendered configuration in the run's ``config`` folder."""
+
+    LOGS_ALL: bool
+    """Whether each request that it answers is in its access log, however busy it is."""
+
+    def render_config(self, template: str, setting: Setting) -> str:
+        """The configuration for one run."""
+
+    def render_command(self, program: str, config: str) -> list[str]:
+        """The argv that starts it in the foreground."""
+
+    def parse_access(self, chunk: bytes) -> Counter[str]:
+        """Whole lines of its access log -> answers by status, and ``closed`` for clients that got none."""
+
+    def parse_ledger(self, chunk: bytes) -> Sequence[tuple[bytes, bytes, bytes]]:
+        """Whole lines of its access log -> (status, client's letter, number) of each request that carries an id.
+
+        The status is what the client was sent, as the log has it: it may be no status at all.
+        """
+
+    def parse_errors(self, chunk: bytes) -> Counter[str]:
+        """Whole lines of either of its logs -> failed attempts at the upstream, by ``model.PROXY_ERRORS``."""
+
+    def user_when_root(self) -> str | None:
+        """The user that it turns into when root starts it; None where it stays."""
+
+    def render_portable(self, config: str) -> str:
+        """A rendered configuration with @PORT@ and @DIR@ (an empty folder) for what belongs to the recorded run.
+
+        It logs to its standard output and error, and names no user: anybody may start it. Raises UsageError where the
+        configuration is not one that was rendered here.
+        """
+
+
+PROXIES: Mapping[str, Proxy | None] = {"h2o": h2o, "nginx": nginx, "haproxy": haproxy, "caddy": caddy, "none": None}
+"""By the name of ``--proxy``; None means that the load goes straight to gunicorn."""

@@ -1,0 +1,87 @@
+"""caddy. A request that failed on a connection kept from an earlier one is sent again, and no log says so.
+
+Both logs are lines of JSON, in which a quote inside a text is escaped: what is matched can't come from a client.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from string import Template
+
+from harness.core.errors import UsageError
+from harness.stack.proxies.setting import Setting
+
+TOOL = "caddy"
+TEMPLATE = "Caddyfile.in"
+CONFIG = "Caddyfile"
+
+LOGS_ALL = True
+
+_ANSWER = re.compile(rb'"msg":"handled request",.*"status":(\d+),')
+_NUMBERED = re.compile(rb'"msg":"handled request",.*"X-Request-Id":\["([wpd])(\d+)"\].*"status":(\d+),')
+_FAILED = re.compile(rb'"logger":"http\.log\.error[^"]*","msg":"((?:[^"\\\n]|\\.)*)"')
+_CUT_SHORT = re.compile(rb'"msg":"aborting with incomplete response","error":"(?!context canceled)')
+
+_REASONS = (
+    ("no such file or directory", "missing"),
+    ("connection refused", "refused"),
+    ("resource temporarily unavailable", "refused"),  # the backlog is full: as the prober counts it
+    ("dial ", "connect"),
+    ("timeout", "timeout"),
+    ("reset by peer", "reset"),
+    ("EOF", "closed"),
+    ("broken pipe", "closed"),
+)
+"""What its log says -> the reason; the first that fits."""
+
+_CLIENT_GONE = "context canceled"
+
+
+def render_config(template: str, setting: Setting) -> str:
+    """The configuration; a Unix socket is written as ``unix//path``."""
+    return Template(template).substitute(
+        port=setting.port,
+        upstream=re.sub(r"^unix:", "unix/", setting.upstream),
+        keepalive="keepalive 2m" if setting.keepalive else "keepalive off",
+    )
+
+
+def render_command(program: str, config: str) -> list[str]:
+    """``run`` stays in the foreground; what it keeps goes to the run's own HOME."""
+    return [program, "run", "--adapter", "caddyfile", "--config", config]
+
+
+def parse_access(chunk: bytes) -> Counter[str]:
+    """Answers by status; 0 stands for a client that had gone."""
+    return Counter(status.decode() for status in _ANSWER.findall(chunk) if status != b"0")
+
+
+def parse_ledger(chunk: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """The id is among the request's headers; the status is 0 where the client had gone."""
+    return [(status, letter, number) for letter, number, status in _NUMBERED.findall(chunk)]
+
+
+def parse_errors(chunk: bytes) -> Counter[str]:
+    """Failed requests by reason. Attempts that were made again leave no trace."""
+    said = [text.decode("utf-8", "replace") for text in _FAILED.findall(chunk)]
+    reasons = Counter(_reason(text) for text in said if text != _CLIENT_GONE)
+    reasons["closed"] += len(_CUT_SHORT.findall(chunk))
+    return +reasons
+
+
+def _reason(text: str) -> str:
+    return next((reason for said, reason in _REASONS if said in text), "other")
+
+
+def user_when_root() -> str | None:
+    """It stays what it was started as; packages start it as a user of its own."""
+    return None
+
+
+def render_portable(config: str) -> str:
+    """See ``Proxy``."""
+    config, ports = re.subn(r"^http://:\d+ ", "http://:@PORT@ ", config, flags=re.MULTILINE)
+    if ports == 0:
+        raise UsageError(what="The Caddyfile names no port.", remedy="Render the script from what the harness wrote.")
+    return config

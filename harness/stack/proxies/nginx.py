@@ -1,0 +1,110 @@
+"""nginx. A request that failed on a connection kept from an earlier one, nginx sends again on a fresh one.
+
+The access log names the upstream's status of each attempt, so a retry that nobody noticed is seen there; why an
+attempt failed is in the error log.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from string import Template
+
+from harness.core.errors import UsageError
+from harness.stack.proxies.setting import Setting
+from harness.stack.proxies.users import first_user, group_of
+
+TOOL = "nginx"
+TEMPLATE = "nginx.conf.in"
+CONFIG = "nginx.conf"
+LOGS_ALL = True
+
+KEPT_CONNECTIONS = 64
+"""Idle connections that each of its processes keeps: more than gunicorn has threads in the original report (25)."""
+
+SPARE_CONNECTIONS = 512
+"""Of one process, beside those of the load and as many to the upstream: for probes, and those kept open."""
+
+_USERS = ("www-data", "nginx", "nobody")
+"""Debian's, Fedora's and Alpine's, nginx's own."""
+
+_ANSWER = re.compile(rb'^(\d{3}) "', re.MULTILINE)
+_ATTEMPTS = re.compile(rb'^\d{3} "([^"\n]*,[^"\n]*)"', re.MULTILINE)
+_NUMBERED = re.compile(rb'^(\d{3}) "[^\n]* ([wpd])(\d+)$', re.MULTILINE)
+_FAILED = re.compile(rb'^\S+ \S+ \[\w+\] [\d#]+: \*\d+ ([^\n]*?), client: [^\n]* upstream: "', re.MULTILINE)
+
+_REASONS = (
+    ("(2: ", "missing"),
+    ("(111: ", "refused"),
+    ("(11: ", "refused"),  # the backlog is full: as the prober counts it
+    ("timed out", "timeout"),
+    ("prematurely closed", "closed"),
+    ("(104: ", "reset"),
+    ("(32: ", "closed"),
+    ("connect() ", "connect"),
+    ("no live upstreams", "connect"),
+)
+"""What its error log says -> the reason; the first that fits. The numbers are Linux's errno."""
+
+
+def render_config(template: str, setting: Setting) -> str:
+    """The configuration; without keep-alive nginx speaks HTTP/1.0 to the upstream and closes, as it does by default."""
+    user = "" if setting.user is None else f"user {setting.user} {group_of(setting.user)};"
+    keepalive = f"keepalive {KEPT_CONNECTIONS};" if setting.keepalive else ""
+    persistence = 'proxy_http_version 1.1;\n            proxy_set_header Connection "";' if setting.keepalive else ""
+    connections = 2 * setting.connections + SPARE_CONNECTIONS  # all clients may come to one of its processes
+    text = Template(template).substitute(
+        connections=connections,
+        files=2 * connections,
+        user=user,
+        folder=setting.folder,
+        port=setting.port,
+        upstream=setting.upstream,
+        keepalive=keepalive,
+        persistence=persistence,
+    )
+    return "".join(line for line in text.splitlines(keepends=True) if not line.isspace())
+
+
+def render_command(program: str, config: str) -> list[str]:
+    """The prefix is the configuration's folder; that it stays in the foreground is said in the configuration."""
+    return [program, "-p", os.path.dirname(config) or ".", "-c", config]  # noqa: PTH120 - "" is an answer here
+
+
+def parse_access(chunk: bytes) -> Counter[str]:
+    """Answers by status; ``closed`` for what is no HTTP answer at all, which nginx passes on and calls 009."""
+    return Counter("closed" if status.startswith(b"0") else status.decode() for status in _ANSWER.findall(chunk))
+
+
+def parse_ledger(chunk: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """The id is the last thing on a line; a request that nginx sent twice has one line nevertheless."""
+    return _NUMBERED.findall(chunk)
+
+
+def parse_errors(chunk: bytes) -> Counter[str]:
+    """Failed attempts by reason, from the error log; ``retried`` ones from the access log."""
+    reasons = Counter(_reason(text.decode("utf-8", "replace")) for text in _FAILED.findall(chunk))
+    retried = sum(attempts.count(b",") for attempts in _ATTEMPTS.findall(chunk))
+    if retried:
+        reasons["retried"] = retried
+    return reasons
+
+
+def _reason(text: str) -> str:
+    return next((reason for said, reason in _REASONS if said in text), "other")
+
+
+def user_when_root() -> str | None:
+    """The user of the distribution's own configuration."""
+    return first_user(_USERS)
+
+
+def render_portable(config: str) -> str:
+    """See ``Proxy``."""
+    config = re.sub(r"^user .*\n", "", config, flags=re.MULTILINE)
+    config = re.sub(r"^(\s*(?:pid|\w+_temp_path) ).*/", r"\1@DIR@/", config, flags=re.MULTILINE)
+    config, ports = re.subn(r"^(\s*listen 127\.0\.0\.1:)\d+", r"\1@PORT@", config, flags=re.MULTILINE)
+    if ports == 0:
+        raise UsageError(what="nginx.conf names no port.", remedy="Render the script from what the harness wrote.")
+    return config

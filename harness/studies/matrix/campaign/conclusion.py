@@ -1,0 +1,85 @@
+"""The table of a matrix from its records: cells, comparison with what was expected, the map; stored as files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from harness import __version__
+from harness.core.cells import CONTRACT_KEYS, cell_to_json
+from harness.core.model import Json
+from harness.provision.releases import list_releases, load_catalogue
+from harness.records.store import RunFolder
+from harness.studies.matrix.campaign.options import Campaign
+from harness.studies.matrix.campaign.run_folders import Record, read_versions
+from harness.studies.matrix.document import FILE, Matrix, matrix_to_json
+from harness.studies.matrix.expectations import compare
+from harness.studies.matrix.plan import PlannedCell
+from harness.studies.matrix.result import CellResult, RunResult, choose_runs, fold_runs
+from harness.studies.matrix.transitions import find_transitions
+
+
+def conclude(
+    campaign: Campaign, records: Mapping[str, Sequence[Record]], broken: Mapping[str, Sequence[RunResult]]
+) -> Matrix:
+    """The matrix of what there is; a cell without a record is an error, never left out."""
+    cells = tuple(
+        _conclude_cell(campaign, planned, records[planned.name], broken.get(planned.name, ()))
+        for planned in campaign.planned
+    )
+    return Matrix(
+        made_utc=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        harness=__version__,
+        profile=campaign.profile,
+        repeats=campaign.repeats,
+        cells=cells,
+        transitions=find_transitions(cells, list_releases()),
+        versions=read_versions(record for found in records.values() for record in found),
+    )
+
+
+def store(out: Path, matrix: Matrix) -> tuple[Path, ...]:
+    """Write ``matrix.json`` and its renderings into ``out``, each in one piece."""
+    from harness.studies.matrix.campaign.site import write_page
+    from harness.studies.matrix.report import FILES, FORMATS
+
+    out.mkdir(parents=True, exist_ok=True)
+    folder = RunFolder(path=out)
+    written = [folder.write_json(FILE, matrix_to_json(matrix))]
+    written += [folder.write_text(FILES[name], render(matrix)) for name, render in FORMATS.items() if name in FILES]
+    return (*written, write_page(out, matrix))
+
+
+def _conclude_cell(
+    campaign: Campaign, planned: PlannedCell, records: Sequence[Record], broken: Sequence[RunResult]
+) -> CellResult:
+    runs, set_aside = choose_runs([*broken, *(record.result for record in records)], campaign.repeats)
+    folded = fold_runs(runs)
+    cell = _describe(planned, records)
+    release = str(cell["gunicorn"] or planned.cell.spec)
+    gap = load_catalogue().why_no_worker(release, planned.cell.worker)
+    expected = campaign.expectations.expect(release, planned.cell, gap=gap)
+    return CellResult(
+        name=planned.name,
+        spec=planned.cell.spec,
+        released=_released(release),
+        cell=cell,
+        runs=runs,
+        folded=folded,
+        expected=expected,
+        agreement=compare(folded, expected),
+        set_aside=set_aside,
+    )
+
+
+def _released(release: str) -> str | None:
+    return next((row.date.isoformat() for row in list_releases() if row.version == release), None)
+
+
+def _describe(planned: PlannedCell, records: Sequence[Record]) -> dict[str, Json]:
+    """The contract's keys, with the versions that were installed where any run got so far."""
+    described = cell_to_json(planned.cell)
+    for record in records:
+        described |= {key: value for key, value in record.cell.items() if key in CONTRACT_KEYS and value is not None}
+    return {key: described[key] for key in CONTRACT_KEYS}

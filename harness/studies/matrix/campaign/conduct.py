@@ -1,0 +1,186 @@
+"""Conducts a matrix from left to right: what is there, what is missing, run it, put the table together, store it."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from harness.core import locks
+from harness.core.model import Outcome
+from harness.engine.recording import shielded
+from harness.studies.matrix.campaign.attempts import ChildRun, Preparation, Run, StartRun
+from harness.studies.matrix.campaign.options import Campaign
+from harness.studies.matrix.campaign.run_folders import Record, find_all_records, find_records
+from harness.studies.matrix.campaign.schedule import Attempt, Refusal, Task, make_tasks, run_tasks
+from harness.studies.matrix.campaign.slimming import slim
+from harness.studies.matrix.document import Matrix
+from harness.studies.matrix.plan import PlannedCell
+from harness.studies.matrix.result import RunResult
+
+LOCK = ".lock"
+MENDABLE = (Outcome.ERROR, Outcome.UNRUNNABLE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """Who is told while it goes on: of each run that has ended, and again and again of those under way."""
+
+    told: Callable[[PlannedCell, RunResult], None]
+    tick: Callable[[Sequence[Task], int], None]
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """A matrix under way: the attempts, what was left without a record, and which old records don't count."""
+
+    campaign: Campaign
+    logs: Path
+    watch: Watch
+    start: StartRun
+    attempts: dict[Task, Run] = field(default_factory=dict)
+    broken: defaultdict[str, list[RunResult]] = field(default_factory=lambda: defaultdict(list))
+    old: Mapping[str, frozenset[Path]] = field(default_factory=dict)
+    known: dict[str, frozenset[Path]] = field(default_factory=dict)
+
+    def records(self, name: str) -> tuple[Record, ...]:
+        """The records of a cell that count."""
+        old = self.old.get(name, frozenset())
+        return tuple(record for record in find_records(self.campaign.out, name) if record.path not in old)
+
+    def needs_run(self, task: Task) -> bool:
+        """Whether the cell has too few verdicts for this round, and retries left."""
+        return is_wanted(
+            [*(record.result for record in self.records(task.planned.name)), *self.broken[task.planned.name]],
+            number=task.number,
+            retries=self.campaign.retries,
+        )
+
+
+def is_wanted(results: Sequence[RunResult], *, number: int, retries: int) -> bool:
+    """Whether ``results`` lack the ``number``-th verdict, and it may still be tried."""
+    decided = sum(result.decided for result in results)
+    return decided < number and len(results) < number + retries
+
+
+def conduct(campaign: Campaign, watch: Watch, *, start: StartRun = ChildRun, ahead: bool = True) -> Matrix:
+    """Run what has no record, then table everything; the table is stored in ``campaign.out``.
+
+    ``start`` begins one run; ``ahead``: environments of later runs are built while earlier ones go on. Ctrl-C stops
+    the runs, keeps the records, and gives the table of what there is, marked as interrupted.
+
+    Raises:
+        HarnessError: a record is damaged, or the folder can't be written to.
+    """
+    from harness.studies.matrix.campaign.conclusion import conclude, store
+
+    if campaign.merge:
+        return _merge(campaign)
+    with tempfile.TemporaryDirectory(prefix="harness-matrix-") as logs:
+        progress = _look_around(campaign, Path(logs), watch, start)
+        interrupted = _run(progress, ahead=ahead)
+        with shielded():
+            records = {cell.name: progress.records(cell.name) for cell in campaign.planned}
+            matrix = replace(conclude(campaign, records, progress.broken), interrupted=interrupted)
+            store(campaign.out, matrix)
+    return matrix
+
+
+def _merge(campaign: Campaign) -> Matrix:
+    """The table of records that were made elsewhere; a folder that has none of them gets their pages."""
+    from harness.studies.matrix.campaign.conclusion import conclude, store
+    from harness.studies.matrix.campaign.site import publish
+
+    found = find_all_records(campaign.merge)
+    matrix = conclude(campaign, {cell.name: found.get(cell.name, ()) for cell in campaign.planned}, {})
+    store(campaign.out, matrix)
+    if campaign.out.resolve() not in {folder.resolve() for folder in campaign.merge}:
+        publish(matrix, campaign.merge, campaign.out, say=lambda text: print(text, file=sys.stderr))
+    return matrix
+
+
+def _look_around(campaign: Campaign, logs: Path, watch: Watch, start: StartRun) -> Progress:
+    """What is there already counts, but for what could not be run or failed here: that may be mended by now."""
+    old = {
+        cell.name: frozenset(
+            record.path
+            for record in find_records(campaign.out, cell.name)
+            if campaign.rerun or record.result.outcome in MENDABLE
+        )
+        for cell in campaign.planned
+    }
+    return Progress(campaign=campaign, logs=logs, watch=watch, start=start, old=old)
+
+
+def _run(progress: Progress, *, ahead: bool) -> bool:
+    """Everything that is missing; True where Ctrl-C ended it."""
+    campaign = progress.campaign
+    tasks = [task for task in make_tasks(campaign.planned, campaign.repeats) if progress.needs_run(task)]
+    try:
+        with _preparing(progress, tasks if ahead else ()):
+            run_tasks(
+                tasks,
+                jobs=campaign.jobs,
+                begin=lambda task: _begin(progress, task),
+                finish=lambda task: _finish(progress, task),
+                tick=progress.watch.tick,
+            )
+    except KeyboardInterrupt:
+        return True
+    return False
+
+
+@contextmanager
+def _preparing(progress: Progress, tasks: Sequence[Task]) -> Iterator[None]:
+    """While the runs go on, somebody builds the environments of later ones."""
+    python = progress.campaign.wish.python
+    wishes = list(dict.fromkeys((task.planned.cell.spec, task.planned.cell.worker, python) for task in tasks))
+    local = progress.campaign.wish.cell.backend == "local"
+    if len(wishes) <= 1 or not local:
+        yield
+        return
+    listed = progress.logs / "ahead.json"
+    listed.write_text(json.dumps(wishes), encoding="utf-8")
+    preparation = Preparation(listed, logs=progress.logs)
+    try:
+        yield
+    finally:
+        preparation.close()
+
+
+def _begin(progress: Progress, task: Task) -> Attempt | Refusal:
+    """Start the next run of a cell, unless another matrix is at it, or has made it meanwhile."""
+    folder = progress.campaign.out / task.planned.name
+    lease = locks.try_exclusive(folder / LOCK)
+    if lease is None:
+        return Refusal.BUSY
+    if not progress.needs_run(task):
+        lease.close()
+        return Refusal.DONE
+    progress.known[task.planned.name] = frozenset(record.path for record in progress.records(task.planned.name))
+    wish = replace(progress.campaign.wish, cell=task.planned.cell, out=folder)
+    attempt = progress.start(wish, name=task.planned.name, logs=progress.logs, lease=lease)
+    progress.attempts[task] = attempt
+    return attempt
+
+
+def _finish(progress: Progress, task: Task) -> bool:
+    """Look at what an attempt has left; whether to try again."""
+    attempt, name = progress.attempts.pop(task), task.planned.name
+    fresh = [record for record in progress.records(name) if record.path not in progress.known[name]]
+    for record in fresh:
+        if not progress.campaign.keep_all_logs and record.result.outcome is Outcome.HOLDS:
+            slim(record.path)
+        progress.watch.told(task.planned, record.result)
+    if not fresh:
+        said = attempt.complaint() or "it said nothing"
+        detail = f"the run ended with status {attempt.status} and left no record: {said}"
+        broken = RunResult(path=None, outcome=Outcome.ERROR, detail=detail)
+        progress.broken[name].append(broken)
+        progress.watch.told(task.planned, broken)
+    return progress.needs_run(task)

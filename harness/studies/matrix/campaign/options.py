@@ -1,0 +1,201 @@
+"""The options of `harness matrix`, and the cells that they describe.
+
+What single runs have as options, too, comes from ``options``; what a range of versions means is decided in ``matrix``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.errors import UsageError
+from harness.engine.options import WORKERS, add_cell_options, add_way_options, at_least, make_wish
+from harness.engine.request import Wish
+from harness.provision.releases import as_version, list_releases
+from harness.stack.gunicorn import THREADED
+from harness.stack.proxies import PROXIES
+from harness.studies.matrix.expectations import Expectations, load_expectations
+from harness.studies.matrix.plan import PlannedCell, plan_cells
+from harness.studies.matrix.selection import (
+    FORMS,
+    LATEST,
+    Shard,
+    parse_shard,
+    select_names,
+    select_versions,
+    take_shard,
+)
+
+DEFAULT_WORKERS = "gthread,sync"
+KEEP_LOGS = ("bad", "all")
+LISTS = ("text", "json", "github", "gitlab")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """What is to be done. ``merge``: folders to take records from instead of making any; empty to make them."""
+
+    planned: tuple[PlannedCell, ...]
+    wish: Wish  # of every run, but for its cell and folder
+    out: Path
+    profile: str
+    repeats: int
+    retries: int
+    jobs: int
+    rerun: bool
+    keep_all_logs: bool
+    merge: tuple[Path, ...]
+    expectations: Expectations
+
+
+def add_matrix_options(parser: argparse.ArgumentParser) -> None:
+    """All options of `harness matrix`."""
+    which = parser.add_argument_group("which cells")
+    which.add_argument("--versions", default="all", metavar="V[,V]", help=f"{FORMS} [all, which is 19.0..]")
+    which.add_argument(
+        "--workers",
+        "--worker",
+        default=DEFAULT_WORKERS,
+        metavar="W[,W]",
+        help=f"worker classes: {', '.join(WORKERS)}, or all [{DEFAULT_WORKERS}]",
+    )
+    which.add_argument(
+        "--proxies", "--proxy", default="h2o", metavar="P[,P]", help=f"{', '.join(PROXIES)} (over TCP), or all [h2o]"
+    )
+    which.add_argument("--shard", type=_shard, metavar="N/M", help="only the N-th of M parts")
+    _add_campaign_options(parser.add_argument_group("the matrix"))
+    cell = parser.add_argument_group("every cell")
+    cell.add_argument(
+        "--worker-count", type=at_least(1), metavar="N", help="worker processes: `--workers` of a single run"
+    )
+    add_cell_options(cell)
+    add_way_options(parser.add_argument_group("every run"))
+
+
+def _add_campaign_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--jobs", type=at_least(1), default=1, metavar="N", help="cells side by side [1]")
+    group.add_argument("--repeats", type=at_least(1), default=1, metavar="N", help="runs of each cell [1]")
+    group.add_argument(
+        "--retries", type=at_least(0), default=1, metavar="N", help="further runs where one reached no verdict [1]"
+    )
+    group.add_argument("--rerun", action="store_true", help="run also what has a record below --out")
+    group.add_argument("--out", type=Path, default=Path("runs/matrix"), metavar="DIR", help="records [%(default)s]")
+    group.add_argument(
+        "--keep-logs",
+        choices=KEEP_LOGS,
+        default="bad",
+        help="access logs and pages of all runs, or not of those that hold [bad]",
+    )
+    group.add_argument("--expectations", type=Path, metavar="FILE", help="what to compare with [what is packed]")
+    group.add_argument(
+        "--merge",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="run nothing: table the records below DIR",
+    )
+    group.add_argument("--list", action="store_true", help="only list the cells")
+    group.add_argument("--shards", type=at_least(1), metavar="M", help="with --list: deal the cells out to M shards")
+    group.add_argument("--format", choices=LISTS, default="text", help="with --list: for whom [text]")
+    group.add_argument("--json", action="store_true", help="print matrix.json instead of text")
+
+
+def choose_cells(options: argparse.Namespace) -> tuple[PlannedCell, ...]:
+    """The cells of the matrix, or of one shard of it; UsageError where something can't be meant.
+
+    Asks the index for `latest`, unless the cells are only to be listed.
+    """
+    specs = select_versions(options.versions, list_releases())
+    if not options.list:
+        specs = tuple(dict.fromkeys(_newest() if spec == LATEST else spec for spec in specs))
+    planned = plan_cells(
+        specs,
+        select_names(options.workers, WORKERS, "--workers"),
+        select_names(options.proxies, tuple(PROXIES), "--proxies"),
+        make_cell=lambda spec, worker, proxy: _wish(options, spec, worker, proxy).cell,
+        identify=_identify,
+        matter=[options.python, _digest(options.settings)],
+    )
+    return take_shard(planned, options.shard, spec_of=lambda cell: cell.cell.spec)
+
+
+def make_campaign(options: argparse.Namespace) -> Campaign:
+    """What the options describe; UsageError where they contradict each other or a file is at fault."""
+    _refuse_contradictions(options)
+    planned = choose_cells(options)
+    first = planned[0].cell
+    return Campaign(
+        planned=planned,
+        wish=_wish(options, first.spec, first.worker, first.proxy),
+        out=options.out.expanduser().absolute(),
+        profile=options.profile,
+        repeats=options.repeats,
+        retries=options.retries,
+        jobs=options.jobs,
+        rerun=options.rerun,
+        keep_all_logs=options.keep_logs == "all",
+        merge=tuple(options.merge),
+        expectations=load_expectations(options.expectations),
+    )
+
+
+def _refuse_contradictions(options: argparse.Namespace) -> None:
+    if options.shard is not None and options.merge:
+        raise UsageError(
+            what="--shard and --merge contradict each other.", remedy="Merge the whole: leave --shard out."
+        )
+    if options.shards is not None and not options.list:
+        raise UsageError(what="--shards only deals out a list.", remedy="Run one of them with --shard 1/4.")
+    missing = [str(folder) for folder in options.merge if not folder.is_dir()]
+    if missing:
+        raise UsageError(what=f"--merge {missing[0]}: there is no such folder.", remedy="Name folders of records.")
+
+
+def _wish(options: argparse.Namespace, spec: str, worker: str, proxy: str) -> Wish:
+    """As a single run would be wished; --threads is for the worker class that has them.
+
+    Where wrk comes straight to gunicorn it comes over TCP: it can't talk to a Unix socket.
+    """
+    own = {"spec": spec, "worker": worker, "proxy": proxy, "workers": options.worker_count, "port": None}
+    own["bind"] = "tcp" if proxy == "none" and options.load in (None, "wrk") else options.bind
+    threads = options.threads if worker == THREADED else None
+    return make_wish(argparse.Namespace(**{**vars(options), **own, "threads": threads}))
+
+
+def _newest() -> str:
+    from harness.provision.installer import newest_release
+
+    return newest_release(base=Path(sys.executable), cwd=Path.cwd())
+
+
+def _identify(spec: str) -> str:
+    """Equal for equal content: a checkout that was changed is another cell."""
+    if spec == LATEST or as_version(spec) is not None:
+        return spec
+    from harness.provision.sources import describe_source
+    from harness.provision.spec import Latest, parse_spec
+
+    parsed = parse_spec(spec)
+    return spec if isinstance(parsed, Latest) else describe_source(parsed).identity
+
+
+def _digest(settings: Path | None) -> str | None:
+    if settings is None:
+        return None
+    try:
+        return hashlib.sha256(settings.read_bytes()).hexdigest()
+    except OSError as problem:
+        said = os.strerror(problem.errno or 0)
+        raise UsageError(what=f"--settings {settings}: {said}.", remedy="Name a settings file.") from problem
+
+
+def _shard(text: str) -> Shard:
+    try:
+        return parse_shard(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem

@@ -1,0 +1,137 @@
+"""The records of a matrix: ``OUT/<cell>/<run>/``, found again for resuming, merging and counting.
+
+A record counts once it has a verdict; one whose run was interrupted or killed does not, and is left where it is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.errors import HarnessError
+from harness.core.model import Json, Outcome, is_failure
+from harness.records.stored import parse_json
+from harness.studies.matrix.result import RunResult
+
+VERDICT = "verdict.json"
+_INTERRUPTED = json.dumps({"kind": "interrupted"})[1:-1].encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One finished run of a cell. ``cell``: the contract's cell with the versions that were installed."""
+
+    path: Path
+    cell: Mapping[str, Json]
+    result: RunResult
+
+
+def find_records(root: Path, name: str) -> tuple[Record, ...]:
+    """The finished records of one cell below ``root``, oldest first."""
+    return _read_all(root, (root / name).glob(f"*/{VERDICT}"))
+
+
+def find_all_records(roots: Iterable[Path]) -> dict[str, tuple[Record, ...]]:
+    """All finished records anywhere below ``roots``, by the name of their cell, oldest first."""
+    found: defaultdict[str, list[Record]] = defaultdict(list)
+    for root in roots:
+        for record in _read_all(root, root.rglob(VERDICT)):
+            found[record.path.parent.name].append(record)
+    return {name: tuple(sorted(records, key=_age)) for name, records in found.items()}
+
+
+def read_versions(records: Iterable[Record]) -> dict[str, tuple[str, ...]]:
+    """The versions of the programs that took part, by name: more than one where records come from several machines."""
+    from harness.records.store import load_run
+    from harness.report import summary
+
+    found: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for record in records:
+        with load_run(record.path) as stored:
+            for name, version in _versions(summary.versions(stored)):
+                found[name][version] = None
+    return {name: tuple(versions) for name, versions in found.items()}
+
+
+def _versions(known: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Without those that belong to each cell, and without what an unrunnable cell never came to ask."""
+    from harness.report.fields import UNKNOWN
+
+    return [(name, version) for name, version in known if name not in ("gunicorn", "Python") and version != UNKNOWN]
+
+
+def _read_all(root: Path, verdicts: Iterable[Path]) -> tuple[Record, ...]:
+    found = [record for path in verdicts if (record := _read(root, path)) is not None]
+    return tuple(sorted(found, key=_age))
+
+
+def _age(record: Record) -> tuple[str, str]:
+    """Names begin with the time; the path settles what two machines made in one second."""
+    return record.path.name, str(record.path)
+
+
+def _read(root: Path, verdict: Path) -> Record | None:
+    if verdict.parent.is_symlink() or _was_interrupted(verdict.parent):
+        return None
+    try:
+        data = parse_json(verdict.read_bytes())
+        if not isinstance(data, Mapping):
+            raise ValueError("it is no JSON object")  # noqa: TRY004, TRY301 - one error for every damaged file
+        return _record(root, verdict.parent, data)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise HarnessError(
+            what=f"{verdict} can't be read: {type(problem).__name__}: {problem}.",
+            remedy=f"Remove the damaged record {verdict.parent}; the run is then made again.",
+        ) from problem
+
+
+def _was_interrupted(folder: Path) -> bool:
+    events = folder / "events.jsonl"
+    return not events.is_file() or _INTERRUPTED in events.read_bytes()
+
+
+def _record(root: Path, folder: Path, data: Mapping[str, Json]) -> Record:
+    cell, findings = data["cell"], data["findings"]
+    outcome = Outcome(str(data["verdict"]))
+    counts = data.get("counts")
+    if not isinstance(cell, Mapping) or not isinstance(findings, list) or not isinstance(counts, Mapping):
+        raise TypeError("cell, findings or counts are of another kind")
+    found = [str(finding["id"]) for finding in findings]
+    return Record(
+        path=folder,
+        cell=cell,
+        result=RunResult(
+            path=folder.relative_to(root).as_posix(),
+            outcome=outcome,
+            findings=tuple(dict.fromkeys(found)),
+            recycles=_number(counts.get("recycles")),
+            requests=_number(counts.get("requests")),
+            failed=_failed(counts),
+            detail=_detail(outcome, data),
+        ),
+    )
+
+
+def _number(value: Json) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _failed(counts: Mapping[str, Json]) -> int | None:
+    total = 0
+    for key in ("statuses", "client_errors"):
+        outcomes = counts.get(key)
+        if not isinstance(outcomes, Mapping):
+            return None
+        total += sum(_number(count) or 0 for outcome, count in outcomes.items() if is_failure(outcome))
+    return total
+
+
+def _detail(outcome: Outcome, data: Mapping[str, Json]) -> str:
+    """Why there is no verdict on the release."""
+    reasons = data.get("reasons")
+    if outcome in (Outcome.HOLDS, Outcome.VIOLATED) or not isinstance(reasons, list):
+        return ""
+    return " ".join("; ".join(str(reason) for reason in reasons).split())

@@ -1,0 +1,199 @@
+"""What is known of each cell: read from ``expectations.toml``, and compared with what the runs showed.
+
+Pure but for reading that file. A release without an entry must hold everything; where the catalogue says that a
+release has no such worker class, ``unrunnable`` is expected.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from harness.core.errors import UsageError
+from harness.core.model import Cell, FindingId, Outcome
+from harness.provision.releases import as_version
+from harness.studies.matrix.result import UNDECIDED, Agreement, Expected, Folded
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SCHEMA = 1
+PACKED = Path(__file__).with_name("expectations.toml")
+HOLDS = Expected(outcome=Outcome.HOLDS)
+_KEYS = {"releases", "workers", "proxies", "binds", "verdict", "findings", "sometimes", "reason", "upstream"}
+_FINDINGS = {finding.value for finding in FindingId}
+_REMEDY = "See docs/matrix.md for the form of an entry."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One row of the file: the cells that it is about (none named: all), and what is expected of them."""
+
+    releases: SpecifierSet
+    workers: tuple[str, ...]
+    proxies: tuple[str, ...]
+    binds: tuple[str, ...]
+    expected: Expected
+
+    def covers(self, release: str, cell: Cell) -> bool:
+        """Whether the row speaks of this cell; an unknown release is covered by no row."""
+        version = as_version(release)
+        named = ((self.workers, cell.worker), (self.proxies, cell.proxy), (self.binds, cell.bind))
+        return (
+            version is not None
+            and self.releases.contains(version, prereleases=True)
+            and all(not names or name in names for names, name in named)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectations:
+    """All rows. ``origin``: the file, for messages."""
+
+    entries: tuple[Entry, ...]
+    origin: str
+
+    def expect(self, release: str, cell: Cell, *, gap: str | None = None) -> Expected:
+        """What a cell should show. ``gap``: why the release can't run this worker class at all, if it can't.
+
+        Raises:
+            UsageError: two rows speak of the same cell.
+        """
+        found = [entry for entry in self.entries if entry.covers(release, cell)]
+        if len(found) > 1:
+            raise UsageError(
+                what=f"{self.origin} has {len(found)} entries for gunicorn {release}, {cell.worker}, {cell.proxy}.",
+                remedy="Leave one; the others' releases, workers or proxies must not cover this cell.",
+            )
+        if found:
+            return found[0].expected
+        return HOLDS if gap is None else Expected(outcome=Outcome.UNRUNNABLE, reason=gap)
+
+
+def load_expectations(path: Path | None = None) -> Expectations:
+    """The expectations in a file (None: those that are packed with the harness); UsageError where it is at fault."""
+    source = path or PACKED
+    try:
+        text = source.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise UsageError(what=f"{source} can't be read: {problem}.", remedy="Name another --expectations.") from problem
+    return parse_expectations(text, origin=source.name if path is None else str(source))
+
+
+def parse_expectations(text: str, *, origin: str) -> Expectations:
+    """The expectations from the text of a file; UsageError names the entry and what is wrong with it."""
+    try:
+        data: Mapping[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise UsageError(what=f"{origin} is no TOML: {problem}.", remedy=_REMEDY) from problem
+    if data.get("schema") != SCHEMA:
+        raise UsageError(what=f"{origin} has schema {data.get('schema')!r}, not {SCHEMA}.", remedy=_REMEDY)
+    rows = data.get("expect", [])
+    entries = tuple(_parse_entry(row, f"{origin}, entry {place}") for place, row in enumerate(rows, start=1))
+    return Expectations(entries=entries, origin=origin)
+
+
+def compare(folded: Folded, expected: Expected) -> Agreement:
+    """Whether the runs of a cell showed what was expected, in both directions.
+
+    A finding that is expected must be in each run; those of ``sometimes`` may be in any number of them, but where
+    ``violated`` is expected each run has at least one.
+    """
+    if folded.outcome in UNDECIDED:
+        return Agreement.EXPECTED if folded.outcome is expected.outcome else Agreement.UNDECIDED
+    if expected.outcome in (Outcome.HOLDS, Outcome.VIOLATED):
+        judged = folded.outcome in (Outcome.HOLDS, Outcome.VIOLATED)
+        steady = {finding for finding in folded.findings if finding not in expected.sometimes}
+        same = judged and steady == set(expected.findings) and not _needed(expected) & _varying(folded)
+    else:
+        same = folded.outcome is expected.outcome
+    return Agreement.EXPECTED if same else Agreement.DIFFERENT
+
+
+def _needed(expected: Expected) -> set[str]:
+    """What each run must show: every finding, and, where it is expected to be violated, any finding at all."""
+    violated = {Outcome.VIOLATED.value} if expected.outcome is Outcome.VIOLATED else set[str]()
+    return violated | set(expected.findings)
+
+
+def _varying(folded: Folded) -> set[str]:
+    """What was not in each run."""
+    return set(folded.rates) | (set() if folded.outcome is Outcome.VIOLATED else {Outcome.VIOLATED.value})
+
+
+def describe(outcome: Outcome, findings: Iterable[str], rates: Mapping[str, str] | None = None) -> str:
+    """A verdict in a line: ``violated: socket-deleted, failed-responses (2 of 3)``."""
+    counted = rates or {}
+
+    def counting(name: str) -> str:
+        return f"{name} ({counted[name]})" if name in counted else name
+
+    named = ", ".join(counting(finding) for finding in findings)
+    return counting(outcome.value) + (f": {named}" if named else "")
+
+
+def describe_expected(expected: Expected) -> str:
+    """An expectation in a line: ``violated: worker-crashed, sometimes failed-responses``."""
+    parts = [*expected.findings, *(f"sometimes {finding}" for finding in expected.sometimes)]
+    return describe(expected.outcome, parts)
+
+
+def _parse_entry(row: Mapping[str, Any], where: str) -> Entry:
+    unknown = sorted(set(row) - _KEYS)
+    if unknown:
+        raise UsageError(what=f"{where}: {', '.join(unknown)} is no key of an entry.", remedy=_REMEDY)
+    for key in ("releases", "reason"):
+        if not isinstance(row.get(key), str) or not row[key].strip():
+            raise UsageError(what=f"{where}: {key} is missing or no text.", remedy=_REMEDY)
+    try:
+        releases = SpecifierSet(row["releases"])
+    except InvalidSpecifier as problem:
+        raise UsageError(what=f"{where}: releases: {problem}.", remedy=_REMEDY) from problem
+    return Entry(
+        releases=releases,
+        workers=_texts(row, "workers", where),
+        proxies=_texts(row, "proxies", where),
+        binds=_texts(row, "binds", where),
+        expected=_parse_expected(row, where),
+    )
+
+
+def _parse_expected(row: Mapping[str, Any], where: str) -> Expected:
+    findings, sometimes = _texts(row, "findings", where), _texts(row, "sometimes", where)
+    unknown = sorted({*findings, *sometimes} - _FINDINGS)
+    if unknown:
+        raise UsageError(
+            what=f"{where}: {', '.join(unknown)} is no finding.", remedy=f"There are {', '.join(sorted(_FINDINGS))}."
+        )
+    default = Outcome.VIOLATED if findings else Outcome.HOLDS
+    try:
+        outcome = Outcome(row.get("verdict", default.value))
+    except ValueError as problem:
+        raise UsageError(what=f"{where}: {problem}.", remedy=_REMEDY) from problem
+    upstream = row.get("upstream", [])
+    if not isinstance(upstream, list) or not all(isinstance(number, int) for number in upstream):
+        raise UsageError(what=f"{where}: upstream is no list of issue numbers.", remedy=_REMEDY)
+    named = findings or sometimes
+    if (findings and outcome is not Outcome.VIOLATED) or (outcome is Outcome.VIOLATED and not named):
+        raise UsageError(what=f"{where}: findings and the verdict {outcome.value} don't go together.", remedy=_REMEDY)
+    return Expected(
+        outcome=outcome,
+        findings=findings,
+        sometimes=sometimes,
+        reason=" ".join(row["reason"].split()),
+        upstream=tuple(upstream),
+    )
+
+
+def _texts(row: Mapping[str, Any], key: str, where: str) -> tuple[str, ...]:
+    value = row.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise UsageError(what=f"{where}: {key} is no list of texts.", remedy=_REMEDY)
+    return tuple(value)

@@ -1,0 +1,53 @@
+"""A matrix as JUnit XML for CI systems: one suite, one test case a cell; what was expected passes, good or bad."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+
+from harness.core.model import Outcome
+from harness.report.fields import clean
+from harness.studies.matrix.document import Matrix
+from harness.studies.matrix.report import summary
+from harness.studies.matrix.result import Agreement, CellResult
+
+
+def render_junit(matrix: Matrix) -> str:
+    """The suite as XML text.
+
+    A cell that differs from what was expected is a failure; an undecided one an error, or skipped where it is only
+    inconclusive or unrunnable: none of them looks like a pass.
+    """
+    root = ET.Element("testsuites")
+    results = [_result(cell) for cell in matrix.cells]
+    suite = ET.SubElement(root, "testsuite", name="recycle-harness matrix", tests=str(len(results)))
+    for name, element in _COUNTED.items():
+        suite.set(name, str(results.count(element)))
+    suite.set("timestamp", matrix.made_utc)
+    for cell, result in zip(matrix.cells, results, strict=True):
+        _add(suite, cell, result)
+    ET.indent(root, " ")
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+_COUNTED = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+
+
+def _result(cell: CellResult) -> str | None:
+    if cell.agreement is Agreement.EXPECTED:
+        return "skipped" if cell.folded.outcome in (Outcome.UNRUNNABLE, Outcome.INCONCLUSIVE) else None
+    if cell.agreement is Agreement.DIFFERENT:
+        return "failure"
+    return "error" if cell.folded.outcome is Outcome.ERROR else "skipped"
+
+
+def _add(suite: ET.Element, cell: CellResult, result: str | None) -> None:
+    classname = clean(f"gunicorn.{cell.worker}.{cell.proxy}")
+    case = ET.SubElement(suite, "testcase", classname=classname, name=clean(cell.release), time="0.000")
+    if result is None:
+        return
+    element = ET.SubElement(case, result, message=clean(summary.seen(cell)))
+    if result != "skipped":
+        element.set("type", cell.folded.outcome.value)
+    differs = cell.agreement is Agreement.DIFFERENT
+    body = "\n".join(summary.difference_lines([cell])) if differs else summary.why_undecided(cell)
+    element.text = clean(body)

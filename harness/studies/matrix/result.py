@@ -1,0 +1,127 @@
+"""What the runs of one cell add up to: one verdict, its findings, and how often each was seen.
+
+Pure. As everywhere, evidence of a fault outranks "unknown", which outranks "fine"; and runs that don't agree are told
+apart, never averaged away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from harness.core.model import FindingId, Json, Outcome
+
+MISSING = "there is no record of it"
+
+_RANK = (Outcome.VIOLATED, Outcome.ERROR, Outcome.INCONCLUSIVE, Outcome.UNRUNNABLE, Outcome.HOLDS)
+_ORDER = {finding.value: place for place, finding in enumerate(FindingId)}
+UNDECIDED = frozenset({Outcome.ERROR, Outcome.INCONCLUSIVE})
+"""Outcomes that say something about the harness or the machine, nothing about the release."""
+
+
+class Agreement(str, Enum):
+    """How a cell compares with what was expected of it."""
+
+    EXPECTED = "as expected"
+    DIFFERENT = "different"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunResult:
+    """One run of a cell. ``path``: its record, relative to the matrix's folder; None where there is none."""
+
+    path: str | None
+    outcome: Outcome
+    findings: tuple[str, ...] = ()
+    recycles: int | None = None
+    requests: int | None = None
+    failed: int | None = None  # requests that let a client down
+    detail: str = ""  # why there is no verdict; empty where there is one
+
+    @property
+    def decided(self) -> bool:
+        """Whether it says something about the release."""
+        return self.outcome not in UNDECIDED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expected:
+    """What a cell should show: findings in every run, findings that come and go, and why it is so."""
+
+    outcome: Outcome
+    findings: tuple[str, ...] = ()
+    sometimes: tuple[str, ...] = ()
+    reason: str = ""
+    upstream: tuple[int, ...] = ()  # numbers of gunicorn's own issues and pull requests
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Folded:
+    """The runs of a cell as one: ``rates`` only for what wasn't in all of them, ``flaky`` the smallest of those."""
+
+    outcome: Outcome
+    findings: tuple[str, ...] = ()
+    rates: Mapping[str, str] = field(default_factory=dict)
+    flaky: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellResult:
+    """One cell of the table. ``cell``: the contract's keys; ``name``: the folder of its records."""
+
+    name: str
+    spec: str
+    cell: Mapping[str, Json]
+    runs: tuple[RunResult, ...]
+    folded: Folded
+    expected: Expected
+    agreement: Agreement
+    released: str | None = None  # the day, for a release that the catalogue knows
+    set_aside: int = 0  # undecided runs that decided ones took the place of
+
+    @property
+    def release(self) -> str:
+        """The installed version, or what was asked for where nothing was installed."""
+        return str(self.cell.get("gunicorn") or self.spec)
+
+    @property
+    def worker(self) -> str:
+        """The worker class."""
+        return str(self.cell.get("worker"))
+
+    @property
+    def proxy(self) -> str:
+        """The proxy."""
+        return str(self.cell.get("proxy"))
+
+
+def choose_runs(runs: Sequence[RunResult], wanted: int) -> tuple[tuple[RunResult, ...], int]:
+    """The runs that count, out of all there are (oldest first), and how many undecided ones are set aside.
+
+    The newest ``wanted`` decided ones; undecided ones only where there are too few of them.
+    """
+    decided = [run for run in runs if run.decided][-wanted:]
+    undecided = [run for run in runs if not run.decided]
+    lacking = wanted - len(decided)
+    filling = undecided[-lacking:] if lacking > 0 else []
+    return (*decided, *filling), len(undecided) - len(filling)
+
+
+def fold_runs(runs: Sequence[RunResult]) -> Folded:
+    """All runs of a cell as one: the worst outcome, every finding, and the rate of what wasn't in each run."""
+    if not runs:
+        return Folded(outcome=Outcome.ERROR)
+    outcome = min((run.outcome for run in runs), key=_RANK.index)
+    findings = sorted({finding for run in runs for finding in run.findings}, key=order_of_finding)
+    counts = {outcome.value: sum(run.outcome is outcome for run in runs)}
+    counts |= {finding: sum(finding in run.findings for run in runs) for finding in findings}
+    rates = {name: f"{count} of {len(runs)}" for name, count in counts.items() if count < len(runs)}
+    flaky = f"{min(counts.values())} of {len(runs)}" if rates else None
+    return Folded(outcome=outcome, findings=tuple(findings), rates=rates, flaky=flaky)
+
+
+def order_of_finding(finding: str) -> tuple[int, str]:
+    """Sorts findings as the contract lists them; unknown ones come last."""
+    return _ORDER.get(finding, len(_ORDER)), finding

@@ -1,0 +1,162 @@
+"""Makes a scenario's runs one after the other, and keeps one record of them all: recorded first, judged afterwards.
+
+What a scenario means is not known here: it hands over its arms and its settings.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.backends import Backend
+from harness.core.cells import cell_id, cell_to_json
+from harness.core.errors import SurroundingsError
+from harness.core.model import Json, Outcome
+from harness.engine.facts import collect_surroundings
+from harness.engine.options import run_arguments
+from harness.engine.preparation import prepare_environment, settle_load
+from harness.engine.recording import describe_cell, shielded
+from harness.engine.request import Wish
+from harness.engine.run import Result, run_cell
+from harness.records.store import RunFolder, create_run, load_run
+from harness.watch.event_log import EventSink
+
+ARMS = "arms"
+_FAILED = (Outcome.ERROR, Outcome.UNRUNNABLE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """A scenario about to be run. ``arms``: name -> the run that is wished, in the order in which they are made.
+
+    ``main`` names the arm that the verdict is about; ``settings`` go into the record for the judge and the reader;
+    ``repeat`` is the command line that means the same scenario.
+    """
+
+    name: str
+    arms: Mapping[str, Wish]
+    main: str
+    settings: Mapping[str, Json]
+    repeat: tuple[str, ...]
+
+
+def repeat_arguments(name: str, wish: Wish, *more: str) -> tuple[str, ...]:
+    """The command line of a scenario whose main arm is this wish; ``more`` are the scenario's own options."""
+    own = [argument for argument in run_arguments(wish) if not argument.startswith("--out=")]
+    return ("harness", "scenario", name, *more, *own)
+
+
+def run_plan(plan: Plan, *, make_backend: Callable[[str, Path], Backend], say: Callable[[str], None]) -> Result:
+    """Run all arms, judge the whole and store it; a failed arm is the last one.
+
+    Raises:
+        UsageError: the SPEC or the interpreter can't be meant; there is no record then.
+        SurroundingsError: the record itself could not be written.
+        KeyboardInterrupt: interrupted before there was anything to record.
+    """
+    folder, let_go = _open(plan, say)
+    with closing(EventSink(folder.path / "events.jsonl")) as sink:
+        interrupted = False
+        try:
+            interrupted = _run_arms(plan, folder, sink, make_backend, say)
+        except KeyboardInterrupt:
+            interrupted = True
+            sink.emit("interrupted", phase="between its runs")
+        finally:
+            let_go()
+        with shielded():
+            return _conclude(folder, sink, interrupted=interrupted)
+
+
+def _run_arms(
+    plan: Plan,
+    folder: RunFolder,
+    sink: EventSink,
+    make_backend: Callable[[str, Path], Backend],
+    say: Callable[[str], None],
+) -> bool:
+    """One after the other; True where one was interrupted."""
+    from harness.judge.scenarios.record import SCENARIO
+
+    facts: dict[str, Mapping[str, Json]] = {}
+    sink.emit(SCENARIO, name=plan.name, settings=dict(plan.settings))
+    for name, wish in plan.arms.items():
+
+        def say_of_arm(text: str, name: str = name) -> None:
+            say(f"{name}: {text}")
+
+        arm = replace(wish, out=folder.path / ARMS, label=f"{name}-")
+        result = run_cell(arm, make_backend=make_backend, say=say_of_arm)
+        with shielded():
+            facts[name] = _adopt(folder, sink, name, result)
+            _write_facts(folder, plan, facts)
+        if result.interrupted or result.verdict.outcome in _FAILED:
+            return result.interrupted
+    return False
+
+
+def _open(plan: Plan, say: Callable[[str], None]) -> tuple[RunFolder, Callable[[], None]]:
+    """The scenario's folder, and how to let go of the environment, which all arms share."""
+    wish = settle_load(plan.arms[plan.main])
+    environment, _ = prepare_environment(wish, say)  # a release that can't be had is recorded by the first arm
+    cell, label = describe_cell(wish, environment)
+    cell = replace(cell, scenario=plan.name)
+    folder = create_run(wish.out, f"scenario-{plan.name}-{cell_id(cell, label)}")
+    folder.write_json("cell.json", cell_to_json(cell))
+    _write_facts(folder, plan, {})
+    return folder, (environment.close if environment is not None else lambda: None)
+
+
+def _adopt(folder: RunFolder, sink: EventSink, name: str, result: Result) -> Mapping[str, Json]:
+    """Take an arm's record into the scenario's: its events, its configuration and its error logs; gives its facts."""
+    from harness.judge.scenarios.record import ARM
+
+    with load_run(result.path) as stored:
+        run = str(stored.path.relative_to(folder.path))
+        sink.emit(ARM, name=name, run=run, cell=cell_to_json(stored.cell))
+        for event in stored.events():
+            sink.emit(event.kind, event.at_ns, **{**event.fields, ARM: name})
+        sink.check()
+        facts = stored.facts
+    try:
+        shutil.copytree(result.path / "config", folder.config / name)
+        (folder.logs / name).mkdir()
+        for log in result.path.glob("logs/*error.log"):
+            shutil.copyfile(log, folder.logs / name / log.name)
+    except OSError as problem:  # copytree tells several at once, as a list instead of a text
+        raise SurroundingsError(
+            what=f"The files of {run} could not be copied into {folder.path}: {problem.strerror or problem}.",
+            remedy=f"Make room there (`df {folder.path}`), or name another folder with --out.",
+        ) from problem
+    return facts
+
+
+def _write_facts(folder: RunFolder, plan: Plan, arms: Mapping[str, Mapping[str, Json]]) -> None:
+    """What the arms ran on under the keys of a single run's facts, and how each differs from the original report."""
+    from harness.report.fields import texts
+
+    facts: dict[str, Json] = {**collect_surroundings(folder.run_id), "repeat": list(plan.repeat)}
+    deviations: dict[str, list[str]] = {}
+    for name, found in arms.items():
+        facts |= {key: found[key] for key in ("gunicorn", "python", "proxy", "load") if key in found}
+        for said in texts(found, "deviations"):
+            deviations.setdefault(said, []).append(name)
+    facts["deviations"] = [
+        said if len(names) == len(arms) else f"{', '.join(names)}: {said}" for said, names in deviations.items()
+    ]
+    folder.write_json("facts.json", facts)
+
+
+def _conclude(folder: RunFolder, sink: EventSink, *, interrupted: bool) -> Result:
+    """Judge the record as it lies on disk, exactly as `harness judge` will."""
+    from harness.engine.conclusion import judge_stored, store_reports
+
+    sink.close()
+    sink.check()
+    verdict = judge_stored(folder)
+    store_reports(folder)
+    note = folder.link_latest()
+    return Result(path=folder.path, verdict=verdict, interrupted=interrupted, note=note)

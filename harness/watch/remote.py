@@ -1,0 +1,156 @@
+"""The watchers in a container, beside servers that live in containers: ``python -m harness.watch.remote``.
+
+Reads one order a line on the standard input (``{"order": ..., "number": ...}``) and writes lines to the standard
+output: the events that the watchers see, and an event of the kind ``answer`` (``number``, ``value`` or ``error``) for
+each order. An answer comes after all that was seen before it. The end of the input is the end of the harness: then this
+process ends, and because it is the first of its process namespace, the kernel ends every server in there with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NoReturn
+
+from harness.core.cells import cell_from_json
+from harness.core.clock import now_ns, wait_until
+from harness.core.model import Json
+from harness.watch.event_log import EventSink
+from harness.watch.machine import read_usage, tree_s
+from harness.watch.prober import open_client
+from harness.watch.watchers import Crew
+
+PID_S = 10.0
+"""For a server's first instruction to be run."""
+
+METER_S = 0.02
+
+ANSWER = "answer"
+"""The kind of the events that answer an order."""
+
+
+def pid_file(logs: Path, name: str) -> Path:
+    """Where the launcher of a server leaves the pid that it has in the shared process namespace."""
+    return logs / f".{name}.pid"
+
+
+class Meter:
+    """What the load uses of the cores, looked at while it lives: its end leaves nothing to be read."""
+
+    def __init__(self) -> None:
+        self._pids: dict[int, float] = {}
+        threading.Thread(target=self._loop, name="meter", daemon=True).start()
+
+    def follow(self, pid: int) -> None:
+        """From now on."""
+        self._pids[pid] = 0.0
+
+    def used_s(self) -> float:
+        """CPU seconds of all that were followed, dead or alive."""
+        return sum(self._pids.values())
+
+    def _loop(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(METER_S):
+            for pid, known_s in list(self._pids.items()):
+                self._pids[pid] = max(known_s, tree_s(pid))
+
+
+class Outpost:
+    """Carries out orders, one after the other; each method named like one takes its fields and gives its value."""
+
+    def __init__(self, sink: EventSink) -> None:
+        self._crew = Crew(sink)
+        self._meter = Meter()
+
+    def hello(self) -> Json:
+        """The time here, on the clock of all events."""
+        return now_ns()
+
+    def watch_files(self, cell: Mapping[str, Any], logs: str, socket: str, trace: str, site: str) -> Json:
+        """See ``Crew``."""
+        known = cell_from_json(cell, where="the order")
+        self._crew.watch_files(known, logs=Path(logs), socket=Path(socket), trace=Path(trace), site=site)
+        return None
+
+    def watch_arbiter(self, pid: int) -> Json:
+        """See ``Crew``."""
+        self._crew.watch_arbiter(pid)
+        return None
+
+    def probe(self, ways: Mapping[str, str], ledger: bool) -> Json:
+        """See ``Crew``."""
+        self._crew.probe(ways, ledger=ledger)
+        return None
+
+    def hurry_probes(self) -> Json:
+        """See ``Crew``."""
+        self._crew.hurry_probes()
+        return None
+
+    def pause_probes(self, way: str, pause_s: float) -> Json:
+        """See ``Crew``."""
+        self._crew.pause_probes(way, pause_s)
+        return None
+
+    def stop(self) -> Json:
+        """See ``Crew``."""
+        self._crew.stop()
+        return None
+
+    def ask(self, address: str) -> Json:
+        """One request; see ``prober.ask``."""
+        with open_client(address) as client:
+            return client.ask()
+
+    def exists(self, path: str) -> Json:
+        """Whether there is such a file."""
+        return Path(path).exists()
+
+    def find_pid(self, logs: str, name: str, metered: bool) -> Json:
+        """The pid of a server that was just started, or None where it never ran; ``metered``: see ``Meter``."""
+        file = pid_file(Path(logs), name)
+
+        def read() -> int | None:
+            return int(file.read_text()) if file.exists() else None
+
+        pid = wait_until(read, timeout_s=PID_S, alive=lambda: True)
+        if pid is not None and metered:
+            self._meter.follow(pid)
+        return pid
+
+    def read_usage(self, trees: list[int]) -> Json:
+        """See ``machine.read_usage``; what the load used is added."""
+        usage = asdict(read_usage(trees))
+        return {**usage, "own_s": usage["own_s"] + self._meter.used_s()}
+
+
+def serve(orders: Iterable[str], outpost: Outpost, sink: EventSink) -> None:
+    """Carry out orders until there are no more; one that fails is answered with ``error``."""
+    for line in orders:
+        order = json.loads(line)
+        name, number = order.pop("order"), order.pop("number")
+        method: Callable[..., Json] = getattr(outpost, name)
+        try:
+            sink.emit(ANSWER, number=number, value=method(**order))
+        except Exception as problem:  # noqa: BLE001 - the harness on the other side raises it
+            sink.emit(ANSWER, number=number, error=f"{type(problem).__name__}: {problem}")
+
+
+def main() -> NoReturn:
+    """Serve the standard input; as the first process of its namespace it is also the one that children are left to."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    sink = EventSink(Path("/dev/stdout"), stream=os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8"))
+    serve(sys.stdin, Outpost(sink), sink)
+    os._exit(0)  # watchers under way are of no use to anybody any more
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""All watchers of one run: who is needed for this cell, started in time, stopped in the order that loses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from harness.core.model import Cell
+from harness.stack.proxies import PROXIES
+from harness.watch.event_log import EventSink
+from harness.watch.follow import Follower, Handler
+from harness.watch.logs import GunicornLog, read_trace, tally_gunicorn, tally_proxy, tally_proxy_errors
+from harness.watch.memory import MemorySampler
+from harness.watch.prober import Prober
+from harness.watch.socket import SocketWatcher
+from harness.watch.thread import WatchThread
+from harness.watch.workers import WorkerSampler
+
+LINES_S = 0.02
+"""How often the few lines of gunicorn's error log and of the tracer are fetched: they time the events."""
+
+TALLIES_S = 0.05
+"""How often the access logs are fetched, which may grow by 10 MB a second."""
+
+READERS = {"logs", "tallies"}
+
+
+class Crew:
+    """Start in three steps (``watch_files``, ``watch_arbiter``, ``probe``), stop in one."""
+
+    def __init__(self, sink: EventSink) -> None:
+        self._sink = sink
+        self._threads: list[WatchThread] = []
+        self._socket: SocketWatcher | None = None
+        self._prober: Prober | None = None
+
+    def watch_files(self, cell: Cell, *, logs: Path, socket: Path, trace: Path, site: str) -> None:
+        """Before gunicorn starts: the socket's folder, the logs, and the tracer's file."""
+        if cell.bind == "unix":
+            self._socket = SocketWatcher(socket, self._sink)
+            self._start("socket", self._socket)
+        traced = cell.trace and cell.bind == "unix"
+        self._sink.emit("watcher", name="tracer", state="expected" if traced else "off")
+        lines: dict[Path, Handler] = {logs / "gunicorn.error.log": GunicornLog(self._sink).handle}
+        if traced:
+            lines[trace] = read_trace(self._sink, site)
+        self._start("logs", Follower(lines, LINES_S))
+        self._start("tallies", Follower(self._tallies(cell, logs), TALLIES_S))
+
+    def watch_arbiter(self, pid: int, *, memory: bool = False) -> None:
+        """As soon as gunicorn has a pid: its children, and where it is wanted everybody's memory."""
+        self._start("workers", WorkerSampler(pid, self._sink))
+        if memory:
+            self._start("memory", MemorySampler(pid, self._sink))
+
+    def probe(self, ways: Mapping[str, str], *, ledger: bool = True) -> None:
+        """With the load: an independent client on each way; ``ledger``: its requests carry ids."""
+        self._prober = Prober(ways, self._sink, ledger=ledger)
+        self._start("prober", self._prober)
+
+    def hurry_probes(self) -> None:
+        """The load is off: probe as often as can be."""
+        if self._prober is not None:
+            self._prober.hurry()
+
+    def pause_probes(self, way: str, pause_s: float) -> None:
+        """Let one way rest; see ``drive.LINGER_S``."""
+        if self._prober is not None:
+            self._prober.pause(way, pause_s)
+
+    def stop(self) -> None:
+        """Stop all; everything seen is in the sink afterwards.
+
+        The prober first, because the others see its doings. The logs last: a worker that the sampler no longer sees
+        has written its last line by then.
+        """
+        if self._prober is not None:
+            self._threads.pop().stop()
+            self._prober = None
+        if self._socket is not None:
+            self._socket.snapshot()
+        readers = [thread for thread in self._threads if thread.name in READERS]
+        for group in ([thread for thread in self._threads if thread.name not in READERS], readers):
+            for thread in group:
+                thread.finish()
+            for thread in group:
+                thread.stop()
+        self._threads.clear()
+
+    def _tallies(self, cell: Cell, logs: Path) -> dict[Path, Handler]:
+        handlers: dict[Path, Handler] = {logs / "gunicorn.access.log": tally_gunicorn(self._sink)}
+        proxy = PROXIES[cell.proxy]
+        if proxy is not None:
+            handlers[logs / f"{cell.proxy}.access.log"] = tally_proxy(self._sink, proxy)
+            handlers[logs / f"{cell.proxy}.error.log"] = tally_proxy_errors(self._sink, proxy)
+        return handlers
+
+    def _start(self, name: str, watcher: SocketWatcher | Follower | WorkerSampler | MemorySampler | Prober) -> None:
+        wake = watcher.wake if isinstance(watcher, SocketWatcher) else _never_asleep
+        thread = WatchThread(name, watcher.loop, self._sink, wake)
+        self._threads.append(thread)
+        thread.start()
+
+
+def _never_asleep() -> None:
+    """Most watchers look about all the time and need not be woken."""

@@ -1,0 +1,110 @@
+"""One release on one Python with one worker class: does it start and answer? Asked of the release, not the catalogue.
+
+Nothing here knows what the catalogue claims about Pythons and gaps; only its pins and shims are applied.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from harness.backends.local import LocalBackend
+from harness.core.errors import HarnessError, UnrunnableError
+from harness.core.model import Cell
+from harness.engine import readiness
+from harness.engine.stage import TRACE_FILE, make_places, plan_gunicorn
+from harness.provision import environments
+from harness.provision.releases import load_catalogue
+from harness.provision.spec import parse_spec
+from harness.records.store import create_run
+from harness.stack.gunicorn import THREADED
+from harness.watch.event_log import EventSink
+from harness.watch.progress import Progress
+from harness.watch.watchers import Crew
+
+THREADS = 2
+"""With several, as in the original report; ``sync`` with threads is how its thread worker is started."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What was tried, what the catalogue says against it (None: nothing), and what was seen (None: it answered)."""
+
+    release: str
+    python: str  # "3.6"
+    worker: str
+    claim: str | None
+    failure: str | None
+
+    @property
+    def surprising(self) -> bool:
+        """Whether the catalogue says otherwise."""
+        return (self.claim is None) != (self.failure is None)
+
+
+def try_release(release: str, python: str, worker: str, *, say: Callable[[str], None]) -> Trial:
+    """Install and start a release, without h2o and load; its failures are data, as are those of installing it."""
+    known = load_catalogue()
+    major, minor = (int(number) for number in python.split(".")[:2])
+    claim = known.why_no_worker(release, worker) or known.why_not(release, (major, minor), worker)
+    failure = None
+    try:
+        _start(release, python, worker, say)
+    except HarnessError as problem:
+        failure = problem.what
+    return Trial(release=release, python=python, worker=worker, claim=claim, failure=failure)
+
+
+def _start(release: str, python: str, worker: str, say: Callable[[str], None]) -> None:
+    open_minded = replace(load_catalogue(), limits=(), gaps=())
+    environment = environments.prepare(
+        parse_spec(release), python=python, worker=worker, say=say, catalogue=open_minded
+    )
+    cell = Cell(spec=release, gunicorn=release, python=environment.python_version, worker=worker)
+    cell = replace(cell, threads=THREADS if worker == THREADED else 1, workers=1, max_requests=0, proxy="none")
+    try:
+        with tempfile.TemporaryDirectory(prefix="recycle-trial-") as folder:
+            _await_answer(cell, environment, Path(folder))
+    finally:
+        environment.close()
+
+
+def _await_answer(cell: Cell, environment: environments.Environment, folder: Path) -> None:
+    run = create_run(folder, "trial")
+    sink, progress = EventSink(run.path / "events.jsonl"), Progress()
+    sink.listen(progress.hear)
+    backend, crew = LocalBackend(run.run_id, run.path), Crew(sink)
+    try:
+        places = make_places(backend)
+        python, shims = str(environment.python), environment.shims
+        plan = plan_gunicorn(cell, run, places, python=python, shims=shims, settings=None)
+        crew.watch_files(cell, logs=run.logs, socket=places.socket, trace=run.logs / TRACE_FILE, site="")
+        process = backend.spawn(plan.command)
+        crew.watch_arbiter(process.pid)
+        stage = readiness.Stage(
+            cell=cell,
+            run=run,
+            places=places,
+            backend=backend,
+            gunicorn=process,
+            address=plan.address,
+            proxy=None,
+            python_version=environment.python_version,
+        )
+        readiness.await_gunicorn(stage, progress)
+        _check_worker(cell, (run.logs / "gunicorn.error.log").read_text())
+    finally:
+        crew.stop()
+        backend.close()
+        sink.close()
+
+
+def _check_worker(cell: Cell, log: str) -> None:
+    """UnrunnableError where another worker class came up than was meant: settings that nobody knows are ignored."""
+    said = re.search(r"Using worker: (\S+)", log)
+    names = {cell.worker, "threads"} if cell.worker == THREADED else {cell.worker}
+    if said is None or said[1] not in names:
+        raise UnrunnableError(what=f"gunicorn {cell.gunicorn} started the worker {said and said[1]}, not {cell.worker}")
