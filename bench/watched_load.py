@@ -25,7 +25,7 @@ from harness.stack.load.result import RESULT_VARIABLE, parse_result
 from harness.watch.event_log import EventSink
 from harness.watch.prober import open_client
 from harness.watch.progress import Progress
-from harness.watch.watchers import Crew
+from harness.watch.watchers import LocalWatchers
 
 HOLDING_RELEASE = "27.0.1"
 BOOT_S = 20.0
@@ -58,14 +58,14 @@ def measure_rate(environment: Environment, *, watched: bool, duration_s: int, le
 def _servers(cell: Cell, environment: Environment, out: Path, watched: bool) -> Iterator[tuple[str, Path]]:
     run = create_run(out, "bench")
     sink, backend = EventSink(run.path / "events.jsonl"), LocalBackend(run.run_id, run.path)
-    crew = Crew(sink)
+    watchers = LocalWatchers(sink)
     try:
         sink.listen(Progress().hear)
         places = make_places(backend)
         shown = replace(cell, gunicorn=environment.gunicorn_version)
         plan = plan_gunicorn(shown, run, places, python=str(environment.python), shims=environment.shims, settings=None)
         if watched:
-            crew.watch_files(shown, logs=run.logs, socket=places.socket, trace=run.logs / TRACE_FILE, site="")
+            watchers.watch_files(shown, logs=run.logs, socket=places.socket, trace=run.logs / TRACE_FILE, site="")
         proxy = start_proxy(shown, run, places, backend, plan.address)
         if proxy is None:
             raise RuntimeError("the benchmark needs a proxy")
@@ -75,10 +75,10 @@ def _servers(cell: Cell, environment: Environment, out: Path, watched: bool) -> 
             if not wait_until(lambda: client.ask() == "200", timeout_s=BOOT_S, alive=lambda: gunicorn.poll() is None):
                 raise RuntimeError("gunicorn did not answer")
         if watched:
-            crew.watch_arbiter(gunicorn.pid)
-            crew.probe({"direct": plan.address, "proxy": address}, ledger=cell.ledger)
+            watchers.watch_arbiter(gunicorn.pid)
+            watchers.probe({"direct": plan.address, "proxy": address}, ledger=cell.ledger)
         yield f"http://{address}/", run.logs
     finally:
-        crew.stop()
+        watchers.stop()
         backend.close()
         sink.close()

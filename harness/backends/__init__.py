@@ -54,7 +54,7 @@ class Client(Protocol):
 
 
 class Watchers(Protocol):
-    """All watchers of a run; see ``watch.crew.Crew``."""
+    """All watchers of a run; see ``watch.watchers.LocalWatchers``."""
 
     def watch_files(self, cell: Cell, *, logs: Path, socket: Path, trace: Path, site: str) -> None:
         """Before gunicorn starts."""

@@ -25,7 +25,7 @@ from harness.provision import tools
 from harness.stack.load import LOADS
 from harness.watch import machine, prober
 from harness.watch.event_log import EventSink
-from harness.watch.watchers import Crew
+from harness.watch.watchers import LocalWatchers
 
 Start: TypeAlias = Callable[[Command, Mapping[str, str], BinaryIO, BinaryIO], "subprocess.Popen[bytes]"]
 """(command, whole environment, stdout, stderr) -> the child, which leads a process group; OSError where it can't be."""
@@ -130,11 +130,11 @@ class LocalBackend:
         """See ``backends.Backend``."""
         return LOADS[name].find_program() if name in LOADS else tools.require_tool(name, needed_for)
 
-    def watchers(self, sink: EventSink) -> Crew:
+    def watchers(self, sink: EventSink) -> LocalWatchers:
         """See ``backends.Backend``."""
-        return Crew(sink)
+        return LocalWatchers(sink)
 
-    def open_client(self, address: str) -> prober.Client:
+    def open_client(self, address: str) -> prober.ProbeClient:
         """See ``backends.Backend``."""
         return prober.open_client(address)
 

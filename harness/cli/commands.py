@@ -44,9 +44,9 @@ def scenario(options: argparse.Namespace) -> int:
     from harness.backends.local import LocalBackend
     from harness.cli.live import live_line
     from harness.studies.scenarios import SCENARIOS
-    from harness.studies.scenarios.conduct import Plan, run_plan
+    from harness.studies.scenarios.runner import ScenarioPlan, run_plan
 
-    def conduct(plan: Plan) -> int:
+    def conduct(plan: ScenarioPlan) -> int:
         with live_line() as say:
             result = run_plan(plan, make_backend=LocalBackend, say=say)
         return _show(result, options, check=False)
@@ -59,9 +59,9 @@ def _run(options: argparse.Namespace, *, check: bool) -> int:
     from harness.cli.live import live_line
     from harness.engine.run import run_cell
 
-    wish = make_wish(options)
+    request = make_wish(options)
     with live_line() as say:
-        result = run_cell(wish, make_backend=LocalBackend, say=say)
+        result = run_cell(request, make_backend=LocalBackend, say=say)
     return _show(result, options, check=check)
 
 

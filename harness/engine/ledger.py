@@ -16,7 +16,7 @@ from harness.core.errors import HarnessError
 from harness.core.model import Cell, Event, Json, is_success
 from harness.judge.ledger import load_account, unanswered
 from harness.judge.ledger.books import NOTES, Books, read_pieces
-from harness.judge.ledger.fates import Witnesses
+from harness.judge.ledger.endings import Witnesses
 from harness.judge.ledger.tally import LETTERS, Tally
 from harness.stack import gunicorn
 from harness.stack.proxies import PROXIES

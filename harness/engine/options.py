@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.core.errors import UsageError
 from harness.core.model import Cell, FindingId
-from harness.engine.request import Wish
+from harness.engine.request import RunRequest
 from harness.stack import gunicorn
 from harness.stack.gunicorn import THREADED
 from harness.stack.load import LOADS
@@ -114,7 +114,7 @@ def add_way_options(run: argparse._ArgumentGroup, defaults: Cell | None = None) 
     run.add_argument("--no-trace", dest="trace", action="store_false", help="leave the unlink tracer out of gunicorn")
 
 
-def make_wish(options: argparse.Namespace) -> Wish:
+def make_wish(options: argparse.Namespace) -> RunRequest:
     """The cell and the run that the options describe; UsageError where they contradict each other."""
     profile: Cell = getattr(options, "defaults", None) or PROFILES[options.profile]
 
@@ -148,7 +148,7 @@ def make_wish(options: argparse.Namespace) -> Wish:
         app=options.app,
     )
     _refuse_contradictions(cell, options)
-    return Wish(
+    return RunRequest(
         cell=cell,
         out=options.out,
         python=options.python,
@@ -157,9 +157,9 @@ def make_wish(options: argparse.Namespace) -> Wish:
     )
 
 
-def run_arguments(wish: Wish) -> list[str]:
+def run_arguments(request: RunRequest) -> list[str]:
     """The arguments of `harness reproduce` that make this very wish again: the inverse of ``make_wish``."""
-    cell = wish.cell
+    cell = request.cell
     values: dict[str, object] = {
         "--worker": cell.worker,
         "--proxy": cell.proxy,
@@ -168,18 +168,18 @@ def run_arguments(wish: Wish) -> list[str]:
         "--max-requests": cell.max_requests,
         "--max-requests-jitter": cell.max_requests_jitter,
         "--bind": cell.bind,
-        "--load": cell.load if wish.load_named else None,
+        "--load": cell.load if request.load_named else None,
         "--load-threads": cell.load_threads,
         "--connections": cell.connections,
         "--rate": cell.rate_per_s,
         "--app": cell.app,
-        "--settings": wish.settings,
+        "--settings": request.settings,
         "--duration": cell.duration_s,
         "--recycles": cell.recycles,
-        "--python": wish.python,
+        "--python": request.python,
         "--backend": cell.backend,
         "--port": cell.port,
-        "--out": wish.out,
+        "--out": request.out,
     }
     switches = {
         "--no-upstream-keepalive": not cell.upstream_keepalive,

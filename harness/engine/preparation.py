@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.backends import Backend
 from harness.core.errors import HarnessError, UsageError
-from harness.engine.request import Wish
+from harness.engine.request import RunRequest
 from harness.stack.load import choose_load
 
 if TYPE_CHECKING:
@@ -23,32 +23,32 @@ MakeBackend = Callable[[str, Path], Backend]
 class Prepared:
     """Where gunicorn will live: what is wished for, on the back end that it came to, and what it runs in."""
 
-    wish: Wish
+    request: RunRequest
     make_backend: MakeBackend
     environment: Environment | None
     problem: HarnessError | None
     note: str | None = None
 
 
-def prepare_run(wish: Wish, make_backend: MakeBackend, say: Callable[[str], None]) -> Prepared:
+def prepare_run(request: RunRequest, make_backend: MakeBackend, say: Callable[[str], None]) -> Prepared:
     """The environment here, or in an image; in an image also where no Python here will do and an engine answers."""
-    if wish.cell.backend == "docker":
-        return _prepare_images(wish, make_backend, say)
-    settled = settle_load(wish)
+    if request.cell.backend == "docker":
+        return _prepare_images(request, make_backend, say)
+    settled = settle_load(request)
     environment, problem = prepare_environment(settled, say)
-    if problem is not None and _falls_through(wish, problem):
-        return _go_on_in_containers(wish, make_backend, problem, say)
-    return Prepared(wish=settled, make_backend=make_backend, environment=environment, problem=problem)
+    if problem is not None and _falls_through(request, problem):
+        return _go_on_in_containers(request, make_backend, problem, say)
+    return Prepared(request=settled, make_backend=make_backend, environment=environment, problem=problem)
 
 
 def _go_on_in_containers(
-    wish: Wish,
+    request: RunRequest,
     make_backend: MakeBackend,
     problem: HarnessError,
     say: Callable[[str], None],
 ) -> Prepared:
     say("no Python here runs this release, and a Docker engine answers: going on with --backend docker")
-    prepared = _prepare_images(replace(wish, cell=replace(wish.cell, backend="docker")), make_backend, say)
+    prepared = _prepare_images(replace(request, cell=replace(request.cell, backend="docker")), make_backend, say)
     environment, note = prepared.environment, "It ran with --backend docker: no Python here runs this release."
     if environment is not None:
         looked_at = (*getattr(problem, "looked_at", ()), *environment.looked_at)
@@ -56,48 +56,50 @@ def _go_on_in_containers(
     return replace(prepared, environment=environment, note=note)
 
 
-def _falls_through(wish: Wish, problem: HarnessError) -> bool:
+def _falls_through(request: RunRequest, problem: HarnessError) -> bool:
     from harness.backends.docker import connection as containers
     from harness.backends.docker.images import why_not
     from harness.provision.compatibility import NoInterpreterError
 
-    can_go = isinstance(problem, NoInterpreterError) and not wish.memory and why_not(wish.cell) is None
+    can_go = isinstance(problem, NoInterpreterError) and not request.memory and why_not(request.cell) is None
     return can_go and containers.answers()
 
 
-def _prepare_images(wish: Wish, make_backend: MakeBackend, say: Callable[[str], None]) -> Prepared:
+def _prepare_images(request: RunRequest, make_backend: MakeBackend, say: Callable[[str], None]) -> Prepared:
     from harness.backends.docker.backend import DockerBackend
     from harness.backends.docker.images import prepare
 
     try:
-        environment, images = prepare(wish.cell, python=wish.python, say=say)
+        environment, images = prepare(request.cell, python=request.python, say=say)
     except UsageError:
         raise
     except HarnessError as problem:
-        return Prepared(wish=wish, make_backend=make_backend, environment=None, problem=problem)
+        return Prepared(request=request, make_backend=make_backend, environment=None, problem=problem)
 
     def make(marker: str, run_folder: Path) -> Backend:
-        return DockerBackend(marker, run_folder, images=images, cell=wish.cell)
+        return DockerBackend(marker, run_folder, images=images, cell=request.cell)
 
-    return Prepared(wish=wish, make_backend=make, environment=environment, problem=None)
+    return Prepared(request=request, make_backend=make, environment=environment, problem=None)
 
 
-def settle_load(wish: Wish) -> Wish:
+def settle_load(request: RunRequest) -> RunRequest:
     """The wish with a load that can be had here, where nobody named one; what another back end has is not known."""
-    if wish.load_named or wish.cell.backend != "local":
-        return wish
-    cell, note = choose_load(wish.cell)
-    return replace(wish, cell=cell, load_note=note)
+    if request.load_named or request.cell.backend != "local":
+        return request
+    cell, note = choose_load(request.cell)
+    return replace(request, cell=cell, load_note=note)
 
 
-def prepare_environment(wish: Wish, say: Callable[[str], None]) -> tuple[Environment | None, HarnessError | None]:
+def prepare_environment(
+    request: RunRequest, say: Callable[[str], None]
+) -> tuple[Environment | None, HarnessError | None]:
     """The environment for what is wished, or why there is none; UsageError where it can't be meant."""
     from harness.provision.environments import prepare
     from harness.provision.spec import parse_spec
 
-    spec = parse_spec(wish.cell.spec)
+    spec = parse_spec(request.cell.spec)
     try:
-        return prepare(spec, python=wish.python, worker=wish.cell.worker, say=say), None
+        return prepare(spec, python=request.python, worker=request.cell.worker, say=say), None
     except UsageError:
         raise
     except HarnessError as problem:

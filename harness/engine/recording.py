@@ -17,7 +17,7 @@ from harness.core.errors import HarnessError, UnrunnableError
 from harness.core.model import Cell, Outcome
 from harness.core.signals import INTERRUPTING
 from harness.engine.facts import collect_surroundings
-from harness.engine.request import Wish
+from harness.engine.request import RunRequest
 from harness.records.store import RunFolder, create_run
 from harness.watch.event_log import EventSink
 
@@ -32,7 +32,7 @@ TEARDOWN = ("closed", "ended")
 class Run:
     """A run under way."""
 
-    wish: Wish
+    request: RunRequest
     cell: Cell
     folder: RunFolder
     sink: EventSink
@@ -47,20 +47,20 @@ class Run:
         self.sink.emit("phase", at_ns, name=phase)
 
 
-def open_run(wish: Wish, environment: Environment | None, say: Callable[[str], None]) -> Run:
+def open_run(request: RunRequest, environment: Environment | None, say: Callable[[str], None]) -> Run:
     """A fresh folder for the record, with the cell and its surroundings in it; SurroundingsError where it can't be."""
-    cell, label = describe_cell(wish, environment)
-    folder = create_run(wish.out, wish.label + cell_id(cell, label))
+    cell, label = describe_cell(request, environment)
+    folder = create_run(request.out, request.label + cell_id(cell, label))
     folder.write_json("cell.json", cell_to_json(cell))
     folder.write_json("facts.json", collect_surroundings(folder.run_id))
-    return Run(wish=wish, cell=cell, folder=folder, sink=EventSink(folder.path / "events.jsonl"), say=say)
+    return Run(request=request, cell=cell, folder=folder, sink=EventSink(folder.path / "events.jsonl"), say=say)
 
 
-def describe_cell(wish: Wish, environment: Environment | None) -> tuple[Cell, str]:
+def describe_cell(request: RunRequest, environment: Environment | None) -> tuple[Cell, str]:
     """The cell with the versions that it came to, and what its folder's name calls the release."""
     if environment is None:
-        return wish.cell, wish.cell.spec.rstrip("/").rpartition("/")[2]
-    cell = replace(wish.cell, gunicorn=environment.gunicorn_version, python=environment.python_version)
+        return request.cell, request.cell.spec.rstrip("/").rpartition("/")[2]
+    cell = replace(request.cell, gunicorn=environment.gunicorn_version, python=environment.python_version)
     return cell, environment.label
 
 

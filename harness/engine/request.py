@@ -11,7 +11,7 @@ from harness.watch.progress import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class RunRequest:
     """What the user asked for, beside the cell: where the record goes and what gunicorn is made of."""
 
     cell: Cell
@@ -28,7 +28,7 @@ class Wish:
     all_ready: bool = False  # whether every worker has to say that it is ready before the first control request
 
 
-def list_brought(wish: Wish) -> list[str]:
+def list_brought(request: RunRequest) -> list[str]:
     """What this wish puts in the place of the fixtures, in words."""
-    app = ["app: one that was made for this run, see config/"] if wish.app_text is not None else []
-    return app + (["settings: more than the cell's values, see config/config.py"] if wish.settings else [])
+    app = ["app: one that was made for this run, see config/"] if request.app_text is not None else []
+    return app + (["settings: more than the cell's values, see config/config.py"] if request.settings else [])

@@ -25,7 +25,7 @@ from harness.engine.ledger import Clients, await_last_lines, close_ledger
 from harness.engine.limits import require_room
 from harness.engine.preparation import MakeBackend, prepare_run
 from harness.engine.recording import Run, open_run, recording, shielded
-from harness.engine.request import Wish, list_brought
+from harness.engine.request import RunRequest, list_brought
 from harness.engine.stage import TRACE_FILE, GunicornPlan, Places, make_places, plan_gunicorn, read_queue, start_proxy
 from harness.provision import tools
 from harness.watch.progress import Progress
@@ -47,7 +47,7 @@ class Result:
     note: str | None = None
 
 
-def run_cell(wish: Wish, *, make_backend: MakeBackend, say: Callable[[str], None]) -> Result:
+def run_cell(request: RunRequest, *, make_backend: MakeBackend, say: Callable[[str], None]) -> Result:
     """Run one cell, judge it and store it.
 
     Raises:
@@ -56,8 +56,8 @@ def run_cell(wish: Wish, *, make_backend: MakeBackend, say: Callable[[str], None
         KeyboardInterrupt: interrupted before there was anything to record.
     """
     started_ns = now_ns()
-    prepared = prepare_run(wish, make_backend, say)
-    run = open_run(prepared.wish, prepared.environment, say)
+    prepared = prepare_run(request, make_backend, say)
+    run = open_run(prepared.request, prepared.environment, say)
     run.enter("prepare", started_ns)
     with recording(run):
         if prepared.environment is None:
@@ -72,18 +72,18 @@ def run_cell(wish: Wish, *, make_backend: MakeBackend, say: Callable[[str], None
 def _experiment(run: Run, environment: Environment, make_backend: MakeBackend) -> None:
     """Start everything, drive it, and stop everything; the window is closed before anything is torn down."""
     backend = make_backend(run.folder.run_id, run.folder.path)
-    crew, clients = backend.watchers(run.sink), Clients()
+    watchers, clients = backend.watchers(run.sink), Clients()
     run.sink.listen(clients.hear)
     try:
         run.enter("boot")
-        moving = _set_stage(run, environment, backend, crew)
+        moving = _set_stage(run, environment, backend, watchers)
         run.enter("control")
         readiness.send_controls(moving.stage, moving.progress, run.sink)
-        _drive(run, moving, crew)
+        _drive(run, moving, watchers)
     finally:
         with shielded():
             try:
-                crew.stop()
+                watchers.stop()
                 run.enter("closed")
                 if run.cell.ledger:
                     await_last_lines(run.cell, run.folder.logs, clients, fetch=backend.fetch)
@@ -95,7 +95,7 @@ def _experiment(run: Run, environment: Environment, make_backend: MakeBackend) -
         run.sink.emit("ledger", now_ns(), **close_ledger(run.cell, run.folder.logs, clients))
 
 
-def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Watchers) -> load_phase.Drive:
+def _set_stage(run: Run, environment: Environment, backend: Backend, watchers: Watchers) -> load_phase.Drive:
     """Everything started, and both gunicorn and the proxy seen to answer."""
     cell, folder = run.cell, run.folder
     load_tool = load_phase.find_load_tool(cell, backend)  # what is missing should be said before anything was started
@@ -104,13 +104,13 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Watch
     places, progress = make_places(backend), Progress()
     run.sink.listen(progress.hear)
     plan = _plan(run, places, environment)
-    _watch(run, crew, places, environment)
+    _watch(run, watchers, places, environment)
     run.say(f"starting gunicorn {cell.gunicorn} on Python {cell.python}")
     proxy = start_proxy(cell, folder, places, backend, plan.address)
     spawned_ns, process = now_ns(), backend.spawn(plan.command)
     threading.Thread(target=_load_ahead, name="load-ahead", daemon=True).start()
     run.sink.emit("arbiter", state="started", pid=process.pid)
-    crew.watch_arbiter(process.pid, memory=run.wish.memory)
+    watchers.watch_arbiter(process.pid, memory=run.request.memory)
     stage = readiness.Stage(
         cell=cell,
         run=folder,
@@ -125,7 +125,7 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Watch
     given_up = readiness.await_gunicorn(stage, progress) + readiness.await_proxy(stage, progress)
     boot_s = (now_ns() - spawned_ns) / 1e9
     run.sink.emit("readiness", given_up=given_up, queue=None if backend.isolated else read_queue())
-    if run.wish.all_ready:
+    if run.request.all_ready:
         readiness.await_workers(stage, progress)
     return load_phase.Drive(
         stage=stage,
@@ -133,9 +133,9 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, crew: Watch
         sink=run.sink,
         say=run.say,
         tool=load_tool,
-        pause_probes=crew.pause_probes,
+        pause_probes=watchers.pause_probes,
         boot_s=boot_s,
-        enough=run.wish.enough,
+        enough=run.request.enough,
     )
 
 
@@ -146,9 +146,9 @@ def _plan(run: Run, places: Places, environment: Environment) -> GunicornPlan:
         places,
         python=str(environment.python),
         shims=environment.shims,
-        settings=run.wish.settings,
-        app_folder=run.wish.app_folder,
-        app_text=run.wish.app_text,
+        settings=run.request.settings,
+        app_folder=run.request.app_folder,
+        app_text=run.request.app_text,
     )
 
 
@@ -161,10 +161,10 @@ def _load_ahead() -> None:
         importlib.import_module("harness.report.as_html")
 
 
-def _watch(run: Run, crew: Watchers, places: Places, environment: Environment) -> None:
+def _watch(run: Run, watchers: Watchers, places: Places, environment: Environment) -> None:
     logs = run.folder.logs
     site = str(environment.path)
-    crew.watch_files(run.cell, logs=logs, socket=places.socket, trace=logs / TRACE_FILE, site=site)
+    watchers.watch_files(run.cell, logs=logs, socket=places.socket, trace=logs / TRACE_FILE, site=site)
 
 
 def _write_facts(
@@ -178,23 +178,23 @@ def _write_facts(
         plan=plan,
         proxy=stage.proxy,
         load_tool=load_tool,
-        load_note=run.wish.load_note,
-        brought=list_brought(run.wish),
+        load_note=run.request.load_note,
+        brought=list_brought(run.request),
         containers=stage.backend.facts(),
     )
     run.folder.write_json("facts.json", facts)
 
 
-def _drive(run: Run, moving: load_phase.Drive, crew: Watchers) -> None:
+def _drive(run: Run, moving: load_phase.Drive, watchers: Watchers) -> None:
     stage = moving.stage
     ways = {"direct": stage.address}
     if stage.proxy is not None:
         ways["proxy"] = stage.client_address
     run.enter("load")
-    crew.probe(ways, ledger=run.cell.ledger)
+    watchers.probe(ways, ledger=run.cell.ledger)
     load_phase.run_load(moving)
     run.enter("settle")
-    crew.hurry_probes()
+    watchers.hurry_probes()
     load_phase.settle(moving)
 
 

@@ -40,7 +40,7 @@ _CHECK = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class BuildPlan:
     """What is to be installed on what, and where it will lie; equal plans have equal keys."""
 
     source: Source
@@ -59,17 +59,17 @@ class Plan:
         return self.envs / f"{self.key}.{ending}"
 
 
-def make_plan(catalogue: Catalogue, source: Source, interpreter: Interpreter, *, worker: str, envs: Path) -> Plan:
+def make_plan(catalogue: Catalogue, source: Source, interpreter: Interpreter, *, worker: str, envs: Path) -> BuildPlan:
     """The plan for a source on an interpreter. The key: readable, and a digest of everything that matters."""
     requirements = catalogue.requirements(source.version, interpreter.version, worker)
     matter = [SCHEMA, source.identity, str(interpreter.path), interpreter.version, *requirements]
     digest = hashlib.sha256(json.dumps(matter).encode()).hexdigest()[:12]
     version = re.sub(r"[^0-9A-Za-z.]+", "_", source.version or "unknown")[:40]
     key = f"{version}{source.suffix}-py{interpreter.version}-{digest}"
-    return Plan(source=source, interpreter=interpreter, requirements=requirements, key=key, envs=envs)
+    return BuildPlan(source=source, interpreter=interpreter, requirements=requirements, key=key, envs=envs)
 
 
-def build(plan: Plan, *, lock_fd: int, say: Callable[[str], None]) -> None:
+def build(plan: BuildPlan, *, lock_fd: int, say: Callable[[str], None]) -> None:
     """Build an environment into its place; the caller holds its lock, and uv holds it too for as long as it lives.
 
     WrongPythonError, UnrunnableError, SurroundingsError, OSError. Nothing of a failed attempt stays but the log.
@@ -116,7 +116,7 @@ def remove_environment(place: Path) -> None:
         shutil.rmtree(place)
 
 
-def _fill(plan: Plan, building: Path, lock_fd: int) -> None:
+def _fill(plan: BuildPlan, building: Path, lock_fd: int) -> None:
     python = building / "bin" / "python"
     installer.create_venv(building, base=plan.interpreter.path, cwd=plan.envs, keep_open=(lock_fd,))
     requirement = plan.source.stage(building / _SOURCE)
@@ -133,7 +133,7 @@ def _fill(plan: Plan, building: Path, lock_fd: int) -> None:
     _compile_and_check(plan, python, building, lock_fd)
 
 
-def _compile_and_check(plan: Plan, python: Path, building: Path, lock_fd: int) -> None:
+def _compile_and_check(plan: BuildPlan, python: Path, building: Path, lock_fd: int) -> None:
     """Write bytecode, which a boot would else spend its time on, and see that gunicorn can be imported.
 
     In one process, because starting another takes as long as the import. uv's own way to compile fails on Python 3.6.
@@ -157,7 +157,7 @@ def _run_inside(command: Sequence[str], cwd: Path, lock_fd: int) -> installer.Do
     return installer.run(command, cwd=cwd, environ=environ, timeout_s=CHECK_TIMEOUT_S, keep_open=(lock_fd,))
 
 
-def _write_mark(plan: Plan, building: Path, *, build_s: float) -> None:
+def _write_mark(plan: BuildPlan, building: Path, *, build_s: float) -> None:
     from importlib import metadata  # 10 ms, and most runs find their environment built
 
     site = next(building.glob("lib/*/site-packages"))

@@ -14,7 +14,7 @@ from typing import Any
 from harness.core import locks
 from harness.core.locks import Lease
 from harness.provision import build
-from harness.provision.build import Plan
+from harness.provision.build import BuildPlan
 from harness.provision.installer import WrongPythonError
 
 
@@ -27,7 +27,7 @@ class Obtained:
     lease: Lease
 
 
-def obtain(plan: Plan, say: Callable[[str], None]) -> Obtained:
+def obtain(plan: BuildPlan, say: Callable[[str], None]) -> Obtained:
     """An environment under a shared lease: as it is there, else built. WrongPythonError also from an earlier try."""
     known = _read_refusal(plan)
     if known is not None:
@@ -51,7 +51,7 @@ def obtain(plan: Plan, say: Callable[[str], None]) -> Obtained:
         lease.close()  # somebody cleaned up in between: once more
 
 
-def _build_if_missing(plan: Plan, lease: Lease, say: Callable[[str], None]) -> bool:
+def _build_if_missing(plan: BuildPlan, lease: Lease, say: Callable[[str], None]) -> bool:
     """Build under the exclusive lease unless another process was faster; the lease is given back on failure."""
     try:
         if build.read_mark(plan.place) is not None:
@@ -69,7 +69,7 @@ def _build_if_missing(plan: Plan, lease: Lease, say: Callable[[str], None]) -> b
     return True
 
 
-def _read_refusal(plan: Plan) -> WrongPythonError | None:
+def _read_refusal(plan: BuildPlan) -> WrongPythonError | None:
     try:
         known = json.loads(plan.beside("refused").read_bytes())
         return WrongPythonError(what=known["what"], wants=known["wants"])

@@ -1,8 +1,8 @@
 """Pinned environments: a gunicorn installed on an interpreter that runs it, cached, safe when many ask at once.
 
-``prepare`` is the story. What runs where is ``releases``, what is here ``interpreters``, which is taken ``fitting``,
-what a SPEC's content is ``sources``, how one is made ``building``, how many share one ``shelf``; ``sweeping`` removes
-what nobody uses. Nothing in here starts gunicorn.
+``prepare`` calls the rest in order: ``releases`` says what runs where, ``interpreters`` what is here,
+``compatibility`` which is taken, ``sources`` what a SPEC's content is, ``build`` how one is made, ``cache`` how many
+share one; ``eviction`` removes what nobody uses. Nothing in here starts gunicorn.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.core import paths
 from harness.core.errors import SurroundingsError, UnrunnableError
 from harness.core.locks import Lease
 from harness.provision import installer
-from harness.provision.build import Plan, make_plan
+from harness.provision.build import BuildPlan, make_plan
 from harness.provision.cache import Obtained, obtain
 from harness.provision.compatibility import Choice, NoInterpreterError, fit, refuse_request, wanted_pythons
 from harness.provision.installer import WrongPythonError
@@ -140,7 +140,7 @@ def _try_all(wish: _Wish, choice: Choice, envs: Path, refusals: dict[Path, Wrong
     return None
 
 
-def _describe(plan: Plan, obtained: Obtained, catalogue: Catalogue, looked_at: tuple[str, ...]) -> Environment:
+def _describe(plan: BuildPlan, obtained: Obtained, catalogue: Catalogue, looked_at: tuple[str, ...]) -> Environment:
     facts = obtained.facts
     version = str(facts["gunicorn_version"])
     return Environment(

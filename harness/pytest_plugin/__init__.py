@@ -17,11 +17,11 @@ from harness.pytest_plugin import options
 
 if TYPE_CHECKING:
     from harness.core.model import Cell
-    from harness.engine.request import Wish
+    from harness.engine.request import RunRequest
     from harness.pytest_plugin.launcher import Launcher
     from harness.pytest_plugin.load import Load
-    from harness.pytest_plugin.recycle_run import RecycleRun, RunShelf
-    from harness.pytest_plugin.scenario import GunicornServer, H2oProxy
+    from harness.pytest_plugin.recycle_run import RecycleRun, RunCache
+    from harness.pytest_plugin.scene import GunicornServer, H2oProxy
 
 SHOWN = pytest.StashKey[list["RecycleRun | GunicornServer"]]()
 """What a test has used and a report of its failure should name."""
@@ -113,14 +113,14 @@ def recycle_wish(
     gunicorn_settings: Path | None,
     gunicorn_app_folder: Path,
     recycle_out: Path,
-) -> Wish:
+) -> RunRequest:
     """The cell, and beside it what gunicorn is made of and where the record goes."""
-    from harness.engine.request import Wish
+    from harness.engine.request import RunRequest
     from harness.pytest_plugin.outcomes import told_by_pytest
 
     with told_by_pytest():
         options.check_wish(recycle_cell, settings=gunicorn_settings, app_folder=gunicorn_app_folder)
-    return Wish(
+    return RunRequest(
         cell=recycle_cell,
         out=recycle_out,
         python=pytestconfig.getoption("gunicorn_python"),
@@ -153,15 +153,15 @@ def recycle_launcher(request: pytest.FixtureRequest) -> Iterator[Launcher]:
 
 
 @pytest.fixture(scope="session")
-def recycle_shelf(recycle_launcher: Launcher) -> RunShelf:
+def recycle_shelf(recycle_launcher: Launcher) -> RunCache:
     """The runs of this session: tests that want the same one share it."""
-    from harness.pytest_plugin.recycle_run import RunShelf
+    from harness.pytest_plugin.recycle_run import RunCache
 
-    return RunShelf(recycle_launcher)
+    return RunCache(recycle_launcher)
 
 
 @pytest.fixture
-def recycle_run(request: pytest.FixtureRequest, recycle_wish: Wish, recycle_shelf: RunShelf) -> RecycleRun:
+def recycle_run(request: pytest.FixtureRequest, recycle_wish: RunRequest, recycle_shelf: RunCache) -> RecycleRun:
     """A whole run, judged: gunicorn's workers recycle behind h2o under the load of wrk, and watchers look on.
 
     A release that can't run here skips the test; a failure of the harness or its surroundings is an error.
@@ -176,16 +176,16 @@ def recycle_run(request: pytest.FixtureRequest, recycle_wish: Wish, recycle_shel
 
 @pytest.fixture
 def gunicorn_server(
-    request: pytest.FixtureRequest, recycle_wish: Wish, recycle_launcher: Launcher
+    request: pytest.FixtureRequest, recycle_wish: RunRequest, recycle_launcher: Launcher
 ) -> Iterator[GunicornServer]:
     """A pinned gunicorn that has answered a request; ended with the test."""
     from harness.engine.preparation import settle_load
-    from harness.pytest_plugin import scenario
     from harness.pytest_plugin.outcomes import told_by_pytest
+    from harness.pytest_plugin.scene import Scene
 
-    wish = settle_load(replace(recycle_wish, cell=replace(recycle_wish.cell, proxy="h2o")))
+    wanted = settle_load(replace(recycle_wish, cell=replace(recycle_wish.cell, proxy="h2o")))
     try:
-        with scenario.Scene(wish, recycle_launcher.make_backend) as scene:
+        with Scene(wanted, recycle_launcher.make_backend) as scene:
             with told_by_pytest():
                 server = scene.start_gunicorn()
             _show(request.node, server)

@@ -9,7 +9,7 @@ from typing import Any, cast
 from harness.core.errors import SurroundingsError
 from harness.core.model import Event
 from harness.engine import load_phase
-from harness.pytest_plugin.scenario import H2oProxy, silent
+from harness.pytest_plugin.scene import H2oProxy, silent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +58,7 @@ class Load:
                 sink=run.sink,
                 say=silent,
                 tool=self._tool,
-                pause_probes=self._scene.crew.pause_probes,
+                pause_probes=self._scene.watchers.pause_probes,
             )
         )
         return self._answers(cast(dict[str, Any], self._ended[-1].fields))

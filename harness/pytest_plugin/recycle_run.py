@@ -13,7 +13,7 @@ import pytest
 
 from harness.core.errors import SurroundingsError, UnrunnableError
 from harness.core.model import Culprit, Finding, Observations, Outcome, State, Verdict
-from harness.engine.request import Wish
+from harness.engine.request import RunRequest
 from harness.engine.run import run_cell
 from harness.judge.verdict import judge_events
 from harness.pytest_plugin.launcher import Launcher
@@ -137,14 +137,14 @@ def _describe_finding(finding: Finding) -> str:
     return f"{finding.id.value}{at}: {finding.detail}"
 
 
-class RunShelf:
+class RunCache:
     """The runs of a session, each made once: two tests that ask for the same cell look at the same record."""
 
     def __init__(self, launcher: Launcher) -> None:
         self._launcher = launcher
-        self._runs: dict[Wish, RecycleRun] = {}
+        self._runs: dict[RunRequest, RecycleRun] = {}
 
-    def obtain(self, wish: Wish) -> RecycleRun:
+    def obtain(self, request: RunRequest) -> RecycleRun:
         """The run for a wish, made now if this is the first to ask.
 
         Raises:
@@ -152,15 +152,15 @@ class RunShelf:
             SurroundingsError: the harness or its surroundings failed; UsageError where the wish can't be meant.
             KeyboardInterrupt: Ctrl-C; the record so far is kept.
         """
-        if wish not in self._runs:
-            self._runs[wish] = self._make(wish)
-        run = self._runs[wish]
+        if request not in self._runs:
+            self._runs[request] = self._make(request)
+        run = self._runs[request]
         _refuse_failure(run)
         return run
 
-    def _make(self, wish: Wish) -> RecycleRun:
+    def _make(self, request: RunRequest) -> RecycleRun:
         try:
-            result = run_cell(wish, make_backend=self._launcher.make_backend, say=lambda _text: None)
+            result = run_cell(request, make_backend=self._launcher.make_backend, say=lambda _text: None)
         finally:
             self._launcher.tidy()
         if result.interrupted:

@@ -15,7 +15,7 @@ from harness.records.stored import StoredRun
 from harness.report import summary
 from harness.report.fields import dig, frames, items, mapping, number, text
 from harness.report.ledger import ledger_alarm, ledger_lines, ledger_sentence
-from harness.report.summary import Answer, Tone
+from harness.report.summary import Headline, Tone
 
 _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _TONES = {Tone.BAD: "\x1b[1;31m", Tone.GOOD: "\x1b[1;32m", Tone.UNSURE: "\x1b[1;33m"}
@@ -91,7 +91,7 @@ def _answer(page: _Page, verdict: Mapping[str, Json]) -> None:
         page.rows(summary.error_lines(verdict))
 
 
-def _headline(answer: Answer) -> str:
+def _headline(answer: Headline) -> str:
     return answer.sentence[:1].upper() + answer.sentence[1:]
 
 

@@ -35,7 +35,7 @@ _ERROR_LOG = "gunicorn.error.log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Folded:
+class FoldedLog:
     """A line and how often it came in a row."""
 
     text: str
@@ -87,7 +87,7 @@ def _of_run(logs: Path) -> list[Excerpt]:
 def _around(path: Path, wanted: re.Pattern[str], title: str) -> Excerpt | None:
     if not _readable(path):
         return None
-    before: deque[Folded] = deque(maxlen=BEFORE)
+    before: deque[FoldedLog] = deque(maxlen=BEFORE)
     with path.open("rb") as stream:
         lines = _fold(stream, OWN_READ_BYTES if path.name == _ERROR_LOG else READ_BYTES)
         for line in lines:
@@ -107,7 +107,7 @@ def _tail(path: Path) -> list[Excerpt]:
     return [_excerpt(path, "its end", list(lines))]
 
 
-def _excerpt(path: Path, title: str, shown: list[Folded]) -> Excerpt:
+def _excerpt(path: Path, title: str, shown: list[FoldedLog]) -> Excerpt:
     return Excerpt(
         log=path.name,
         title=title,
@@ -121,16 +121,16 @@ def _readable(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
 
 
-def _fold(stream: BinaryIO, limit_bytes: int = READ_BYTES) -> Iterator[Folded]:
+def _fold(stream: BinaryIO, limit_bytes: int = READ_BYTES) -> Iterator[FoldedLog]:
     """The lines, with those that repeat the one before counted instead of given again."""
-    last: Folded | None = None
+    last: FoldedLog | None = None
     for number, text in enumerate(_lines(stream, limit_bytes), start=1):
         if last is not None and text == last.text:
-            last = Folded(text=text, number=last.number, times=last.times + 1)
+            last = FoldedLog(text=text, number=last.number, times=last.times + 1)
             continue
         if last is not None:
             yield last
-        last = Folded(text=text, number=number, times=1)
+        last = FoldedLog(text=text, number=number, times=1)
     if last is not None:
         yield last
 

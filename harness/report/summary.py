@@ -27,7 +27,7 @@ class Tone(str, Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Headline:
     """The first sentence of a report."""
 
     sentence: str
@@ -64,13 +64,13 @@ def is_scenario(verdict: Mapping[str, Json]) -> bool:
     return bool(mapping(verdict, "scenario"))
 
 
-def answer_of(verdict: Mapping[str, Json]) -> Answer:
+def answer_of(verdict: Mapping[str, Json]) -> Headline:
     """The first sentence: what the scenario found out, else what became of the socket file."""
     if not is_scenario(verdict):
         return socket_answer(verdict)
     tones = {Outcome.HOLDS.value: Tone.GOOD, Outcome.VIOLATED.value: Tone.BAD}
     tone = tones.get(text(verdict, "verdict"), Tone.UNSURE)
-    return Answer(sentence=text(verdict, "scenario", "answer", default="no answer was recorded"), tone=tone)
+    return Headline(sentence=text(verdict, "scenario", "answer", default="no answer was recorded"), tone=tone)
 
 
 def tables_of(verdict: Mapping[str, Json]) -> list[tuple[str, list[str], list[list[str]]]]:
@@ -88,24 +88,24 @@ def notes_of(verdict: Mapping[str, Json]) -> list[str]:
     return texts(verdict, "scenario", "notes")
 
 
-def socket_answer(verdict: Mapping[str, Json]) -> Answer:
+def socket_answer(verdict: Mapping[str, Json]) -> Headline:
     """What became of the socket file, kept apart from everything else that broke."""
     for finding in findings(verdict):
         if is_about_socket(finding):
             fate = SOCKET_FINDINGS[str(finding["id"])]
-            return Answer(sentence=f"socket file {fate}{_when(finding)}", tone=Tone.BAD)
+            return Headline(sentence=f"socket file {fate}{_when(finding)}", tone=Tone.BAD)
     if dig(verdict, "cell", "bind") == "tcp":
-        return Answer(sentence="not applicable: bound to a TCP port, so there is no socket file", tone=Tone.GOOD)
+        return Headline(sentence="not applicable: bound to a TCP port, so there is no socket file", tone=Tone.GOOD)
     state = dig(verdict, "invariants", SOCKET_INVARIANT)
     if state == State.HOLDS.value:
         seen = number(verdict, "counts", "recycles")
         sure = dig(verdict, "verdict") in (Outcome.HOLDS.value, Outcome.VIOLATED.value) and seen
         survived = f"socket file survived {plural(seen or 0, 'recycle')}"
-        return Answer(sentence=survived, tone=Tone.GOOD if sure else Tone.UNSURE)
+        return Headline(sentence=survived, tone=Tone.GOOD if sure else Tone.UNSURE)
     if state == State.VIOLATED.value:
-        return Answer(sentence="socket file did not survive", tone=Tone.BAD)
+        return Headline(sentence="socket file did not survive", tone=Tone.BAD)
     why = text(verdict, "invariant_reasons", SOCKET_INVARIANT, default="it was not watched to the end")
-    return Answer(sentence=f"socket file: unknown ({why})", tone=Tone.UNSURE)
+    return Headline(sentence=f"socket file: unknown ({why})", tone=Tone.UNSURE)
 
 
 def subject(verdict: Mapping[str, Json]) -> str:

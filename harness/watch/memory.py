@@ -34,7 +34,7 @@ _FIELDS = re.compile(rb"^(Pss|Pss_Anon|Pss_File|Anonymous|Shared_Dirty):\s+(\d+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Memory:
+class ProcessMemory:
     """One process, in bytes: its proportional set size without files, the same with nothing shared, and the files'."""
 
     own_bytes: int
@@ -58,7 +58,7 @@ def require_memory_source(proc: Path = Path("/proc")) -> None:
         )
 
 
-def parse_memory(text: bytes) -> Memory | None:
+def parse_memory(text: bytes) -> ProcessMemory | None:
     """What ``smaps_rollup`` says; None for a process without memory, a zombie.
 
     Kernels before 5.4 tell nothing of files; their whole PSS counts as the process's own, and all dirty shared pages
@@ -70,12 +70,12 @@ def parse_memory(text: bytes) -> Memory | None:
         return None
     own = pss - kib.get(b"Pss_File", 0)
     more = kib.get(b"Anonymous", 0) - kib[b"Pss_Anon"] if b"Pss_Anon" in kib else kib.get(b"Shared_Dirty", 0)
-    return Memory(
+    return ProcessMemory(
         own_bytes=own * 1024, unshared_bytes=(own + max(0, more)) * 1024, file_bytes=kib.get(b"Pss_File", 0) * 1024
     )
 
 
-def read_memory(pid: int) -> Memory | None:
+def read_memory(pid: int) -> ProcessMemory | None:
     """The memory of a process; None where it is gone, or a zombie."""
     try:
         return parse_memory(Path(f"/proc/{pid}/{SOURCE}").read_bytes())

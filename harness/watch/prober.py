@@ -34,7 +34,7 @@ MAX_WAITING = 48
 """Probes in flight for one way: enough for a time-out's worth of periods."""
 
 
-class Client:
+class ProbeClient:
     """Sends the same request again and again; its parts are built once, which takes as long as sending it.
 
     It talks to httpx's transport, below the layer for redirects, cookies and logins, which no probe needs.
@@ -49,7 +49,7 @@ class Client:
         self._request = httpx.Request("GET", f"http://{host}/", headers=headers, extensions={"timeout": timeouts})
         self._raw_headers = self._request.headers.raw
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> ProbeClient:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -88,14 +88,14 @@ class Client:
         return httpx.Request("GET", self._request.url, headers=headers, extensions=self._request.extensions)
 
 
-def open_client(address: str, timeout_s: float = TIMEOUT_S) -> Client:
+def open_client(address: str, timeout_s: float = TIMEOUT_S) -> ProbeClient:
     """A client for ``unix:PATH`` or ``HOST:PORT`` that never re-uses a connection and ignores the user's proxies."""
     import httpx
 
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     uds = address.removeprefix("unix:") if address.startswith("unix:") else None
     transport = httpx.HTTPTransport(uds=uds, limits=limits, verify=False, trust_env=False)
-    return Client(transport, "gunicorn" if uds else address, timeout_s)
+    return ProbeClient(transport, "gunicorn" if uds else address, timeout_s)
 
 
 def _errno(problem: BaseException) -> int | None:
@@ -168,7 +168,7 @@ class Prober:
         stop.wait((due_ns - now_ns()) / 1e9)
         return False
 
-    def _start(self, pool: ThreadPoolExecutor, way: str, client: Client) -> None:
+    def _start(self, pool: ThreadPoolExecutor, way: str, client: ProbeClient) -> None:
         with self._lock:
             if self._waiting[way] >= MAX_WAITING:
                 return  # all of them hang, and each of them will be reported
@@ -176,7 +176,7 @@ class Prober:
         self._sent[way] += 1
         pool.submit(self._probe, way, client, self._sent[way]).add_done_callback(self._surface)
 
-    def _probe(self, way: str, client: Client, number: int) -> None:
+    def _probe(self, way: str, client: ProbeClient, number: int) -> None:
         name = f"{way[0]}{number}" if self._ledger else None
         started_ns = now_ns()
         try:

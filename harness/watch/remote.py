@@ -24,7 +24,7 @@ from harness.core.model import Json
 from harness.watch.event_log import EventSink
 from harness.watch.machine import read_usage, tree_s
 from harness.watch.prober import open_client
-from harness.watch.watchers import Crew
+from harness.watch.watchers import LocalWatchers
 
 PID_S = 10.0
 """For a server's first instruction to be run."""
@@ -62,11 +62,11 @@ class Meter:
                 self._pids[pid] = max(known_s, tree_s(pid))
 
 
-class Outpost:
+class WatcherServer:
     """Carries out orders, one after the other; each method named like one takes its fields and gives its value."""
 
     def __init__(self, sink: EventSink) -> None:
-        self._crew = Crew(sink)
+        self._crew = LocalWatchers(sink)
         self._meter = Meter()
 
     def hello(self) -> Json:
@@ -74,33 +74,33 @@ class Outpost:
         return now_ns()
 
     def watch_files(self, cell: Mapping[str, Any], logs: str, socket: str, trace: str, site: str) -> Json:
-        """See ``Crew``."""
+        """See ``LocalWatchers``."""
         known = cell_from_json(cell, where="the order")
         self._crew.watch_files(known, logs=Path(logs), socket=Path(socket), trace=Path(trace), site=site)
         return None
 
     def watch_arbiter(self, pid: int) -> Json:
-        """See ``Crew``."""
+        """See ``LocalWatchers``."""
         self._crew.watch_arbiter(pid)
         return None
 
     def probe(self, ways: Mapping[str, str], ledger: bool) -> Json:
-        """See ``Crew``."""
+        """See ``LocalWatchers``."""
         self._crew.probe(ways, ledger=ledger)
         return None
 
     def hurry_probes(self) -> Json:
-        """See ``Crew``."""
+        """See ``LocalWatchers``."""
         self._crew.hurry_probes()
         return None
 
     def pause_probes(self, way: str, pause_s: float) -> Json:
-        """See ``Crew``."""
+        """See ``LocalWatchers``."""
         self._crew.pause_probes(way, pause_s)
         return None
 
     def stop(self) -> Json:
-        """See ``Crew``."""
+        """See ``LocalWatchers``."""
         self._crew.stop()
         return None
 
@@ -131,7 +131,7 @@ class Outpost:
         return {**usage, "own_s": usage["own_s"] + self._meter.used_s()}
 
 
-def serve(orders: Iterable[str], outpost: Outpost, sink: EventSink) -> None:
+def serve(orders: Iterable[str], outpost: WatcherServer, sink: EventSink) -> None:
     """Carry out orders until there are no more; one that fails is answered with ``error``."""
     for line in orders:
         order = json.loads(line)
@@ -148,7 +148,7 @@ def main() -> NoReturn:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     sink = EventSink(Path("/dev/stdout"), stream=os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8"))
-    serve(sys.stdin, Outpost(sink), sink)
+    serve(sys.stdin, WatcherServer(sink), sink)
     os._exit(0)  # watchers under way are of no use to anybody any more
 
 

@@ -25,7 +25,7 @@ TALLIES_S = 0.05
 READERS = {"logs", "tallies"}
 
 
-class Crew:
+class LocalWatchers:
     """Start in three steps (``watch_files``, ``watch_arbiter``, ``probe``), stop in one."""
 
     def __init__(self, sink: EventSink) -> None:

@@ -23,7 +23,7 @@ from harness.records.store import create_run
 from harness.stack.gunicorn import THREADED
 from harness.watch.event_log import EventSink
 from harness.watch.progress import Progress
-from harness.watch.watchers import Crew
+from harness.watch.watchers import LocalWatchers
 
 THREADS = 2
 """With several, as in the original report; ``sync`` with threads is how its thread worker is started."""
@@ -76,14 +76,14 @@ def _await_answer(cell: Cell, environment: environments.Environment, folder: Pat
     run = create_run(folder, "trial")
     sink, progress = EventSink(run.path / "events.jsonl"), Progress()
     sink.listen(progress.hear)
-    backend, crew = LocalBackend(run.run_id, run.path), Crew(sink)
+    backend, watchers = LocalBackend(run.run_id, run.path), LocalWatchers(sink)
     try:
         places = make_places(backend)
         python, shims = str(environment.python), environment.shims
         plan = plan_gunicorn(cell, run, places, python=python, shims=shims, settings=None)
-        crew.watch_files(cell, logs=run.logs, socket=places.socket, trace=run.logs / TRACE_FILE, site="")
+        watchers.watch_files(cell, logs=run.logs, socket=places.socket, trace=run.logs / TRACE_FILE, site="")
         process = backend.spawn(plan.command)
-        crew.watch_arbiter(process.pid)
+        watchers.watch_arbiter(process.pid)
         stage = readiness.Stage(
             cell=cell,
             run=run,
@@ -97,7 +97,7 @@ def _await_answer(cell: Cell, environment: environments.Environment, folder: Pat
         readiness.await_gunicorn(stage, progress)
         _check_worker(cell, (run.logs / "gunicorn.error.log").read_text())
     finally:
-        crew.stop()
+        watchers.stop()
         backend.close()
         sink.close()
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from harness.core.cells import cell_to_json
 from harness.core.locks import Lease
 from harness.core.model import Cell, Json
-from harness.engine.request import Wish
-from harness.studies.matrix.campaign.attempts import Run
-from harness.studies.matrix.campaign.conduct import Watch
+from harness.engine.request import RunRequest
+from harness.studies.matrix.campaign.attempts import RunningAttempt
 from harness.studies.matrix.campaign.options import Campaign
+from harness.studies.matrix.campaign.runner import Watch
 from harness.studies.matrix.expectations import parse_expectations
 from harness.studies.matrix.plan import PlannedCell
 from harness.studies.matrix.result import RunResult
@@ -34,7 +34,7 @@ def campaign(out: Path, *specs: str, **changes: object) -> Campaign:
     planned = plan(*specs)
     wanted: dict[str, object] = {
         "planned": planned,
-        "wish": Wish(cell=planned[0].cell, out=out),
+        "wish": RunRequest(cell=planned[0].cell, out=out),
         "out": out,
         "profile": "quick",
         "repeats": 1,
@@ -63,15 +63,15 @@ class Theatre:
 
         return Watch(told=told, tick=lambda _running, _waiting: None)
 
-    def start(self, wish: Wish, *, name: str, logs: Path, lease: Lease) -> Run:
+    def start(self, request: RunRequest, *, name: str, logs: Path, lease: Lease) -> RunningAttempt:
         assert logs.is_dir()
         self.on_start()
-        before = sum(folder.is_dir() for folder in wish.out.glob("2*"))
-        fate = self.story(wish.cell, self.made.count(name))
+        before = sum(folder.is_dir() for folder in request.out.glob("2*"))
+        fate = self.story(request.cell, self.made.count(name))
         self.made.append(name)
         status = 1 if fate in ("crash", "killed") else 0
         if fate != "crash":
-            write_record(wish.out / f"20261120T20{before:04}Z-{name}", wish.cell, fate)
+            write_record(request.out / f"20261120T20{before:04}Z-{name}", request.cell, fate)
         return FakeRun(status=status, lease=lease)
 
 

@@ -38,7 +38,7 @@ def ledger(ran: Ran) -> dict[str, Any]:
 def assert_adds_up(said: dict[str, Any]) -> None:
     assert said["unexplained"] == 0, said["examples"].get("unexplained")
     clients = said["by_client"].values()
-    assert said["requests"] == sum(sum(fates.values()) for fates in clients)
+    assert said["requests"] == sum(sum(endings.values()) for endings in clients)
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
@@ -70,10 +70,10 @@ def test_the_totals_are_those_of_the_load(tmp_path: Path) -> None:
     ran = run_until_decided(tmp_path, "reproduce", "19.6.0", "--profile", "quick")
     said = ledger(ran)
     assert_adds_up(said)
-    fates = said["by_client"]["load"]
+    endings = said["by_client"]["load"]
     statuses = ran.verdict["counts"]["by_client"]["wrk"]
-    assert fates["answered"] == statuses["200"]
-    assert fates["failed_before_gunicorn"] + fates.get("failed_after_gunicorn", 0) == statuses["502"]
+    assert endings["answered"] == statuses["200"]
+    assert endings["failed_before_gunicorn"] + endings.get("failed_after_gunicorn", 0) == statuses["502"]
 
 
 @pytest.mark.parametrize(("way", "failure"), [(("--proxy", "h2o"), "502"), (("--proxy", "none"), "closed")])
@@ -85,9 +85,9 @@ def test_the_load_on_httpx_accounts_for_each_of_its_requests(
     said = ledger(ran)
     assert_adds_up(said)
     assert ran.verdict["counts"]["recycles"] >= 20
-    fates, outcomes = said["by_client"]["load"], ran.verdict["counts"]["by_client"]["httpx"]
-    assert fates["answered"] == outcomes["200"]
-    assert fates["failed_before_gunicorn"] + fates.get("failed_after_gunicorn", 0) == outcomes[failure] > 20
+    endings, outcomes = said["by_client"]["load"], ran.verdict["counts"]["by_client"]["httpx"]
+    assert endings["answered"] == outcomes["200"]
+    assert endings["failed_before_gunicorn"] + endings.get("failed_after_gunicorn", 0) == outcomes[failure] > 20
     assert said["under_way_at_end"] == 0, "it waits for the last answers"
 
 

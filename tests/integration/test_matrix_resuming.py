@@ -14,7 +14,7 @@ from harness.core import locks
 from harness.core.errors import HarnessError
 from harness.core.model import Cell, Outcome
 from harness.studies.matrix.campaign.command import exit_code
-from harness.studies.matrix.campaign.conduct import LOCK, conduct
+from harness.studies.matrix.campaign.runner import LOCK, conduct
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.expectations import parse_expectations
 from harness.studies.matrix.report import load_matrix

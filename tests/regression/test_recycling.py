@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from harness.pytest_plugin.load import Load
     from harness.pytest_plugin.recycle_run import RecycleRun
-    from harness.pytest_plugin.scenario import GunicornServer
+    from harness.pytest_plugin.scene import GunicornServer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,7 +113,7 @@ class Accounts:
 
 def found(said: dict[str, Any]) -> dict[str, int]:
     """The counts that are not zero."""
-    return {fate: count for fate, count in said["counts"].items() if count}
+    return {ending: count for ending, count in said["counts"].items() if count}
 
 
 assert END_NS > START_TENTH * NS_PER_MARK

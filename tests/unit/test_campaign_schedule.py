@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from harness.core.model import Cell, Outcome
 from harness.studies.matrix.campaign import schedule
-from harness.studies.matrix.campaign.conduct import is_wanted
+from harness.studies.matrix.campaign.runner import is_wanted
 from harness.studies.matrix.campaign.schedule import Attempt, Refusal, Task, make_tasks, run_tasks
 from harness.studies.matrix.plan import PlannedCell
 from harness.studies.matrix.result import RunResult

@@ -21,7 +21,7 @@ from harness.core.errors import SetupBrokenError, SurroundingsError, UnrunnableE
 from harness.core.model import Cell, Finding, FindingId, Outcome, Verdict
 from harness.core.signals import INTERRUPTING, hear_signals
 from harness.engine import run
-from harness.engine.request import Wish
+from harness.engine.request import RunRequest
 from harness.provision import eviction
 from harness.records.stored import StoredRun
 from tests.unit.events import healthy
@@ -60,10 +60,10 @@ def reach(record_run: RecordRun, monkeypatch: pytest.MonkeyPatch) -> Callable[..
     """``reach(outcome)``: every run ends so; the list holds the wishes that were made. An exception is raised."""
 
     def prepare(outcome: Outcome | BaseException, *, interrupted: bool = False, note: str | None = None) -> list[Any]:
-        wishes = list[Any]()
+        requests = list[Any]()
 
-        def run_cell(wish: Wish, **_: object) -> run.Result:
-            wishes.append(wish)
+        def run_cell(request: RunRequest, **_: object) -> run.Result:
+            requests.append(request)
             if isinstance(outcome, BaseException):
                 raise outcome
             verdict = _verdict(outcome)
@@ -71,7 +71,7 @@ def reach(record_run: RecordRun, monkeypatch: pytest.MonkeyPatch) -> Callable[..
             return run.Result(path=path, verdict=verdict, interrupted=interrupted, note=note)
 
         monkeypatch.setattr(run, "run_cell", run_cell)
-        return wishes
+        return requests
 
     return prepare
 
@@ -217,9 +217,9 @@ def test_json_is_the_stored_verdict_and_nothing_else(
 def test_what_cannot_be_meant_is_found_before_anything_runs(
     reach: Callable[..., list[Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    wishes = reach(Outcome.HOLDS)
+    requests = reach(Outcome.HOLDS)
     assert main.main(["check", "19.6.0", "--proxy", "none"]) == 2
-    assert wishes == []
+    assert requests == []
     assert "To do: Use --bind tcp" in capsys.readouterr().err
 
 
@@ -306,7 +306,7 @@ def test_a_run_folder_with_another_name_has_the_same_verdict(
 def test_signals_end_a_run_as_ctrl_c_does(
     reach: Callable[..., list[Any]], number: signal.Signals, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def run_cell(wish: Wish, **_: object) -> run.Result:
+    def run_cell(request: RunRequest, **_: object) -> run.Result:
         os.kill(os.getpid(), number)
         signal.pause()
         raise AssertionError("the signal was not heard")

@@ -17,7 +17,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from harness.backends.docker import archives, bases, building, connection, images, leftovers, tool_images, wheels
-from harness.backends.docker.building import Recipe
+from harness.backends.docker.building import ImageRecipe
 from harness.backends.docker.pod import MEMORY_BYTES, PROCESSES
 from harness.core import reaper
 from harness.core.errors import SurroundingsError, UsageError
@@ -134,7 +134,7 @@ def test_the_wheel_of_the_image_s_python_is_chosen(
 # --- images ---
 
 
-def recipe(**changes: Any) -> Recipe:
+def recipe(**changes: Any) -> ImageRecipe:
     values: dict[str, Any] = {
         "kind": "h2o",
         "dockerfile": "FROM x",
@@ -142,7 +142,7 @@ def recipe(**changes: Any) -> Recipe:
         "arguments": {"BASE": "x"},
         "fill": lambda folder: {},
     }
-    return Recipe(**{**values, **changes})
+    return ImageRecipe(**{**values, **changes})
 
 
 @pytest.mark.parametrize(

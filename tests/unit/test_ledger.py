@@ -11,7 +11,7 @@ import pytest
 
 from harness.core.model import Cell, Event
 from harness.engine.ledger import LAST_LINES_S, NOTES_FILE, Clients, await_last_lines, close_ledger
-from harness.judge.ledger.fates import CUT, LOST, Entry, Fate, Witnesses, decide
+from harness.judge.ledger.endings import CUT, LOST, Ending, LedgerEntry, Witnesses, decide
 from tests.unit.accounts import END_NS, Accounts, found
 
 ALL = Witnesses(proxied=True, noted=True, logged=True)
@@ -19,44 +19,46 @@ DIRECT = Witnesses(proxied=False, noted=True, logged=True)
 NO_APP = Witnesses(proxied=True, noted=False, logged=True)
 
 
-def entry(client: str | None, proxy: str | None, gunicorn: str | None, *, lines: int = 0, notes: int = 0) -> Entry:
-    return Entry(client=client, proxy=proxy, gunicorn=gunicorn, lines=lines, notes=notes)
+def entry(
+    client: str | None, proxy: str | None, gunicorn: str | None, *, lines: int = 0, notes: int = 0
+) -> LedgerEntry:
+    return LedgerEntry(client=client, proxy=proxy, gunicorn=gunicorn, lines=lines, notes=notes)
 
 
 @pytest.mark.parametrize(
-    ("said", "witnesses", "fate"),
+    ("said", "witnesses", "ending"),
     [
-        (entry("200", "200", "200", lines=1, notes=1), ALL, Fate.ANSWERED),
-        (entry("200", None, "200", lines=1, notes=1), DIRECT, Fate.ANSWERED),
-        (entry("404", "404", "404", lines=1, notes=1), ALL, Fate.ANSWERED),
-        (entry("500", "500", "500", lines=1, notes=1), ALL, Fate.ANSWERED),  # gunicorn's own word came through
-        (entry("200", "200", None, notes=1), ALL, Fate.ANSWERED),  # the worker died before it logged
-        (entry("502", "502", None), ALL, Fate.FAILED_BEFORE),
-        (entry("502", "502", None), NO_APP, Fate.FAILED_UNKNOWN),
-        (entry("502", "502", None, notes=1), ALL, Fate.FAILED_AFTER),
-        (entry("502", "502", "200", lines=1), NO_APP, Fate.FAILED_AFTER),
-        (entry("closed", None, None), ALL, Fate.FAILED_BEFORE),
-        (entry("closed", None, "200", lines=1, notes=1), DIRECT, Fate.FAILED_AFTER),
-        (entry("closed", None, None), NO_APP, Fate.FAILED_UNKNOWN),
-        (entry("missing", None, None), NO_APP, Fate.FAILED_BEFORE),
-        (entry("refused", None, None), NO_APP, Fate.FAILED_BEFORE),
-        (entry("200", "200", "200", lines=1, notes=2), ALL, Fate.RUN_TWICE),
-        (entry("200", "200", "200", lines=2), NO_APP, Fate.RUN_TWICE),
-        (entry("502", "502", None, notes=2), ALL, Fate.RUN_TWICE),
-        (entry("timeout", None, None, notes=1), ALL, Fate.NEVER_ANSWERED),
-        (entry(CUT, "200", "200", lines=1, notes=1), ALL, Fate.UNDER_WAY),
-        (entry(LOST, None, None), ALL, Fate.UNEXPLAINED),
-        (entry(None, "200", None), ALL, Fate.UNEXPLAINED),
-        (entry("200", None, "200", lines=1, notes=1), ALL, Fate.UNEXPLAINED),
-        (entry("200", "502", "200", lines=1, notes=1), ALL, Fate.UNEXPLAINED),
-        (entry("200", "200", None), ALL, Fate.UNEXPLAINED),
-        (entry("200", "200", None), NO_APP, Fate.ANSWERED),
+        (entry("200", "200", "200", lines=1, notes=1), ALL, Ending.ANSWERED),
+        (entry("200", None, "200", lines=1, notes=1), DIRECT, Ending.ANSWERED),
+        (entry("404", "404", "404", lines=1, notes=1), ALL, Ending.ANSWERED),
+        (entry("500", "500", "500", lines=1, notes=1), ALL, Ending.ANSWERED),  # gunicorn's own word came through
+        (entry("200", "200", None, notes=1), ALL, Ending.ANSWERED),  # the worker died before it logged
+        (entry("502", "502", None), ALL, Ending.FAILED_BEFORE),
+        (entry("502", "502", None), NO_APP, Ending.FAILED_UNKNOWN),
+        (entry("502", "502", None, notes=1), ALL, Ending.FAILED_AFTER),
+        (entry("502", "502", "200", lines=1), NO_APP, Ending.FAILED_AFTER),
+        (entry("closed", None, None), ALL, Ending.FAILED_BEFORE),
+        (entry("closed", None, "200", lines=1, notes=1), DIRECT, Ending.FAILED_AFTER),
+        (entry("closed", None, None), NO_APP, Ending.FAILED_UNKNOWN),
+        (entry("missing", None, None), NO_APP, Ending.FAILED_BEFORE),
+        (entry("refused", None, None), NO_APP, Ending.FAILED_BEFORE),
+        (entry("200", "200", "200", lines=1, notes=2), ALL, Ending.RUN_TWICE),
+        (entry("200", "200", "200", lines=2), NO_APP, Ending.RUN_TWICE),
+        (entry("502", "502", None, notes=2), ALL, Ending.RUN_TWICE),
+        (entry("timeout", None, None, notes=1), ALL, Ending.NEVER_ANSWERED),
+        (entry(CUT, "200", "200", lines=1, notes=1), ALL, Ending.UNDER_WAY),
+        (entry(LOST, None, None), ALL, Ending.UNEXPLAINED),
+        (entry(None, "200", None), ALL, Ending.UNEXPLAINED),
+        (entry("200", None, "200", lines=1, notes=1), ALL, Ending.UNEXPLAINED),
+        (entry("200", "502", "200", lines=1, notes=1), ALL, Ending.UNEXPLAINED),
+        (entry("200", "200", None), ALL, Ending.UNEXPLAINED),
+        (entry("200", "200", None), NO_APP, Ending.ANSWERED),
     ],
 )
-def test_the_fate_of_a_request(said: Entry, witnesses: Witnesses, fate: Fate) -> None:
+def test_the_fate_of_a_request(said: LedgerEntry, witnesses: Witnesses, ending: Ending) -> None:
     decided, why = decide(said, witnesses)
-    assert decided is fate
-    assert bool(why) == (fate is Fate.UNEXPLAINED)
+    assert decided is ending
+    assert bool(why) == (ending is Ending.UNEXPLAINED)
 
 
 def test_all_is_answered(tmp_path: Path) -> None:
@@ -324,16 +326,16 @@ def test_the_truth_is_found_whatever_happens(tmp_path: Path, seed: int) -> None:
     draw = random.Random(seed)  # noqa: S311 - no secret
     proxy = draw.choice(["h2o", "none"])
     accounts = Accounts(tmp_path, threads=(threads := draw.randint(1, 5)), connections=threads * 3, proxy=proxy)
-    truth = dict.fromkeys(Fate, 0)
-    stories = [Fate.ANSWERED] * 8 + [Fate.FAILED_BEFORE, Fate.FAILED_AFTER, Fate.RUN_TWICE]
+    truth = dict.fromkeys(Ending, 0)
+    stories = [Ending.ANSWERED] * 8 + [Ending.FAILED_BEFORE, Ending.FAILED_AFTER, Ending.RUN_TWICE]
     for _ in range(draw.randint(0, 400)):
         story = draw.choice(stories)
         _tell(accounts, accounts.issue(draw.randrange(threads)), story)
         truth[story] += 1
     hangs = draw.choice([0, 1, 3])
-    truth[Fate.NEVER_ANSWERED] = _leave_open(accounts, draw, threads, hangs)
+    truth[Ending.NEVER_ANSWERED] = _leave_open(accounts, draw, threads, hangs)
     accounts.mark(END_NS // 100_000_000)
-    truth[Fate.UNDER_WAY] = _leave_open(accounts, draw, threads, 3 - hangs)
+    truth[Ending.UNDER_WAY] = _leave_open(accounts, draw, threads, 3 - hangs)
     said = accounts.close()
     assert found(said) == {
         name: count
@@ -352,15 +354,15 @@ def _leave_open(accounts: Accounts, draw: random.Random, threads: int, each: int
     return threads * each
 
 
-def _tell(accounts: Accounts, name: str, story: Fate) -> None:
-    if story is Fate.ANSWERED:
+def _tell(accounts: Accounts, name: str, story: Ending) -> None:
+    if story is Ending.ANSWERED:
         accounts.serve(name)
         return
-    if story is Fate.RUN_TWICE:
+    if story is Ending.RUN_TWICE:
         accounts.noted(name, 12)
         accounts.serve(name)
         return
-    if story is Fate.FAILED_AFTER:
+    if story is Ending.FAILED_AFTER:
         accounts.noted(name)
     if accounts.proxy == "none":
         accounts.closed += 1

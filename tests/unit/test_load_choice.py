@@ -12,7 +12,7 @@ from harness.cli import doctor, makevars
 from harness.core.errors import SurroundingsError
 from harness.core.model import Cell
 from harness.engine.preparation import settle_load
-from harness.engine.request import Wish
+from harness.engine.request import RunRequest
 from harness.provision import tools
 from harness.provision.tools import Tool
 from harness.stack.load import LOADS, choose_load, httpx_load
@@ -41,10 +41,10 @@ def test_httpx_stands_in_for_wrk_with_a_word_about_it(monkeypatch: pytest.Monkey
 
 def test_a_load_that_was_named_is_what_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     place(monkeypatch, None)
-    wish = Wish(cell=CELL, out=Path("runs"))
-    settled = settle_load(wish)
+    request = RunRequest(cell=CELL, out=Path("runs"))
+    settled = settle_load(request)
     assert (settled.cell.load, settled.load_note is not None) == ("httpx", True)
-    for kept in (replace(wish, load_named=True), replace(wish, cell=replace(CELL, backend="docker"))):
+    for kept in (replace(request, load_named=True), replace(request, cell=replace(CELL, backend="docker"))):
         assert settle_load(kept) == kept
 
 

@@ -8,12 +8,12 @@ from hypothesis import strategies as st
 
 from harness.core.model import CLIENT_ERRORS
 from harness.stack.load.latency import bucket_us
-from harness.stack.load.result import BUCKET_NS, Tally, parse_result, render_result
+from harness.stack.load.result import BUCKET_NS, LoadTally, parse_result, render_result
 
 SUMMARY = "summary requests=3 connect=1 read=0 write=0 timeout=2\n"
 counts = st.integers(1, 10**6)
 tallies = st.builds(
-    Tally,
+    LoadTally,
     outcomes=st.dictionaries(
         st.tuples(st.integers(0, 10**12), st.sampled_from(["200", "404", "502", *CLIENT_ERRORS])), counts
     ).map(Counter),
@@ -24,7 +24,7 @@ tallies = st.builds(
 
 
 @given(tallies)
-def test_what_is_written_is_read(tally: Tally) -> None:
+def test_what_is_written_is_read(tally: LoadTally) -> None:
     report = parse_result(render_result(tally))
     assert report is not None
     total: Counter[str] = Counter()
@@ -41,7 +41,7 @@ def test_what_is_written_is_read(tally: Tally) -> None:
 
 
 @given(tallies, st.integers(1, 60))
-def test_a_torn_result_is_none(tally: Tally, missing: int) -> None:
+def test_a_torn_result_is_none(tally: LoadTally, missing: int) -> None:
     assert parse_result(render_result(tally)[:-missing]) is None
 
 
@@ -60,12 +60,12 @@ def test_totals_alone_are_wrks_and_all_its_time_outs_were_late_answers() -> None
 
 
 def test_the_tallies_of_all_processes_are_summed() -> None:
-    total = Tally()
+    total = LoadTally()
     for _ in range(2):
-        total.add(Tally(outcomes=Counter({(1, "200"): 2}), late=1, latency=Counter({5: 2}), pace=Counter(due=3)))
-    assert total == Tally(outcomes=Counter({(1, "200"): 4}), late=2, latency=Counter({5: 4}), pace=Counter(due=6))
+        total.add(LoadTally(outcomes=Counter({(1, "200"): 2}), late=1, latency=Counter({5: 2}), pace=Counter(due=3)))
+    assert total == LoadTally(outcomes=Counter({(1, "200"): 4}), late=2, latency=Counter({5: 4}), pace=Counter(due=6))
 
 
 def test_an_outcome_that_nobody_knows_is_not_written() -> None:
     with pytest.raises(ValueError, match="no client error is called 'odd'"):
-        render_result(Tally(outcomes=Counter({(1, "odd"): 1})))
+        render_result(LoadTally(outcomes=Counter({(1, "odd"): 1})))

@@ -23,7 +23,7 @@ from harness.engine.options import (
     run_arguments,
     seconds,
 )
-from harness.engine.request import Wish
+from harness.engine.request import RunRequest
 from harness.stack.load import LOADS
 from harness.stack.proxies import PROXIES
 
@@ -34,15 +34,15 @@ def _parse(*arguments: str) -> argparse.Namespace:
     return parser.parse_args(["19.6.0", *arguments])
 
 
-def _wish(*arguments: str) -> Wish:
+def _wish(*arguments: str) -> RunRequest:
     return make_wish(_parse(*arguments))
 
 
 def test_the_defaults_are_those_of_the_original_report() -> None:
-    wish = _wish()
-    assert wish.cell == Cell(spec="19.6.0")
-    assert (wish.out, wish.python, wish.settings) == (Path("runs"), None, None)
-    cell = wish.cell
+    request = _wish()
+    assert request.cell == Cell(spec="19.6.0")
+    assert (request.out, request.python, request.settings) == (Path("runs"), None, None)
+    cell = request.cell
     assert (cell.worker, cell.threads, cell.workers, cell.max_requests) == ("gthread", 5, 5, 512)
     assert (cell.max_requests_jitter, cell.bind, cell.proxy, cell.load) == (0, "unix", "h2o", "wrk")
     assert (cell.load_threads, cell.connections, cell.duration_s, cell.recycles) == (10, 200, 10.0, 30)
@@ -76,10 +76,10 @@ def test_every_option_reaches_the_cell() -> None:
 
 
 def test_the_load_on_httpx_has_a_rate_and_asks_a_unix_socket() -> None:
-    wish = _wish("--load", "httpx", "--rate", "500", "--proxy", "none")
-    cell = wish.cell
+    request = _wish("--load", "httpx", "--rate", "500", "--proxy", "none")
+    cell = request.cell
     assert (cell.load, cell.rate_per_s, cell.proxy, cell.bind) == ("httpx", 500, "none", "unix")
-    assert wish.load_named
+    assert request.load_named
     assert not _wish().load_named
     assert _wish("--load", "wrk").load_named
 
@@ -87,8 +87,8 @@ def test_the_load_on_httpx_has_a_rate_and_asks_a_unix_socket() -> None:
 def test_what_is_no_part_of_the_cell_reaches_the_wish(tmp_path: Path) -> None:
     settings = tmp_path / "settings.py"
     settings.touch()
-    wish = _wish("--python", "3.6", "--out", "elsewhere", "--settings", str(settings))
-    assert (wish.python, wish.out, wish.settings) == ("3.6", Path("elsewhere"), settings)
+    request = _wish("--python", "3.6", "--out", "elsewhere", "--settings", str(settings))
+    assert (request.python, request.out, request.settings) == ("3.6", Path("elsewhere"), settings)
 
 
 def test_the_sync_worker_has_one_thread() -> None:
@@ -197,8 +197,8 @@ def test_a_profile_is_a_set_of_defaults_and_what_is_named_wins() -> None:
 
 
 numbers = st.integers(1, 999)
-wishes = st.builds(
-    Wish,
+requests = st.builds(
+    RunRequest,
     cell=st.builds(
         Cell,
         spec=st.sampled_from(["19.6.0", "latest", "./a b", "--odd"]),
@@ -224,12 +224,12 @@ wishes = st.builds(
 )
 
 
-@given(wishes)
-def test_a_wish_and_its_arguments_say_the_same(wish: Wish) -> None:
-    cell = wish.cell if wish.cell.worker == "gthread" else replace(wish.cell, threads=1)
-    if wish.load_named:
+@given(requests)
+def test_a_wish_and_its_arguments_say_the_same(request: RunRequest) -> None:
+    cell = request.cell if request.cell.worker == "gthread" else replace(request.cell, threads=1)
+    if request.load_named:
         cell = replace(cell, load="httpx", rate_per_s=cell.connections)
-    wish = replace(wish, cell=cell)
+    request = replace(request, cell=cell)
     parser = argparse.ArgumentParser()
     add_run_options(parser)
-    assert make_wish(parser.parse_args(run_arguments(wish))) == wish
+    assert make_wish(parser.parse_args(run_arguments(request))) == request

@@ -19,7 +19,7 @@ from harness.core.model import Event
 from harness.judge.outage import PROBES_PER_S
 from harness.watch import prober
 from harness.watch.event_log import EventSink
-from harness.watch.prober import Client, Prober, open_client
+from harness.watch.prober import ProbeClient, Prober, open_client
 
 Answer = Callable[[socket.socket], None]
 
@@ -144,7 +144,7 @@ def test_no_permission_is_another_failure() -> None:
     def refuse(_: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("denied") from PermissionError(13, "denied")
 
-    with Client(httpx.MockTransport(refuse), "x", 1.0) as client:
+    with ProbeClient(httpx.MockTransport(refuse), "x", 1.0) as client:
         assert client.ask() == "other"
 
 
@@ -214,7 +214,7 @@ def begun_ns(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """When each probe was begun, in the order in which they were."""
     times, start = list[int](), Prober._start
 
-    def note(self: Prober, pool: ThreadPoolExecutor, way: str, client: Client) -> None:
+    def note(self: Prober, pool: ThreadPoolExecutor, way: str, client: ProbeClient) -> None:
         times.append(now_ns())
         start(self, pool, way, client)
 
@@ -301,7 +301,7 @@ def test_a_bug_in_a_probe_is_a_dead_watcher_and_not_silence(tmp_path: Path, monk
     def broken(*_: object) -> str:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(Client, "ask", broken)
+    monkeypatch.setattr(ProbeClient, "ask", broken)
     with _Probing({"direct": "127.0.0.1:9"}, tmp_path) as probing:
         assert wait_until(lambda: probing.events, timeout_s=10, alive=probing.thread.is_alive)
     assert dict(probing.events[0].fields) == {

@@ -33,9 +33,9 @@ def verdict_with(ledger: object) -> dict[str, object]:
 
 
 def test_every_fate_has_words() -> None:
-    from harness.judge.ledger.fates import Fate
+    from harness.judge.ledger.endings import Ending
 
-    assert list(WORDS) == [fate.value for fate in Fate]
+    assert list(WORDS) == [fate.value for fate in Ending]
 
 
 def test_the_lines_name_examples_of_what_went_wrong() -> None:

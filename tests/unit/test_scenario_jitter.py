@@ -12,16 +12,16 @@ from harness.core.paths import fixtures_dir
 from harness.engine.options import make_wish
 from harness.stack.gunicorn import parse_limit, parse_log_line
 from harness.studies.scenarios import SCENARIOS, jitter
-from harness.studies.scenarios.conduct import Plan
+from harness.studies.scenarios.runner import ScenarioPlan
 
 pytest.importorskip("scipy")
 
 
-def plan(*arguments: str, name: str = "jitter") -> Plan:
+def plan(*arguments: str, name: str = "jitter") -> ScenarioPlan:
     """What would be run."""
-    planned: list[Plan] = []
+    planned: list[ScenarioPlan] = []
 
-    def keep(made: Plan) -> int:
+    def keep(made: ScenarioPlan) -> int:
         planned.append(made)
         return EXIT_OK
 
@@ -37,7 +37,7 @@ def test_the_defaults_are_the_numbers_of_the_write_up() -> None:
     assert (cell.connections, cell.recycles, cell.worker) == (64, 128, "sync")
     assert made.settings["most_away"] == 0.5
     assert made.arms["jitter-0"].cell.max_requests_jitter == 0
-    assert all(wish.all_ready for wish in made.arms.values())
+    assert all(request.all_ready for request in made.arms.values())
 
 
 def test_clients_are_as_many_as_the_workers_serve_at_a_time() -> None:
@@ -144,7 +144,7 @@ def test_a_bound_that_no_jitter_reaches_is_said(capsys: pytest.CaptureFixture[st
 
 def test_tcp_runs_both_and_judges_the_port() -> None:
     made = plan(name="tcp")
-    assert ({name: wish.cell.bind for name, wish in made.arms.items()}, made.main) == (
+    assert ({name: request.cell.bind for name, request in made.arms.items()}, made.main) == (
         {"unix": "unix", "tcp": "tcp"},
         "tcp",
     )

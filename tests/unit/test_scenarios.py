@@ -12,7 +12,7 @@ import pytest
 
 from harness.cli import main
 from harness.core.errors import SurroundingsError, UsageError
-from harness.engine.request import Wish
+from harness.engine.request import RunRequest
 from harness.engine.run import Result
 from harness.judge.scenarios import JUDGES
 from harness.judge.scenarios.record import read_trial
@@ -22,14 +22,14 @@ from harness.report import FORMATS
 from harness.report.as_terminal import render_terminal
 from harness.report.drawing import draw
 from harness.report.picture import picture_spec
-from harness.studies.scenarios import SCENARIOS, conduct
+from harness.studies.scenarios import SCENARIOS, runner
 from harness.studies.scenarios.leak import DEFAULTS, render_app
 from harness.watch.progress import Progress
 from tests.unit.events import Record
 from tests.unit.leaks import CELL, App, arms
 from tests.unit.runs import write_run
 
-Fate: TypeAlias = Callable[[str, Wish], Record | BaseException]
+Fate: TypeAlias = Callable[[str, RunRequest], Record | BaseException]
 Theatre: TypeAlias = Callable[[Fate], list[str]]
 
 
@@ -39,29 +39,29 @@ def theatre(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Theatre:
     ran: list[str] = []
 
     def prepare(fate: Fate) -> list[str]:
-        def run_cell(wish: Wish, **_: object) -> Result:
-            name = wish.label.removesuffix("-")
+        def run_cell(request: RunRequest, **_: object) -> Result:
+            name = request.label.removesuffix("-")
             ran.append(name)
-            record = fate(name, wish)
+            record = fate(name, request)
             if isinstance(record, BaseException):
                 raise record
-            path = wish.out / f"20261120T22000{len(ran)}Z-{name}-1.0"
+            path = request.out / f"20261120T22000{len(ran)}Z-{name}-1.0"
             write_run(record, path, facts={"gunicorn": {"version": "1.0"}, "deviations": ["a", name]})
             verdict, observations = judge_events(record.cell, record.events)
             return Result(path=path, verdict=verdict, interrupted=observations.interrupted is not None)
 
-        monkeypatch.setattr(conduct, "run_cell", run_cell)
+        monkeypatch.setattr(runner, "run_cell", run_cell)
         return ran
 
-    def no_environment(_wish: Wish, _say: object) -> tuple[None, None]:
+    def no_environment(_wish: RunRequest, _say: object) -> tuple[None, None]:
         return None, None
 
-    monkeypatch.setattr(conduct, "prepare_environment", no_environment)
+    monkeypatch.setattr(runner, "prepare_environment", no_environment)
     monkeypatch.chdir(tmp_path)
     return prepare
 
 
-def leaking(name: str, _: Wish) -> Record:
+def leaking(name: str, _: RunRequest) -> Record:
     return dict(zip(("without", "with"), arms(App(leak=32_768.0)), strict=True))[name]
 
 
@@ -142,8 +142,8 @@ def test_every_format_renders_it(theatre: Theatre) -> None:
 
 
 def test_a_failed_arm_is_the_last(theatre: Theatre) -> None:
-    def fate(name: str, wish: Wish) -> Record:
-        record = leaking(name, wish)
+    def fate(name: str, request: RunRequest) -> Record:
+        record = leaking(name, request)
         return record.add(0.1, "fault", outcome="unrunnable", type="X", what="no Python", remedy="get one", log=None)
 
     ran = theatre(fate)
@@ -153,32 +153,32 @@ def test_a_failed_arm_is_the_last(theatre: Theatre) -> None:
 
 
 def test_an_interrupted_arm_is_the_last_and_the_record_is_kept(theatre: Theatre) -> None:
-    ran = theatre(lambda name, wish: leaking(name, wish).add(2.0, "interrupted", phase="load"))
+    ran = theatre(lambda name, request: leaking(name, request).add(2.0, "interrupted", phase="load"))
     assert run() == 130
     assert (ran, verdict()["verdict"]) == (["without"], "inconclusive")
 
 
 def test_interrupted_between_two_runs_the_record_is_kept(theatre: Theatre) -> None:
-    ran = theatre(lambda name, wish: leaking(name, wish) if name == "without" else KeyboardInterrupt())
+    ran = theatre(lambda name, request: leaking(name, request) if name == "without" else KeyboardInterrupt())
     assert run() == 130
     assert ran == ["without", "with"]
     assert "between its runs" in str(verdict()["reasons"])
 
 
 def test_what_can_not_be_meant_leaves_no_record(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def refuse(_wish: Wish, _say: object) -> None:
+    def refuse(_wish: RunRequest, _say: object) -> None:
         raise UsageError(what="no such release")
 
-    monkeypatch.setattr(conduct, "prepare_environment", refuse)
+    monkeypatch.setattr(runner, "prepare_environment", refuse)
     monkeypatch.chdir(tmp_path)
     assert run() == 2
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_record_that_can_not_be_completed_is_an_error(theatre: Theatre, capsys: pytest.CaptureFixture[str]) -> None:
-    def fate(name: str, wish: Wish) -> Record:
-        (wish.out.parent / "config" / name).mkdir()  # stands in the way
-        return leaking(name, wish)
+    def fate(name: str, request: RunRequest) -> Record:
+        (request.out.parent / "config" / name).mkdir()  # stands in the way
+        return leaking(name, request)
 
     theatre(fate)
     assert run() == 4
@@ -188,11 +188,11 @@ def test_a_record_that_can_not_be_completed_is_an_error(theatre: Theatre, capsys
 # --- the options of leak ----------------------------------------------------------------------------------------
 
 
-def plan(*options: str) -> conduct.Plan:
+def plan(*options: str) -> runner.ScenarioPlan:
     parsed = main.make_parser().parse_args(["scenario", "leak", "1.0", *options])
-    plans: list[conduct.Plan] = []
+    plans: list[runner.ScenarioPlan] = []
 
-    def keep(one: conduct.Plan) -> int:
+    def keep(one: runner.ScenarioPlan) -> int:
         plans.append(one)
         return 0
 
@@ -205,7 +205,7 @@ def test_the_arms_differ_in_max_requests_alone() -> None:
     without, with_ = made.arms["without"].cell, made.arms["with"].cell
     assert with_ == replace(DEFAULTS, spec="1.0", ledger=False)
     assert without == replace(with_, max_requests=0, max_requests_jitter=0)
-    assert all(wish.memory and wish.app_text == render_app("objects", 32768) for wish in made.arms.values())
+    assert all(request.memory and request.app_text == render_app("objects", 32768) for request in made.arms.values())
 
 
 def test_the_repeated_command_means_the_same() -> None:
@@ -213,7 +213,7 @@ def test_the_repeated_command_means_the_same() -> None:
     again = plan(*[argument for argument in made.repeat[3:] if argument not in ("--", "1.0")])
     assert again.repeat == made.repeat
     assert again.settings == made.settings == {"leak": "native", "leak_bytes": 4096, "limit_mb": 90}
-    assert [wish.cell for wish in again.arms.values()] == [wish.cell for wish in made.arms.values()]
+    assert [request.cell for request in again.arms.values()] == [request.cell for request in made.arms.values()]
 
 
 def test_jitter_stays_in_proportion_where_it_is_not_given() -> None:
@@ -223,7 +223,7 @@ def test_jitter_stays_in_proportion_where_it_is_not_given() -> None:
 
 def test_an_app_of_the_users_own_takes_the_place_of_ours() -> None:
     made = plan("--app", "mine:app")
-    assert [(wish.cell.app, wish.app_text) for wish in made.arms.values()] == [("mine:app", None)] * 2
+    assert [(request.cell.app, request.app_text) for request in made.arms.values()] == [("mine:app", None)] * 2
     assert made.settings["leak"] is None
 
 

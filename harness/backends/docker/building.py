@@ -35,7 +35,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class ImageRecipe:
     """What an image is made of. ``fill`` puts the files into the build's folder, and is only called for a build."""
 
     kind: str  # "gunicorn", "h2o", "wrk": the folder below docker/, and the label
@@ -71,7 +71,7 @@ class BuildFailedError(SurroundingsError):
     """A step of a build ended with an error; ``what`` ends with the last lines that it printed."""
 
 
-def obtain(client: DockerClient, recipe: Recipe, say: Callable[[str], None]) -> Image:
+def obtain(client: DockerClient, recipe: ImageRecipe, say: Callable[[str], None]) -> Image:
     """The image of a recipe: found on the engine, else built now, by one process at a time."""
     lock = lock_of(recipe.key)
     lease = locks.take_shared(lock, on_wait=lambda: say(f"waiting for another run that builds {recipe.tag}"))
@@ -117,7 +117,7 @@ def remember(file: Path, text: str) -> str:
     return text
 
 
-def build(client: DockerClient, recipe: Recipe, say: Callable[[str], None]) -> None:
+def build(client: DockerClient, recipe: ImageRecipe, say: Callable[[str], None]) -> None:
     """Build it. BuildFailedError with the log; whatever ``fill`` raises."""
     import tempfile
 
@@ -166,7 +166,7 @@ def pack(folder: Path) -> io.BytesIO:
     return packed
 
 
-def _find(client: DockerClient, recipe: Recipe, lease: Lease, *, built: bool) -> Image | None:
+def _find(client: DockerClient, recipe: ImageRecipe, lease: Lease, *, built: bool) -> Image | None:
     import docker.errors
 
     with connection.speaking("The images of the engine can't be looked at"):
@@ -179,7 +179,7 @@ def _find(client: DockerClient, recipe: Recipe, lease: Lease, *, built: bool) ->
     return Image(identity=attributes["Id"], tag=recipe.tag, facts=facts, built=built, lease=lease)
 
 
-def _follow(said: Iterable[Mapping[str, Any]], recipe: Recipe, log: Path, say: Callable[[str], None]) -> None:
+def _follow(said: Iterable[Mapping[str, Any]], recipe: ImageRecipe, log: Path, say: Callable[[str], None]) -> None:
     """Tell each step as it begins; keep all in the log."""
     step, printed = "", ""
     for line in said:
@@ -194,7 +194,7 @@ def _follow(said: Iterable[Mapping[str, Any]], recipe: Recipe, log: Path, say: C
             raise _explain(recipe, step, printed, str(line["error"]), log)
 
 
-def _explain(recipe: Recipe, step: str, printed: str, error: str, log: Path) -> SurroundingsError:
+def _explain(recipe: ImageRecipe, step: str, printed: str, error: str, log: Path) -> SurroundingsError:
     if connection.is_about_the_machine(printed + error):
         known = connection.explain(f"The image {recipe.tag} could not be built", printed[-200:] + error)
         known.log = log

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.backends.docker import bases, building, wheels
 from harness.backends.docker.bases import Base
-from harness.backends.docker.building import BuildFailedError, Image, Recipe
+from harness.backends.docker.building import BuildFailedError, Image, ImageRecipe
 from harness.core import paths
 from harness.core.errors import HarnessError, SurroundingsError, UnrunnableError, UsageError
 from harness.core.model import Cell, Json
@@ -104,7 +104,7 @@ def _build_gunicorn(
         say(f"fetching what {source.name} needs on Python {base.version}")
         return _fill_gunicorn(folder, source, requirements, base, log)
 
-    recipe = Recipe(
+    recipe = ImageRecipe(
         kind="gunicorn",
         dockerfile=building.read_dockerfile("gunicorn"),
         matter=(base.identity, source.identity, *requirements),

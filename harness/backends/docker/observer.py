@@ -1,4 +1,4 @@
-"""The harness's end of the observer: the watchers that run in a container (``watch.outpost``), as if they were here.
+"""The harness's end of the observer: the watchers that run in a container (``watch.remote``), as if they were here.
 
 Orders go to the container's standard input, events come from its standard output, in the order in which they were
 seen. If the container's clock is another one (an engine in a virtual machine), its times are moved to ours.
@@ -67,7 +67,7 @@ class ObservingClient:
 
 
 class Observer:
-    """See ``watch.crew.Crew`` for its watching; ``ask``, ``exists`` and ``read_usage`` look once."""
+    """See ``watch.watchers.LocalWatchers`` for its watching; ``ask``, ``exists`` and ``read_usage`` look once."""
 
     def __init__(self) -> None:
         self.clock_offset_ns = 0

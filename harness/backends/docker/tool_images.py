@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.backends.docker import bases, building, connection, leftovers, wheels
-from harness.backends.docker.building import Image, Recipe
+from harness.backends.docker.building import Image, ImageRecipe
 from harness.core import paths
 from harness.core.model import Cell, Json
 from harness.provision import tools
@@ -27,7 +27,7 @@ def prepare_proxy(client: DockerClient, cell: Cell, say: Callable[[str], None]) 
     if cell.proxy == "none":
         return None
     base = bases.find_debian(client, say)
-    recipe = Recipe(
+    recipe = ImageRecipe(
         kind=cell.proxy,
         dockerfile=building.read_dockerfile(cell.proxy),
         matter=(base.identity,),
@@ -57,7 +57,7 @@ def prepare_clients(client: DockerClient, say: Callable[[str], None]) -> Image:
         return {"python_version": base.version, "freeze": sorted(freeze)}
 
     digest = hashlib.sha256(b"".join(path.encode() + b"\0" + content for path, content in own.items())).hexdigest()
-    recipe = Recipe(
+    recipe = ImageRecipe(
         kind="wrk",
         dockerfile=building.read_dockerfile("wrk"),
         matter=(base.identity, digest),

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from harness.judge.ledger.fates import Entry
+from harness.judge.ledger.endings import LedgerEntry
 
 PIECE_BYTES = 1 << 18
 MOST_CODES = 255
@@ -51,10 +51,10 @@ class Book:
         """What is written of each number, as codes; numbers that nobody used are all zero."""
         return zip(self.client, self.proxy, self.gunicorn, self.runs, strict=True)
 
-    def entry(self, row: Row, names: Mapping[int, str]) -> Entry:
+    def entry(self, row: Row, names: Mapping[int, str]) -> LedgerEntry:
         """A row in words."""
         client, proxy, gunicorn, runs = row
-        return Entry(
+        return LedgerEntry(
             client=names.get(client),
             proxy=names.get(proxy),
             gunicorn=names.get(gunicorn),

@@ -11,7 +11,7 @@ from typing import cast
 
 from harness.core.model import Json
 from harness.judge.ledger.books import Book, Row, read_pieces
-from harness.judge.ledger.fates import CUT, Entry, Fate, Witnesses, decide
+from harness.judge.ledger.endings import CUT, Ending, LedgerEntry, Witnesses, decide
 
 LETTERS: Mapping[str, str] = {"load": "w", "probe-proxy": "p", "probe-direct": "d"}
 """The clients, and the letter with which their ids begin."""
@@ -27,7 +27,7 @@ class Tally:
     """The sums so far, client by client."""
 
     by_client: dict[str, Counter[str]] = field(default_factory=dict)
-    examples: defaultdict[Fate, list[dict[str, Json]]] = field(default_factory=lambda: defaultdict(list))
+    examples: defaultdict[Ending, list[dict[str, Json]]] = field(default_factory=lambda: defaultdict(list))
     unlogged: int = 0
     gaps: int = 0
 
@@ -37,30 +37,30 @@ class Tally:
         rows = Counter(book.rows())
         rows.pop(_NOBODY, None)
         decided = {row: decide(book.entry(row, names), witnesses) for row in rows}
-        fates: Counter[str] = Counter()
+        endings: Counter[str] = Counter()
         for row, count in rows.items():
-            fates[decided[row][0].value] += count
+            endings[decided[row][0].value] += count
             entry = book.entry(row, names)
             if witnesses.logged and entry.notes > entry.lines and entry.client != CUT:
                 self.unlogged += count
             if witnesses.gaps and entry.proxy is None and (entry.client or "").isdigit():
                 self.gaps += count
-        if fates:
-            self.by_client[client] = fates
+        if endings:
+            self.by_client[client] = endings
             self._pick(LETTERS[client], book, decided)
 
-    def _pick(self, letter: str, book: Book, decided: Mapping[Row, tuple[Fate, str]]) -> None:
+    def _pick(self, letter: str, book: Book, decided: Mapping[Row, tuple[Ending, str]]) -> None:
         """The first requests of each fate but ANSWERED, as they are written."""
         names = book.codes.names()
-        wanted = {row: said for row, said in decided.items() if said[0] is not Fate.ANSWERED}
+        wanted = {row: said for row, said in decided.items() if said[0] is not Ending.ANSWERED}
         for number, row in enumerate(book.rows()):
             if row not in wanted:
                 continue
-            fate, why = wanted[row]
-            if len(self.examples[fate]) < EXAMPLES:
-                self.examples[fate].append(_example(f"{letter}{number}", book.entry(row, names), why))
+            ending, why = wanted[row]
+            if len(self.examples[ending]) < EXAMPLES:
+                self.examples[ending].append(_example(f"{letter}{number}", book.entry(row, names), why))
             else:
-                wanted = {row: said for row, said in wanted.items() if said[0] is not fate}
+                wanted = {row: said for row, said in wanted.items() if said[0] is not ending}
                 if not wanted:
                     return
 
@@ -74,17 +74,17 @@ class Tally:
         """As JSON. ``unattributed``: answers and log lines that belong to no request; they are unexplained, too."""
         total: Counter[str] = sum(self.by_client.values(), Counter())
         requests = total.total()
-        total[Fate.UNEXPLAINED.value] += unattributed
+        total[Ending.UNEXPLAINED.value] += unattributed
         return {
-            "counts": {"requests": requests, **{fate.value: total[fate.value] for fate in Fate}},
-            "by_client": {client: dict(fates) for client, fates in self.by_client.items()},
-            "examples": {fate.value: self.examples[fate] for fate in Fate if fate in self.examples},
+            "counts": {"requests": requests, **{ending.value: total[ending.value] for ending in Ending}},
+            "by_client": {client: dict(endings) for client, endings in self.by_client.items()},
+            "examples": {ending.value: self.examples[ending] for ending in Ending if ending in self.examples},
             "run_but_not_logged": self.unlogged,
             "answered_but_not_logged_by_proxy": self.gaps,
         }
 
 
-def _example(name: str, entry: Entry, why: str) -> dict[str, Json]:
+def _example(name: str, entry: LedgerEntry, why: str) -> dict[str, Json]:
     said: dict[str, Json] = {"id": name, "client": entry.client, "proxy": entry.proxy, "gunicorn": entry.gunicorn}
     return said | {"runs": entry.runs} | ({"why": why} if why else {})
 

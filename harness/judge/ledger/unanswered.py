@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from harness.core.model import is_failure
 from harness.judge.ledger.books import Book
-from harness.judge.ledger.fates import CUT, LOST
+from harness.judge.ledger.endings import CUT, LOST
 from harness.judge.ledger.load_account import Thread
 
 HUNG_NS = 2_000_000_000

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from harness.core.errors import HarnessError, UsageError
 from harness.core.model import Cell, Event, Judgement, Moment, State, Verdict
 from harness.judge.scenarios import jitter, leak, tcp
-from harness.judge.scenarios.arms import Answer, Seen, fold, see_arms, tell_arms
+from harness.judge.scenarios.arms import ScenarioAnswer, Seen, fold, see_arms, tell_arms
 from harness.judge.scenarios.record import Trial, read_trial
 from harness.judge.story import tell
 from harness.judge.verdict import judge_events
 
-JUDGES: Mapping[str, Callable[[Trial, Mapping[str, Seen]], Answer]] = {
+JUDGES: Mapping[str, Callable[[Trial, Mapping[str, Seen]], ScenarioAnswer]] = {
     "leak": leak.judge,
     "jitter": jitter.judge,
     "tcp": tcp.judge,
@@ -43,7 +43,7 @@ def judge_record(cell: Cell, events: Iterable[Event]) -> tuple[Verdict, tuple[Mo
     return fold(trial, seen, _ask(trial, seen)), tell_arms(seen)
 
 
-def _ask(trial: Trial, seen: Mapping[str, Seen]) -> Answer:
+def _ask(trial: Trial, seen: Mapping[str, Seen]) -> ScenarioAnswer:
     """The scenario's own judge; one that crashes knows nothing, as that of an invariant."""
     try:
         return JUDGES[trial.name](trial, seen)
@@ -52,4 +52,6 @@ def _ask(trial: Trial, seen: Mapping[str, Seen]) -> Answer:
     except Exception as problem:  # noqa: BLE001 - a crashing judge must not turn into any verdict
         why = f"the judge itself failed: {type(problem).__name__}: {problem}"
         judgement = Judgement(state=State.UNKNOWN, reason=why)
-        return Answer(sentence="no answer: the judge itself failed", judgements={trial.name: judgement}, arms={})
+        return ScenarioAnswer(
+            sentence="no answer: the judge itself failed", judgements={trial.name: judgement}, arms={}
+        )

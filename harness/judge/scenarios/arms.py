@@ -31,7 +31,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ScenarioAnswer:
     """What a scenario's own judge says. ``arms``: what it measured, by arm; ``tables``: for the reader.
 
     ``counted``: the arms whose own verdicts count; None is all. An arm that is there to show how bad it gets does not.
@@ -52,7 +52,7 @@ def see_arms(trial: Trial) -> dict[str, Seen]:
     return {name: Seen(observations=found, verdict=judge(found)) for name, found in observed.items()}
 
 
-def fold(trial: Trial, seen: Mapping[str, Seen], answer: Answer) -> Verdict:
+def fold(trial: Trial, seen: Mapping[str, Seen], answer: ScenarioAnswer) -> Verdict:
     """The scenario's verdict; a failed arm fails the whole, whether it counts or not."""
     counted = {name: arm for name, arm in seen.items() if answer.counted is None or name in answer.counted}
     judgements = dict(answer.judgements) | _merge(counted)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from harness.core.model import Cell, Finding, FindingId, Json, Judgement, State
 from harness.judge.invariants.max_requests_honoured import most_served
 from harness.judge.invariants.requests_answered import BUSY_SHARE
-from harness.judge.scenarios.arms import Answer, Seen
+from harness.judge.scenarios.arms import ScenarioAnswer, Seen
 from harness.judge.scenarios.away import Ask, Measured, describe_service, find_needed, measure, predict_curve, read_ask
 from harness.judge.scenarios.draws import SIGNIFICANT_P
 from harness.judge.scenarios.jitter_words import HEAD, arm_to_json, row, say_answer, say_kept, say_notes, say_p
@@ -26,7 +26,7 @@ LIVES = 2
 """Of each worker, in what the model says of an idle machine."""
 
 
-def judge(trial: Trial, seen: Mapping[str, Seen]) -> Answer:
+def judge(trial: Trial, seen: Mapping[str, Seen]) -> ScenarioAnswer:
     """The arm whose jitter was asked for is judged; the others are there to compare with."""
     name = find_judged(trial)
     problem = find_problem(name, seen)
@@ -36,10 +36,10 @@ def judge(trial: Trial, seen: Mapping[str, Seen]) -> Answer:
         unknown = Judgement(state=State.UNKNOWN, reason=problem or "no worker said that it was ready")
         counted = () if name is None else (name,)
         judgements = {"capacity-kept": unknown}
-        return Answer(sentence=f"not known: {unknown.reason}", judgements=judgements, arms={}, counted=counted)
+        return ScenarioAnswer(sentence=f"not known: {unknown.reason}", judgements=judgements, arms={}, counted=counted)
     asked = arms[name]
     needed = find_needed(asked, ask)
-    return Answer(
+    return ScenarioAnswer(
         sentence=say_answer(arms, name),
         judgements={
             "capacity-kept": judge_capacity(asked, ask),

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from harness.core.model import Cell, Finding, FindingId, Json, Judgement, State
-from harness.judge.scenarios.arms import Answer, Seen
+from harness.judge.scenarios.arms import ScenarioAnswer, Seen
 from harness.judge.scenarios.bound import Bound, Leak, Recommendation, mb, measure_leak, promise, recommend
 from harness.judge.scenarios.leak_words import WITH, WITHOUT, advise, tabulate, tell_answer
 from harness.judge.scenarios.memory import (
@@ -38,7 +38,7 @@ CONTROLLED = 0.5
 _WORDS = {State.VIOLATED: "grows", State.HOLDS: "bounded", State.UNKNOWN: "unknown"}
 
 
-def judge(trial: Trial, seen: Mapping[str, Seen]) -> Answer:
+def judge(trial: Trial, seen: Mapping[str, Seen]) -> ScenarioAnswer:
     """The answer of the scenario; pure."""
     samples = {name: read_samples(trial.arms[name], seen[name].observations) for name in trial.arms}
     growth = _measure(trial, seen, samples)
@@ -57,7 +57,7 @@ def judge(trial: Trial, seen: Mapping[str, Seen]) -> Answer:
         arms[WITH] |= {"memory": _bounded(judgements[BOUNDED].state), **_bound_to_json(bound)}
     advice = _recommend(trial, leak, served)
     peak = max((sample.total_bytes for sample in samples.get(WITH, ())), default=None)
-    return Answer(
+    return ScenarioAnswer(
         sentence=tell_answer(cell, growth, judgements[BOUNDED].state, peak, bound),
         judgements=judgements,
         arms=arms,

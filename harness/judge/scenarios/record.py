@@ -47,7 +47,7 @@ class Trial:
 
 def read_trial(cell: Cell, events: Iterable[Event]) -> Trial:
     """The arms of a stored scenario; UsageError where the stream is not one of a scenario."""
-    reader = _Reader()
+    reader = _ArmReader()
     for event in events:
         reader.read(event)
     arms = {name: _arm(name, head, reader.parts[name]) for name, head in reader.heads.items()}
@@ -56,7 +56,7 @@ def read_trial(cell: Cell, events: Iterable[Event]) -> Trial:
     )
 
 
-class _Reader:
+class _ArmReader:
     """Sorts the events by arm, in the order of the stream."""
 
     def __init__(self) -> None:

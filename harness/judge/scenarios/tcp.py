@@ -9,18 +9,18 @@ from collections.abc import Mapping
 from typing import cast
 
 from harness.core.model import FindingId, Json, Judgement, Outcome, State, Verdict, is_failure
-from harness.judge.scenarios.arms import Answer, Seen
+from harness.judge.scenarios.arms import ScenarioAnswer, Seen
 from harness.judge.scenarios.record import Trial
 
 UNIX, TCP = "unix", "tcp"
 HEAD = ("listens on", "verdict", "restarts", "requests", "failed", "share", "findings")
 
 
-def judge(trial: Trial, seen: Mapping[str, Seen]) -> Answer:
+def judge(trial: Trial, seen: Mapping[str, Seen]) -> ScenarioAnswer:
     """Nothing of its own to judge: the invariants of the run over the port are the verdict, where it was made."""
     missing = Judgement(state=State.UNKNOWN, reason="the run over the port was not made")
     verdicts = {name: arm.verdict for name, arm in seen.items()}
-    return Answer(
+    return ScenarioAnswer(
         sentence=say_answer(verdicts),
         judgements={} if TCP in verdicts else {"port-tried": missing},
         arms={name: arm_to_json(verdict) for name, verdict in verdicts.items()},

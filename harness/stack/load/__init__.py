@@ -15,7 +15,7 @@ from harness.provision.tools import Tool, find_tool
 from harness.stack.load import httpx_load, wrk
 
 
-class Load(Protocol):
+class LoadGenerator(Protocol):
     """What the engine asks of a load's module."""
 
     @property
@@ -35,7 +35,7 @@ class Load(Protocol):
         """What makes it give each request an id and write its account of them to ``prefix`` and what follows."""
 
 
-LOADS: Mapping[str, Load] = {"wrk": wrk, "httpx": httpx_load}
+LOADS: Mapping[str, LoadGenerator] = {"wrk": wrk, "httpx": httpx_load}
 """By the name of ``--load``."""
 
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from harness.core.clock import now_ns
 from harness.stack.load.account import Account, name_request
-from harness.stack.load.exchange import Client
+from harness.stack.load.exchange import LoadClient
 from harness.stack.load.latency import bucket_us
 from harness.stack.load.pace import TARDY_NS, Schedule
-from harness.stack.load.result import BUCKET_NS, Tally
+from harness.stack.load.result import BUCKET_NS, LoadTally
 
 PATIENCE_NS = 2_000_000_000
 """As wrk's: an answer that takes longer is a time-out. It is waited for all the same, so that no server has to deal
@@ -32,7 +32,7 @@ UNREACHABLE = {"refused", "missing", "other"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class LoadPlan:
     """What one process has to do. ``schedule``: of an open loop; None is a closed one."""
 
     url: str
@@ -53,10 +53,10 @@ class Wait:
     overdue: bool = False
 
 
-class Crowd:
+class ClientPool:
     """All clients of one process."""
 
-    def __init__(self, plan: Plan, tally: Tally, account: Account | None = None) -> None:
+    def __init__(self, plan: LoadPlan, tally: LoadTally, account: Account | None = None) -> None:
         self._plan = plan
         self._tally = tally
         self._account = account
@@ -82,7 +82,7 @@ class Crowd:
         self._close_books()
 
     async def _loop(self, number: int) -> None:
-        client = Client(self._plan.url)
+        client = LoadClient(self._plan.url)
         try:
             while (intended_ns := await self._next_start()) is not None:
                 self._started += 1

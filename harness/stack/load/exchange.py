@@ -25,7 +25,7 @@ _OUR_OWN = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDR
 """What this machine has run out of; no server is to blame."""
 
 
-class Client:
+class LoadClient:
     """Asks one URL (``http://HOST:PORT/`` or ``unix:PATH``) again and again, on one connection as long as it lasts."""
 
     def __init__(self, url: str) -> None:

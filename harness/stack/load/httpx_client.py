@@ -23,12 +23,12 @@ from pathlib import Path
 from harness.core.clock import now_ns
 from harness.core.errors import EXIT_ERROR, HarnessError
 from harness.stack.load.account import LEDGER_VARIABLE, Account, close_accounts
-from harness.stack.load.clients import Crowd, Plan
+from harness.stack.load.clients import ClientPool, LoadPlan
 from harness.stack.load.pace import deal_out
-from harness.stack.load.result import RESULT_VARIABLE, Tally, render_result
+from harness.stack.load.result import RESULT_VARIABLE, LoadTally, render_result
 
 
-def run_process(plan: Plan, stop: tuple[int, int], result: Connection) -> None:
+def run_process(plan: LoadPlan, stop: tuple[int, int], result: Connection) -> None:
     """The whole life of one process: its clients, then its tally to the parent.
 
     ``stop``: the ends of a pipe. It can be read once the parent says so, or is no more.
@@ -36,9 +36,9 @@ def run_process(plan: Plan, stop: tuple[int, int], result: Connection) -> None:
     told_to_stop, tell = stop
     os.close(tell)  # the parent's alone
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it
-    tally, account = Tally(), open_account(plan)
+    tally, account = LoadTally(), open_account(plan)
     try:
-        asyncio.run(_run_crowd(Crowd(plan, tally, account), told_to_stop))
+        asyncio.run(_run_crowd(ClientPool(plan, tally, account), told_to_stop))
     except HarnessError as problem:
         print(f"error: {problem}", file=sys.stderr, flush=True)
         os._exit(EXIT_ERROR)
@@ -51,13 +51,13 @@ def run_process(plan: Plan, stop: tuple[int, int], result: Connection) -> None:
     result.close()
 
 
-def open_account(plan: Plan) -> Account | None:
+def open_account(plan: LoadPlan) -> Account | None:
     """Where this process writes its requests down; None where nobody wants to know."""
     prefix = os.environ.get(LEDGER_VARIABLE)
     return Account(prefix, first=plan.process, stride=plan.processes) if prefix else None
 
 
-async def _run_crowd(crowd: Crowd, told_to_stop: int) -> None:
+async def _run_crowd(crowd: ClientPool, told_to_stop: int) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -69,12 +69,12 @@ async def _run_crowd(crowd: Crowd, told_to_stop: int) -> None:
     await crowd.drive(stop)
 
 
-def split_plan(options: argparse.Namespace, start_ns: int) -> list[Plan]:
+def split_plan(options: argparse.Namespace, start_ns: int) -> list[LoadPlan]:
     """One plan a process; the clients are dealt out as evenly as can be."""
     processes: int = min(options.processes, options.connections)
     more = options.connections % processes
     return [
-        Plan(
+        LoadPlan(
             url=options.url,
             process=process,
             processes=processes,
@@ -88,7 +88,7 @@ def split_plan(options: argparse.Namespace, start_ns: int) -> list[Plan]:
     ]
 
 
-def conduct(plans: Sequence[Plan]) -> Tally | None:
+def conduct(plans: Sequence[LoadPlan]) -> LoadTally | None:
     """Run all plans, each in a process of its own, until they end or SIGINT comes; None where one of them failed.
 
     Their accounts, where they keep some, are closed too.
@@ -115,17 +115,17 @@ def conduct(plans: Sequence[Plan]) -> Tally | None:
     return _sum(tallies)
 
 
-def _receive(receiving: Connection) -> tuple[Tally, int] | None:
+def _receive(receiving: Connection) -> tuple[LoadTally, int] | None:
     """What a process has counted, and the last id that it gave out; None where it failed."""
     try:
-        said: tuple[Tally, int] = receiving.recv()
+        said: tuple[LoadTally, int] = receiving.recv()
     except EOFError:
         return None
     return said
 
 
-def _sum(said: Sequence[tuple[Tally, int] | None]) -> Tally | None:
-    total, last = Tally(), {}
+def _sum(said: Sequence[tuple[LoadTally, int] | None]) -> LoadTally | None:
+    total, last = LoadTally(), {}
     for process, one in enumerate(said):
         if one is None:
             return None
@@ -141,7 +141,7 @@ def _tell(pipe: int) -> None:
     os.write(pipe, b"!")
 
 
-def leave_result(tally: Tally) -> None:
+def leave_result(tally: LoadTally) -> None:
     """Write the result in one piece."""
     text, path = render_result(tally), os.environ.get(RESULT_VARIABLE)
     if path is None:

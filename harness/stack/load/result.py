@@ -34,7 +34,7 @@ _SUMMARY = re.compile(
 
 
 @dataclass(slots=True, kw_only=True)
-class Tally:
+class LoadTally:
     """What was counted; also the sum of several. ``outcomes`` by (bucket, status or error), ``latency`` by us."""
 
     outcomes: Counter[tuple[int, str]] = field(default_factory=Counter)
@@ -42,7 +42,7 @@ class Tally:
     latency: Counter[int] = field(default_factory=Counter)
     pace: Counter[str] = field(default_factory=Counter)
 
-    def add(self, other: Tally) -> None:
+    def add(self, other: LoadTally) -> None:
         """Take the counts of another process in."""
         self.outcomes.update(other.outcomes)
         self.latency.update(other.latency)
@@ -72,7 +72,7 @@ def parse_result(text: str) -> LoadReport | None:
     ended = _SUMMARY.fullmatch(last)
     if ended is None or not text.endswith("\n"):
         return None
-    tally = Tally()
+    tally = LoadTally()
     for line in lines:
         row = _ROW.fullmatch(line)
         if row is None:
@@ -83,7 +83,7 @@ def parse_result(text: str) -> LoadReport | None:
     return _report(tally, totals)
 
 
-def _count(tally: Tally, row: list[str]) -> None:
+def _count(tally: LoadTally, row: list[str]) -> None:
     kind, *values, count = row
     if kind in ("answers", "errors"):
         tally.outcomes[int(values[0]), values[1]] += int(count)
@@ -95,7 +95,7 @@ def _count(tally: Tally, row: list[str]) -> None:
         tally.late += int(count)
 
 
-def _report(tally: Tally, totals: Counter[str]) -> LoadReport:
+def _report(tally: LoadTally, totals: Counter[str]) -> LoadReport:
     statuses, timed = _split(tally.outcomes)
     buckets: defaultdict[int, dict[str, int]] = defaultdict(dict)
     for (bucket, outcome), count in tally.outcomes.items():
@@ -120,7 +120,7 @@ def _split(outcomes: Mapping[tuple[int, str], int]) -> tuple[Counter[str], Count
     return statuses, errors
 
 
-def render_result(tally: Tally) -> str:
+def render_result(tally: LoadTally) -> str:
     """The result file, from which ``parse_result`` makes the same counts."""
     statuses, errors = _split(tally.outcomes)
     unknown = set(errors) - set(CLIENT_ERRORS)

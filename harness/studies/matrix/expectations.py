@@ -33,7 +33,7 @@ _REMEDY = "See docs/matrix.md for the form of an entry."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class Expectation:
     """One row of the file: the cells that it is about (none named: all), and what is expected of them."""
 
     releases: SpecifierSet
@@ -57,7 +57,7 @@ class Entry:
 class Expectations:
     """All rows. ``origin``: the file, for messages."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[Expectation, ...]
     origin: str
 
     def expect(self, release: str, cell: Cell, *, gap: str | None = None) -> Expected:
@@ -145,7 +145,7 @@ def describe_expected(expected: Expected) -> str:
     return describe(expected.outcome, parts)
 
 
-def _parse_entry(row: Mapping[str, Any], where: str) -> Entry:
+def _parse_entry(row: Mapping[str, Any], where: str) -> Expectation:
     unknown = sorted(set(row) - _KEYS)
     if unknown:
         raise UsageError(what=f"{where}: {', '.join(unknown)} is no key of an entry.", remedy=_REMEDY)
@@ -156,7 +156,7 @@ def _parse_entry(row: Mapping[str, Any], where: str) -> Entry:
         releases = SpecifierSet(row["releases"])
     except InvalidSpecifier as problem:
         raise UsageError(what=f"{where}: releases: {problem}.", remedy=_REMEDY) from problem
-    return Entry(
+    return Expectation(
         releases=releases,
         workers=_texts(row, "workers", where),
         proxies=_texts(row, "proxies", where),

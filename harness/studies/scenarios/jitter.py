@@ -11,12 +11,12 @@ from harness.core.errors import UsageError
 from harness.core.model import Cell
 from harness.core.paths import fixtures_dir
 from harness.engine.options import add_run_options, at_least, make_wish, seconds
-from harness.engine.request import Wish
+from harness.engine.request import RunRequest
 from harness.judge.scenarios.draws import require_scipy
 from harness.judge.scenarios.simulation import Spread
 from harness.stack.gunicorn import THREADED
 from harness.studies.scenarios import forecasting
-from harness.studies.scenarios.conduct import Plan, repeat_arguments
+from harness.studies.scenarios.runner import ScenarioPlan, repeat_arguments
 
 SUMMARY = "max_requests_jitter against none: how many workers are away at once?"
 DEFAULTS = Cell(
@@ -90,22 +90,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--seed", type=at_least(0), metavar="N", help="of the random numbers [0]")
 
 
-def run(options: argparse.Namespace, conduct: Callable[[Plan], int]) -> int:
+def run(options: argparse.Namespace, conduct: Callable[[ScenarioPlan], int]) -> int:
     """See ``scenarios.Scenario``."""
     fit_defaults(options)
     rate_per_s, options.rate = options.rate, None  # in a run, it is an option of a load that keeps nobody busy
-    wish = make_wish(options)
-    refuse_contradictions(wish.cell, options)
+    request = make_wish(options)
+    refuse_contradictions(request.cell, options)
     require_scipy()
     if options.simulate:
-        return forecasting.answer(wish.cell, options, rate_per_s=rate_per_s)
+        return forecasting.answer(request.cell, options, rate_per_s=rate_per_s)
     if rate_per_s is not None:
         raise UsageError(
             what=f"--rate {rate_per_s}: a constant rate leaves workers idle, and the kernel picks among them unevenly.",
             remedy="Leave --rate out: each worker always gets its next request. Or add --simulate.",
         )
-    refuse_what_cannot_run(wish.cell, options)
-    return conduct(plan_arms(wish, options))
+    refuse_what_cannot_run(request.cell, options)
+    return conduct(plan_arms(request, options))
 
 
 def fit_defaults(options: argparse.Namespace) -> None:
@@ -121,30 +121,30 @@ def fit_defaults(options: argparse.Namespace) -> None:
     options.service_s = SERVICE_S if options.service_s is None else options.service_s
 
 
-def plan_arms(wish: Wish, options: argparse.Namespace) -> Plan:
+def plan_arms(request: RunRequest, options: argparse.Namespace) -> ScenarioPlan:
     """The arms to compare with first, then the one that the verdict is about."""
-    wish = replace(
-        wish,
+    request = replace(
+        request,
         settings=fixtures_dir() / "scenarios" / "telling.py",
         app_text=render_app(boot_s=options.boot_s, service_s=options.service_s),
         all_ready=True,
     )
-    asked = wish.cell.max_requests_jitter
+    asked = request.cell.max_requests_jitter
     others = [jitter for jitter in options.compare if jitter != asked]
-    return Plan(
+    return ScenarioPlan(
         name="jitter",
         arms={
-            name_arm(jitter): replace(wish, cell=replace(wish.cell, max_requests_jitter=jitter))
+            name_arm(jitter): replace(request, cell=replace(request.cell, max_requests_jitter=jitter))
             for jitter in [*others, asked]
         },
         main=name_arm(asked),
         settings={
-            "boot_s": None if wish.cell.app else options.boot_s,
+            "boot_s": None if request.cell.app else options.boot_s,
             "service_s": options.service_s,
             "slow_s": options.slow_s,
             "most_away": options.most_away,
         },
-        repeat=repeat_arguments("jitter", replace(wish, settings=None), *own_arguments(options)),
+        repeat=repeat_arguments("jitter", replace(request, settings=None), *own_arguments(options)),
     )
 
 

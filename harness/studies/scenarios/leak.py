@@ -12,8 +12,8 @@ from harness.core.errors import UsageError
 from harness.core.model import Cell
 from harness.core.paths import fixtures_dir
 from harness.engine.options import add_run_options, at_least, make_wish
-from harness.engine.request import Wish
-from harness.studies.scenarios.conduct import Plan, repeat_arguments
+from harness.engine.request import RunRequest
+from harness.studies.scenarios.runner import ScenarioPlan, repeat_arguments
 from harness.watch.memory import require_memory_source
 from harness.watch.progress import Progress
 
@@ -66,38 +66,38 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(options: argparse.Namespace, conduct: Callable[[Plan], int]) -> int:
+def run(options: argparse.Namespace, conduct: Callable[[ScenarioPlan], int]) -> int:
     """See ``scenarios.Scenario``; SurroundingsError where no memory can be measured here."""
     plan = plan_arms(options)
     require_memory_source()
     return conduct(plan)
 
 
-def plan_arms(options: argparse.Namespace) -> Plan:
+def plan_arms(options: argparse.Namespace) -> ScenarioPlan:
     """The two arms; UsageError where nothing would restart, or where nobody's app would run."""
     from harness.judge.scenarios.leak_words import WITH, WITHOUT
 
-    wish = make_wish(_with_jitter(options))
-    wish = replace(wish, cell=replace(wish.cell, ledger=False))  # its memory would be taken for the app's
-    _refuse(wish.cell)
-    own = [] if wish.cell.app else [f"--leak={options.leak}", f"--leak-bytes={options.leak_bytes}"]
+    request = make_wish(_with_jitter(options))
+    request = replace(request, cell=replace(request.cell, ledger=False))  # its memory would be taken for the app's
+    _refuse(request.cell)
+    own = [] if request.cell.app else [f"--leak={options.leak}", f"--leak-bytes={options.leak_bytes}"]
     own += [f"--limit-mb={options.limit_mb}"] if options.limit_mb else []
     main = replace(
-        wish,
-        app_text=None if wish.cell.app else render_app(options.leak, options.leak_bytes),
-        enough=_make_enough(wish.cell),
+        request,
+        app_text=None if request.cell.app else render_app(options.leak, options.leak_bytes),
+        enough=_make_enough(request.cell),
         memory=True,
     )
-    return Plan(
+    return ScenarioPlan(
         name="leak",
         arms={WITHOUT: _without(main), WITH: main},
         main=WITH,
         settings={
-            "leak": None if wish.cell.app else options.leak,
-            "leak_bytes": None if wish.cell.app else options.leak_bytes,
+            "leak": None if request.cell.app else options.leak,
+            "leak_bytes": None if request.cell.app else options.leak_bytes,
             "limit_mb": options.limit_mb,
         },
-        repeat=repeat_arguments("leak", wish, *own),
+        repeat=repeat_arguments("leak", request, *own),
     )
 
 
@@ -131,8 +131,8 @@ def _refuse(cell: Cell) -> None:
         )
 
 
-def _without(wish: Wish) -> Wish:
-    return replace(wish, cell=replace(wish.cell, max_requests=0, max_requests_jitter=0))
+def _without(request: RunRequest) -> RunRequest:
+    return replace(request, cell=replace(request.cell, max_requests=0, max_requests_jitter=0))
 
 
 def render_app(kind: str, leak_bytes: int) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from harness.core.errors import UsageError
 from harness.core.model import Cell
 from harness.engine.options import add_run_options, make_wish
-from harness.studies.scenarios.conduct import Plan, repeat_arguments
+from harness.studies.scenarios.runner import ScenarioPlan, repeat_arguments
 
 SUMMARY = "a port instead of a Unix socket: which failures does that avoid, and which remain?"
 DEFAULTS = Cell(spec="19.6.0", bind="tcp")
@@ -21,12 +21,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add_run_options(parser, DEFAULTS)
 
 
-def run(options: argparse.Namespace, conduct: Callable[[Plan], int]) -> int:
+def run(options: argparse.Namespace, conduct: Callable[[ScenarioPlan], int]) -> int:
     """See ``scenarios.Scenario``."""
     return conduct(plan_arms(options))
 
 
-def plan_arms(options: argparse.Namespace) -> Plan:
+def plan_arms(options: argparse.Namespace) -> ScenarioPlan:
     """Over the Unix socket first, then over a port, which the verdict is about; UsageError where that can't be."""
     if options.bind != "tcp":
         raise UsageError(
@@ -37,13 +37,17 @@ def plan_arms(options: argparse.Namespace) -> Plan:
             what="With --proxy none nobody can reach the Unix socket that the port is compared with.",
             remedy="Use a proxy, or `harness reproduce SPEC --bind tcp --proxy none` for the port alone.",
         )
-    wish = make_wish(options)
-    if wish.cell.max_requests == 0:
+    request = make_wish(options)
+    if request.cell.max_requests == 0:
         raise UsageError(
             what="--max-requests 0 restarts no worker, so there is nothing to work around.",
             remedy="Give a --max-requests of 1 or more.",
         )
-    unix = replace(wish, cell=replace(wish.cell, bind="unix"))
-    return Plan(
-        name="tcp", arms={"unix": unix, "tcp": wish}, main="tcp", settings={}, repeat=repeat_arguments("tcp", wish)
+    unix = replace(request, cell=replace(request.cell, bind="unix"))
+    return ScenarioPlan(
+        name="tcp",
+        arms={"unix": unix, "tcp": request},
+        main="tcp",
+        settings={},
+        repeat=repeat_arguments("tcp", request),
     )

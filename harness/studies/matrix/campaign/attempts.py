@@ -16,7 +16,7 @@ from harness.backends.local import LocalBackend
 from harness.core.clock import now_ns, wait_until
 from harness.core.locks import Lease
 from harness.engine.options import run_arguments
-from harness.engine.request import Wish
+from harness.engine.request import RunRequest
 from harness.studies.matrix.campaign.schedule import Attempt
 
 PREPARE_S = 900.0
@@ -31,7 +31,7 @@ INTERRUPT_S = 20.0
 TAIL_CHARS = 400
 
 
-class Run(Attempt, Protocol):
+class RunningAttempt(Attempt, Protocol):
     """One run of a cell under way; what it leaves is a record below ``wish.out``."""
 
     status: int | None
@@ -43,21 +43,21 @@ class Run(Attempt, Protocol):
 class StartRun(Protocol):
     """Begins one run. ``lease``: the cell's lock, given back at its end; ``logs``: for what it says."""
 
-    def __call__(self, wish: Wish, *, name: str, logs: Path, lease: Lease) -> Run:
+    def __call__(self, request: RunRequest, *, name: str, logs: Path, lease: Lease) -> RunningAttempt:
         """See ``ChildRun``."""
 
 
 class ChildRun:
-    """See ``Run``."""
+    """See ``RunningAttempt``."""
 
-    def __init__(self, wish: Wish, *, name: str, logs: Path, lease: Lease) -> None:
+    def __init__(self, request: RunRequest, *, name: str, logs: Path, lease: Lease) -> None:
         self._lease = lease
         self._log = logs / f"{name}-{now_ns()}.log"
-        self._deadline_ns = now_ns() + int((PREPARE_S + wish.cell.duration_s + REST_S) * 1e9)
-        self._backend = LocalBackend(name, wish.out)
+        self._deadline_ns = now_ns() + int((PREPARE_S + request.cell.duration_s + REST_S) * 1e9)
+        self._backend = LocalBackend(name, request.out)
         self.status: int | None = None
         try:
-            self._process = self._backend.spawn(_command(["reproduce", "--json", *run_arguments(wish)], self._log))
+            self._process = self._backend.spawn(_command(["reproduce", "--json", *run_arguments(request)], self._log))
         except BaseException:
             self._close()
             raise
@@ -98,9 +98,9 @@ class ChildRun:
 class Preparation:
     """Builds the environments that are needed later, in one process, behind the runs; see ``ahead``."""
 
-    def __init__(self, wishes: Path, *, logs: Path) -> None:
+    def __init__(self, requests: Path, *, logs: Path) -> None:
         self._backend = LocalBackend("preparing", logs)
-        argv = [sys.executable, "-m", "harness.studies.matrix.campaign.ahead", str(wishes)]
+        argv = [sys.executable, "-m", "harness.studies.matrix.campaign.prefetch", str(requests)]
         self._backend.spawn(_python_command(argv, logs / "ahead.log"))
 
     def close(self) -> None:

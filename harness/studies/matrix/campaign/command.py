@@ -7,9 +7,9 @@ import sys
 
 from harness.core import errors
 from harness.core.model import Outcome
-from harness.studies.matrix.campaign.conduct import conduct
 from harness.studies.matrix.campaign.live_table import watching
 from harness.studies.matrix.campaign.options import choose_cells, make_campaign
+from harness.studies.matrix.campaign.runner import conduct
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.listing import LISTINGS
 from harness.studies.matrix.result import Agreement

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.clock import now_ns
 from harness.core.model import Outcome
-from harness.studies.matrix.campaign.conduct import Watch
+from harness.studies.matrix.campaign.runner import Watch
 from harness.studies.matrix.campaign.schedule import Task
 from harness.studies.matrix.expectations import describe
 from harness.studies.matrix.plan import PlannedCell
@@ -68,13 +68,13 @@ class _LiveTable:
         self._shown_s = 0.0
 
     def told(self, planned: PlannedCell, result: RunResult) -> None:
-        """See ``conduct.Watch``. On a terminal the table at the end says it all again."""
+        """See ``runner.Watch``. On a terminal the table at the end says it all again."""
         self._ended.append((planned, result))
         if not self._quiet:
             _tell(planned, result)
 
     def tick(self, running: Sequence[Task], waiting: int) -> None:
-        """See ``conduct.Watch``."""
+        """See ``runner.Watch``."""
         self._since_ns = {task: self._since_ns.get(task, now_ns()) for task in running}
         if time.monotonic() - self._shown_s >= REFRESH_S:
             self._shown_s = time.monotonic()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.core.errors import UsageError
 from harness.engine.options import WORKERS, add_cell_options, add_way_options, at_least, make_wish
-from harness.engine.request import Wish
+from harness.engine.request import RunRequest
 from harness.provision.releases import as_version, list_releases
 from harness.stack.gunicorn import THREADED
 from harness.stack.proxies import PROXIES
@@ -40,7 +40,7 @@ class Campaign:
     """What is to be done. ``merge``: folders to take records from instead of making any; empty to make them."""
 
     planned: tuple[PlannedCell, ...]
-    wish: Wish  # of every run, but for its cell and folder
+    request: RunRequest  # of every run, but for its cell and folder
     out: Path
     profile: str
     repeats: int
@@ -131,7 +131,7 @@ def make_campaign(options: argparse.Namespace) -> Campaign:
     first = planned[0].cell
     return Campaign(
         planned=planned,
-        wish=_wish(options, first.spec, first.worker, first.proxy),
+        request=_wish(options, first.spec, first.worker, first.proxy),
         out=options.out.expanduser().absolute(),
         profile=options.profile,
         repeats=options.repeats,
@@ -156,7 +156,7 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise UsageError(what=f"--merge {missing[0]}: there is no such folder.", remedy="Name folders of records.")
 
 
-def _wish(options: argparse.Namespace, spec: str, worker: str, proxy: str) -> Wish:
+def _wish(options: argparse.Namespace, spec: str, worker: str, proxy: str) -> RunRequest:
     """As a single run would be wished; --threads is for the worker class that has them.
 
     Where wrk comes straight to gunicorn it comes over TCP: it can't talk to a Unix socket.

@@ -19,7 +19,7 @@ from harness.engine.facts import collect_surroundings
 from harness.engine.options import run_arguments
 from harness.engine.preparation import prepare_environment, settle_load
 from harness.engine.recording import describe_cell, shielded
-from harness.engine.request import Wish
+from harness.engine.request import RunRequest
 from harness.engine.run import Result, run_cell
 from harness.records.store import RunFolder, create_run, load_run
 from harness.watch.event_log import EventSink
@@ -29,7 +29,7 @@ _FAILED = (Outcome.ERROR, Outcome.UNRUNNABLE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class ScenarioPlan:
     """A scenario about to be run. ``arms``: name -> the run that is wished, in the order in which they are made.
 
     ``main`` names the arm that the verdict is about; ``settings`` go into the record for the judge and the reader;
@@ -37,19 +37,19 @@ class Plan:
     """
 
     name: str
-    arms: Mapping[str, Wish]
+    arms: Mapping[str, RunRequest]
     main: str
     settings: Mapping[str, Json]
     repeat: tuple[str, ...]
 
 
-def repeat_arguments(name: str, wish: Wish, *more: str) -> tuple[str, ...]:
+def repeat_arguments(name: str, request: RunRequest, *more: str) -> tuple[str, ...]:
     """The command line of a scenario whose main arm is this wish; ``more`` are the scenario's own options."""
-    own = [argument for argument in run_arguments(wish) if not argument.startswith("--out=")]
+    own = [argument for argument in run_arguments(request) if not argument.startswith("--out=")]
     return ("harness", "scenario", name, *more, *own)
 
 
-def run_plan(plan: Plan, *, make_backend: Callable[[str, Path], Backend], say: Callable[[str], None]) -> Result:
+def run_plan(plan: ScenarioPlan, *, make_backend: Callable[[str, Path], Backend], say: Callable[[str], None]) -> Result:
     """Run all arms, judge the whole and store it; a failed arm is the last one.
 
     Raises:
@@ -72,7 +72,7 @@ def run_plan(plan: Plan, *, make_backend: Callable[[str, Path], Backend], say: C
 
 
 def _run_arms(
-    plan: Plan,
+    plan: ScenarioPlan,
     folder: RunFolder,
     sink: EventSink,
     make_backend: Callable[[str, Path], Backend],
@@ -83,12 +83,12 @@ def _run_arms(
 
     facts: dict[str, Mapping[str, Json]] = {}
     sink.emit(SCENARIO, name=plan.name, settings=dict(plan.settings))
-    for name, wish in plan.arms.items():
+    for name, request in plan.arms.items():
 
         def say_of_arm(text: str, name: str = name) -> None:
             say(f"{name}: {text}")
 
-        arm = replace(wish, out=folder.path / ARMS, label=f"{name}-")
+        arm = replace(request, out=folder.path / ARMS, label=f"{name}-")
         result = run_cell(arm, make_backend=make_backend, say=say_of_arm)
         with shielded():
             facts[name] = _adopt(folder, sink, name, result)
@@ -98,13 +98,13 @@ def _run_arms(
     return False
 
 
-def _open(plan: Plan, say: Callable[[str], None]) -> tuple[RunFolder, Callable[[], None]]:
+def _open(plan: ScenarioPlan, say: Callable[[str], None]) -> tuple[RunFolder, Callable[[], None]]:
     """The scenario's folder, and how to let go of the environment, which all arms share."""
-    wish = settle_load(plan.arms[plan.main])
-    environment, _ = prepare_environment(wish, say)  # a release that can't be had is recorded by the first arm
-    cell, label = describe_cell(wish, environment)
+    request = settle_load(plan.arms[plan.main])
+    environment, _ = prepare_environment(request, say)  # a release that can't be had is recorded by the first arm
+    cell, label = describe_cell(request, environment)
     cell = replace(cell, scenario=plan.name)
-    folder = create_run(wish.out, f"scenario-{plan.name}-{cell_id(cell, label)}")
+    folder = create_run(request.out, f"scenario-{plan.name}-{cell_id(cell, label)}")
     folder.write_json("cell.json", cell_to_json(cell))
     _write_facts(folder, plan, {})
     return folder, (environment.close if environment is not None else lambda: None)
@@ -134,7 +134,7 @@ def _adopt(folder: RunFolder, sink: EventSink, name: str, result: Result) -> Map
     return facts
 
 
-def _write_facts(folder: RunFolder, plan: Plan, arms: Mapping[str, Mapping[str, Json]]) -> None:
+def _write_facts(folder: RunFolder, plan: ScenarioPlan, arms: Mapping[str, Mapping[str, Json]]) -> None:
     """What the arms ran on under the keys of a single run's facts, and how each differs from the original report."""
     from harness.report.fields import texts
 

@@ -17,7 +17,7 @@ NEVER_REACHED = ("refused", "missing")
 """Without a connection nothing can have been run."""
 
 
-class Fate(str, Enum):
+class Ending(str, Enum):
     """One for each request; the values are the keys of ``counts.ledger``."""
 
     ANSWERED = "answered"
@@ -31,7 +31,7 @@ class Fate(str, Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class LedgerEntry:
     """What is written of one request. ``None``: nobody wrote anything."""
 
     client: str | None  # a status, one of ``model.CLIENT_ERRORS``, or CUT or LOST
@@ -56,27 +56,27 @@ class Witnesses:
     logged: bool  # gunicorn's access log carries ids
 
 
-def decide(entry: Entry, witnesses: Witnesses) -> tuple[Fate, str]:
+def decide(entry: LedgerEntry, witnesses: Witnesses) -> tuple[Ending, str]:
     """The fate, and why where it is UNEXPLAINED."""
     why = _contradiction(entry, witnesses)
-    return (Fate.UNEXPLAINED, why) if why else (_UNANSWERED.get(entry.client or "") or _fate(entry, witnesses), "")
+    return (Ending.UNEXPLAINED, why) if why else (_UNANSWERED.get(entry.client or "") or _fate(entry, witnesses), "")
 
 
-_UNANSWERED = {CUT: Fate.UNDER_WAY, "timeout": Fate.NEVER_ANSWERED}
+_UNANSWERED = {CUT: Ending.UNDER_WAY, "timeout": Ending.NEVER_ANSWERED}
 
 
-def _fate(entry: Entry, witnesses: Witnesses) -> Fate:
+def _fate(entry: LedgerEntry, witnesses: Witnesses) -> Ending:
     """Of a request that was answered, or whose connection failed."""
     if entry.runs > 1:
-        return Fate.RUN_TWICE
+        return Ending.RUN_TWICE
     if not is_failure(entry.client or "") or entry.client == entry.gunicorn:
-        return Fate.ANSWERED
+        return Ending.ANSWERED
     if entry.runs:
-        return Fate.FAILED_AFTER
-    return Fate.FAILED_BEFORE if witnesses.noted or entry.client in NEVER_REACHED else Fate.FAILED_UNKNOWN
+        return Ending.FAILED_AFTER
+    return Ending.FAILED_BEFORE if witnesses.noted or entry.client in NEVER_REACHED else Ending.FAILED_UNKNOWN
 
 
-def _contradiction(entry: Entry, witnesses: Witnesses) -> str:
+def _contradiction(entry: LedgerEntry, witnesses: Witnesses) -> str:
     """What can't be true at once, "" where the accounts agree."""
     client, proxy = entry.client, entry.proxy
     if client is None:

@@ -14,11 +14,11 @@ from pathlib import Path
 from harness.core import locks
 from harness.core.model import Outcome
 from harness.engine.recording import shielded
-from harness.studies.matrix.campaign.attempts import ChildRun, Preparation, Run, StartRun
+from harness.studies.matrix.campaign.attempts import ChildRun, Preparation, RunningAttempt, StartRun
 from harness.studies.matrix.campaign.options import Campaign
+from harness.studies.matrix.campaign.pruning import slim
 from harness.studies.matrix.campaign.run_folders import Record, find_all_records, find_records
 from harness.studies.matrix.campaign.schedule import Attempt, Refusal, Task, make_tasks, run_tasks
-from harness.studies.matrix.campaign.slimming import slim
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.plan import PlannedCell
 from harness.studies.matrix.result import RunResult
@@ -36,14 +36,14 @@ class Watch:
 
 
 @dataclass(slots=True, kw_only=True)
-class Progress:
+class CampaignProgress:
     """A matrix under way: the attempts, what was left without a record, and which old records don't count."""
 
     campaign: Campaign
     logs: Path
     watch: Watch
     start: StartRun
-    attempts: dict[Task, Run] = field(default_factory=dict)
+    attempts: dict[Task, RunningAttempt] = field(default_factory=dict)
     broken: defaultdict[str, list[RunResult]] = field(default_factory=lambda: defaultdict(list))
     old: Mapping[str, frozenset[Path]] = field(default_factory=dict)
     known: dict[str, frozenset[Path]] = field(default_factory=dict)
@@ -104,7 +104,7 @@ def _merge(campaign: Campaign) -> Matrix:
     return matrix
 
 
-def _look_around(campaign: Campaign, logs: Path, watch: Watch, start: StartRun) -> Progress:
+def _look_around(campaign: Campaign, logs: Path, watch: Watch, start: StartRun) -> CampaignProgress:
     """What is there already counts, but for what could not be run or failed here: that may be mended by now."""
     old = {
         cell.name: frozenset(
@@ -114,10 +114,10 @@ def _look_around(campaign: Campaign, logs: Path, watch: Watch, start: StartRun) 
         )
         for cell in campaign.planned
     }
-    return Progress(campaign=campaign, logs=logs, watch=watch, start=start, old=old)
+    return CampaignProgress(campaign=campaign, logs=logs, watch=watch, start=start, old=old)
 
 
-def _run(progress: Progress, *, ahead: bool) -> bool:
+def _run(progress: CampaignProgress, *, ahead: bool) -> bool:
     """Everything that is missing; True where Ctrl-C ended it."""
     campaign = progress.campaign
     tasks = [task for task in make_tasks(campaign.planned, campaign.repeats) if progress.needs_run(task)]
@@ -136,16 +136,16 @@ def _run(progress: Progress, *, ahead: bool) -> bool:
 
 
 @contextmanager
-def _preparing(progress: Progress, tasks: Sequence[Task]) -> Iterator[None]:
+def _preparing(progress: CampaignProgress, tasks: Sequence[Task]) -> Iterator[None]:
     """While the runs go on, somebody builds the environments of later ones."""
-    python = progress.campaign.wish.python
-    wishes = list(dict.fromkeys((task.planned.cell.spec, task.planned.cell.worker, python) for task in tasks))
-    local = progress.campaign.wish.cell.backend == "local"
-    if len(wishes) <= 1 or not local:
+    python = progress.campaign.request.python
+    requests = list(dict.fromkeys((task.planned.cell.spec, task.planned.cell.worker, python) for task in tasks))
+    local = progress.campaign.request.cell.backend == "local"
+    if len(requests) <= 1 or not local:
         yield
         return
     listed = progress.logs / "ahead.json"
-    listed.write_text(json.dumps(wishes), encoding="utf-8")
+    listed.write_text(json.dumps(requests), encoding="utf-8")
     preparation = Preparation(listed, logs=progress.logs)
     try:
         yield
@@ -153,7 +153,7 @@ def _preparing(progress: Progress, tasks: Sequence[Task]) -> Iterator[None]:
         preparation.close()
 
 
-def _begin(progress: Progress, task: Task) -> Attempt | Refusal:
+def _begin(progress: CampaignProgress, task: Task) -> Attempt | Refusal:
     """Start the next run of a cell, unless another matrix is at it, or has made it meanwhile."""
     folder = progress.campaign.out / task.planned.name
     lease = locks.try_exclusive(folder / LOCK)
@@ -163,13 +163,13 @@ def _begin(progress: Progress, task: Task) -> Attempt | Refusal:
         lease.close()
         return Refusal.DONE
     progress.known[task.planned.name] = frozenset(record.path for record in progress.records(task.planned.name))
-    wish = replace(progress.campaign.wish, cell=task.planned.cell, out=folder)
-    attempt = progress.start(wish, name=task.planned.name, logs=progress.logs, lease=lease)
+    request = replace(progress.campaign.request, cell=task.planned.cell, out=folder)
+    attempt = progress.start(request, name=task.planned.name, logs=progress.logs, lease=lease)
     progress.attempts[task] = attempt
     return attempt
 
 
-def _finish(progress: Progress, task: Task) -> bool:
+def _finish(progress: CampaignProgress, task: Task) -> bool:
     """Look at what an attempt has left; whether to try again."""
     attempt, name = progress.attempts.pop(task), task.planned.name
     fresh = [record for record in progress.records(name) if record.path not in progress.known[name]]

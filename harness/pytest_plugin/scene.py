@@ -16,10 +16,10 @@ from harness.core.errors import UnrunnableError
 from harness.engine import preparation, readiness, recording, stage
 from harness.engine.limits import require_room
 from harness.engine.recording import Run
-from harness.engine.request import Wish
+from harness.engine.request import RunRequest
 from harness.provision.environments import Environment
 from harness.watch.progress import Progress
-from harness.watch.watchers import Crew
+from harness.watch.watchers import LocalWatchers
 
 
 def silent(_text: str) -> None:
@@ -29,8 +29,8 @@ def silent(_text: str) -> None:
 class Scene:
     """One record with its servers, as a context manager: whatever was started in it has ended when it is left."""
 
-    def __init__(self, wish: Wish, make_backend: Callable[[str, Path], Backend]) -> None:
-        self._wish = wish
+    def __init__(self, request: RunRequest, make_backend: Callable[[str, Path], Backend]) -> None:
+        self._wish = request
         self._make_backend = make_backend
         self._closing = ExitStack()
         self.progress = Progress()
@@ -38,7 +38,7 @@ class Scene:
         self.run: Run
         self.backend: Backend
         self.stage: readiness.Stage
-        self.crew: Crew
+        self.watchers: LocalWatchers
 
     def __enter__(self) -> Scene:
         return self
@@ -72,8 +72,8 @@ class Scene:
         if not self.backend.isolated:
             require_room(run.cell)
         places = stage.make_places(self.backend)
-        self.crew = crew = Crew(run.sink)
-        self._closing.callback(crew.stop)
+        self.watchers = watchers = LocalWatchers(run.sink)
+        self._closing.callback(watchers.stop)
         run.enter("boot")
         plan = stage.plan_gunicorn(
             run.cell,
@@ -86,10 +86,10 @@ class Scene:
         )
         logs = run.folder.logs
         site = str(self.environment.path)
-        crew.watch_files(run.cell, logs=logs, socket=places.socket, trace=logs / stage.TRACE_FILE, site=site)
+        watchers.watch_files(run.cell, logs=logs, socket=places.socket, trace=logs / stage.TRACE_FILE, site=site)
         process = self.backend.spawn(plan.command)
         run.sink.emit("arbiter", state="started", pid=process.pid)
-        crew.watch_arbiter(process.pid)
+        watchers.watch_arbiter(process.pid)
         self.stage = readiness.Stage(
             cell=run.cell,
             run=run.folder,
