@@ -38,7 +38,7 @@ BROWSER_LOCK := --extra pictures --group browser --constraint requirements/dev.t
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup tools proxies reproduce check doctor test lint format unit integration regression containers browser pictures chart bench lock upgrade clean
+.PHONY: help setup tools proxies reproduce check doctor test lint format unit integration regression containers browser pictures chart structure bench lock upgrade clean
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -115,6 +115,9 @@ pictures: setup ## have what draws pictures without a browser, and what drives o
 
 chart: pictures ## re-make the charting library that travels with report.html, after an upgrade of vl-convert
 	@$(VENV_PYTHON) -m maintenance.charting
+
+structure: setup ## re-make the picture of the packages in docs/architecture.md
+	@$(VENV_PYTHON) -m maintenance.structure
 
 bench: setup tools ## what the harness costs, as ratios in one run (minutes; ARGS='floor default profiles ...')
 	@$(VENV_PYTHON) -m bench
