@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from harness.core import errors
 from harness.core.model import Json, Outcome
-from harness.engine.options import HOLDS, make_wish
+from harness.engine.options import HOLDS, make_request
 
 if TYPE_CHECKING:
     from harness.engine.run import Result
@@ -59,7 +59,7 @@ def _run(options: argparse.Namespace, *, check: bool) -> int:
     from harness.cli.live import live_line
     from harness.engine.run import run_cell
 
-    request = make_wish(options)
+    request = make_request(options)
     with live_line() as say:
         result = run_cell(request, make_backend=LocalBackend, say=say)
     return _show(result, options, check=check)

@@ -11,20 +11,17 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 
+from harness.core.cell_fields import CELL_FIELDS
 from harness.core.errors import EXIT_CHECK_SKIP, EXIT_USAGE, HarnessError, SurroundingsError, UsageError
 from harness.core.streams import prepare_streams
 from harness.provision.tools import RECIPES
 
 OPTIONS: Mapping[str, str] = {
     "PYTHON": "--python",
-    "WORKER": "--worker",
-    "PROXY": "--proxy",
-    "BIND": "--bind",
-    "BACKEND": "--backend",
-    "LOAD": "--load",
+    **{row.name.upper(): str(row.flag) for row in CELL_FIELDS.values() if row.make},
     "OUT": "--out",
 }
-DEFAULT_LOAD = "wrk"
+DEFAULT_LOAD = str(CELL_FIELDS["load"].default)
 """What a run uses that names none, where it can be had."""
 
 RUNS = ("reproduce", "check")
@@ -72,7 +69,7 @@ def needed_tools(environ: Mapping[str, str]) -> list[str]:
     """The native tools that a run with these variables wants here; what the docker back end needs is in its image."""
     if environ.get("BACKEND") == "docker":
         return []
-    proxy = environ.get("PROXY") or "h2o"
+    proxy = environ.get("PROXY") or str(CELL_FIELDS["proxy"].default)
     load = environ.get("LOAD") or DEFAULT_LOAD
     return [name for name in (proxy, load) if name in RECIPES]
 

@@ -1,4 +1,4 @@
-"""A cell as JSON and as a name: what ``cell.json`` and the ``cell`` object of ``verdict.json`` hold.
+"""A cell as JSON, as a name and as options: what ``cell.json`` and the ``cell`` object of ``verdict.json`` hold.
 
 Pure text and types; no file is read here. Cells that are read come from other machines too, so types are checked.
 """
@@ -6,44 +6,20 @@ Pure text and types; no file is read here. Cells that are read come from other m
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
+from harness.core.cell_fields import CELL_FIELDS, Cell, CellField, Kind
 from harness.core.errors import UsageError
-from harness.core.model import Cell, Json
+from harness.core.model import Json
 
 CELL_ID_CHARS = 100
 
-CONTRACT_KEYS = (
-    "gunicorn",
-    "python",
-    "worker",
-    "proxy",
-    "bind",
-    "backend",
-    "workers",
-    "threads",
-    "max_requests",
-    "max_requests_jitter",
-    "load",
+CONTRACT_KEYS = tuple(
+    row.name for row in sorted(CELL_FIELDS.values(), key=lambda row: row.contract or 0) if row.contract is not None
 )
 """The keys of a cell that the contract names, in its order."""
-
-_OPTIONAL = {"gunicorn", "python", "port", "app", "rate_per_s", "scenario"}
-_NUMBERS = {"duration_s"}
-_SWITCHES = {"full_duration", "trace", "upstream_keepalive", "ledger"}
-_COUNTS = {
-    "threads",
-    "workers",
-    "max_requests",
-    "max_requests_jitter",
-    "load_threads",
-    "connections",
-    "recycles",
-    "port",
-    "rate_per_s",
-}
 
 
 def cell_to_json(cell: Cell) -> dict[str, Json]:
@@ -65,8 +41,7 @@ def cell_from_json(data: object, *, where: str) -> Cell:
         raise UsageError(what=f"{where} holds {_kind(data)}, not an object.", remedy=_REMEDY)
     if "spec" not in data:
         raise UsageError(what=f"{where} has no key 'spec': it does not say which release was tested.", remedy=_REMEDY)
-    known = {field.name for field in fields(Cell)}
-    values: dict[str, Any] = {key: _checked(key, value, where) for key, value in data.items() if key in known}
+    values: dict[str, Any] = {key: _checked(key, value, where) for key, value in data.items() if key in CELL_FIELDS}
     return Cell(**values)
 
 
@@ -81,6 +56,22 @@ def cell_id(cell: Cell, label: str) -> str:
     return _restrict(label or "unknown")[: CELL_ID_CHARS - len(tail)] + tail
 
 
+def write_options(cell: Cell) -> Iterator[tuple[CellField, str | None]]:
+    """Each field that has a flag and a value, and the value as text: what follows the flag on a command line.
+
+    A switch has no text, and is left out where it has its default.
+    """
+    for row in CELL_FIELDS.values():
+        value = getattr(cell, row.name)
+        if row.flag is not None and value is not None and (row.kind is not Kind.SWITCH or value != row.default):
+            yield row, None if row.kind is Kind.SWITCH else write_value(value)
+
+
+def write_value(value: object) -> str:
+    """A value as text; a number that is whole has no point."""
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
+
+
 _REMEDY = "Use a run folder or an attachment as the harness wrote it."
 
 
@@ -89,20 +80,20 @@ def _restrict(text: str) -> str:
 
 
 def _checked(key: str, value: object, where: str) -> object:
-    wanted, fits = _expectation(key, value)
-    if fits or (value is None and key in _OPTIONAL):
-        return float(value) if key in _NUMBERS and isinstance(value, int) else value
+    row = CELL_FIELDS[key]
+    wanted, types = _EXPECTED[row.kind]
+    fits = isinstance(value, types) and isinstance(value, bool) == (row.kind is Kind.SWITCH)
+    if (value is None and row.optional) or (fits and (not isinstance(value, int | float) or value >= 0)):
+        return float(value) if row.kind is Kind.SECONDS and isinstance(value, int) else value
     raise UsageError(what=f"{where}: the key {key!r} must be {wanted}, but is {_kind(value)}.", remedy=_REMEDY)
 
 
-def _expectation(key: str, value: object) -> tuple[str, bool]:
-    if key in _SWITCHES:
-        return "true or false", isinstance(value, bool)
-    if key in _COUNTS:
-        return "a whole number of 0 or more", isinstance(value, int) and not isinstance(value, bool) and value >= 0
-    if key in _NUMBERS:
-        return "a number of 0 or more", isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-    return "a text", isinstance(value, str)
+_EXPECTED: Mapping[Kind, tuple[str, type | tuple[type, ...]]] = {
+    Kind.TEXT: ("a text", str),
+    Kind.COUNT: ("a whole number of 0 or more", int),
+    Kind.SECONDS: ("a number of 0 or more", (int, float)),
+    Kind.SWITCH: ("true or false", bool),
+}
 
 
 def _kind(value: object) -> str:

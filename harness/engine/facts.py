@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import __version__
+from harness.core.cell_fields import CELL_FIELDS
 from harness.core.model import Cell, Json
 from harness.engine.stage import PASSED_ON, GunicornPlan, StartedProxy
 from harness.provision import tools
 from harness.stack import gunicorn
 from harness.stack.load import LOADS
-from harness.stack.shims import WORKER_DEVIATIONS
+from harness.stack.workers import find_worker
 
 if TYPE_CHECKING:
     from harness.provision.environments import Environment
@@ -119,23 +120,12 @@ def list_deviations(cell: Cell, environment: Environment) -> list[Json]:
     if cell.ledger:
         own = "" if cell.app else ", and the app is wrapped so that it notes the id and sends it back"
         deviations.append(f"ledger: each request carries an id in a header{own}")
-    original = Cell(spec=cell.spec)
     deviations.extend(
-        f"{name}: {getattr(cell, name)} instead of {getattr(original, name)}"
-        for name in (
-            "threads",
-            "workers",
-            "max_requests",
-            "max_requests_jitter",
-            "bind",
-            "proxy",
-            "upstream_keepalive",
-            "connections",
-            "worker",
-        )
-        if getattr(cell, name) != getattr(original, name)
+        f"{row.name}: {getattr(cell, row.name)} instead of {row.default}"
+        for row in CELL_FIELDS.values()
+        if row.deviates and getattr(cell, row.name) != row.default
     )
-    deviations.extend([WORKER_DEVIATIONS[cell.worker]] if cell.worker in WORKER_DEVIATIONS else [])
+    deviations.extend(filter(None, [find_worker(cell.worker).deviation]))
     deviations.extend(f"shim {name}: {why}" for name, why in explain_shims(environment))
     return deviations
 

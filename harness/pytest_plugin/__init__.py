@@ -107,7 +107,7 @@ def recycle_cell(pytestconfig: pytest.Config, gunicorn_release: str, gunicorn_ap
 
 
 @pytest.fixture
-def recycle_wish(
+def recycle_request(
     pytestconfig: pytest.Config,
     recycle_cell: Cell,
     gunicorn_settings: Path | None,
@@ -119,7 +119,7 @@ def recycle_wish(
     from harness.pytest_plugin.outcomes import told_by_pytest
 
     with told_by_pytest():
-        options.check_wish(recycle_cell, settings=gunicorn_settings, app_folder=gunicorn_app_folder)
+        options.check_request(recycle_cell, settings=gunicorn_settings, app_folder=gunicorn_app_folder)
     return RunRequest(
         cell=recycle_cell,
         out=recycle_out,
@@ -153,7 +153,7 @@ def recycle_launcher(request: pytest.FixtureRequest) -> Iterator[Launcher]:
 
 
 @pytest.fixture(scope="session")
-def recycle_shelf(recycle_launcher: Launcher) -> RunCache:
+def recycle_cache(recycle_launcher: Launcher) -> RunCache:
     """The runs of this session: tests that want the same one share it."""
     from harness.pytest_plugin.recycle_run import RunCache
 
@@ -161,7 +161,7 @@ def recycle_shelf(recycle_launcher: Launcher) -> RunCache:
 
 
 @pytest.fixture
-def recycle_run(request: pytest.FixtureRequest, recycle_wish: RunRequest, recycle_shelf: RunCache) -> RecycleRun:
+def recycle_run(request: pytest.FixtureRequest, recycle_request: RunRequest, recycle_cache: RunCache) -> RecycleRun:
     """A whole run, judged: gunicorn's workers recycle behind h2o under the load of wrk, and watchers look on.
 
     A release that can't run here skips the test; a failure of the harness or its surroundings is an error.
@@ -169,21 +169,21 @@ def recycle_run(request: pytest.FixtureRequest, recycle_wish: RunRequest, recycl
     from harness.pytest_plugin.outcomes import told_by_pytest
 
     with told_by_pytest():
-        run = recycle_shelf.obtain(recycle_wish)
+        run = recycle_cache.obtain(recycle_request)
     _show(request.node, run)
     return run
 
 
 @pytest.fixture
 def gunicorn_server(
-    request: pytest.FixtureRequest, recycle_wish: RunRequest, recycle_launcher: Launcher
+    request: pytest.FixtureRequest, recycle_request: RunRequest, recycle_launcher: Launcher
 ) -> Iterator[GunicornServer]:
     """A pinned gunicorn that has answered a request; ended with the test."""
     from harness.engine.preparation import settle_load
     from harness.pytest_plugin.outcomes import told_by_pytest
     from harness.pytest_plugin.scene import Scene
 
-    wanted = settle_load(replace(recycle_wish, cell=replace(recycle_wish.cell, proxy="h2o")))
+    wanted = settle_load(replace(recycle_request, cell=replace(recycle_request.cell, proxy="h2o")))
     try:
         with Scene(wanted, recycle_launcher.make_backend) as scene:
             with told_by_pytest():

@@ -1,22 +1,29 @@
 """What the user chose: the plugin's options and ini settings, and the cell that follows from them.
 
-Loaded by every pytest of the environment, so the harness is imported only once an option needs it.
+Loaded by every pytest of the environment, so the harness, but for the fields of a cell, is imported only once an option
+needs it.
 """
 
 from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from harness.core.cell_fields import CELL_FIELDS
+
 if TYPE_CHECKING:
     from harness.core.model import Cell
 
 LATEST = "latest"
+OF_THE_CELL = tuple(name for name, row in CELL_FIELDS.items() if row.plugin is not None)
+"""The fields of a cell with an option ``--gunicorn-...`` of their own."""
+
 _APP = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*(\(.*\))?)?")
 
 
@@ -30,9 +37,12 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="SPEC",
         help="release to test: 19.6.0, latest, a path, git+file:///path@rev; several with commas or several times",
     )
-    group.addoption("--gunicorn-worker", type=worker, metavar="CLASS", help="worker class [gthread]")
+    for name in OF_THE_CELL:
+        row = CELL_FIELDS[name]
+        group.addoption(
+            f"--gunicorn-{name}", type=_one_of(name), metavar=row.metavar, help=f"{row.help} [{row.default}]"
+        )
     group.addoption("--gunicorn-python", metavar="PYTHON", help="interpreter for gunicorn: 3.6, python3.6 or a path")
-    group.addoption("--gunicorn-backend", type=backend, metavar="NAME", help="where the processes live [local]")
     group.addoption("--gunicorn-out", metavar="DIR", help="where the records go [a temporary folder]")
     parser.addini("gunicorn_releases", "releases to test where --gunicorn names none", type="args", default=[])
     parser.addini("gunicorn_app", "module:app that gunicorn serves [the harness's own]", default="")
@@ -54,22 +64,20 @@ def releases(text: str) -> list[str]:
     return specs
 
 
-def worker(text: str) -> str:
-    """A type for argparse: a worker class that the harness knows."""
-    from harness.engine.options import WORKERS
+def _one_of(name: str) -> Callable[[str], str]:
+    """A type for argparse: a value that the harness knows; of the back ends, what pytest-xprocess can start."""
 
-    return _one_of(text, WORKERS, "worker classes")
+    def parse(text: str) -> str:
+        from harness.engine.options import CHOICES
 
+        known = ("local",) if name == "backend" else CHOICES[name]
+        if text not in known:
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not one of the {CELL_FIELDS[name].plugin}: {', '.join(known)}"
+            )
+        return text
 
-def backend(text: str) -> str:
-    """A type for argparse: a back end that can be started through pytest-xprocess."""
-    return _one_of(text, ("local",), "back ends of the plugin")
-
-
-def _one_of(text: str, known: tuple[str, ...], kind: str) -> str:
-    if text not in known:
-        raise argparse.ArgumentTypeError(f"{text!r} is not one of the {kind}: {', '.join(known)}")
-    return text
+    return parse
 
 
 def named_releases(config: pytest.Config) -> list[str]:
@@ -117,49 +125,30 @@ def ini_path(config: pytest.Config, name: str) -> Path | None:
 
 def make_cell(config: pytest.Config, *, release: str, app: str | None) -> Cell:
     """The cell of the original report with the chosen release, worker class, back end and app."""
-    from harness.core.model import Cell
-    from harness.stack.gunicorn import THREADED
+    from harness.core.cell_fields import Cell
+    from harness.stack.workers import find_worker
 
-    original = Cell(spec=release)
-    worker_class = config.getoption("gunicorn_worker") or original.worker
-    return replace(
-        original,
-        worker=worker_class,
-        threads=original.threads if worker_class == THREADED else 1,
-        backend=config.getoption("gunicorn_backend") or original.backend,
-        app=app,
-    )
+    asked = {name: config.getoption(f"gunicorn_{name}") for name in OF_THE_CELL}
+    cell = Cell(spec=release, app=app, **{name: value for name, value in asked.items() if value is not None})
+    return cell if find_worker(cell.worker).has_threads else replace(cell, threads=1)
 
 
-def check_wish(cell: Cell, *, settings: Path | None, app_folder: Path) -> None:
+def check_request(cell: Cell, *, settings: Path | None, app_folder: Path) -> None:
     """UsageError where the app or the settings can't be what a project means, or the cell contradicts itself."""
     from harness.core.errors import UsageError
-    from harness.engine.options import BINDS, WORKERS
-    from harness.stack.gunicorn import THREADED
-    from harness.stack.load import LOADS
-    from harness.stack.proxies import PROXIES
+    from harness.engine.cell_rules import as_keyword, find_contradiction
+    from harness.engine.options import CHOICES
 
-    for name, known in (("worker", WORKERS), ("bind", BINDS), ("proxy", tuple(PROXIES)), ("load", tuple(LOADS))):
+    for name, known in CHOICES.items():
         value = getattr(cell, name)
         if value not in known:
             raise UsageError(
                 what=f"recycle_cell has {name}={value!r}, which nobody knows.",
                 remedy=f"Use one of: {', '.join(known)}.",
             )
-    if cell.worker != THREADED and cell.threads != 1:
-        raise UsageError(
-            what=f"recycle_cell asks the {cell.worker} worker for {cell.threads} threads; it has one.",
-            remedy=f'Use threads=1, or worker="{THREADED}".',
-        )
-    if cell.proxy == "none" and cell.bind == "unix" and cell.load == "wrk":
-        raise UsageError(
-            what="recycle_cell has no proxy, and wrk can't talk to a Unix socket.",
-            remedy='Use bind="tcp", a proxy, or load="httpx".',
-        )
-    if cell.rate_per_s is not None and cell.load != "httpx":
-        raise UsageError(
-            what=f"recycle_cell has a constant rate, which {cell.load} can't keep.", remedy='Use load="httpx".'
-        )
+    contradiction = find_contradiction(cell, as_keyword)
+    if contradiction is not None:
+        raise replace(contradiction, what=f"recycle_cell: {contradiction.what}")
     if cell.app is not None and not _APP.fullmatch(cell.app):
         raise UsageError(what=f"gunicorn_app {cell.app!r} is not module:app.", remedy='Write it as "package.wsgi:app".')
     if cell.app is not None and not app_folder.is_dir():

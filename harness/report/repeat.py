@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
+from harness.core.cells import write_options
 from harness.core.model import Cell
 from harness.records.stored import StoredRun
 from harness.report.fields import texts
-from harness.stack.gunicorn import THREADED
+from harness.stack.workers import find_worker
 
-_PLAIN = {
-    "worker": "--worker",
-    "threads": "--threads",
-    "workers": "--workers",
-    "max_requests": "--max-requests",
-    "max_requests_jitter": "--max-requests-jitter",
-    "bind": "--bind",
-    "proxy": "--proxy",
-    "load": "--load",
-    "load_threads": "--load-threads",
-    "connections": "--connections",
-    "rate_per_s": "--rate",
-    "duration_s": "--duration",
-    "recycles": "--recycles",
-    "backend": "--backend",
-    "app": "--app",
-}
+_OF_THIS_MACHINE = {"port"}
+"""Left out: elsewhere it may be taken, and any other does as well."""
 
 
 def repeat_command(cell: Cell) -> list[str]:
     """The argv of `harness reproduce` for this cell; what has its default is left out."""
-    argv = ["harness", "reproduce", cell.spec]
-    defaults = {one.name: one.default for one in fields(Cell)}
-    for name, option in _PLAIN.items():
-        value = getattr(cell, name)
-        of_worker = name == "threads" and cell.worker != THREADED  # has one thread, and takes no other number
-        if value is not None and value != defaults[name] and not of_worker:
-            argv += [option, f"{value:g}" if isinstance(value, float) else str(value)]
+    left_out = _OF_THIS_MACHINE if find_worker(cell.worker).has_threads else {*_OF_THIS_MACHINE, "threads"}
+    argv, switches = ["harness", "reproduce", cell.spec], []
+    for row, text in write_options(cell):
+        if text is None:
+            switches.append(str(row.flag))
+        elif getattr(cell, row.name) != row.default and row.name not in left_out:
+            argv += [str(row.flag), text]
     if cell.python is not None:
         argv += ["--python", ".".join(cell.python.split(".")[:2])]
-    argv += ["--full-duration"] if cell.full_duration else []
-    argv += [] if cell.trace else ["--no-trace"]
-    argv += [] if cell.ledger else ["--no-ledger"]
-    return argv
+    return argv + switches
 
 
 def repeat_stored(stored: StoredRun) -> list[str]:

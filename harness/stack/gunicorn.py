@@ -14,13 +14,8 @@ from string import Template
 
 from harness.core.errors import UsageError
 from harness.core.model import Cell
-from harness.stack.shims import RUN_BY_NAME, SHIMS, WORKER_LINES
-
-WORKERS = ("gthread", "sync", "gevent", "eventlet", "tornado", "asgi")
-"""The worker classes of the contract, and the ASGI worker that recent releases bring along."""
-
-THREADED = "gthread"
-"""The one worker class for which ``threads`` means something."""
+from harness.stack.shims import RUN_BY_NAME, SHIMS
+from harness.stack.workers import find_worker
 
 REPORT_ACCESS_FORMAT = '%(h)s %(l)s %(u)s %(t)s "%(r)s" %(s)s %(b)s "%(f)s" "%(a)s"'
 ACCESS_FORMAT = REPORT_ACCESS_FORMAT + " %({x-request-id}i)s %(p)s"
@@ -41,26 +36,24 @@ def started_worker_class(cell: Cell) -> tuple[str, int]:
     As in the original report, thread workers are asked for as ``sync`` with several threads; with one thread
     gunicorn would then really choose its sync worker, so that case names ``gthread``.
     """
-    if cell.worker == THREADED:
-        return ("sync" if cell.threads > 1 else THREADED), cell.threads
-    return cell.worker, 1
+    worker = find_worker(cell.worker)
+    name = worker.named_with_threads if cell.threads > 1 else None
+    return name or cell.worker, cell.threads if worker.has_threads else 1
 
 
 def most_in_hand(cell: Cell) -> int:
     """The most requests that one worker may be at work on at a time, as far as the load goes."""
-    if cell.worker in ("sync", THREADED):
-        return cell.threads
-    return cell.connections
+    return cell.threads if find_worker(cell.worker).bounded else cell.connections
 
 
 def fixture_app(worker: str) -> str:
     """The app under test for a worker class, as ``module:app``: WSGI, or its ASGI twin."""
-    return "asgi:app" if worker == "asgi" else "web:app"
+    return "asgi:app" if find_worker(worker).asgi else "web:app"
 
 
 def noting_app(worker: str) -> str:
     """The same app, wrapped so that it notes the id of each request that it runs and sends it back."""
-    return "noted_asgi:app" if worker == "asgi" else "noted:app"
+    return "noted_asgi:app" if find_worker(worker).asgi else "noted:app"
 
 
 def render_config(template: str, cell: Cell, *, bind: str, access_log: str, shims: Sequence[str]) -> str:
@@ -84,7 +77,7 @@ def render_config(template: str, cell: Cell, *, bind: str, access_log: str, shim
         "access_log_format": ACCESS_FORMAT,
     }
     rendered = {name: repr(value) for name, value in values.items()}
-    lines = [SHIMS[name] for name in shims] + [WORKER_LINES.get(cell.worker, "")]
+    lines = [SHIMS[name] for name in shims] + [find_worker(cell.worker).settings_lines]
     return Template(template).substitute(rendered, shims="".join(lines))
 
 

@@ -1,4 +1,4 @@
-"""The lines that come at the head of gunicorn's settings file: for some releases, so that they start; for some workers.
+"""The lines that come at the head of gunicorn's settings file for some releases, so that they start.
 
 Text only, run by the server under test on Python 3.6 and later. Which release needs which shim is ``releases.toml``'s.
 """
@@ -47,34 +47,3 @@ SHIMS: Mapping[str, str] = {
     RUN_BY_NAME: "# shim run-by-name: this release has no module that can be run, so its entry point is called\n",
 }
 """What some releases need to start at all on a recent system."""
-
-_TORNADO_ACCESS_LOG = """\
-import logging  # the tornado worker writes no access log: tornado's own, with the worker's pid, stands in for it
-import os
-
-
-class _AccessLog(logging.Handler):
-    def emit(self, record):
-        line = '"%s" %d <%d>\\n' % (record.args[1], record.args[0], os.getpid())
-        fd = 1 if accesslog == "-" else os.open(accesslog, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-        try:
-            os.write(fd, line.encode("utf-8", "replace"))
-        finally:
-            if fd != 1:
-                os.close(fd)
-
-
-_access = logging.getLogger("tornado.access")
-_access.setLevel(logging.INFO)
-_access.propagate = False
-_access.addHandler(_AccessLog())
-"""
-
-WORKER_LINES: Mapping[str, str] = {"tornado": _TORNADO_ACCESS_LOG}
-"""What the settings of a worker class begin with, whatever the release."""
-
-WORKER_DEVIATIONS: Mapping[str, str] = {
-    "tornado": "access log: tornado's own, because gunicorn writes none with its tornado worker",
-    "asgi": "app: the ASGI twin of the Bottle app, which needs no Bottle",
-}
-"""What that, or the app, changes against the original report, in words."""

@@ -13,7 +13,7 @@ from harness.core import paths
 from harness.core.errors import EXIT_OK, EXIT_UNEXPECTED, HarnessError
 from harness.provision import releases
 from harness.provision.interpreters import OLDEST_PYTHON, Memory, survey
-from harness.stack.gunicorn import WORKERS
+from harness.stack.workers import WORKERS
 from maintenance.catalogue.comparison import compare, replace_list
 from maintenance.catalogue.index import list_index
 from maintenance.catalogue.trial import Trial, try_release
@@ -37,7 +37,9 @@ def _make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--run", action="store_true", help="start releases, and compare with what the catalogue says")
     parser.add_argument("--releases", type=_words, default=(), metavar="A,B", help="which [all of the list]")
     parser.add_argument("--pythons", type=_words, default=(), metavar="A,B", help="on which [3.6 and newer, all here]")
-    parser.add_argument("--workers", type=_workers, default=WORKERS, metavar="A,B", help=f"[{','.join(WORKERS)}]")
+    parser.add_argument(
+        "--workers", type=_workers, default=tuple(WORKERS), metavar="A,B", help=f"[{','.join(WORKERS)}]"
+    )
     parser.add_argument("--claimed", action="store_true", help="only what the catalogue says to run")
     return parser
 

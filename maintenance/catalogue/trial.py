@@ -20,7 +20,7 @@ from harness.provision import environments
 from harness.provision.releases import load_catalogue
 from harness.provision.spec import parse_spec
 from harness.records.store import create_run
-from harness.stack.gunicorn import THREADED
+from harness.stack.workers import find_worker
 from harness.watch.event_log import EventSink
 from harness.watch.progress import Progress
 from harness.watch.watchers import LocalWatchers
@@ -64,7 +64,9 @@ def _start(release: str, python: str, worker: str, say: Callable[[str], None]) -
         parse_spec(release), python=python, worker=worker, say=say, catalogue=open_minded
     )
     cell = Cell(spec=release, gunicorn=release, python=environment.python_version, worker=worker)
-    cell = replace(cell, threads=THREADS if worker == THREADED else 1, workers=1, max_requests=0, proxy="none")
+    cell = replace(
+        cell, threads=THREADS if find_worker(worker).has_threads else 1, workers=1, max_requests=0, proxy="none"
+    )
     try:
         with tempfile.TemporaryDirectory(prefix="recycle-trial-") as folder:
             _await_answer(cell, environment, Path(folder))
@@ -105,6 +107,6 @@ def _await_answer(cell: Cell, environment: environments.Environment, folder: Pat
 def _check_worker(cell: Cell, log: str) -> None:
     """UnrunnableError where another worker class came up than was meant: settings that nobody knows are ignored."""
     said = re.search(r"Using worker: (\S+)", log)
-    names = {cell.worker, "threads"} if cell.worker == THREADED else {cell.worker}
+    names = {cell.worker, "threads"} if find_worker(cell.worker).has_threads else {cell.worker}
     if said is None or said[1] not in names:
         raise UnrunnableError(what=f"gunicorn {cell.gunicorn} started the worker {said and said[1]}, not {cell.worker}")

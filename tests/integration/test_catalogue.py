@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.provision.releases import load_catalogue
-from harness.stack.gunicorn import WORKERS
+from harness.stack.workers import WORKERS
 from maintenance.catalogue.__main__ import pythons_here
 from maintenance.catalogue.trial import Trial, try_release
 

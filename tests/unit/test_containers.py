@@ -23,7 +23,7 @@ from harness.core import reaper
 from harness.core.errors import SurroundingsError, UsageError
 from harness.core.model import Cell
 from harness.core.paths import docker_dir
-from harness.engine.options import add_run_options, make_wish
+from harness.engine.options import add_run_options, make_request
 
 COMPOSE = docker_dir() / "compose.yaml"
 
@@ -250,9 +250,9 @@ def test_an_app_of_one_s_own_is_wrong_usage_in_containers() -> None:
     parser = argparse.ArgumentParser()
     add_run_options(parser)
     arguments = ["19.6.0", "--backend", "docker"]
-    assert make_wish(parser.parse_args(arguments)).cell.backend == "docker"
+    assert make_request(parser.parse_args(arguments)).cell.backend == "docker"
     with pytest.raises(UsageError, match="--app"):
-        make_wish(parser.parse_args([*arguments, "--app", "mine:app"]))
+        make_request(parser.parse_args([*arguments, "--app", "mine:app"]))
 
 
 def test_a_proxy_or_load_without_an_image_is_wrong_usage() -> None:

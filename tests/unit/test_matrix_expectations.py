@@ -6,7 +6,7 @@ import pytest
 
 from harness.core.errors import UsageError
 from harness.core.model import Cell, Outcome
-from harness.engine.options import BINDS, WORKERS
+from harness.engine.options import CHOICES
 from harness.provision.releases import list_releases, load_catalogue
 from harness.stack.proxies import PROXIES
 from harness.studies.matrix.expectations import (
@@ -106,7 +106,12 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_the_packed_file_has_one_answer_for_each_cell_and_no_entry_for_none() -> None:
     known = load_expectations()
     releases = [row.version for row in list_releases()]
-    cells = [cell(worker, bind=bind, proxy=proxy) for worker in WORKERS for bind in BINDS for proxy in PROXIES]
+    cells = [
+        cell(worker, bind=bind, proxy=proxy)
+        for worker in CHOICES["worker"]
+        for bind in CHOICES["bind"]
+        for proxy in PROXIES
+    ]
     for release in releases:
         for one in cells:
             known.expect(release, one, gap=load_catalogue().why_no_worker(release, one.worker))

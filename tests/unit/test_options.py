@@ -8,24 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.core.cell_fields import at_least, port, seconds
 from harness.core.errors import UsageError
 from harness.core.model import Cell, FindingId
 from harness.engine.options import (
-    BACKENDS,
-    BINDS,
+    CHOICES,
     PROFILES,
-    WORKERS,
     add_run_options,
-    at_least,
     expectation,
-    make_wish,
-    port,
+    make_request,
     run_arguments,
-    seconds,
 )
 from harness.engine.request import RunRequest
-from harness.stack.load import LOADS
-from harness.stack.proxies import PROXIES
 
 
 def _parse(*arguments: str) -> argparse.Namespace:
@@ -34,12 +28,12 @@ def _parse(*arguments: str) -> argparse.Namespace:
     return parser.parse_args(["19.6.0", *arguments])
 
 
-def _wish(*arguments: str) -> RunRequest:
-    return make_wish(_parse(*arguments))
+def _request(*arguments: str) -> RunRequest:
+    return make_request(_parse(*arguments))
 
 
 def test_the_defaults_are_those_of_the_original_report() -> None:
-    request = _wish()
+    request = _request()
     assert request.cell == Cell(spec="19.6.0")
     assert (request.out, request.python, request.settings) == (Path("runs"), None, None)
     cell = request.cell
@@ -50,7 +44,7 @@ def test_the_defaults_are_those_of_the_original_report() -> None:
 
 
 def test_every_option_reaches_the_cell() -> None:
-    cell = _wish(
+    cell = _request(
         *("--threads", "2", "--workers", "3", "--max-requests", "7", "--max-requests-jitter", "4", "--bind", "tcp"),
         *("--proxy", "none", "--load-threads", "1", "--connections", "9", "--duration", "2.5", "--full-duration"),
         *("--recycles", "6", "--port", "18080", "--no-trace", "--app", "m:a", "--no-upstream-keepalive"),
@@ -76,24 +70,24 @@ def test_every_option_reaches_the_cell() -> None:
 
 
 def test_the_load_on_httpx_has_a_rate_and_asks_a_unix_socket() -> None:
-    request = _wish("--load", "httpx", "--rate", "500", "--proxy", "none")
+    request = _request("--load", "httpx", "--rate", "500", "--proxy", "none")
     cell = request.cell
     assert (cell.load, cell.rate_per_s, cell.proxy, cell.bind) == ("httpx", 500, "none", "unix")
     assert request.load_named
-    assert not _wish().load_named
-    assert _wish("--load", "wrk").load_named
+    assert not _request().load_named
+    assert _request("--load", "wrk").load_named
 
 
-def test_what_is_no_part_of_the_cell_reaches_the_wish(tmp_path: Path) -> None:
+def test_what_is_no_part_of_the_cell_reaches_the_request(tmp_path: Path) -> None:
     settings = tmp_path / "settings.py"
     settings.touch()
-    request = _wish("--python", "3.6", "--out", "elsewhere", "--settings", str(settings))
+    request = _request("--python", "3.6", "--out", "elsewhere", "--settings", str(settings))
     assert (request.python, request.out, request.settings) == ("3.6", Path("elsewhere"), settings)
 
 
 def test_the_sync_worker_has_one_thread() -> None:
-    assert _wish("--worker", "sync").cell.threads == 1
-    assert _wish("--worker", "sync", "--threads", "1").cell.threads == 1
+    assert _request("--worker", "sync").cell.threads == 1
+    assert _request("--worker", "sync", "--threads", "1").cell.threads == 1
 
 
 @pytest.mark.parametrize(
@@ -108,7 +102,7 @@ def test_the_sync_worker_has_one_thread() -> None:
 )
 def test_what_cannot_be_meant_is_refused_with_a_remedy(arguments: tuple[str, ...], message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        _wish(*arguments)
+        _request(*arguments)
 
 
 @pytest.mark.parametrize(
@@ -172,27 +166,17 @@ def test_limits_themselves_are_allowed() -> None:
     assert (seconds("0.001"), seconds("3600")) == (0.001, 3600.0)
 
 
-@pytest.mark.parametrize(
-    ("option", "choices"),
-    [
-        ("--worker", WORKERS),
-        ("--bind", BINDS),
-        ("--load", LOADS),
-        ("--backend", BACKENDS),
-        ("--proxy", tuple(PROXIES)),
-    ],
-)
-def test_every_choice_that_is_offered_is_taken(option: str, choices: tuple[str, ...]) -> None:
-    field = option.removeprefix("--")
-    assert [getattr(_parse(option, choice), field) for choice in choices] == list(choices)
+@pytest.mark.parametrize(("name", "choices"), CHOICES.items())
+def test_every_choice_that_is_offered_is_taken(name: str, choices: tuple[str, ...]) -> None:
+    assert [getattr(_parse(f"--{name}", choice), name) for choice in choices] == list(choices)
 
 
 def test_a_profile_is_a_set_of_defaults_and_what_is_named_wins() -> None:
-    assert _wish("--profile", "default").cell == Cell(spec="19.6.0")
-    quick = _wish("--profile", "quick").cell
+    assert _request("--profile", "default").cell == Cell(spec="19.6.0")
+    quick = _request("--profile", "quick").cell
     assert quick == replace(PROFILES["quick"], spec="19.6.0")
     assert (quick.workers, quick.max_requests, quick.recycles, quick.connections) == (2, 64, 8, 20)
-    mixed = _wish("--profile", "quick", "--workers", "5", "--max-requests", "0").cell
+    mixed = _request("--profile", "quick", "--workers", "5", "--max-requests", "0").cell
     assert mixed == replace(quick, workers=5, max_requests=0)
 
 
@@ -202,12 +186,12 @@ requests = st.builds(
     cell=st.builds(
         Cell,
         spec=st.sampled_from(["19.6.0", "latest", "./a b", "--odd"]),
-        worker=st.sampled_from(WORKERS),
+        worker=st.sampled_from(CHOICES["worker"]),
         threads=numbers,
         workers=numbers,
         max_requests=numbers,
         max_requests_jitter=st.integers(0, 9),
-        bind=st.sampled_from(BINDS),
+        bind=st.sampled_from(CHOICES["bind"]),
         load_threads=numbers,
         connections=numbers,
         duration_s=st.floats(0.001, 3600.0),
@@ -225,11 +209,11 @@ requests = st.builds(
 
 
 @given(requests)
-def test_a_wish_and_its_arguments_say_the_same(request: RunRequest) -> None:
+def test_a_request_and_its_arguments_say_the_same(request: RunRequest) -> None:
     cell = request.cell if request.cell.worker == "gthread" else replace(request.cell, threads=1)
     if request.load_named:
         cell = replace(cell, load="httpx", rate_per_s=cell.connections)
     request = replace(request, cell=cell)
     parser = argparse.ArgumentParser()
     add_run_options(parser)
-    assert make_wish(parser.parse_args(run_arguments(request))) == request
+    assert make_request(parser.parse_args(run_arguments(request))) == request

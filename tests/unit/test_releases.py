@@ -17,8 +17,8 @@ from harness.provision.releases import (
     parse_catalogue,
 )
 from harness.provision.stdlib import missing_module, was_in_stdlib
-from harness.stack.gunicorn import WORKERS
 from harness.stack.shims import SHIMS
+from harness.stack.workers import WORKERS
 
 
 @pytest.fixture(scope="module")

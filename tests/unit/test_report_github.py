@@ -10,7 +10,7 @@ import pytest
 from harness.cli import commands
 from harness.cli.main import make_parser
 from harness.core.model import Cell, Finding, FindingId, Outcome, Verdict
-from harness.engine.options import make_wish
+from harness.engine.options import make_request
 from harness.records.stored import StoredRun
 from harness.report.github import render_annotations, render_job_summary
 from harness.report.repeat import repeat_command
@@ -81,7 +81,7 @@ def test_a_summary_that_cannot_be_written_changes_nothing(
 def test_the_command_that_repeats_a_run_means_the_same_cell(cell: Cell) -> None:
     argv = repeat_command(cell)
     options: argparse.Namespace = make_parser().parse_args(argv[1:])
-    assert make_wish(options).cell == cell
+    assert make_request(options).cell == cell
 
 
 def test_the_interpreter_is_repeated_by_its_minor_version() -> None:

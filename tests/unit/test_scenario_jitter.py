@@ -9,7 +9,7 @@ import pytest
 from harness.cli.main import main, make_parser
 from harness.core.errors import EXIT_OK, EXIT_USAGE
 from harness.core.paths import fixtures_dir
-from harness.engine.options import make_wish
+from harness.engine.options import make_request
 from harness.stack.gunicorn import parse_limit, parse_log_line
 from harness.studies.scenarios import SCENARIOS, jitter
 from harness.studies.scenarios.runner import ScenarioPlan
@@ -167,4 +167,4 @@ def test_what_tcp_cannot_mean_is_refused(arguments: list[str], said: str, capsys
 
 def test_a_wish_is_made_of_the_scenarios_own_defaults() -> None:
     options = make_parser().parse_args(["scenario", "tcp"])
-    assert make_wish(options).cell.workers == 5
+    assert make_request(options).cell.workers == 5

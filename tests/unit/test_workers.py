@@ -19,7 +19,6 @@ import pytest
 from harness.core.model import Cell
 from harness.core.paths import fixtures_dir
 from harness.stack.gunicorn import (
-    WORKERS,
     fixture_app,
     most_in_hand,
     parse_access,
@@ -27,7 +26,8 @@ from harness.stack.gunicorn import (
     render_command,
     render_config,
 )
-from harness.stack.shims import SHIMS, WORKER_LINES
+from harness.stack.shims import SHIMS
+from harness.stack.workers import WORKERS
 
 TEMPLATE = (fixtures_dir() / "config.py.in").read_text()
 
@@ -171,7 +171,7 @@ def test_tornados_own_access_log_is_written_as_gunicorns_is_read(tmp_path: Path)
     log, logger = tmp_path / "access.log", logging.getLogger("tornado.access")
     before = (logger.level, logger.propagate, list(logger.handlers))
     try:
-        exec(WORKER_LINES["tornado"], {"accesslog": str(log)})  # noqa: S102
+        exec(WORKERS["tornado"].settings_lines, {"accesslog": str(log)})  # noqa: S102
         logger.info("%d %s %.2fms", 200, "GET / (127.0.0.1)", 0.4)
         logger.warning("%d %s %.2fms", 404, "GET /x (127.0.0.1)", 0.4)
     finally:

@@ -17,7 +17,7 @@ from harness.judge.scenarios.jitter_words import HEAD, arm_to_json, row, say_ans
 from harness.judge.scenarios.record import Trial
 from harness.judge.scenarios.simulation import forecast, span_s
 from harness.judge.timeline import find_blind
-from harness.stack.gunicorn import THREADED
+from harness.stack.workers import find_worker
 
 SEES = ("workers", "logs")
 """The watchers without which absence is not known."""
@@ -134,7 +134,9 @@ def judge_limits(arm: Measured) -> Judgement:
 
 def most_over(cell: Cell) -> int:
     """How many requests more than its limit a worker may serve: none, unless it has accepted connections that wait."""
-    return 0 if cell.worker != THREADED else most_served(cell) - cell.max_requests - cell.max_requests_jitter
+    if not find_worker(cell.worker).has_threads:
+        return 0
+    return most_served(cell) - cell.max_requests - cell.max_requests_jitter
 
 
 def judge_uniform(arm: Measured) -> Judgement:

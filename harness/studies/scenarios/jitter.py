@@ -7,14 +7,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from string import Template
 
+from harness.core.cell_fields import at_least, seconds
 from harness.core.errors import UsageError
 from harness.core.model import Cell
 from harness.core.paths import fixtures_dir
-from harness.engine.options import add_run_options, at_least, make_wish, seconds
+from harness.engine.options import add_run_options, make_request
 from harness.engine.request import RunRequest
 from harness.judge.scenarios.draws import require_scipy
 from harness.judge.scenarios.simulation import Spread
-from harness.stack.gunicorn import THREADED
+from harness.stack.workers import WORKERS
 from harness.studies.scenarios import forecasting
 from harness.studies.scenarios.runner import ScenarioPlan, repeat_arguments
 
@@ -45,7 +46,7 @@ MOST_WORKERS = 256
 LONGEST_BOOT_S = 15.0
 """gunicorn's timeout is 30 s, and the harness waits 20 s for the first answer."""
 
-DRIVEN = ("sync", THREADED)
+DRIVEN = tuple(name for name, worker in WORKERS.items() if worker.bounded)
 """Worker classes that take no more requests than they have threads, so that busy clients drive all of them alike."""
 
 BOOT_S = 1.0
@@ -93,8 +94,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace, conduct: Callable[[ScenarioPlan], int]) -> int:
     """See ``scenarios.Scenario``."""
     fit_defaults(options)
-    rate_per_s, options.rate = options.rate, None  # in a run, it is an option of a load that keeps nobody busy
-    request = make_wish(options)
+    rate_per_s, options.rate_per_s = (
+        options.rate_per_s,
+        None,
+    )  # in a run, it is an option of a load that keeps nobody busy
+    request = make_request(options)
     refuse_contradictions(request.cell, options)
     require_scipy()
     if options.simulate:

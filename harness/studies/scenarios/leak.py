@@ -8,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from string import Template
 
+from harness.core.cell_fields import at_least
 from harness.core.errors import UsageError
 from harness.core.model import Cell
 from harness.core.paths import fixtures_dir
-from harness.engine.options import add_run_options, at_least, make_wish
+from harness.engine.options import add_run_options, make_request
 from harness.engine.request import RunRequest
+from harness.stack.workers import find_worker
 from harness.studies.scenarios.runner import ScenarioPlan, repeat_arguments
 from harness.watch.memory import require_memory_source
 from harness.watch.progress import Progress
@@ -77,7 +79,7 @@ def plan_arms(options: argparse.Namespace) -> ScenarioPlan:
     """The two arms; UsageError where nothing would restart, or where nobody's app would run."""
     from harness.judge.scenarios.leak_words import WITH, WITHOUT
 
-    request = make_wish(_with_jitter(options))
+    request = make_request(_with_jitter(options))
     request = replace(request, cell=replace(request.cell, ledger=False))  # its memory would be taken for the app's
     _refuse(request.cell)
     own = [] if request.cell.app else [f"--leak={options.leak}", f"--leak-bytes={options.leak_bytes}"]
@@ -124,9 +126,9 @@ def _refuse(cell: Cell) -> None:
         raise UsageError(
             what="The memory of processes in containers can't be looked at.", remedy="Use --backend local."
         )
-    if cell.worker == "asgi" and cell.app is None:
+    if find_worker(cell.worker).asgi and cell.app is None:
         raise UsageError(
-            what="The app that leaks is a WSGI app, which the asgi worker can't run.",
+            what=f"The app that leaks is a WSGI app, which the {cell.worker} worker can't run.",
             remedy="Use another --worker, or bring an ASGI app of your own with --app.",
         )
 

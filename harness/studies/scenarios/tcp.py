@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from harness.core.errors import UsageError
 from harness.core.model import Cell
-from harness.engine.options import add_run_options, make_wish
+from harness.engine.options import add_run_options, make_request
 from harness.studies.scenarios.runner import ScenarioPlan, repeat_arguments
 
 SUMMARY = "a port instead of a Unix socket: which failures does that avoid, and which remain?"
@@ -28,16 +28,16 @@ def run(options: argparse.Namespace, conduct: Callable[[ScenarioPlan], int]) -> 
 
 def plan_arms(options: argparse.Namespace) -> ScenarioPlan:
     """Over the Unix socket first, then over a port, which the verdict is about; UsageError where that can't be."""
-    if options.bind != "tcp":
+    request = make_request(options)
+    if request.cell.bind != "tcp":
         raise UsageError(
             what="--bind unix is the other half of the comparison, and run anyway.", remedy="Leave --bind out."
         )
-    if options.proxy == "none":
+    if request.cell.proxy == "none":
         raise UsageError(
             what="With --proxy none nobody can reach the Unix socket that the port is compared with.",
             remedy="Use a proxy, or `harness reproduce SPEC --bind tcp --proxy none` for the port alone.",
         )
-    request = make_wish(options)
     if request.cell.max_requests == 0:
         raise UsageError(
             what="--max-requests 0 restarts no worker, so there is nothing to work around.",

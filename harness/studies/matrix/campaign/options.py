@@ -12,12 +12,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core.cell_fields import at_least
 from harness.core.errors import UsageError
-from harness.engine.options import WORKERS, add_cell_options, add_way_options, at_least, make_wish
+from harness.engine.options import add_cell_options, make_request
 from harness.engine.request import RunRequest
 from harness.provision.releases import as_version, list_releases
-from harness.stack.gunicorn import THREADED
 from harness.stack.proxies import PROXIES
+from harness.stack.workers import WORKERS, find_worker
 from harness.studies.matrix.expectations import Expectations, load_expectations
 from harness.studies.matrix.plan import PlannedCell, plan_cells
 from harness.studies.matrix.selection import (
@@ -31,6 +32,9 @@ from harness.studies.matrix.selection import (
 )
 
 DEFAULT_WORKERS = "gthread,sync"
+NOT_OF_ALL = ("worker", "workers", "proxy", "port")
+"""The fields that differ from cell to cell, or have another option here."""
+
 KEEP_LOGS = ("bad", "all")
 LISTS = ("text", "json", "github", "gitlab")
 
@@ -68,12 +72,10 @@ def add_matrix_options(parser: argparse.ArgumentParser) -> None:
     )
     which.add_argument("--shard", type=_shard, metavar="N/M", help="only the N-th of M parts")
     _add_campaign_options(parser.add_argument_group("the matrix"))
-    cell = parser.add_argument_group("every cell")
+    cell, _ = add_cell_options(parser, titles=("every cell", "every run"), without=NOT_OF_ALL)
     cell.add_argument(
         "--worker-count", type=at_least(1), metavar="N", help="worker processes: `--workers` of a single run"
     )
-    add_cell_options(cell)
-    add_way_options(parser.add_argument_group("every run"))
 
 
 def _add_campaign_options(group: argparse._ArgumentGroup) -> None:
@@ -115,9 +117,9 @@ def choose_cells(options: argparse.Namespace) -> tuple[PlannedCell, ...]:
         specs = tuple(dict.fromkeys(_newest() if spec == LATEST else spec for spec in specs))
     planned = plan_cells(
         specs,
-        select_names(options.workers, WORKERS, "--workers"),
+        select_names(options.workers, tuple(WORKERS), "--workers"),
         select_names(options.proxies, tuple(PROXIES), "--proxies"),
-        make_cell=lambda spec, worker, proxy: _wish(options, spec, worker, proxy).cell,
+        make_cell=lambda spec, worker, proxy: _make_request(options, spec, worker, proxy).cell,
         identify=_identify,
         matter=[options.python, _digest(options.settings)],
     )
@@ -131,7 +133,7 @@ def make_campaign(options: argparse.Namespace) -> Campaign:
     first = planned[0].cell
     return Campaign(
         planned=planned,
-        request=_wish(options, first.spec, first.worker, first.proxy),
+        request=_make_request(options, first.spec, first.worker, first.proxy),
         out=options.out.expanduser().absolute(),
         profile=options.profile,
         repeats=options.repeats,
@@ -156,15 +158,15 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise UsageError(what=f"--merge {missing[0]}: there is no such folder.", remedy="Name folders of records.")
 
 
-def _wish(options: argparse.Namespace, spec: str, worker: str, proxy: str) -> RunRequest:
-    """As a single run would be wished; --threads is for the worker class that has them.
+def _make_request(options: argparse.Namespace, spec: str, worker: str, proxy: str) -> RunRequest:
+    """As of a single run; --threads is for the worker classes that have them.
 
     Where wrk comes straight to gunicorn it comes over TCP: it can't talk to a Unix socket.
     """
     own = {"spec": spec, "worker": worker, "proxy": proxy, "workers": options.worker_count, "port": None}
     own["bind"] = "tcp" if proxy == "none" and options.load in (None, "wrk") else options.bind
-    threads = options.threads if worker == THREADED else None
-    return make_wish(argparse.Namespace(**{**vars(options), **own, "threads": threads}))
+    threads = options.threads if find_worker(worker).has_threads else None
+    return make_request(argparse.Namespace(**{**vars(options), **own, "threads": threads}))
 
 
 def _newest() -> str:

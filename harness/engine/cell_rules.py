@@ -1,0 +1,90 @@
+"""Which values of a cell contradict each other: one rule each, said in the words in which the user gave them.
+
+What a single value may be stands with its field; what a back end can't have is the back end's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from harness.core.cell_fields import CELL_FIELDS
+from harness.core.errors import UsageError
+from harness.core.model import Cell
+from harness.stack.workers import find_worker, with_threads
+
+
+class Wording(Protocol):
+    """How a field, or a field with a value, is written where the user gave it."""
+
+    def __call__(self, name: str, value: object = None) -> str:
+        """The field's name alone where there is no value."""
+
+
+def as_flag(name: str, value: object = None) -> str:
+    """As on the command line: ``--worker sync``."""
+    flag = str(CELL_FIELDS[name].flag)
+    return flag if value is None else f"{flag} {value}"
+
+
+def as_keyword(name: str, value: object = None) -> str:
+    """As in Python: ``worker='sync'``."""
+    return name if value is None else f"{name}={value!r}"
+
+
+Rule = Callable[[Cell, Wording], UsageError | None]
+
+
+def find_contradiction(cell: Cell, say: Wording = as_flag) -> UsageError | None:
+    """The first rule that the cell breaks; None where it can be meant."""
+    return next((problem for rule in RULES if (problem := rule(cell, say)) is not None), None)
+
+
+def _one_thread(cell: Cell, say: Wording) -> UsageError | None:
+    if cell.threads == 1 or find_worker(cell.worker).has_threads:
+        return None
+    return UsageError(
+        what=f"{say('worker', cell.worker)} has one thread, not {cell.threads}.",
+        remedy=f"Leave {say('threads')} out, or use {say('worker', with_threads())}.",
+    )
+
+
+def _way_to_the_socket(cell: Cell, say: Wording) -> UsageError | None:
+    if (cell.proxy, cell.bind, cell.load) != ("none", "unix", "wrk"):
+        return None
+    alone = say("proxy", "none")
+    return UsageError(
+        what=f"wrk can't talk to a Unix socket, and with {alone} nobody stands between.",
+        remedy=f"Use {say('bind', 'tcp')} with {alone}, a proxy with {say('bind', 'unix')}, or {say('load', 'httpx')}.",
+    )
+
+
+def _constant_rate(cell: Cell, say: Wording) -> UsageError | None:
+    if cell.rate_per_s is None or cell.load == "httpx":
+        return None
+    return UsageError(
+        what=f"{cell.load} has no constant rate: it asks as fast as it is answered.",
+        remedy=f"Use {say('rate_per_s')} with {say('load', 'httpx')}, or leave it out.",
+    )
+
+
+def _jitter_of_nothing(cell: Cell, say: Wording) -> UsageError | None:
+    if cell.max_requests or not cell.max_requests_jitter:
+        return None
+    jitter = say("max_requests_jitter", cell.max_requests_jitter)
+    return UsageError(
+        what=f"{jitter} means nothing with {say('max_requests', 0)}.",
+        remedy=f"Give a {say('max_requests')} of 1 or more.",
+    )
+
+
+def _not_in_containers(cell: Cell, _say: Wording) -> UsageError | None:
+    if cell.backend != "docker":
+        return None
+    from harness.backends.docker.images import why_not
+
+    return why_not(cell)
+
+
+RULES: tuple[Rule, ...] = (_one_thread, _way_to_the_socket, _constant_rate, _jitter_of_nothing, _not_in_containers)
+"""In the order in which a user is told."""
