@@ -203,7 +203,7 @@ class Cell:
     port: int | None = field(
         default=None,
         metadata=CellField(
-            flag="--port", help="the proxy's port; a free one if left out", section=Section.RUN, parse=port
+            flag="--port", help="the proxy's port; a free one if left out", least=1, section=Section.RUN, parse=port
         ).metadata,
     )
     trace: bool = field(

@@ -22,10 +22,6 @@ from harness.stack.workers import find_worker
 if TYPE_CHECKING:
     from harness.provision.environments import Environment
 
-LOAD_DEVIATIONS = {
-    "wrk": "wrk: runs a Lua script that tallies the statuses, and is stopped early once all is clear",
-    "httpx": "load: httpx instead of wrk",
-}
 IN_CONTAINERS = (
     "servers and load: in containers without capabilities and with a read-only root, on a network that is a loopback",
 )
@@ -116,7 +112,7 @@ def list_deviations(cell: Cell, environment: Environment) -> list[Json]:
         for pin in environment.freeze
         if pin.startswith("bottle==") and pin != REPORT_BOTTLE
     )
-    deviations.append(LOAD_DEVIATIONS[cell.load])
+    deviations.append(LOADS[cell.load].DEVIATION)
     if cell.ledger:
         own = "" if cell.app else ", and the app is wrapped so that it notes the id and sends it back"
         deviations.append(f"ledger: each request carries an id in a header{own}")

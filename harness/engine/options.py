@@ -66,7 +66,7 @@ def add_cell_options(
     parser: argparse.ArgumentParser,
     defaults: Cell | None = None,
     *,
-    titles: tuple[str, str] = ("the cell", "the run"),
+    titles: tuple[str, str] = (Section.CELL.value, Section.RUN.value),
     without: Collection[str] = (),
 ) -> tuple[argparse._ArgumentGroup, argparse._ArgumentGroup]:
     """What makes the cell, and how a run of it is made, as two groups; ``without`` fields that are given otherwise."""

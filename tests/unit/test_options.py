@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from harness.core.cell_fields import at_least, port, seconds
 from harness.core.errors import UsageError
@@ -17,7 +15,6 @@ from harness.engine.options import (
     add_run_options,
     expectation,
     make_request,
-    run_arguments,
 )
 from harness.engine.request import RunRequest
 
@@ -178,42 +175,3 @@ def test_a_profile_is_a_set_of_defaults_and_what_is_named_wins() -> None:
     assert (quick.workers, quick.max_requests, quick.recycles, quick.connections) == (2, 64, 8, 20)
     mixed = _request("--profile", "quick", "--workers", "5", "--max-requests", "0").cell
     assert mixed == replace(quick, workers=5, max_requests=0)
-
-
-numbers = st.integers(1, 999)
-requests = st.builds(
-    RunRequest,
-    cell=st.builds(
-        Cell,
-        spec=st.sampled_from(["19.6.0", "latest", "./a b", "--odd"]),
-        worker=st.sampled_from(CHOICES["worker"]),
-        threads=numbers,
-        workers=numbers,
-        max_requests=numbers,
-        max_requests_jitter=st.integers(0, 9),
-        bind=st.sampled_from(CHOICES["bind"]),
-        load_threads=numbers,
-        connections=numbers,
-        duration_s=st.floats(0.001, 3600.0),
-        full_duration=st.booleans(),
-        recycles=numbers,
-        port=st.none() | st.integers(1, 65535),
-        trace=st.booleans(),
-        upstream_keepalive=st.booleans(),
-        app=st.none() | st.just("-m:app"),
-    ),
-    out=st.sampled_from([Path("runs"), Path("-x y")]),
-    python=st.none() | st.just("3.6"),
-    load_named=st.booleans(),
-)
-
-
-@given(requests)
-def test_a_request_and_its_arguments_say_the_same(request: RunRequest) -> None:
-    cell = request.cell if request.cell.worker == "gthread" else replace(request.cell, threads=1)
-    if request.load_named:
-        cell = replace(cell, load="httpx", rate_per_s=cell.connections)
-    request = replace(request, cell=cell)
-    parser = argparse.ArgumentParser()
-    add_run_options(parser)
-    assert make_request(parser.parse_args(run_arguments(request))) == request

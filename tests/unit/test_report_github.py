@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -8,9 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.cli import commands
-from harness.cli.main import make_parser
 from harness.core.model import Cell, Finding, FindingId, Outcome, Verdict
-from harness.engine.options import make_request
 from harness.records.stored import StoredRun
 from harness.report.github import render_annotations, render_job_summary
 from harness.report.repeat import repeat_command
@@ -67,21 +64,6 @@ def test_a_summary_that_cannot_be_written_changes_nothing(
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "none" / "summary.md"))
     commands._tell_github(record_run().path, as_wished=True)
     assert "could not be written" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    "cell",
-    [
-        Cell(spec="19.6.0"),
-        Cell(spec="19.6.0", worker="sync", threads=1, workers=3, max_requests=7, max_requests_jitter=2),
-        Cell(spec="./a checkout", bind="tcp", duration_s=2.5, full_duration=True, trace=False, connections=9),
-        Cell(spec="20.1.0", load_threads=2, recycles=4, app="mine:app", threads=2),
-    ],
-)
-def test_the_command_that_repeats_a_run_means_the_same_cell(cell: Cell) -> None:
-    argv = repeat_command(cell)
-    options: argparse.Namespace = make_parser().parse_args(argv[1:])
-    assert make_request(options).cell == cell
 
 
 def test_the_interpreter_is_repeated_by_its_minor_version() -> None:

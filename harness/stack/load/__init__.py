@@ -22,6 +22,10 @@ class LoadGenerator(Protocol):
     def SCRIPT(self) -> str | None:  # noqa: N802 - a constant of the module
         """A file below ``fixtures/load`` that the program reads; None where it needs none."""
 
+    @property
+    def DEVIATION(self) -> str:  # noqa: N802 - likewise
+        """How it differs from the original report's load, in words."""
+
     def find_program(self) -> Tool:
         """What is to be started; SurroundingsError where it is missing."""
 

@@ -15,6 +15,7 @@ from harness.provision.tools import Tool
 from harness.stack.load.account import LEDGER_VARIABLE
 
 SCRIPT: str | None = None
+DEVIATION = "load: httpx instead of wrk"
 
 _LAUNCH = """\
 import signal

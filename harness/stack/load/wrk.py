@@ -12,6 +12,7 @@ from harness.stack.load.account import LEDGER_VARIABLE
 
 TOOL = "wrk"
 SCRIPT = "wrk.lua"
+DEVIATION = "wrk: runs a Lua script that tallies the statuses, and is stopped early once all is clear"
 THREADS_VARIABLE = "RECYCLE_HARNESS_LOAD_THREADS"
 
 
