@@ -29,6 +29,6 @@ class RunRequest:
 
 
 def list_brought(request: RunRequest) -> list[str]:
-    """What this wish puts in the place of the fixtures, in words."""
+    """What this request puts in the place of the fixtures, in words."""
     app = ["app: one that was made for this run, see config/"] if request.app_text is not None else []
     return app + (["settings: more than the cell's values, see config/config.py"] if request.settings else [])

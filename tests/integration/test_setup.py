@@ -243,7 +243,7 @@ def test_a_newer_python_is_looked_for_on_path_then_in_pyenv(tmp_path: Path) -> N
 
 
 def test_python_3_6_understands_the_script() -> None:
-    source = (ROOT / "harness" / "bootstrap.py").read_text()
+    source = (ROOT / "harness" / "provision" / "bootstrap.py").read_text()
     ast.parse(source, feature_version=(3, 6))
     assert "from __future__" not in source  # "annotations" came with 3.7
 

@@ -30,7 +30,7 @@ _FAILED = (Outcome.ERROR, Outcome.UNRUNNABLE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScenarioPlan:
-    """A scenario about to be run. ``arms``: name -> the run that is wished, in the order in which they are made.
+    """A scenario about to be run. ``arms``: name -> the run, in the order in which they are made.
 
     ``main`` names the arm that the verdict is about; ``settings`` go into the record for the judge and the reader;
     ``repeat`` is the command line that means the same scenario.
@@ -44,7 +44,7 @@ class ScenarioPlan:
 
 
 def repeat_arguments(name: str, request: RunRequest, *more: str) -> tuple[str, ...]:
-    """The command line of a scenario whose main arm is this wish; ``more`` are the scenario's own options."""
+    """The command line of a scenario whose main arm is this request; ``more`` are the scenario's own options."""
     own = [argument for argument in run_arguments(request) if not argument.startswith("--out=")]
     return ("harness", "scenario", name, *more, *own)
 

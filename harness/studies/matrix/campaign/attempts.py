@@ -32,7 +32,7 @@ TAIL_CHARS = 400
 
 
 class RunningAttempt(Attempt, Protocol):
-    """One run of a cell under way; what it leaves is a record below ``wish.out``."""
+    """One run of a cell under way; what it leaves is a record below ``request.out``."""
 
     status: int | None
 
