@@ -245,5 +245,5 @@ def _say(text: str) -> None:
 
 if __name__ == "__main__":
     # As a script, this file's own folder may lead the path, where our modules would hide Python's (bisect).
-    sys.path[:] = [str(ROOT), *(entry for entry in sys.path if entry != str(ROOT / "harness"))]
+    sys.path[:] = [str(ROOT), *(entry for entry in sys.path if entry != str(Path(__file__).resolve().parent))]
     sys.exit(main(sys.argv[1:]))

@@ -249,11 +249,13 @@ def test_python_3_6_understands_the_script() -> None:
 
 
 def test_as_a_script_it_is_not_misled_by_modules_beside_it(tmp_path: Path) -> None:
-    (tmp_path / "harness").mkdir()
-    for name in ("__init__", "errors", "apt", "bootstrap"):
-        shutil.copy(ROOT / "harness" / f"{name}.py", tmp_path / "harness")
-    (tmp_path / "harness" / "bisect.py").write_text("raise SystemExit('Python took ours for its own')\n")
-    script = str(tmp_path / "harness" / "bootstrap.py")
+    rooms = ("__init__", "core/__init__", "core/errors", "provision/__init__", "provision/apt", "provision/bootstrap")
+    for name in rooms:
+        copied = tmp_path / "harness" / f"{name}.py"
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "harness" / f"{name}.py", copied)
+    script = tmp_path / "harness" / "provision" / "bootstrap.py"
+    script.with_name("bisect.py").write_text("raise SystemExit('Python took ours for its own')\n")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert "took ours" not in done.stderr
     assert "set-up failed: FileNotFoundError" in done.stderr  # it got as far as the lock, which isn't there
