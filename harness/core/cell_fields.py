@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from enum import Enum
+from types import NoneType
+from typing import Annotated, get_args, get_origin, get_type_hints
 
 LONGEST_S = 3600.0
 LAST_PORT = 65535
@@ -46,16 +48,11 @@ class CellField:
     shown: str | None = None  # in --help, in the place of the default
     section: Section = Section.CELL
     least: int = 0  # of a whole number
-    parse: Callable[[str], object] | None = None  # a type for argparse; None is that of the kind
+    parse: Callable[[str], object] | None = None  # a type for argparse; None is any text, or that of the kind
     metavar: str | None = None  # likewise
     deviates: bool = False  # whether the facts name another value than the original report's
     make: bool = False  # whether make has a variable of its name
     plugin: str | None = None  # what the values of pytest's option --gunicorn-... are called, if it has one
-
-    @property
-    def metadata(self) -> Mapping[str, CellField]:
-        """As a dataclass's field takes it."""
-        return {"row": self}
 
 
 def at_least(least: int) -> Callable[[str], int]:
@@ -80,7 +77,7 @@ def seconds(text: str) -> float:
     return value
 
 
-def port(text: str) -> int:
+def tcp_port(text: str) -> int:
     """A type for argparse: a TCP port."""
     number = at_least(1)(text)
     if number > LAST_PORT:
@@ -94,11 +91,11 @@ class Cell:
 
     spec: str
     # The installed versions, known once the environment is built.
-    gunicorn: str | None = field(default=None, metadata=CellField(contract=1).metadata)
-    python: str | None = field(default=None, metadata=CellField(contract=2).metadata)
-    worker: str = field(
-        default="gthread",
-        metadata=CellField(
+    gunicorn: Annotated[str | None, CellField(contract=1)] = None
+    python: Annotated[str | None, CellField(contract=2)] = None
+    worker: Annotated[
+        str,
+        CellField(
             flag="--worker",
             help="worker class",
             contract=3,
@@ -106,91 +103,72 @@ class Cell:
             make=True,
             plugin="worker classes",
             metavar="CLASS",
-        ).metadata,
-    )
-    threads: int = field(
-        default=5,
-        metadata=CellField(
-            flag="--threads", help="threads per worker (gthread)", least=1, contract=8, deviates=True
-        ).metadata,
-    )
-    workers: int = field(
-        default=5,
-        metadata=CellField(flag="--workers", help="worker processes", least=1, contract=7, deviates=True).metadata,
-    )
-    max_requests: int = field(
-        default=512,
-        metadata=CellField(
+        ),
+    ] = "gthread"
+    threads: Annotated[
+        int, CellField(flag="--threads", help="threads per worker (gthread)", least=1, contract=8, deviates=True)
+    ] = 5
+    workers: Annotated[
+        int, CellField(flag="--workers", help="worker processes", least=1, contract=7, deviates=True)
+    ] = 5
+    max_requests: Annotated[
+        int,
+        CellField(
             flag="--max-requests", help="requests after which a worker restarts", least=0, contract=9, deviates=True
-        ).metadata,
-    )
-    max_requests_jitter: int = field(
-        default=0,
-        metadata=CellField(
+        ),
+    ] = 512
+    max_requests_jitter: Annotated[
+        int,
+        CellField(
             flag="--max-requests-jitter",
             help="at most so many more, drawn for each worker",
             least=0,
             contract=10,
             deviates=True,
-        ).metadata,
+        ),
+    ] = 0
+    bind: Annotated[
+        str, CellField(flag="--bind", help="what gunicorn listens on", contract=5, deviates=True, make=True)
+    ] = "unix"
+    proxy: Annotated[str, CellField(flag="--proxy", help="the reverse proxy", contract=4, deviates=True, make=True)] = (
+        "h2o"
     )
-    bind: str = field(
-        default="unix",
-        metadata=CellField(
-            flag="--bind", help="what gunicorn listens on", contract=5, deviates=True, make=True
-        ).metadata,
-    )
-    proxy: str = field(
-        default="h2o",
-        metadata=CellField(flag="--proxy", help="the reverse proxy", contract=4, deviates=True, make=True).metadata,
-    )
-    upstream_keepalive: bool = field(
-        default=True,
-        metadata=CellField(
+    upstream_keepalive: Annotated[
+        bool,
+        CellField(
             flag="--no-upstream-keepalive",
             help="the proxy opens a connection to gunicorn for each request",
             deviates=True,
-        ).metadata,
-    )
-    load: str = field(
-        default="wrk",
-        metadata=CellField(
+        ),
+    ] = True
+    load: Annotated[
+        str,
+        CellField(
             flag="--load", help="the load generator", contract=11, make=True, shown="wrk; httpx where that can't be had"
-        ).metadata,
-    )
-    load_threads: int = field(
-        default=10, metadata=CellField(flag="--load-threads", help="the load generator's threads", least=1).metadata
-    )
+        ),
+    ] = "wrk"
+    load_threads: Annotated[int, CellField(flag="--load-threads", help="the load generator's threads", least=1)] = 10
     # Of an open loop; None is a closed loop: the next request follows the last answer.
-    rate_per_s: int | None = field(
-        default=None,
-        metadata=CellField(
-            flag="--rate", help="requests a second at a constant rate, with --load httpx", least=1, shown="none"
-        ).metadata,
+    rate_per_s: Annotated[
+        int | None,
+        CellField(flag="--rate", help="requests a second at a constant rate, with --load httpx", least=1, shown="none"),
+    ] = None
+    connections: Annotated[
+        int, CellField(flag="--connections", help="its open connections", least=1, deviates=True)
+    ] = 200
+    duration_s: Annotated[float, CellField(flag="--duration", help="upper bound of the load", section=Section.RUN)] = (
+        10.0
     )
-    connections: int = field(
-        default=200,
-        metadata=CellField(flag="--connections", help="its open connections", least=1, deviates=True).metadata,
-    )
-    duration_s: float = field(
-        default=10.0,
-        metadata=CellField(flag="--duration", help="upper bound of the load", section=Section.RUN).metadata,
-    )
-    full_duration: bool = field(
-        default=False,
-        metadata=CellField(
-            flag="--full-duration", help="no early stop, however clear the evidence is", section=Section.RUN
-        ).metadata,
-    )
-    recycles: int = field(
-        default=30,
-        metadata=CellField(
-            flag="--recycles", help="how many worker restarts are enough", least=1, section=Section.RUN
-        ).metadata,
-    )
-    backend: str = field(
-        default="local",
-        metadata=CellField(
+    full_duration: Annotated[
+        bool,
+        CellField(flag="--full-duration", help="no early stop, however clear the evidence is", section=Section.RUN),
+    ] = False
+    recycles: Annotated[
+        int, CellField(flag="--recycles", help="how many worker restarts are enough", least=1, section=Section.RUN)
+    ] = 30
+    backend: Annotated[
+        str,
+        CellField(
             flag="--backend",
             help="where the processes live",
             contract=6,
@@ -198,53 +176,43 @@ class Cell:
             plugin="back ends of the plugin",
             metavar="NAME",
             section=Section.RUN,
-        ).metadata,
-    )
-    port: int | None = field(
-        default=None,
-        metadata=CellField(
-            flag="--port", help="the proxy's port; a free one if left out", least=1, section=Section.RUN, parse=port
-        ).metadata,
-    )
-    trace: bool = field(
-        default=True,
-        metadata=CellField(
-            flag="--no-trace", help="leave the unlink tracer out of gunicorn", section=Section.RUN
-        ).metadata,
-    )
+        ),
+    ] = "local"
+    port: Annotated[
+        int | None,
+        CellField(
+            flag="--port", help="the proxy's port; a free one if left out", least=1, section=Section.RUN, parse=tcp_port
+        ),
+    ] = None
+    trace: Annotated[
+        bool, CellField(flag="--no-trace", help="leave the unlink tracer out of gunicorn", section=Section.RUN)
+    ] = True
     # Each request carries an id that all who see it write down.
-    ledger: bool = field(
-        default=True,
-        metadata=CellField(
-            flag="--no-ledger", help="give the requests no ids and don't account for each", section=Section.RUN
-        ).metadata,
-    )
-    app: str | None = field(
-        default=None,
-        metadata=CellField(
-            flag="--app", help="your own WSGI app, importable from this folder", metavar="MODULE:APP"
-        ).metadata,
-    )
+    ledger: Annotated[
+        bool,
+        CellField(flag="--no-ledger", help="give the requests no ids and don't account for each", section=Section.RUN),
+    ] = True
+    app: Annotated[
+        str | None, CellField(flag="--app", help="your own WSGI app, importable from this folder", metavar="MODULE:APP")
+    ] = None
     scenario: str | None = None  # the record of a scenario holds several runs; None is a single run
 
 
-def _read_row(name: str, annotation: str, default: object, row: CellField) -> CellField:
-    kind = Kind(annotation.removesuffix(" | None"))
-    parse = {Kind.COUNT: at_least(row.least), Kind.SECONDS: seconds}.get(kind, str)
-    metavar = {Kind.COUNT: "N", Kind.SECONDS: "S"}.get(kind)
-    return replace(
-        row,
-        name=name,
-        kind=kind,
-        optional=annotation.endswith(" | None"),
-        default=default,
-        parse=row.parse or parse,
-        metavar=row.metavar or metavar,
-    )
+def _read_row(name: str, hint: object) -> CellField:
+    declared, *notes = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    row = notes[0] if notes else CellField()
+    types = get_args(declared) or (declared,)
+    kind = Kind(types[0].__name__)
+    default = Cell.__dataclass_fields__[name].default
+    row = replace(row, name=name, kind=kind, optional=NoneType in types, default=default)
+    if kind is Kind.COUNT:
+        return replace(row, parse=row.parse or at_least(row.least), metavar="N")
+    if kind is Kind.SECONDS:
+        return replace(row, parse=seconds, metavar="S")
+    return row
 
 
 CELL_FIELDS: Mapping[str, CellField] = {
-    one.name: _read_row(one.name, str(one.type), one.default, one.metadata.get("row", CellField()))
-    for one in fields(Cell)
+    name: _read_row(name, hint) for name, hint in get_type_hints(Cell, include_extras=True).items()
 }
 """By name, in the order of the declaration."""

@@ -64,8 +64,11 @@ requests = st.builds(
 )
 
 
+PARSER = make_parser()
+
+
 def read_request(argv: list[str]) -> RunRequest:
-    return make_request(make_parser().parse_args(["reproduce", *argv]))
+    return make_request(PARSER.parse_args(["reproduce", *argv]))
 
 
 @given(requests)
@@ -109,7 +112,7 @@ def test_what_cannot_be_meant_is_answered_with_the_flag(
     row: CellField, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as caught:
-        make_parser().parse_args(["reproduce", "19.6.0", f"{row.flag}={text}"])
+        PARSER.parse_args(["reproduce", "19.6.0", f"{row.flag}={text}"])
     assert caught.value.code == 2
     assert f"argument {row.flag}: " in capsys.readouterr().err
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.cell_fields import at_least, port, seconds
+from harness.core.cell_fields import at_least, seconds, tcp_port
 from harness.core.errors import UsageError
 from harness.core.model import Cell, FindingId
 from harness.engine.options import (
@@ -159,7 +159,7 @@ def test_an_unknown_expectation_is_answered_with_all_that_are_known() -> None:
 
 
 def test_limits_themselves_are_allowed() -> None:
-    assert (at_least(0)("0"), at_least(1)("1"), port("1"), port("65535")) == (0, 1, 1, 65535)
+    assert (at_least(0)("0"), at_least(1)("1"), tcp_port("1"), tcp_port("65535")) == (0, 1, 1, 65535)
     assert (seconds("0.001"), seconds("3600")) == (0.001, 3600.0)
 
 
