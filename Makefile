@@ -38,7 +38,7 @@ BROWSER_LOCK := --extra pictures --group browser --constraint requirements/dev.t
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup tools proxies reproduce check doctor test lint format unit integration regression containers browser pictures chart structure bench lock upgrade clean
+.PHONY: help setup tools proxies reproduce check doctor test lint format unit integration regression containers browser pictures chart structure options bench lock upgrade clean
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -118,6 +118,9 @@ chart: pictures ## re-make the charting library that travels with report.html, a
 
 structure: setup ## re-make the picture of the packages in docs/architecture.md
 	@$(VENV_PYTHON) -m maintenance.structure
+
+options: setup ## re-make docs/options.md, after a change of an option or a worker class
+	@$(VENV_PYTHON) -m maintenance.options_page
 
 bench: setup tools ## what the harness costs, as ratios in one run (minutes; ARGS='floor default profiles ...')
 	@$(VENV_PYTHON) -m bench

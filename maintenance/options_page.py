@@ -18,7 +18,7 @@ PAGE = Path(__file__).parents[1] / "docs" / "options.md"
 HEAD = """\
 # The options of a run
 
-This page is written by `python -m maintenance.options_page`, from the fields of a cell
+This page is written by `make options`, from the fields of a cell
 (`harness/core/cell_fields.py`) and the worker classes (`harness/stack/workers.py`).
 
 `harness reproduce`, `check` and the scenarios take all of these options; `harness COMMAND --help` lists the others. A

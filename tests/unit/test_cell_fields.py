@@ -106,7 +106,9 @@ def test_the_contract_s_keys_in_the_contract_s_order() -> None:
     ) == CONTRACT_KEYS
 
 
-@pytest.mark.parametrize("row", [row for row in FLAGS if row.kind is not Kind.TEXT or row.name in CHOICES], ids=str)
+@pytest.mark.parametrize(
+    "row", [row for row in FLAGS if row.kind is not Kind.TEXT or row.name in CHOICES], ids=lambda row: row.name
+)
 @pytest.mark.parametrize("text", ["", "nonsense", "-1", "1e999"])
 def test_what_cannot_be_meant_is_answered_with_the_flag(
     row: CellField, text: str, capsys: pytest.CaptureFixture[str]
@@ -117,7 +119,7 @@ def test_what_cannot_be_meant_is_answered_with_the_flag(
     assert f"argument {row.flag}: " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("row", CELL_FIELDS.values(), ids=str)
+@pytest.mark.parametrize("row", CELL_FIELDS.values(), ids=lambda row: row.name)
 def test_json_of_a_wrong_type_is_answered_with_the_key(row: CellField) -> None:
     wrong: list[object] = [[], 1.5 if row.kind is Kind.COUNT else {}, 0 if row.kind is Kind.SWITCH else -1]
     for value in wrong:
