@@ -10,7 +10,8 @@ import time
 from pathlib import Path
 
 from bench.watched_load import measure_rate, prepare_holding
-from harness.core.model import Cell, Event
+from harness.core.events.clients import LedgerClosed, LoadEnded
+from harness.core.model import Cell
 from harness.engine.ledger import NOTES_FILE, Clients, close_ledger
 from harness.judge.ledger.load_account import PREFIX
 
@@ -76,11 +77,13 @@ def _write_accounts(folder: Path) -> None:
 def _measure(folder: Path) -> None:
     """Close the ledger of ``folder`` and say what it took."""
     clients = Clients()
-    clients.hear(Event(at_ns=END_NS, kind="load", fields={"state": "ended", "errors": {}}))
+    clients.hear(LoadEnded(at_ns=END_NS, requests=0, statuses={}, errors={}, stopped_early=False, failed=None))
     before_mb, started_s, cpu_s = _most_mb(), time.monotonic(), time.process_time()
     said = close_ledger(Cell(spec="1.0", proxy="h2o"), folder, clients)
     spent = {"spent_s": time.monotonic() - started_s, "cpu_s": time.process_time() - cpu_s}
-    print(json.dumps({"counts": said["counts"], **spent, "most_mb": _most_mb(), "more_mb": _most_mb() - before_mb}))
+    if not isinstance(said, LedgerClosed):
+        raise TypeError(f"the ledger could not be closed: {said.detail}")
+    print(json.dumps({"counts": said.counts, **spent, "most_mb": _most_mb(), "more_mb": _most_mb() - before_mb}))
 
 
 def _most_mb() -> float:

@@ -1,8 +1,9 @@
-"""The vocabulary of the project: cells, events, observations, findings, verdicts.
+"""The vocabulary of the project: cells, observations, findings, verdicts.
 
-Frozen types only. Nothing here reads a file, starts a process or imports another room of ours, so that a
-stored run can be loaded and judged anywhere. Times are nanoseconds of CLOCK_MONOTONIC (``*_ns``) or seconds
-since the start of the load (``at_s``); they compare across the processes of one machine, never across two.
+Frozen types only; what was seen one by one is in ``events``. Nothing here reads a file, starts a process or imports
+another room of ours, so that a stored run can be loaded and judged anywhere. Times are nanoseconds of CLOCK_MONOTONIC
+(``*_ns``) or seconds since the start of the load (``at_s``); they compare across the processes of one machine, never
+across two.
 """
 
 from __future__ import annotations
@@ -11,9 +12,14 @@ import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from harness.core.cell_fields import Cell as Cell  # noqa: PLC0414 - a word of this vocabulary, too
+
+if TYPE_CHECKING:
+    from harness.core.events.clients import Answers, LoadEnded, Probe
+    from harness.core.events.course import Stall
+    from harness.core.events.servers import SocketChange
 
 Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
 
@@ -54,15 +60,6 @@ class FindingId(str, Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """One thing that was seen, as one line of ``events.jsonl``: ``{"at_ns", "kind", **fields}``."""
-
-    at_ns: int
-    kind: str
-    fields: Mapping[str, Json]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Culprit:
     """Who removed the bound path: from the tracer inside gunicorn, innermost frame last."""
 
@@ -97,44 +94,12 @@ class Judgement:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SocketChange:
-    """A change of the bound path: ``created deleted moved snapshot``; inode where the path exists."""
-
-    at_ns: int
-    action: str
-    inode: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Removal:
     """A call inside gunicorn that removed or renamed the bound path (``failed``: errno name, or None)."""
 
     at_ns: int
     culprit: Culprit
     failed: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Probe:
-    """One request of the prober, at its start. ``outcome``: a status ("200") or a client error (see CLIENT_ERRORS)."""
-
-    at_ns: int
-    took_ns: int
-    via: str  # "proxy" or "direct"
-    outcome: str
-
-    @property
-    def ok(self) -> bool:
-        """Whether this counts as an answer of success (2xx or 3xx)."""
-        return is_success(self.outcome)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answers:
-    """How many of the load's requests ended in which way within one bucket of time (10 ms)."""
-
-    at_ns: int
-    outcomes: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,28 +120,6 @@ class WorkerLife:
     def announced_restart(self) -> bool:
         """Whether it said that it reached max_requests."""
         return self.restart_ns is not None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadResult:
-    """What the load generator says at its end; ``errors`` by CLIENT_ERRORS. ``failed``: why not to trust it."""
-
-    requests: int
-    statuses: Mapping[str, int]
-    errors: Mapping[str, int]
-    stopped_early: bool
-    failed: str | None = None
-    late: int | None = None  # of the time-outs, those that have a status too; None: all, as wrk counts them
-    latency_ms: Mapping[str, float] = field(default_factory=dict)  # {} where it was not measured
-    pace: Mapping[str, int] = field(default_factory=dict)  # of an open loop: due, delayed, unstarted
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stall:
-    """The machine did not run the harness between ``at_ns`` and ``at_ns + gap_ns``."""
-
-    at_ns: int
-    gap_ns: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +145,7 @@ class Observations:
     lives: tuple[WorkerLife, ...]
     live_at_end: int | None  # the most at one time in the last second
     fewest_live: int | None
-    load: LoadResult | None
+    load: LoadEnded | None
     watchers: Mapping[str, str]  # name -> "stopped" (saw the whole window), "started", "died: why", "mute: why"
     proxy_errors: Mapping[str, int]  # reason in the proxy's log -> lines
     stalls: tuple[Stall, ...]  # the machine gave the harness no time: time-outs in there are nobody's fault
@@ -210,6 +153,8 @@ class Observations:
     interrupted: str | None  # the phase in which somebody pressed Ctrl-C
     fault: Mapping[str, Json] | None  # why there is nothing to judge: {"outcome", "type", "what", "remedy"}
     ledger: Mapping[str, Json] | None = None  # what became of each request; see ``harness.engine.ledger``
+    cut_short: bool = False  # the record was not closed: its last lines may be missing
+    defects: tuple[str, ...] = ()  # why the record can't be believed, whatever it says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

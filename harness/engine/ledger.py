@@ -9,14 +9,16 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from harness.core.clock import now_ns, wait_until
 from harness.core.errors import HarnessError
-from harness.core.model import Cell, Event, Json, is_success
+from harness.core.events.base import Event
+from harness.core.events.clients import LedgerClosed, LedgerFailed, LoadEnded, Probe
+from harness.core.model import Cell, is_success
 from harness.judge.ledger import load_account, unanswered
 from harness.judge.ledger.books import NOTES, Books, read_pieces
-from harness.judge.ledger.endings import Witnesses
+from harness.judge.ledger.endings import Ending, Witnesses
 from harness.judge.ledger.tally import LETTERS, Tally
 from harness.stack import gunicorn
 from harness.stack.proxies import PROXIES
@@ -34,16 +36,14 @@ class Clients:
     """Hears what the clients say while the run goes on: how each probe ended, and the load as a whole."""
 
     probes: dict[str, dict[int, str]] = field(default_factory=lambda: {"p": {}, "d": {}})
-    load: Mapping[str, Any] | None = None
-    load_ended_ns: int = 0
+    load: LoadEnded | None = None
 
     def hear(self, event: Event) -> None:
         """Take one event into account; a listener of the sink."""
-        if event.kind == "probe" and event.fields.get("id"):
-            name = cast(str, event.fields["id"])
-            self.probes[name[0]][int(name[1:])] = cast(str, event.fields["outcome"])
-        elif event.kind == "load" and event.fields.get("state") == "ended":
-            self.load, self.load_ended_ns = event.fields, event.at_ns
+        if isinstance(event, Probe) and event.id is not None:
+            self.probes[event.id[0]][int(event.id[1:])] = event.outcome
+        elif isinstance(event, LoadEnded):
+            self.load = event
 
 
 def _is_here(path: Path) -> None:
@@ -74,17 +74,17 @@ def _last_answered(probes: Mapping[int, str]) -> list[int]:
     return [number for number in sorted(probes)[-LAST_PROBES:] if is_success(probes[number])]
 
 
-def close_ledger(cell: Cell, logs: Path, clients: Clients) -> dict[str, Json]:
-    """The fields of the ``ledger`` event: ``state`` is ``closed``, or ``failed`` with a ``detail``."""
+def close_ledger(cell: Cell, logs: Path, clients: Clients) -> LedgerClosed | LedgerFailed:
+    """What became of each request, or why that can't be told."""
     started_ns = now_ns()
     try:
         said = _reconcile(cell, logs, clients)
     except (HarnessError, OSError) as problem:
-        return {"state": "failed", "detail": getattr(problem, "what", None) or str(problem)}
-    return {"state": "closed", **said, "took_s": round((now_ns() - started_ns) / 1e9, 3)}
+        return LedgerFailed(detail=getattr(problem, "what", None) or str(problem))
+    return replace(said, took_s=round((now_ns() - started_ns) / 1e9, 3))
 
 
-def _reconcile(cell: Cell, logs: Path, clients: Clients) -> dict[str, Json]:
+def _reconcile(cell: Cell, logs: Path, clients: Clients) -> LedgerClosed:
     threads = load_account.read_threads(logs)
     sizes = {"w": max((thread.end for thread in threads), default=0)}
     sizes |= {letter: max(probes, default=0) + 1 for letter, probes in clients.probes.items()}
@@ -98,7 +98,7 @@ def _reconcile(cell: Cell, logs: Path, clients: Clients) -> dict[str, Json]:
     bounds = unanswered.Bounds(
         connections=cell.connections // max(len(threads), 1),
         closed=_closed(clients.load),
-        ended_ns=clients.load_ended_ns,
+        ended_ns=0 if clients.load is None else clients.load.at_ns,
         last_sent_ns=max((thread.marked_ns for thread in threads), default=0),
         proxied=witnesses.proxied,
         gaps=witnesses.gaps or not witnesses.proxied,
@@ -109,16 +109,20 @@ def _reconcile(cell: Cell, logs: Path, clients: Clients) -> dict[str, Json]:
         met = replace(witnesses, proxied=False) if client == "probe-direct" else witnesses
         tally.count(client, books.by_letter[letter.encode()], met)
     tally.name_workers(logs / NOTES_FILE)
-    return {
-        **tally.render(unattributed=nobodys.total() + books.strangers.total()),
-        "answers_to_nobody": dict(+nobodys),
-        "unknown_ids": dict(books.strangers),
-        "witnesses": {"proxy": witnesses.proxied, "gunicorn": witnesses.logged, "app": witnesses.noted},
-    }
+    return LedgerClosed(
+        counts=tally.sum_up(unattributed=nobodys.total() + books.strangers.total()),
+        by_client={client: dict(endings) for client, endings in tally.by_client.items()},
+        examples={ending.value: tally.examples[ending] for ending in Ending if ending in tally.examples},
+        run_but_not_logged=tally.unlogged,
+        answered_but_not_logged_by_proxy=tally.gaps,
+        answers_to_nobody=dict(+nobodys),
+        unknown_ids=dict(books.strangers),
+        witnesses={"proxy": witnesses.proxied, "gunicorn": witnesses.logged, "app": witnesses.noted},
+    )
 
 
-def _closed(load: Mapping[str, Any] | None) -> int:
-    return int(load["errors"].get("closed", 0)) if load is not None else 0
+def _closed(load: LoadEnded | None) -> int:
+    return load.errors.get("closed", 0) if load is not None else 0
 
 
 def _write_servers(cell: Cell, logs: Path, books: Books) -> Witnesses:

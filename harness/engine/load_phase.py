@@ -8,11 +8,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.backends import Backend, Command, Process
 from harness.core.clock import now_ns
 from harness.core.errors import SurroundingsError
+from harness.core.events.clients import LoadEnded, LoadStarted
+from harness.core.events.course import Machine
+from harness.core.events.servers import ArbiterExited, ProxyExited
 from harness.core.model import Cell
 from harness.core.paths import fixtures_dir
 from harness.engine.readiness import Stage
@@ -70,10 +73,10 @@ class Drive:
         self.sink.check()
         status = self.stage.gunicorn.poll()
         if status is not None and not self.progress.arbiter_ended:
-            self.sink.emit("arbiter", state="exited", pid=self.stage.gunicorn.pid, status=status)
+            self.sink.emit(ArbiterExited(pid=self.stage.gunicorn.pid, status=status))
         proxy = self.stage.proxy
         if proxy is not None and proxy.process.poll() is not None:
-            self.sink.emit("proxy", state="exited", pid=proxy.process.pid, status=proxy.process.poll())
+            self.sink.emit(ProxyExited(pid=proxy.process.pid, status=proxy.process.poll()))
             raise SurroundingsError(
                 what=f"The proxy {self.stage.cell.proxy} ended in mid-run with status {proxy.process.poll()}.",
                 remedy="Read its log; this says nothing about gunicorn.",
@@ -117,9 +120,9 @@ def run_load(drive: Drive) -> None:
         stage.places.load_ending.unlink(missing_ok=True)  # what ended an earlier load
     process = stage.backend.spawn(command)
     started_ns, before = now_ns(), drive.read_usage()  # afterwards: what starting it takes is not the load's
-    drive.sink.emit("load", state="started", client=cell.load, pid=process.pid)
+    drive.sink.emit(LoadStarted(client=cell.load, pid=process.pid))
     early = _follow_load(drive, process, started_ns)
-    drive.sink.emit("machine", foreign_share=round(foreign_share(before, drive.read_usage()), 3))
+    drive.sink.emit(Machine(foreign_share=round(foreign_share(before, drive.read_usage()), 3)))
     for file in (result, command.stdout, command.stderr):
         drive.stage.backend.fetch(file)
     _report_load(drive, process.poll(), result.read_text() if result.exists() else "", stopped_early=early)
@@ -178,15 +181,11 @@ def _report_load(drive: Drive, status: int | None, text: str, *, stopped_early: 
     name, result = drive.stage.cell.load, parse_result(text)
     if result is None:
         failed = f"{name} ended with status {status} and left no result: {_last_words(drive)}"
-        drive.sink.emit(
-            "load", state="ended", requests=0, statuses={}, errors={}, stopped_early=stopped_early, failed=failed
-        )
+        drive.sink.emit(LoadEnded(requests=0, statuses={}, errors={}, stopped_early=stopped_early, failed=failed))
         return
     for row in result.answers:
-        drive.sink.emit("answers", row.at_ns + drive.stage.backend.clock_offset_ns, outcomes=dict(row.outcomes))
-    drive.sink.emit(
-        "load",
-        state="ended",
+        drive.sink.emit(replace(row, at_ns=row.at_ns + drive.stage.backend.clock_offset_ns))
+    ended = LoadEnded(
         requests=result.requests,
         statuses=dict(result.statuses),
         errors=dict(result.errors),
@@ -196,6 +195,7 @@ def _report_load(drive: Drive, status: int | None, text: str, *, stopped_early: 
         latency_ms=dict(result.latency_ms),
         pace=dict(result.pace),
     )
+    drive.sink.emit(ended)
 
 
 def _last_words(drive: Drive) -> str:

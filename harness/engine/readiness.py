@@ -16,6 +16,7 @@ from pathlib import Path
 from harness.backends import Backend, Process
 from harness.core.clock import wait_until
 from harness.core.errors import HarnessError, SetupBrokenError, SurroundingsError, UnrunnableError
+from harness.core.events.course import Control
 from harness.core.model import Cell
 from harness.engine.stage import Places, StartedProxy
 from harness.provision.stdlib import missing_module, was_in_stdlib
@@ -234,7 +235,7 @@ def send_controls(stage: Stage, progress: Progress, sink: EventSink) -> None:
     asked = control_budget(stage.cell.max_requests)
     with stage.backend.open_client(stage.client_address) as client:
         answers = [client.ask() for _ in range(asked)]
-    sink.emit("control", asked=asked, answered=answers.count("200"))
+    sink.emit(Control(asked=asked, answered=answers.count("200")))
     bad = [answer for answer in answers if answer != "200"]
     if bad and progress.deleted_ns is None:
         raise _explain_broken_setup(stage, bad[0])

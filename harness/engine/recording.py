@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from harness.core.cells import cell_id, cell_to_json
+from harness.core.clock import now_ns
 from harness.core.errors import HarnessError, UnrunnableError
-from harness.core.model import Cell, Outcome
+from harness.core.events.course import Fault, Interrupted, Phase
+from harness.core.model import Cell
 from harness.core.signals import INTERRUPTING
 from harness.engine.facts import collect_surroundings
 from harness.engine.request import RunRequest
@@ -44,7 +46,7 @@ class Run:
         """A new phase begins."""
         if phase not in TEARDOWN:
             self.phase = phase
-        self.sink.emit("phase", at_ns, name=phase)
+        self.sink.emit(Phase(name=phase, at_ns=now_ns() if at_ns is None else at_ns))
 
 
 def open_run(request: RunRequest, environment: Environment | None, say: Callable[[str], None]) -> Run:
@@ -71,24 +73,23 @@ def recording(run: Run) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         run.interrupted = True
-        run.sink.emit("interrupted", phase=run.phase)
+        run.sink.emit(Interrupted(phase=run.phase))
     except HarnessError as problem:
-        outcome = Outcome.UNRUNNABLE if isinstance(problem, UnrunnableError) else Outcome.ERROR
+        outcome: Literal["error", "unrunnable"] = "unrunnable" if isinstance(problem, UnrunnableError) else "error"
         log = _keep_log(run, problem.log) if problem.log else None
         what = " ".join([problem.what, *getattr(problem, "__notes__", [])])
-        run.sink.emit(
-            "fault", outcome=outcome.value, type=type(problem).__name__, what=what, remedy=problem.remedy, log=log
-        )
+        name = type(problem).__name__
+        run.sink.emit(Fault(outcome=outcome, type=name, what=what, remedy=problem.remedy, log=log))
     except Exception as problem:  # noqa: BLE001 - a bug of ours must not look like a verdict, and must not be lost
         run.folder.write_text("logs/harness.traceback.log", traceback.format_exc())
-        run.sink.emit(
-            "fault",
-            outcome=Outcome.ERROR.value,
+        fault = Fault(
+            outcome="error",
             type=type(problem).__name__,
             what=f"The harness itself failed: {type(problem).__name__}: {problem}",
             remedy="Report it, with this record.",
             log="logs/harness.traceback.log",
         )
+        run.sink.emit(fault)
 
 
 def _keep_log(run: Run, log: Path) -> str:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 from harness.backends import Backend, Watchers
 from harness.core.clock import now_ns
 from harness.core.errors import SurroundingsError, UnrunnableError
+from harness.core.events.course import Readiness
+from harness.core.events.servers import ArbiterStarted
 from harness.core.model import Verdict
 from harness.engine import load_phase, readiness
 from harness.engine.facts import collect_facts
@@ -92,7 +94,7 @@ def _experiment(run: Run, environment: Environment, make_backend: MakeBackend) -
                 run.enter("ended")
     if run.cell.ledger:
         run.say("closing the ledger")
-        run.sink.emit("ledger", now_ns(), **close_ledger(run.cell, run.folder.logs, clients))
+        run.sink.emit(close_ledger(run.cell, run.folder.logs, clients))
 
 
 def _set_stage(run: Run, environment: Environment, backend: Backend, watchers: Watchers) -> load_phase.Drive:
@@ -109,7 +111,7 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, watchers: W
     proxy = start_proxy(cell, folder, places, backend, plan.address)
     spawned_ns, process = now_ns(), backend.spawn(plan.command)
     threading.Thread(target=_load_ahead, name="load-ahead", daemon=True).start()
-    run.sink.emit("arbiter", state="started", pid=process.pid)
+    run.sink.emit(ArbiterStarted(pid=process.pid))
     watchers.watch_arbiter(process.pid, memory=run.request.memory)
     stage = readiness.Stage(
         cell=cell,
@@ -124,7 +126,7 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, watchers: W
     _write_facts(run, environment, plan, stage, load_tool)
     given_up = readiness.await_gunicorn(stage, progress) + readiness.await_proxy(stage, progress)
     boot_s = (now_ns() - spawned_ns) / 1e9
-    run.sink.emit("readiness", given_up=given_up, queue=None if backend.isolated else read_queue())
+    run.sink.emit(Readiness(given_up=given_up, queue=None if backend.isolated else read_queue()))
     if run.request.all_ready:
         readiness.await_workers(stage, progress)
     return load_phase.Drive(

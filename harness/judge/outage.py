@@ -10,7 +10,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.core.model import LoadResult, Observations, Probe, Removal, SocketChange, is_failure, is_success
+from harness.core.events.clients import LoadEnded, Probe
+from harness.core.events.servers import SocketChange
+from harness.core.model import Observations, Removal, is_failure, is_success
 from harness.judge.timeline import SAME_MOMENT_NS
 from harness.stack.gunicorn import most_in_hand
 
@@ -260,7 +262,7 @@ def count_outcomes(observations: Observations) -> dict[str, Counter[str]]:
     return by_client
 
 
-def count_late(load: LoadResult | None) -> int:
+def count_late(load: LoadEnded | None) -> int:
     """How many of the load's time-outs were answered after all, and so have a status as well."""
     if load is None:
         return 0

@@ -6,22 +6,38 @@ Pure: the same events always give the same observations. Nothing here says what 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
-from harness.core.errors import UsageError
-from harness.core.model import (
-    Answers,
-    Cell,
-    Culprit,
-    Event,
-    LoadResult,
-    Observations,
-    Probe,
-    Removal,
-    SocketChange,
+from harness.core.events.base import ArmEvent, Event, UnknownEvent
+from harness.core.events.clients import Answers, LedgerClosed, LedgerFailed, LoadEnded, Probe
+from harness.core.events.course import (
+    Contradiction,
+    Control,
+    CutShort,
+    Fault,
+    Interrupted,
+    Machine,
+    Phase,
+    Readiness,
     Stall,
+    WatcherState,
 )
+from harness.core.events.servers import (
+    ArbiterExited,
+    ArbiterStarted,
+    GunicornLine,
+    LiveWorkers,
+    ProxyErrors,
+    ProxyExited,
+    Served,
+    SocketChange,
+    TracedRemoval,
+    TracerLoaded,
+    TracerProblem,
+)
+from harness.core.model import Cell, Culprit, Json, Observations, Removal
+from harness.judge.defects import describe_defect
 from harness.judge.lives import Lives
 
 MUTE = "mute: gunicorn's log does not say how its workers end; do the app or the settings switch its loggers off?"
@@ -31,12 +47,12 @@ SAME_MOMENT_NS = 100_000_000
 
 
 class _Reader:
-    """Collects what each kind of event says; one method a kind."""
+    """Collects what the events of each class say."""
 
     def __init__(self, arbiter_pid: int | None) -> None:
         self.phases: dict[str, int] = {}
         self.arbiter_pid = arbiter_pid
-        self.arbiter_exit: tuple[int, int | None] | None = None
+        self.arbiter_exit: ArbiterExited | None = None
         self.stopping_ns: int | None = None
         self.asked_ns: int | None = None
         self.proxy_exit_ns: int | None = None
@@ -48,81 +64,65 @@ class _Reader:
         self.probes: list[Probe] = []
         self.answers: list[Answers] = []
         self.lives = Lives()
-        self.load: LoadResult | None = None
+        self.load: LoadEnded | None = None
         self.watchers: dict[str, str] = {}
         self.proxy_errors: Counter[str] = Counter()
         self.traced: set[int] = set()
         self.stalls: list[Stall] = []
         self.foreign_share: float | None = None
         self.interrupted: str | None = None
-        self.fault: dict[str, Any] | None = None
-        self.ledger: dict[str, Any] | None = None
+        self.fault: dict[str, Json] | None = None
+        self.ledger: dict[str, Json] | None = None
+        self.cut_short = False
+        self.defects: dict[str, None] = {}
 
     def read(self, event: Event, closed_ns: int | None) -> None:
-        """Take an event into account if it belongs to the window; UsageError where it lacks what its kind has."""
-        handler = getattr(self, "_read_" + event.kind.replace("-", "_"), None)
-        try:
-            if handler is not None and _counts(event, closed_ns):
-                handler(event.at_ns, event.fields)
-        except (KeyError, TypeError, ValueError, AttributeError) as problem:
-            raise UsageError(
-                what=f"The record is broken: its {event.kind!r} event at {event.at_ns} ns can't be read ({problem!r}).",
-                remedy="Judge a record as the harness wrote it.",
-            ) from problem
+        """Take an event into account if it belongs to the window."""
+        read = _READ.get(type(event))
+        if read is not None and _counts(event, closed_ns):
+            read(self, event)
 
-    def _read_phase(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.phases.setdefault(fields["name"], at_ns)
-        if fields["name"] == "load":
+    def _read_phase(self, event: Phase) -> None:
+        self.phases.setdefault(event.name, event.at_ns)
+        if event.name == "load":
             self.lives.forget_samples()
 
-    def _read_arbiter(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        if fields["state"] == "exited" and self.arbiter_exit is None:
-            self.arbiter_exit = (at_ns, fields.get("status"))
+    def _read_arbiter_exit(self, event: ArbiterExited) -> None:
+        self.arbiter_exit = self.arbiter_exit or event
 
-    def _read_proxy(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        if fields["state"] == "exited" and self.proxy_exit_ns is None:
-            self.proxy_exit_ns = at_ns
+    def _read_proxy_exit(self, event: ProxyExited) -> None:
+        self.proxy_exit_ns = event.at_ns if self.proxy_exit_ns is None else self.proxy_exit_ns
 
-    def _read_readiness(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.given_up += int(fields["given_up"])
-        self.queue = fields.get("queue")
+    def _read_readiness(self, event: Readiness) -> None:
+        self.given_up += event.given_up
+        self.queue = event.queue
 
-    def _read_control(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.control = (fields["asked"], fields["answered"])
+    def _read_control(self, event: Control) -> None:
+        self.control = (event.asked, event.answered)
 
-    def _read_socket(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.socket.append(SocketChange(at_ns=at_ns, action=fields["action"], inode=fields["inode"]))
-
-    def _read_removal(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        stack = fields["stack"]
+    def _read_removal(self, event: TracedRemoval) -> None:
         culprit = Culprit(
-            pid=fields["pid"],
-            role=self._role(fields),
-            call=fields["call"],
-            stack=tuple(f"{file}:{line} {name}" for file, line, name, _ in stack),
-            source=tuple(text for *_, text in stack),
+            pid=event.pid,
+            role=self._role(event),
+            call=event.call,
+            stack=tuple(f"{file}:{line} {name}" for file, line, name, _ in event.stack),
+            source=tuple(text for *_, text in event.stack),
         )
-        self.removals.append(Removal(at_ns=at_ns, culprit=culprit, failed=fields["failed"]))
+        self.removals.append(Removal(at_ns=event.at_ns, culprit=culprit, failed=event.failed))
 
-    def _role(self, fields: Mapping[str, Any]) -> str:
+    def _role(self, event: TracedRemoval) -> str:
         """The arbiter that the harness started outranks what the traced process thinks of itself."""
-        if fields["pid"] == self.arbiter_pid:
+        if event.pid == self.arbiter_pid:
             return "arbiter"
-        return "worker" if fields["ppid"] == self.arbiter_pid else "other"
+        return "worker" if event.ppid == self.arbiter_pid else "other"
 
-    def _read_probe(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.probes.append(Probe(at_ns=at_ns, took_ns=fields["took_ns"], via=fields["via"], outcome=fields["outcome"]))
+    def _read_workers(self, event: LiveWorkers) -> None:
+        self.lives.see(event.at_ns, dict(event.live))
 
-    def _read_answers(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.answers.append(Answers(at_ns=at_ns, outcomes=fields["outcomes"]))
-
-    def _read_workers(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.lives.see(at_ns, dict(fields["live"]))
-
-    def _read_log(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        if fields["pid"] is not None and fields["pid"] == self.arbiter_pid:
-            self._read_arbiter_line(at_ns, fields["state"])
-        self.lives.read_line(at_ns, fields["pid"], fields["state"], fields["text"])
+    def _read_line(self, event: GunicornLine) -> None:
+        if event.pid is not None and event.pid == self.arbiter_pid:
+            self._read_arbiter_line(event.at_ns, event.state)
+        self.lives.read_line(event.at_ns, event.pid, event.state, event.text)
 
     def _read_arbiter_line(self, at_ns: int, state: str | None) -> None:
         if state in {"stopping", "asked-to-stop"} and self.stopping_ns is None:
@@ -130,51 +130,43 @@ class _Reader:
         if state in {"asked", "asked-to-stop"} and self.asked_ns is None:
             self.asked_ns = at_ns
 
-    def _read_served(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        for pid, by_status in fields["by_pid"].items():
-            self.lives.count(at_ns, int(pid), sum(by_status.values()))
+    def _read_served(self, event: Served) -> None:
+        for pid, by_status in event.by_pid.items():
+            self.lives.count(event.at_ns, pid, sum(by_status.values()))
 
-    def _read_proxy_errors(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.proxy_errors.update(fields["reasons"])
+    def _read_proxy_errors(self, event: ProxyErrors) -> None:
+        self.proxy_errors.update(event.reasons)
 
-    def _read_load(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        if fields["state"] == "ended":
-            self.load = LoadResult(
-                requests=fields["requests"],
-                statuses=fields["statuses"],
-                errors=fields["errors"],
-                stopped_early=fields["stopped_early"],
-                failed=fields["failed"],
-                late=fields.get("late"),
-                latency_ms=fields.get("latency_ms", {}),
-                pace=fields.get("pace", {}),
-            )
+    def _read_load(self, event: LoadEnded) -> None:
+        self.load = event
 
-    def _read_watcher(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        name, state = fields["name"], fields["state"]
-        if not self.watchers.get(name, "").startswith("died"):
-            self.watchers[name] = f"died: {fields['detail']}" if state == "died" else state
+    def _read_watcher(self, event: WatcherState) -> None:
+        if not self.watchers.get(event.name, "").startswith("died"):
+            self.watchers[event.name] = f"died: {event.detail}" if event.state == "died" else event.state
 
-    def _read_tracer(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.traced.add(fields["pid"])
+    def _read_tracer(self, event: TracerLoaded) -> None:
+        self.traced.add(event.pid)
 
-    def _read_tracer_problem(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.watchers["tracer"] = f"died: {fields['text']}"
+    def _read_tracer_problem(self, event: TracerProblem) -> None:
+        self.watchers["tracer"] = f"died: {event.text}"
 
-    def _read_machine(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.foreign_share = fields["foreign_share"]
+    def _read_machine(self, event: Machine) -> None:
+        self.foreign_share = event.foreign_share
 
-    def _read_stall(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.stalls.append(Stall(at_ns=at_ns, gap_ns=fields["gap_ns"]))
+    def _read_interruption(self, event: Interrupted) -> None:
+        self.interrupted = event.phase
 
-    def _read_interrupted(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.interrupted = fields["phase"]
+    def _read_fault(self, event: Fault) -> None:
+        self.fault = _fields(event)
 
-    def _read_fault(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.fault = dict(fields)
+    def _read_ledger(self, event: LedgerClosed | LedgerFailed) -> None:
+        self.ledger = _fields(event)
 
-    def _read_ledger(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.ledger = dict(fields)
+    def _read_cut(self, _: CutShort) -> None:
+        self.cut_short = True
+
+    def _read_defect(self, event: Contradiction | UnknownEvent | ArmEvent) -> None:
+        self.defects.setdefault(describe_defect(event))
 
     def tracer_state(self) -> str:
         """The tracer saw the whole run if the arbiter loaded it: workers inherit it, and it can't be unloaded.
@@ -189,19 +181,52 @@ class _Reader:
         return "stopped" if self.arbiter_pid in self.traced else "died: it was never loaded by the arbiter"
 
 
-_OUTSIDE_THE_WINDOW = {"phase", "fault", "interrupted", "ledger"}
-"""Kinds that count whenever they came; everything else only until the window closed."""
+def _fields(event: Event) -> dict[str, Json]:
+    return {name: value for name, value in event.to_json().items() if name not in {"at_ns", "kind"}}
+
+
+_READ: Mapping[type[Event], Callable[[_Reader, Any], None]] = {
+    Phase: _Reader._read_phase,
+    ArbiterExited: _Reader._read_arbiter_exit,
+    ProxyExited: _Reader._read_proxy_exit,
+    Readiness: _Reader._read_readiness,
+    Control: _Reader._read_control,
+    SocketChange: lambda reader, event: reader.socket.append(event),
+    TracedRemoval: _Reader._read_removal,
+    Probe: lambda reader, event: reader.probes.append(event),
+    Answers: lambda reader, event: reader.answers.append(event),
+    LiveWorkers: _Reader._read_workers,
+    GunicornLine: _Reader._read_line,
+    Served: _Reader._read_served,
+    ProxyErrors: _Reader._read_proxy_errors,
+    LoadEnded: _Reader._read_load,
+    WatcherState: _Reader._read_watcher,
+    TracerLoaded: _Reader._read_tracer,
+    TracerProblem: _Reader._read_tracer_problem,
+    Machine: _Reader._read_machine,
+    Stall: lambda reader, event: reader.stalls.append(event),
+    Interrupted: _Reader._read_interruption,
+    Fault: _Reader._read_fault,
+    LedgerClosed: _Reader._read_ledger,
+    LedgerFailed: _Reader._read_ledger,
+    CutShort: _Reader._read_cut,
+    Contradiction: _Reader._read_defect,
+    UnknownEvent: _Reader._read_defect,
+    ArmEvent: _Reader._read_defect,
+}
+"""What is done with the events of each class; the others say nothing that is judged."""
+
+_OUTSIDE_THE_WINDOW = frozenset(
+    (Phase, Fault, Interrupted, LedgerClosed, LedgerFailed, CutShort, Contradiction, UnknownEvent, ArmEvent)
+)
+"""Events that count whenever they came; everything else only until the window closed."""
 
 
 def observe(cell: Cell, events: Iterable[Event]) -> Observations:
-    """The events of a run in the order of their times, whatever the order of their arrival; O(events) in memory.
-
-    Raises:
-        UsageError: an event without the fields of its kind; a stored run may come from somebody else.
-    """
+    """The events of a run in the order of their times, whatever the order of their arrival; O(events) in memory."""
     ordered = sorted(events, key=lambda event: event.at_ns)
     reader = _Reader(_find_arbiter(ordered))
-    closed_ns = next((e.at_ns for e in ordered if e.kind == "phase" and e.fields.get("name") == "closed"), None)
+    closed_ns = next((event.at_ns for event in ordered if isinstance(event, Phase) and event.name == "closed"), None)
     for event in ordered:
         reader.read(event, closed_ns)
     if "tracer" in reader.watchers:
@@ -209,13 +234,13 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
     limit = cell.max_requests + cell.max_requests_jitter if cell.max_requests else None
     if reader.watchers.get("logs") == "stopped" and reader.lives.is_mute(limit):
         reader.watchers["logs"] = MUTE
-    exit_ns, status = reader.arbiter_exit or (None, None)
+    ended = reader.arbiter_exit
     return Observations(
         cell=cell,
         phases=reader.phases,
         arbiter_pid=reader.arbiter_pid,
-        arbiter_exit_ns=exit_ns,
-        arbiter_status=status,
+        arbiter_exit_ns=None if ended is None else ended.at_ns,
+        arbiter_status=None if ended is None else ended.status,
         arbiter_stopping_ns=reader.stopping_ns,
         arbiter_asked_ns=reader.asked_ns,
         proxy_exit_ns=reader.proxy_exit_ns,
@@ -238,18 +263,19 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         interrupted=reader.interrupted,
         fault=reader.fault,
         ledger=reader.ledger,
+        cut_short=reader.cut_short,
+        defects=tuple(reader.defects),
     )
 
 
 def _find_arbiter(events: Iterable[Event]) -> int | None:
-    pids = (e.fields.get("pid") for e in events if e.kind == "arbiter" and e.fields.get("state") == "started")
-    return cast("int | None", next(pids, None))
+    return next((event.pid for event in events if isinstance(event, ArbiterStarted)), None)
 
 
 def _counts(event: Event, closed_ns: int | None) -> bool:
     """A probe carries the time of its start; one that was still under way when the window closed saw the teardown."""
-    took_ns = cast(int, event.fields["took_ns"]) if event.kind == "probe" else 0
-    return event.kind in _OUTSIDE_THE_WINDOW or closed_ns is None or event.at_ns + took_ns <= closed_ns
+    took_ns = event.took_ns if isinstance(event, Probe) else 0
+    return type(event) in _OUTSIDE_THE_WINDOW or closed_ns is None or event.at_ns + took_ns <= closed_ns
 
 
 def find_blind(observations: Observations, *names: str) -> str | None:

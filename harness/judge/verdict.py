@@ -1,19 +1,19 @@
 """Folds what the invariants say into one verdict. Pure: the same observations always give the same verdict.
 
 Evidence of a fault outranks "unknown", which outranks "fine"; a failure of the harness itself outranks all three,
-because its record can't be trusted. A judge that crashes is "unknown".
+because its record can't be trusted, and so does a record that contradicts itself. A judge that crashes is "unknown".
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from harness.core.events.base import Event
 from harness.core.model import (
     CLIENT_ERRORS,
     Cell,
-    Event,
     FindingId,
     Json,
     Judgement,
@@ -30,6 +30,7 @@ from harness.judge.timeline import find_blind, observe, since_load_s
 
 CONFIDENCE = 0.95
 MEDDLED = "somebody else sent gunicorn a signal during the run"
+CUT_SHORT = "the record has no end: it was cut short, and what its last lines said is not known"
 MEDDLING_S = 1.0
 """What began so shortly before such a signal was logged may already be its work (an outage begins with a success)."""
 
@@ -50,6 +51,8 @@ def judge(observations: Observations) -> Verdict:
     }
     if observations.fault is not None:
         judgements = {}
+    elif observations.defects:
+        judgements = disbelieve(judgements, observations.defects)
     outcome, reasons = _fold(observations, judgements)
     findings = sorted(
         (finding for judgement in judgements.values() for finding in judgement.findings),
@@ -67,6 +70,11 @@ def judge(observations: Observations) -> Verdict:
         timing_s=_time(observations),
         error=_error(observations.fault),
     )
+
+
+def disbelieve(judgements: Mapping[str, Judgement], defects: Sequence[str]) -> dict[str, Judgement]:
+    """What the same invariants say of a record that can't be believed: nothing."""
+    return dict.fromkeys(judgements, Judgement(state=State.UNKNOWN, reason=defects[0]))
 
 
 def count_recycles(observations: Observations) -> int:
@@ -104,6 +112,8 @@ def _disregard_meddling(observations: Observations, judgement: Judgement) -> Jud
 def _fold(observations: Observations, judgements: Mapping[str, Judgement]) -> tuple[Outcome, list[str]]:
     if observations.fault is not None:
         return Outcome(str(observations.fault["outcome"])), [str(observations.fault["what"])]
+    if observations.defects:
+        return Outcome.INCONCLUSIVE, list(observations.defects)
     violated = [f"{name}: {j.reason}" for name, j in judgements.items() if j.state is State.VIOLATED]
     if violated:
         return Outcome.VIOLATED, violated
@@ -134,6 +144,8 @@ def _doubts(observations: Observations) -> list[str]:
     doubts.extend(doubt for doubt in blind if doubt is not None)
     if "closed" not in observations.phases:
         doubts.append("the record ends before its window was closed")
+    if observations.cut_short:
+        doubts.append(CUT_SHORT)
     return doubts + _doubts_of_ledger(observations.ledger)
 
 

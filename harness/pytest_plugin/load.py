@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
-from typing import Any, cast
 
 from harness.core.errors import SurroundingsError
-from harness.core.model import Event
+from harness.core.events.base import Event
+from harness.core.events.clients import LoadEnded
 from harness.engine import load_phase
 from harness.pytest_plugin.scene import H2oProxy, silent
 
@@ -27,7 +27,7 @@ class Load:
     def __init__(self, proxy: H2oProxy) -> None:
         self._scene = proxy.scene
         self._tool = load_phase.find_load_tool(proxy.scene.run.cell, proxy.scene.backend)
-        self._ended: list[Event] = []
+        self._ended: list[LoadEnded] = []
         proxy.scene.run.sink.listen(self._hear)
 
     def __call__(
@@ -61,21 +61,21 @@ class Load:
                 pause_probes=self._scene.watchers.pause_probes,
             )
         )
-        return self._answers(cast(dict[str, Any], self._ended[-1].fields))
+        return self._answers(self._ended[-1])
 
-    def _answers(self, ended: dict[str, Any]) -> LoadAnswers:
-        if ended["failed"] is not None:
+    def _answers(self, ended: LoadEnded) -> LoadAnswers:
+        if ended.failed is not None:
             raise SurroundingsError(
-                what=f"The load failed: {ended['failed']}.",
+                what=f"The load failed: {ended.failed}.",
                 remedy="Read its log.",
                 log=self._scene.run.folder.logs / f"{self._scene.run.cell.load}.error.log",
             )
         return LoadAnswers(
-            requests=ended["requests"],
-            statuses=Counter({int(status): count for status, count in ended["statuses"].items()}),
-            errors=Counter(ended["errors"]),
+            requests=ended.requests,
+            statuses=Counter({int(status): count for status, count in ended.statuses.items()}),
+            errors=Counter(ended.errors),
         )
 
     def _hear(self, event: Event) -> None:
-        if event.kind == "load" and event.fields["state"] == "ended":
+        if isinstance(event, LoadEnded):
             self._ended.append(event)

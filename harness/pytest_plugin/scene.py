@@ -13,6 +13,7 @@ from types import TracebackType
 
 from harness.backends import Backend
 from harness.core.errors import UnrunnableError
+from harness.core.events.servers import ArbiterStarted
 from harness.engine import preparation, readiness, recording, stage
 from harness.engine.limits import require_room
 from harness.engine.recording import Run
@@ -88,7 +89,7 @@ class Scene:
         site = str(self.environment.path)
         watchers.watch_files(run.cell, logs=logs, socket=places.socket, trace=logs / stage.TRACE_FILE, site=site)
         process = self.backend.spawn(plan.command)
-        run.sink.emit("arbiter", state="started", pid=process.pid)
+        run.sink.emit(ArbiterStarted(pid=process.pid))
         watchers.watch_arbiter(process.pid)
         self.stage = readiness.Stage(
             cell=run.cell,

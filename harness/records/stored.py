@@ -6,7 +6,6 @@ is believed before its type was looked at. Writing and finding runs is the work 
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 import tempfile
@@ -15,16 +14,15 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
 
 from harness.core.errors import UsageError
-from harness.core.model import Cell, Event, Json
+from harness.core.events.base import Event
+from harness.core.model import Cell, Json
+from harness.records.event_file import parse_json, read_events
 
 LOG = logging.getLogger(__name__)
 
 SCHEMA = 1
-LONGEST_LINE_BYTES = 16 * 2**20
-"""No event is that long; a file that says otherwise is no record and must not fill the memory."""
 
 
 class Unpacked:
@@ -71,7 +69,8 @@ class StoredRun:
     def events(self, say: Callable[[str], None] = LOG.warning) -> Iterator[Event]:
         """The events in the order of the file, read line by line.
 
-        A torn last line (the run was killed while it wrote) is left out and reported through ``say``.
+        A torn last line (the run was killed while it wrote) is left out and reported through ``say``. Where the record
+        contradicts itself, was cut short, or has a kind that is not known, an event says so.
 
         Raises:
             UsageError: no events.jsonl, or a line in it that is no event; names the file and the line's number.
@@ -85,7 +84,7 @@ class StoredRun:
                 remedy="Use a run that was recorded up to its load.",
             ) from problem
         with stream:
-            yield from _events(stream, path, say)
+            yield from read_events(stream, path, say)
 
 
 def read_object(path: Path) -> dict[str, Json] | None:
@@ -113,43 +112,3 @@ def read_object(path: Path) -> dict[str, Json] | None:
             remedy="Read it with the version of the harness that wrote it (see facts.json), or a newer one.",
         )
     return data
-
-
-def parse_json(raw: bytes) -> Json:
-    """Strict JSON: UTF-8, no NaN, no infinity; ValueError for all that is wrong, endless nesting too."""
-    try:
-        parsed: Json = json.loads(raw.decode("utf-8"), parse_constant=_refuse_constant)
-    except RecursionError as problem:
-        raise ValueError("nested too deeply") from problem
-    return parsed
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"the number {name} is not JSON")
-
-
-def _events(stream: BinaryIO, path: Path, say: Callable[[str], None]) -> Iterator[Event]:
-    for number, line in enumerate(iter(lambda: stream.readline(LONGEST_LINE_BYTES), b""), start=1):
-        try:
-            yield _event(line)
-        except ValueError as problem:  # noqa: PERF203 - each line stands or falls for itself
-            if not line.endswith(b"\n") and len(line) < LONGEST_LINE_BYTES:
-                say(
-                    f"{path}, line {number}: torn after {len(line)} bytes (the run was killed while writing); left out."
-                )
-                return
-            raise UsageError(
-                what=f"{path}, line {number}: not an event: {problem}.", remedy="Use an undamaged copy of the run."
-            ) from problem
-
-
-def _event(line: bytes) -> Event:
-    data = parse_json(line)
-    if not isinstance(data, dict):
-        raise ValueError("it is no JSON object")  # noqa: TRY004 - the caller turns every bad line into one error
-    at_ns, kind = data.pop("at_ns", None), data.pop("kind", None)
-    if type(at_ns) is not int:
-        raise ValueError("at_ns must be a whole number")
-    if not isinstance(kind, str):
-        raise ValueError("kind must be a text")  # noqa: TRY004 - as above
-    return Event(at_ns=at_ns, kind=kind, fields=data)

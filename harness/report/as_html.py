@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from harness.core.errors import UsageError
-from harness.core.model import Event, Json
+from harness.core.events.base import Event, strip_arm
+from harness.core.events.servers import TracedRemoval
+from harness.core.model import Json
 from harness.records.stored import StoredRun
 from harness.report import page_sections as parts
 from harness.report import summary
@@ -64,7 +66,7 @@ def _events(stored: StoredRun) -> tuple[Sequence[Event], str]:
 
 def _body(stored: StoredRun, verdict: Mapping[str, Json], logs: Sequence[Excerpt]) -> str:
     events, problem = _events(stored)
-    removals = [event for event in events if event.kind == "removal"]
+    removals = [event for event in map(strip_arm, events) if isinstance(event, TracedRemoval)]
     sections = [
         parts.heading(stored, verdict),
         parts.measured(verdict),

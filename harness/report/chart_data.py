@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from harness.core.model import Answers, Json, Observations, Probe, SocketChange, WorkerLife, is_failure, is_success
+from harness.core.events.clients import Answers, Probe
+from harness.core.events.servers import SocketChange
+from harness.core.model import Json, Observations, WorkerLife, is_failure, is_success
 from harness.judge.outage import find_removal, find_vanishing, probe_failures, since_bind
 from harness.judge.timeline import since_load_s
 

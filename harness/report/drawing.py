@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.core.model import Cell, Event
+from harness.core.events.base import Event
+from harness.core.model import Cell
 from harness.judge.scenarios.record import Trial, read_trial
 from harness.judge.timeline import observe
 from harness.report.absence_chart import draw_absence

@@ -8,7 +8,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 
-from harness.core.model import Event, Json, Outcome
+from harness.core.events.servers import TracedRemoval
+from harness.core.model import Json, Outcome
 from harness.records.stored import StoredRun
 from harness.report import summary
 from harness.report.configuration import config_files
@@ -77,7 +78,7 @@ def moments(verdict: Mapping[str, Json]) -> str:
     return table(("no.", "s since the load began", "what happened"), rows) if rows else ""
 
 
-def culprits(verdict: Mapping[str, Json], removals: Sequence[Event]) -> str:
+def culprits(verdict: Mapping[str, Json], removals: Sequence[TracedRemoval]) -> str:
     """The stack of each culprit, outermost call first, with the source lines around the innermost calls."""
     parts: list[str] = []
     for culprit in summary.culprits(verdict):
@@ -86,20 +87,18 @@ def culprits(verdict: Mapping[str, Json], removals: Sequence[Event]) -> str:
     return section("culprit", "Who did it", parts) if parts else ""
 
 
-def _around(culprit: Mapping[str, Json], removals: Sequence[Event]) -> Sequence[Json]:
+def _around(culprit: Mapping[str, Json], removals: Sequence[TracedRemoval]) -> Sequence[Json]:
     """The tracer's source lines of this culprit's frames, innermost first; none in records of older tracers."""
     innermost = texts(culprit, "stack")[-1:]
     for event in removals:
-        if event.fields.get("pid") == culprit.get("pid") and innermost == _innermost(event):
-            return items(event.fields, "around")
+        if event.pid == culprit.get("pid") and innermost == _innermost(event):
+            return event.around
     return ()
 
 
-def _innermost(event: Event) -> list[str]:
-    """The innermost frame as a culprit names it; none where the event is no tracer's."""
-    stack = items(event.fields, "stack")
-    file, at, name, *_ = [*items({"frame": stack[-1]}, "frame"), "", "", ""] if stack else ("", "", "")
-    return [line(f"{file}:{at} {name}")]
+def _innermost(event: TracedRemoval) -> list[str]:
+    """The innermost frame as a culprit names it."""
+    return [line(f"{file}:{at} {name}") for file, at, name, _ in event.stack[-1:]]
 
 
 def _stack(culprit: Mapping[str, Json], around: Sequence[Json]) -> str:

@@ -1,19 +1,20 @@
 """One place where all watchers put their events: appended to ``events.jsonl`` as they come, from any thread.
 
+It gives each line its number (``seq``, from 0 on), so that a record tells when a line of it is missing.
+
 A watcher thread must not die of a full disk: the first failure is kept for the engine to raise.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from harness.core.clock import now_ns
 from harness.core.errors import SurroundingsError
-from harness.core.model import Event, Json
+from harness.core.events.base import Event, encode
+from harness.core.events.course import RecordEnd
 
 
 class EventSink:
@@ -24,6 +25,7 @@ class EventSink:
         self._lock = threading.Lock()
         self._listeners: list[Callable[[Event], None]] = []
         self._failure: OSError | None = None
+        self._written = 0
         try:
             # a path that is no UTF-8 comes as a lone surrogate; written with a backslash it is JSON
             self._file = stream or path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
@@ -34,18 +36,13 @@ class EventSink:
         """``listener`` gets every later event, in the thread that emits it: it must be quick."""
         self._listeners.append(listener)
 
-    def emit(self, kind: str, at_ns: int | None = None, **fields: Json) -> None:
-        """Record one event; ``at_ns`` is now unless told otherwise."""
-        event = Event(at_ns=now_ns() if at_ns is None else at_ns, kind=kind, fields=fields)
-        line = json.dumps({"at_ns": event.at_ns, "kind": kind, **fields}, ensure_ascii=False) + "\n"
+    def emit(self, event: Event) -> None:
+        """Record one event."""
+        text = encode(event)
         with self._lock:
             if self._file.closed:
                 return  # the record is closed: what comes now is teardown
-            if self._failure is None:
-                try:
-                    self._file.write(line)
-                except OSError as problem:
-                    self._failure = problem
+            self._write(text)
         for listener in self._listeners:
             listener(event)
 
@@ -55,12 +52,25 @@ class EventSink:
             raise self._explain(self._failure)
 
     def close(self) -> None:
-        """Close the record; later events are dropped."""
+        """Close the record with a last line that says so; later events are dropped."""
+        text = encode(RecordEnd())
         with self._lock:
+            if self._file.closed:
+                return
+            self._write(text)
             try:
                 self._file.close()
             except OSError as problem:
                 self._failure = self._failure or problem
+
+    def _write(self, text: str) -> None:
+        """One object as a line, with its number; after a failure nothing is written any more."""
+        if self._failure is None:
+            try:
+                self._file.write(f'{{"seq": {self._written}, {text[1:]}\n')
+            except OSError as problem:
+                self._failure = problem
+        self._written += 1
 
     def _explain(self, problem: OSError) -> SurroundingsError:
         return SurroundingsError(

@@ -7,8 +7,19 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from dataclasses import replace
 from pathlib import Path
 
+from harness.core.events.parsing import parse_event
+from harness.core.events.servers import (
+    GunicornLine,
+    Proxied,
+    ProxyErrors,
+    Served,
+    TracedRemoval,
+    TracerLoaded,
+    TracerProblem,
+)
 from harness.stack import gunicorn
 from harness.stack.proxies import Proxy
 from harness.watch.event_log import EventSink
@@ -34,18 +45,19 @@ class GunicornLog:
             self._kept += 1
             if line.state is not None or self._kept <= MAX_LINES:
                 text = line.text[:MAX_TEXT]
-                self._sink.emit("log", at_ns, text=text, pid=line.pid, level=line.level, state=line.state)
+                said = GunicornLine(at_ns=at_ns, text=text, pid=line.pid, level=line.level, state=line.state)
+                self._sink.emit(said)
 
 
 def tally_gunicorn(sink: EventSink) -> Handler:
     """The access log of gunicorn as ``served`` events: {pid: {status: count}} for each piece read."""
 
     def handle(lines: bytes, at_ns: int) -> None:
-        by_pid: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        by_pid: defaultdict[int, dict[str, int]] = defaultdict(dict)
         for (pid, status), count in gunicorn.parse_access(lines).items():
-            by_pid[str(pid)][status] = count
+            by_pid[pid][status] = count
         if by_pid:
-            sink.emit("served", at_ns, by_pid=dict(by_pid))
+            sink.emit(Served(at_ns=at_ns, by_pid=dict(by_pid)))
 
     return handle
 
@@ -57,7 +69,7 @@ def tally_proxy(sink: EventSink, proxy: Proxy) -> Handler:
     def handle(lines: bytes, at_ns: int) -> None:
         statuses = proxy.parse_access(lines)
         if statuses:
-            sink.emit("proxied", at_ns, statuses=dict(statuses))
+            sink.emit(Proxied(at_ns=at_ns, statuses=dict(statuses)))
         errors(lines, at_ns)
 
     return handle
@@ -69,7 +81,7 @@ def tally_proxy_errors(sink: EventSink, proxy: Proxy) -> Handler:
     def handle(lines: bytes, at_ns: int) -> None:
         reasons: Counter[str] = proxy.parse_errors(lines)
         if reasons:
-            sink.emit("proxy_errors", at_ns, reasons=dict(reasons))
+            sink.emit(ProxyErrors(at_ns=at_ns, reasons=dict(reasons)))
 
     return handle
 
@@ -79,14 +91,19 @@ def read_trace(sink: EventSink, site: str) -> Handler:
 
     def handle(lines: bytes, at_ns: int) -> None:
         for raw in lines.splitlines():
-            said = json.loads(raw)
-            kind, seen_ns = said.pop("kind"), said.pop("at_ns", at_ns)
-            if kind == "removal":
-                frames = [frame for frame in said["stack"] if Path(frame[0]).name != "runpy.py"]  # how we started it
-                said["stack"] = [[_shorten(file, site), line, name, text] for file, line, name, text in frames]
-            sink.emit(kind, seen_ns, **said)
+            event = parse_event({"at_ns": at_ns, **json.loads(raw)})
+            if not isinstance(event, TracerLoaded | TracedRemoval | TracerProblem):
+                raise TypeError(f"the tracer does not tell of {event.kind}")
+            sink.emit(_tidy(event, site) if isinstance(event, TracedRemoval) else event)
 
     return handle
+
+
+def _tidy(removal: TracedRemoval, site: str) -> TracedRemoval:
+    """Short paths, and without the frames of how gunicorn was started."""
+    frames = [frame for frame in removal.stack if Path(frame[0]).name != "runpy.py"]
+    stack = tuple((_shorten(file, site), line, name, text) for file, line, name, text in frames)
+    return replace(removal, stack=stack)
 
 
 def _shorten(file: str, site: str) -> str:

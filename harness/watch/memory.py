@@ -21,6 +21,7 @@ from pathlib import Path
 
 from harness.core.clock import now_ns
 from harness.core.errors import SurroundingsError
+from harness.core.events.servers import MemorySample
 from harness.watch.event_log import EventSink
 
 PERIOD_S = 0.025
@@ -111,13 +112,13 @@ class MemorySampler:
             stop.wait(min(max(PERIOD_S - (now_ns() - began_ns) / 1e9, pause_s), LONGEST_PAUSE_S))
 
     def _sample(self, began_ns: int) -> None:
-        read = {str(pid): read_memory(pid) for pid in list_tree(self._arbiter)}
+        read = {pid: read_memory(pid) for pid in list_tree(self._arbiter)}
         seen = {pid: memory for pid, memory in read.items() if memory is not None}
         if seen:
-            self._sink.emit(
-                "memory",
-                (began_ns + now_ns()) // 2,
+            sample = MemorySample(
+                at_ns=(began_ns + now_ns()) // 2,
                 own_bytes={pid: memory.own_bytes for pid, memory in seen.items()},
                 unshared_bytes=sum(memory.unshared_bytes for memory in seen.values()),
                 file_bytes=sum(memory.file_bytes for memory in seen.values()),
             )
+            self._sink.emit(sample)

@@ -15,9 +15,11 @@ import socket
 import threading
 import traceback
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from harness.core.clock import now_ns
+from harness.core.events.clients import Probe, Way
+from harness.core.events.course import WatcherState
 from harness.core.model import ERROR_OF_ERRNO, is_success
 from harness.watch.event_log import EventSink
 
@@ -182,7 +184,7 @@ class Prober:
         try:
             outcome = client.ask(name)
             took_ns = now_ns() - started_ns
-            self._sink.emit("probe", started_ns, via=way, outcome=outcome, took_ns=took_ns, id=name)
+            self._sink.emit(Probe(at_ns=started_ns, via=cast(Way, way), outcome=outcome, took_ns=took_ns, id=name))
             (self._amiss.discard if is_success(outcome) else self._amiss.add)(way)
         finally:
             with self._lock:
@@ -191,4 +193,5 @@ class Prober:
     def _surface(self, done: Future[None]) -> None:
         problem = done.exception()
         if problem is not None:
-            self._sink.emit("watcher", name="prober", state="died", detail=f"{type(problem).__name__}: {problem}")
+            detail = f"{type(problem).__name__}: {problem}"
+            self._sink.emit(WatcherState(name="prober", state="died", detail=detail))

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from harness.core.clock import now_ns
-from harness.core.model import Event, is_failure, is_success
+from harness.core.events.base import Event
+from harness.core.events.clients import Probe
+from harness.core.events.course import Phase
+from harness.core.events.servers import (
+    ArbiterExited,
+    GunicornLine,
+    LiveWorkers,
+    MemorySample,
+    Proxied,
+    Served,
+    SocketChange,
+)
+from harness.core.model import is_failure, is_success
 
 
 class Progress:
@@ -32,10 +44,10 @@ class Progress:
 
     def hear(self, event: Event) -> None:
         """Take one event into account."""
-        handler = getattr(self, f"_hear_{event.kind}", None)
-        if handler is not None:
+        hear = _HEARD.get(type(event))
+        if hear is not None:
             with self._lock:
-                handler(event.at_ns, cast(Mapping[str, Any], event.fields))  # the fields' types are the kind's own
+                hear(self, event)
 
     @property
     def recycles(self) -> int:
@@ -86,48 +98,58 @@ class Progress:
     def _succeed(self, at_ns: int) -> None:
         self.last_success_ns = max(at_ns, self.last_success_ns or 0)
 
-    def _hear_arbiter(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.arbiter_ended = self.arbiter_ended or fields["state"] == "exited"
+    def _hear_exit(self, _: ArbiterExited) -> None:
+        self.arbiter_ended = True
 
-    def _hear_socket(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        if fields["action"] in {"deleted", "moved"} and self.deleted_ns is None:
-            self.deleted_ns = at_ns
+    def _hear_socket(self, event: SocketChange) -> None:
+        if event.action in {"deleted", "moved"} and self.deleted_ns is None:
+            self.deleted_ns = event.at_ns
 
-    def _hear_workers(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        live = {pid for pid, _ in fields["live"]}
+    def _hear_workers(self, event: LiveWorkers) -> None:
+        live = {pid for pid, _ in event.live}
         if live != self._live:
-            self._live, self._changed_ns = live, at_ns
+            self._live, self._changed_ns = live, event.at_ns
 
-    def _hear_log(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        if fields["state"] == "booted":
-            self._booted.add(fields["pid"])
-        elif fields["state"] == "ready":
-            self._ready.add(fields["pid"])
-        elif fields["state"] == "restarting":
-            self._announced.add(fields["pid"])
+    def _hear_line(self, event: GunicornLine) -> None:
+        pids = {"booted": self._booted, "ready": self._ready, "restarting": self._announced}.get(event.state or "")
+        if pids is not None and event.pid is not None:
+            pids.add(event.pid)
 
-    def _hear_proxied(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.outcomes.update(fields["statuses"])
-        if any(is_success(status) for status in fields["statuses"]):
-            self._succeed(at_ns)
+    def _hear_proxied(self, event: Proxied) -> None:
+        self.outcomes.update(event.statuses)
+        if any(is_success(status) for status in event.statuses):
+            self._succeed(event.at_ns)
 
-    def _hear_served(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.served += sum(count for by_status in fields["by_pid"].values() for count in by_status.values())
-        if any(is_success(status) for by_status in fields["by_pid"].values() for status in by_status):
-            self._succeed(at_ns)
+    def _hear_served(self, event: Served) -> None:
+        self.served += sum(count for by_status in event.by_pid.values() for count in by_status.values())
+        if any(is_success(status) for by_status in event.by_pid.values() for status in by_status):
+            self._succeed(event.at_ns)
 
-    def _hear_phase(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        if fields["name"] == "load":
+    def _hear_phase(self, event: Phase) -> None:
+        if event.name == "load":
             self.memory_samples = 0
 
-    def _hear_memory(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        self.memory_bytes = sum(fields["own_bytes"].values())
+    def _hear_memory(self, event: MemorySample) -> None:
+        self.memory_bytes = sum(event.own_bytes.values())
         self.memory_samples += 1
 
-    def _hear_probe(self, at_ns: int, fields: Mapping[str, Any]) -> None:
-        ok = is_success(fields["outcome"])
-        recent = self.recent[fields["via"]]
-        recent.append((at_ns, ok))
+    def _hear_probe(self, event: Probe) -> None:
+        recent = self.recent[event.via]
+        recent.append((event.at_ns, event.ok))
         del recent[:-200]
-        if ok:
-            self._succeed(at_ns + fields["took_ns"])
+        if event.ok:
+            self._succeed(event.at_ns + event.took_ns)
+
+
+_HEARD: Mapping[type[Event], Callable[[Progress, Any], None]] = {
+    ArbiterExited: Progress._hear_exit,
+    SocketChange: Progress._hear_socket,
+    LiveWorkers: Progress._hear_workers,
+    GunicornLine: Progress._hear_line,
+    Proxied: Progress._hear_proxied,
+    Served: Progress._hear_served,
+    Phase: Progress._hear_phase,
+    MemorySample: Progress._hear_memory,
+    Probe: Progress._hear_probe,
+}
+"""What is done with the events of each class; the others say nothing that is needed while a run is under way."""

@@ -14,12 +14,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from harness.core.cells import cell_from_json
 from harness.core.clock import now_ns, wait_until
+from harness.core.events.base import Event
 from harness.core.model import Json
 from harness.watch.event_log import EventSink
 from harness.watch.machine import read_usage, tree_s
@@ -31,8 +32,16 @@ PID_S = 10.0
 
 METER_S = 0.02
 
-ANSWER = "answer"
-"""The kind of the events that answer an order."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderAnswer(Event):
+    """The answer to an order: never in a record, but among the events on the way to one."""
+
+    kind: ClassVar[str] = "answer"
+
+    number: int
+    value: Json = None
+    error: str | None = None
 
 
 def pid_file(logs: Path, name: str) -> Path:
@@ -138,9 +147,9 @@ def serve(orders: Iterable[str], outpost: WatcherServer, sink: EventSink) -> Non
         name, number = order.pop("order"), order.pop("number")
         method: Callable[..., Json] = getattr(outpost, name)
         try:
-            sink.emit(ANSWER, number=number, value=method(**order))
+            sink.emit(OrderAnswer(number=number, value=method(**order)))
         except Exception as problem:  # noqa: BLE001 - the harness on the other side raises it
-            sink.emit(ANSWER, number=number, error=f"{type(problem).__name__}: {problem}")
+            sink.emit(OrderAnswer(number=number, error=f"{type(problem).__name__}: {problem}"))
 
 
 def main() -> NoReturn:

@@ -7,6 +7,7 @@ import select
 import threading
 from pathlib import Path
 
+from harness.core.events.servers import SocketAction, SocketChange
 from harness.watch.event_log import EventSink
 
 
@@ -19,7 +20,7 @@ class SocketWatcher:
         self._path = path
         self._sink = sink
         flags = inotify_simple.flags
-        self._actions = (
+        self._actions: tuple[tuple[int, SocketAction], ...] = (
             (flags.DELETE, "deleted"),
             (flags.MOVED_FROM, "moved"),
             (flags.CREATE, "created"),
@@ -51,19 +52,19 @@ class SocketWatcher:
 
     def snapshot(self) -> None:
         """Emit what the path is at this moment, whatever the events said."""
-        self._sink.emit("socket", action="snapshot", inode=self._inode())
+        self._sink.emit(SocketChange(action="snapshot", inode=self._inode()))
 
     def _read(self) -> None:
         for event in self._inotify.read(timeout=0):
             if event.mask & self._overflow:
                 raise RuntimeError("the kernel's inotify queue overflowed: events are lost")
             if event.mask & self._folder_gone:
-                self._sink.emit("socket", action="deleted", inode=None, whole_folder=True)
+                self._sink.emit(SocketChange(action="deleted", inode=None, whole_folder=True))
             if event.name == self._path.name:
                 for flag, action in self._actions:
                     if event.mask & flag:
                         inode = self._inode() if action == "created" else None
-                        self._sink.emit("socket", action=action, inode=inode)
+                        self._sink.emit(SocketChange(action=action, inode=inode))
 
     def _inode(self) -> int | None:
         try:

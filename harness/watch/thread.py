@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from harness.core.events.course import WatcherState
 from harness.watch.event_log import EventSink
 
 JOIN_S = 5.0
@@ -32,7 +33,7 @@ class WatchThread:
 
     def start(self) -> None:
         """Begin to watch."""
-        self._sink.emit("watcher", name=self.name, state="started")
+        self._sink.emit(WatcherState(name=self.name, state="started"))
         self._thread.start()
 
     def finish(self) -> None:
@@ -47,12 +48,15 @@ class WatchThread:
         self.finish()
         self._thread.join(JOIN_S)
         if self._thread.is_alive():
-            self._sink.emit("watcher", name=self.name, state="died", detail=f"did not stop within {JOIN_S:g} s")
+            self._die(f"did not stop within {JOIN_S:g} s")
+
+    def _die(self, detail: str) -> None:
+        self._sink.emit(WatcherState(name=self.name, state="died", detail=detail))
 
     def _run(self) -> None:
         try:
             self._loop(self._stop)
         except Exception as problem:  # noqa: BLE001 - whatever killed a watcher is recorded, and the verdict suffers
-            self._sink.emit("watcher", name=self.name, state="died", detail=f"{type(problem).__name__}: {problem}")
+            self._die(f"{type(problem).__name__}: {problem}")
         else:
-            self._sink.emit("watcher", name=self.name, state="stopped")
+            self._sink.emit(WatcherState(name=self.name, state="stopped"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from harness.core.events.course import WatcherState
 from harness.core.model import Cell
 from harness.stack.proxies import PROXIES
 from harness.watch.event_log import EventSink
@@ -40,7 +41,7 @@ class LocalWatchers:
             self._socket = SocketWatcher(socket, self._sink)
             self._start("socket", self._socket)
         traced = cell.trace and cell.bind == "unix"
-        self._sink.emit("watcher", name="tracer", state="expected" if traced else "off")
+        self._sink.emit(WatcherState(name="tracer", state="expected" if traced else "off"))
         lines: dict[Path, Handler] = {logs / "gunicorn.error.log": GunicornLog(self._sink).handle}
         if traced:
             lines[trace] = read_trace(self._sink, site)

@@ -7,6 +7,8 @@ import threading
 from pathlib import Path
 
 from harness.core.clock import now_ns
+from harness.core.events.course import Stall
+from harness.core.events.servers import LiveWorkers
 from harness.core.reaper import start_ticks
 from harness.watch.event_log import EventSink
 
@@ -75,7 +77,7 @@ class WorkerSampler:
             stop.wait(PERIOD_S)
             gap_ns = now_ns() - last_ns
             if gap_ns > STALL_S * 1e9:
-                self._sink.emit("stall", last_ns, gap_ns=gap_ns)
+                self._sink.emit(Stall(at_ns=last_ns, gap_ns=gap_ns))
             last_ns += gap_ns
         self._sample(last_ns, final=True)
         self._list.close()
@@ -91,4 +93,4 @@ class WorkerSampler:
         self._listed, self._looked_ns = listed, at_ns
         if final or live != self._live:
             self._live = live
-            self._sink.emit("workers", live=[[pid, start] for pid, start in live.items()], final=final)
+            self._sink.emit(LiveWorkers(live=tuple(live.items()), final=final))

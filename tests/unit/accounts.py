@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.core.model import Cell, Event
+from harness.core.events.clients import LoadEnded, Probe, Way
+from harness.core.model import Cell
 from harness.engine.ledger import NOTES_FILE, Clients, close_ledger
 from harness.judge.ledger.load_account import PREFIX
 from harness.stack.load.account import NS_PER_MARK
+from tests.unit.events import fields_of
 
 END_NS = 50_000_000_000
 """When the load ended; requests are issued from ``START_TENTH`` on."""
@@ -88,7 +90,8 @@ class Accounts:
 
     def probe(self, name: str, outcome: str) -> None:
         """The prober says how one of its requests ended."""
-        self._clients.hear(Event(at_ns=1, kind="probe", fields={"id": name, "outcome": outcome}))
+        via: Way = "direct" if name[0] == "d" else "proxy"
+        self._clients.hear(Probe(at_ns=1, via=via, took_ns=1, id=name, outcome=outcome))
 
     def close(self, **without: bool) -> dict[str, Any]:
         """Write the files, and close the ledger; ``notes=False`` leaves the app's account out."""
@@ -103,9 +106,10 @@ class Accounts:
         if without.get("notes", True):
             self._write(NOTES_FILE, self._notes)
         errors = {"closed": self.closed}
-        self._clients.hear(Event(at_ns=END_NS, kind="load", fields={"state": "ended", "errors": errors}))
+        ended = LoadEnded(at_ns=END_NS, requests=0, statuses={}, errors=errors, stopped_early=False, failed=None)
+        self._clients.hear(ended)
         cell = Cell(spec="1.0", proxy=self.proxy, connections=self.connections)
-        return close_ledger(cell, self.logs, self._clients)
+        return fields_of(close_ledger(cell, self.logs, self._clients))
 
     def _write(self, name: str, rows: list[str]) -> None:
         (self.logs / name).write_text("".join(f"{row}\n" for row in rows))

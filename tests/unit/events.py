@@ -5,12 +5,16 @@ Times are seconds since the load began. No two events get the same time, so that
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import random
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from harness.core.model import Cell, Event, FindingId, Judgement, Observations, Verdict
+from harness.core.events.base import Event, encode, strip_arm
+from harness.core.events.parsing import parse_event
+from harness.core.model import Cell, FindingId, Judgement, Observations, Verdict
 from harness.judge.invariants import INVARIANTS
 from harness.judge.timeline import observe
 from harness.judge.verdict import judge
@@ -39,6 +43,20 @@ def at_ns(at_s: float) -> int:
     return LOAD_NS + round(at_s * 1e9)
 
 
+def event(at_ns: int, kind: str, **fields: Any) -> Event:
+    """The event that a line with these fields says; there is no field that its class does not have."""
+    made = parse_event(json.loads(json.dumps({"at_ns": at_ns, "kind": kind, **fields})))
+    strange = fields.keys() - {"state", "arm"} - {one.name for one in dataclasses.fields(strip_arm(made))}
+    assert not strange, f"a {kind} has no {strange}"
+    return made
+
+
+def fields_of(event: Event) -> dict[str, Any]:
+    """The fields of an event as they stand in its line."""
+    line = json.loads(encode(event))
+    return {name: value for name, value in line.items() if name not in {"at_ns", "kind"}}
+
+
 class Record:
     """Events under construction; every method returns the record, so that calls can be chained."""
 
@@ -48,7 +66,7 @@ class Record:
 
     def add(self, at_s: float, kind: str, **fields: Any) -> Record:
         """One event, a few ns later than those before."""
-        self.events.append(Event(at_ns=at_ns(at_s) + len(self.events), kind=kind, fields=fields))
+        self.events.append(event(at_ns(at_s) + len(self.events), kind, **fields))
         return self
 
     def remove(self, kind: str, **wanted: Any) -> Record:
@@ -225,4 +243,8 @@ def healthy(cell: Cell = CELL) -> Record:
 
 
 def _matches(event: Event, kind: str, wanted: dict[str, Any]) -> bool:
-    return event.kind == kind and all(event.fields.get(name) == value for name, value in wanted.items())
+    return event.kind == kind and _has(fields_of(event) if wanted else {}, wanted)
+
+
+def _has(fields: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    return all(fields.get(name) == value for name, value in wanted.items())

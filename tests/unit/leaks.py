@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.core.cells import cell_to_json
-from harness.core.model import Cell, Event, Json, Verdict
+from harness.core.events.base import ArmEvent, Event
+from harness.core.model import Cell, Json, Verdict
 from harness.judge.scenarios import judge_record
-from tests.unit.events import ARBITER, INODE, Record, at_ns
+from tests.unit.events import ARBITER, INODE, Record, at_ns, event
 
 CELL = Cell(
     spec="1.0",
@@ -104,16 +105,15 @@ def trial(
     without: Record, with_: Record, *, order: tuple[str, ...] = ("without", "with"), **settings: Any
 ) -> list[Event]:
     """The scenario's stream of events; the arm ``with`` ran a while after the other."""
-    events = [Event(at_ns=at_ns(-1), kind="scenario", fields={"name": "leak", "settings": settings})]
+    events: list[Event] = [event(at_ns(-1), "scenario", name="leak", settings=settings)]
     for name in order:
         record, later_ns = (without, 0) if name == "without" else (with_, 10**10)
         cell = replace(record.cell, scenario=None)
         head: dict[str, Json] = {"name": name, "run": f"arms/{name}", "cell": cell_to_json(cell)}
-        events.append(Event(at_ns=at_ns(8) + later_ns, kind="arm", fields=head))
-        events += [
-            Event(at_ns=event.at_ns + later_ns, kind=event.kind, fields={**event.fields, "arm": name})
-            for event in record.events
-        ]
+        events.append(event(at_ns(8) + later_ns, "arm", **head))
+        for one in record.events:
+            later = replace(one, at_ns=one.at_ns + later_ns)
+            events.append(ArmEvent(at_ns=later.at_ns, arm=name, event=later))
     return events
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from harness.core.cells import cell_to_json
+from harness.core.events.base import encode
+from harness.core.events.servers import TracedRemoval
 from harness.core.model import Json
 from harness.judge.story import tell
 from harness.judge.verdict import judge_events
@@ -32,10 +35,8 @@ ERROR_LOG = (
 def deleted() -> Record:
     """Worker 101 deletes the socket file at 3 s, and from then on the proxy answers 502."""
     record = healthy().gone(3.0).removal(2.999, 101).outage(3.5)
-    event = next(event for event in record.events if event.kind == "removal")
-    record.events[record.events.index(event)] = type(event)(
-        at_ns=event.at_ns, kind=event.kind, fields={**event.fields, "around": AROUND}
-    )
+    found = next(event for event in record.events if isinstance(event, TracedRemoval))
+    record.events[record.events.index(found)] = replace(found, around=tuple(AROUND))
     return record
 
 
@@ -61,8 +62,8 @@ def write_run(
     (folder / "config" / "config.py").write_text("workers = 2\n")
     verdict, observations = judge_events(record.cell, record.events)
     content = verdict_to_json(verdict, run_id=folder.name, story=tell(observations)) | (edit or {})
-    events = ({"at_ns": event.at_ns, "kind": event.kind, **event.fields} for event in record.events)
-    (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    events = map(encode, record.events)
+    (folder / "events.jsonl").write_text("".join(event + "\n" for event in events))
     for name, data in {"cell": cell_to_json(record.cell), "facts": facts or {}, "verdict": content}.items():
         (folder / f"{name}.json").write_text(json.dumps(data))
     return load_run(folder)

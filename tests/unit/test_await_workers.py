@@ -9,10 +9,11 @@ from typing import Any, cast
 import pytest
 
 from harness.core.errors import SurroundingsError, UnrunnableError
-from harness.core.model import Cell, Event
+from harness.core.model import Cell
 from harness.engine import readiness
 from harness.records.store import RunFolder
 from harness.watch.progress import Progress
+from tests.unit.events import event
 
 
 @dataclass
@@ -39,7 +40,7 @@ def stage(tmp_path: Path, server: Server) -> readiness.Stage:
 
 
 def hear(progress: Progress, kind: str, **fields: Any) -> None:
-    progress.hear(Event(at_ns=1, kind=kind, fields=fields))
+    progress.hear(event(1, kind, **fields))
 
 
 def say_ready(progress: Progress, *pids: int) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -100,8 +101,11 @@ def test_moments_that_are_close_get_rows_of_their_own() -> None:
 
 
 def test_only_numbers_reach_the_expressions_of_the_chart() -> None:
-    record = healthy().add(0.5, "workers", live=[["'+alert(1)+'", 1]], final=False)
-    record.log(0.6, None, None).served(0.7, 103, 1)
+    with pytest.raises(ValueError, match="live of workers must be"):
+        healthy().add(0.5, "workers", live=[["'+alert(1)+'", 1]], final=False)
+    with pytest.raises(ValueError, match="by_pid of served must be"):
+        healthy().add(0.5, "served", by_pid={"'+alert(1)+'": {"200": 1}})
+    record = healthy().log(0.6, None, "'+alert(1)+'", "'+alert(1)+'").served(0.7, 103, 1)
     spec = json.dumps(draw_timeline(tabulate(record.observe()), []))
     assert "alert" not in spec.split('"values"')[0]
     assert '"labelExpr": "[' in spec

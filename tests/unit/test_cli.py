@@ -273,7 +273,7 @@ def test_an_expectation_of_check(
 
 def test_judging_a_stored_run_again_changes_nothing(record_run: RecordRun, capsys: pytest.CaptureFixture[str]) -> None:
     run = record_run()
-    lines = [{"at_ns": e.at_ns, "kind": e.kind, **e.fields} for e in healthy().events]
+    lines = [event.to_json() for event in healthy().events]
     (run.path / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     before = {path: path.read_bytes() for path in run.path.rglob("*") if path.is_file()}
     assert main.main(["judge", str(run.path), "--json"]) == 0
@@ -287,7 +287,7 @@ def test_judging_a_stored_run_again_changes_nothing(record_run: RecordRun, capsy
 def record_unjudged(record_run: RecordRun) -> StoredRun:
     """A run with events and no verdict yet."""
     run = record_run()
-    lines = [{"at_ns": e.at_ns, "kind": e.kind, **e.fields} for e in healthy().events]
+    lines = [event.to_json() for event in healthy().events]
     (run.path / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (run.path / "verdict.json").unlink()
     return run
@@ -424,7 +424,7 @@ def test_a_record_that_somebody_broke_is_a_message_and_no_traceback(
     run = record_run()
     (run.path / "events.jsonl").write_text('{"at_ns": 1, "kind": "probe", "via": "proxy"}\n')
     assert main.main(["judge", str(run.path)]) == 2
-    assert "The record is broken: its 'probe' event at 1 ns" in capsys.readouterr().err
+    assert "events.jsonl, line 1: not an event: probe lacks outcome" in capsys.readouterr().err
 
 
 def test_one_report_goes_to_stdout_and_several_become_files(

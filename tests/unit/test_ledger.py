@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.model import Cell, Event
+from harness.core.events.clients import LedgerFailed, Probe
+from harness.core.model import Cell
 from harness.engine.ledger import LAST_LINES_S, NOTES_FILE, Clients, await_last_lines, close_ledger
 from harness.judge.ledger.endings import CUT, LOST, Ending, LedgerEntry, Witnesses, decide
 from tests.unit.accounts import END_NS, Accounts, found
@@ -291,7 +292,7 @@ def test_an_empty_file_of_notes_means_that_nobody_keeps_any(tmp_path: Path) -> N
 def hear_probes(**outcomes: str) -> Clients:
     clients = Clients()
     for name, outcome in outcomes.items():
-        clients.hear(Event(at_ns=1, kind="probe", fields={"id": name, "outcome": outcome}))
+        clients.hear(Probe(at_ns=1, via="proxy", took_ns=1, id=name, outcome=outcome))
     return clients
 
 
@@ -316,8 +317,8 @@ def test_a_load_that_died_leaves_no_ledger(tmp_path: Path) -> None:
     accounts.close()
     (tmp_path / "ledger.load.log").unlink()
     said = close_ledger(Cell(spec="1.0"), tmp_path, Clients())
-    assert said["state"] == "failed"
-    assert "no account" in str(said["detail"])
+    assert isinstance(said, LedgerFailed)
+    assert "no account" in str(said.detail)
 
 
 @pytest.mark.parametrize("seed", range(40))

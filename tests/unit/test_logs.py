@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from harness.core.model import Event
+from harness.core.events.base import Event
 from harness.stack.proxies import h2o, haproxy
 from harness.watch import logs
 from harness.watch.event_log import EventSink
 from harness.watch.logs import GunicornLog, read_trace, tally_gunicorn, tally_proxy, tally_proxy_errors
+from tests.unit.events import fields_of
 
 
 class _Sink(EventSink):
@@ -23,7 +24,7 @@ class _Sink(EventSink):
         self.listen(self.events.append)
 
     def fields(self, kind: str) -> list[dict[str, Any]]:
-        return [dict(event.fields) for event in self.events if event.kind == kind]
+        return [fields_of(event) for event in self.events if event.kind == kind]
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ HEAD = "[2026-11-20 19:02:04 +0000] [101] [INFO] "
 
 def test_each_line_of_the_error_log_is_an_event_of_its_time(sink: _Sink) -> None:
     GunicornLog(sink).handle(f"{HEAD}Booting worker with pid: 101\nTraceback (most\n".encode(), 42)
-    assert [(event.at_ns, event.fields["pid"], event.fields["state"]) for event in sink.events] == [
+    assert [(event.at_ns, fields_of(event)["pid"], fields_of(event)["state"]) for event in sink.events] == [
         (42, 101, "booted"),
         (42, None, None),
     ]
@@ -102,6 +103,8 @@ def test_a_removal_keeps_the_time_of_the_call_and_gets_a_short_stack(sink: _Sink
         "at_ns": 5,
         "pid": 101,
         "ppid": 100,
+        "call": "os.unlink",
+        "failed": None,
         "stack": [
             ["/envs/x/lib/python3.6/site-packages/gunicorn/sock.py", 123, "close", "os.unlink(x)"],
             ["/usr/lib/python3.6/runpy.py", 85, "_run_code", ""],
@@ -114,8 +117,8 @@ def test_a_removal_keeps_the_time_of_the_call_and_gets_a_short_stack(sink: _Sink
     }
     read_trace(sink, "/envs/x")((json.dumps(said) + "\n").encode(), 99)
     (event,) = sink.events
-    assert (event.at_ns, event.kind, event.fields["pid"]) == (5, "removal", 101)
-    stack: Any = event.fields["stack"]
+    assert (event.at_ns, event.kind, fields_of(event)["pid"]) == (5, "removal", 101)
+    stack: Any = fields_of(event)["stack"]
     assert [file for file, *_ in stack] == [
         "gunicorn/sock.py",
         "lib/python3.6/shutil.py",

@@ -17,9 +17,11 @@ from harness.backends.docker import observer as observing
 from harness.backends.docker.observer import Observer
 from harness.core.clock import now_ns, wait_until
 from harness.core.errors import SurroundingsError
-from harness.core.model import Cell, Event
+from harness.core.events.base import Event
+from harness.core.model import Cell
 from harness.watch.event_log import EventSink
 from harness.watch.remote import pid_file
+from tests.unit.events import fields_of
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAD = 8
@@ -126,11 +128,11 @@ def test_what_the_outpost_sees_arrives_before_its_next_answer(tmp_path: Path, be
     socket.unlink()
     (tmp_path / "gunicorn.error.log").write_text("[2026-01-01 00:00:00 +0000] [7] [INFO] Booting worker with pid: 7\n")
     observer.stop()
-    actions = sorted(str(event.fields["action"]) for event in bench.seen if event.kind == "socket")
+    actions = sorted(str(fields_of(event)["action"]) for event in bench.seen if event.kind == "socket")
     assert actions == ["created", "deleted", "snapshot"]
-    assert [event.fields["pid"] for event in bench.seen if event.kind == "log"] == [7]
+    assert [fields_of(event)["pid"] for event in bench.seen if event.kind == "log"] == [7]
     assert all(before_ns <= event.at_ns <= now_ns() for event in bench.seen if event.kind == "socket")
-    states = {event.fields["name"]: event.fields["state"] for event in bench.seen if event.kind == "watcher"}
+    states = {fields_of(event)["name"]: fields_of(event)["state"] for event in bench.seen if event.kind == "watcher"}
     assert states == {"socket": "stopped", "logs": "stopped", "tallies": "stopped", "tracer": "expected"}
 
 
@@ -156,14 +158,14 @@ def test_an_outpost_that_dies_leaves_blind_watchers_and_answers_no_more(tmp_path
     watch(observer, tmp_path)
     engine.kill()
     assert wait_until(
-        lambda: any(event.fields.get("state") == "died" for event in bench.seen), timeout_s=10.0, alive=lambda: True
+        lambda: any(fields_of(event).get("state") == "died" for event in bench.seen), timeout_s=10.0, alive=lambda: True
     )
     with pytest.raises(SurroundingsError, match="out of memory"):
         observer.exists(tmp_path)
     with pytest.raises(SurroundingsError):
         observer.ask("127.0.0.1:1")
     observer.stop()  # nobody is left to be asked
-    dead = {event.fields["name"] for event in bench.seen if event.fields.get("state") == "died"}
+    dead = {fields_of(event)["name"] for event in bench.seen if fields_of(event).get("state") == "died"}
     assert dead == {"socket", "logs", "tallies"}
 
 

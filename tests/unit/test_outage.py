@@ -20,7 +20,7 @@ from harness.judge.outage import (
     proxy_in_doubt,
 )
 from harness.judge.timeline import since_load_s
-from tests.unit.events import ARBITER, INODE, STOP_STACK, Record, healthy
+from tests.unit.events import ARBITER, INODE, STOP_STACK, Record, fields_of, healthy
 
 SLOT_S = 0.04
 
@@ -250,7 +250,7 @@ def test_of_two_calls_that_succeeded_the_later_is_the_cause() -> None:
 
 def test_the_clocks_of_tracer_and_watcher_may_differ_by_a_step() -> None:
     record = healthy().gone(3.0)
-    change = next(event for event in record.events if event.fields.get("action") == "deleted")
+    change = next(event for event in record.events if fields_of(event).get("action") == "deleted")
     record.removal(3.0, 101)
     record.events[-1] = replace(record.events[-1], at_ns=change.at_ns + CLOCK_STEP_NS)
     vanishing = find_vanishing(record.observe())

@@ -15,11 +15,12 @@ from typing import cast
 import pytest
 
 from harness.core.clock import now_ns, wait_until
-from harness.core.model import Event
+from harness.core.events.base import Event
 from harness.judge.outage import PROBES_PER_S
 from harness.watch import prober
 from harness.watch.event_log import EventSink
 from harness.watch.prober import ProbeClient, Prober, open_client
+from tests.unit.events import fields_of
 
 Answer = Callable[[socket.socket], None]
 
@@ -191,7 +192,7 @@ class _Probing:
         self.sink.close()
 
     def outcomes(self, via: str) -> list[str]:
-        return [str(event.fields["outcome"]) for event in list(self.events) if event.fields.get("via") == via]
+        return [str(fields_of(event)["outcome"]) for event in list(self.events) if fields_of(event).get("via") == via]
 
 
 def test_both_ways_are_probed_until_told_to_stop(place: tuple[socket.socket, str], tmp_path: Path) -> None:
@@ -260,7 +261,7 @@ def test_probes_that_hang_do_not_keep_new_ones_from_starting_and_all_are_reporte
     assert len(probing.outcomes("direct")) >= 5
     assert set(probing.outcomes("direct")) == {"timeout"}
     starts = sorted(event.at_ns for event in probing.events)
-    took_ns = [cast(int, event.fields["took_ns"]) for event in probing.events]
+    took_ns = [cast(int, fields_of(event)["took_ns"]) for event in probing.events]
     assert min(took_ns) >= 250_000_000
     assert starts[4] - starts[0] < 250_000_000, "the fifth began before the first was over"
 
@@ -304,7 +305,7 @@ def test_a_bug_in_a_probe_is_a_dead_watcher_and_not_silence(tmp_path: Path, monk
     monkeypatch.setattr(ProbeClient, "ask", broken)
     with _Probing({"direct": "127.0.0.1:9"}, tmp_path) as probing:
         assert wait_until(lambda: probing.events, timeout_s=10, alive=probing.thread.is_alive)
-    assert dict(probing.events[0].fields) == {
+    assert fields_of(probing.events[0]) == {
         "name": "prober",
         "state": "died",
         "detail": "ZeroDivisionError: a bug",

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from harness.core.clock import now_ns
-from harness.core.model import Event
+from harness.core.events.servers import GunicornLine, Proxied
 from harness.watch.progress import Progress
 from tests.unit.events import ARBITER, Record, at_ns, healthy
 
@@ -78,7 +78,7 @@ def test_how_long_nobody_was_answered() -> None:
     progress = Progress()
     now = now_ns()
     assert progress.quiet_s(now - 2_000_000_000) == pytest.approx(2.0, abs=0.5)
-    progress.hear(Event(at_ns=now - 1_000_000_000, kind="proxied", fields={"statuses": {"200": 1}}))
+    progress.hear(Proxied(at_ns=now - 1_000_000_000, statuses={"200": 1}))
     assert progress.quiet_s(now - 2_000_000_000) == pytest.approx(1.0, abs=0.5)
 
 
@@ -98,8 +98,8 @@ def test_the_arbiters_end_is_noticed_and_not_forgotten() -> None:
     assert _heard(record).arbiter_ended
 
 
-def test_kinds_that_nobody_knows_are_left_alone() -> None:
-    assert _heard(Record().add(1, "tracer-problem", text="x").add(1, "nonsense")).recycles == 0
+def test_what_says_nothing_of_the_live_state_is_left_alone() -> None:
+    assert _heard(Record().add(1, "tracer-problem", text="x").add(1, "machine", foreign_share=0.5)).recycles == 0
 
 
 def test_it_may_be_read_while_it_listens() -> None:
@@ -111,7 +111,7 @@ def test_it_may_be_read_while_it_listens() -> None:
         while not stop.is_set():
             pid += 1
             for state in ("booted", "restarting"):
-                progress.hear(Event(at_ns=pid, kind="log", fields={"state": state, "pid": pid, "text": ""}))
+                progress.hear(GunicornLine(at_ns=pid, state=state, pid=pid, text=""))
 
     thread = threading.Thread(target=listen)
     thread.start()

@@ -126,11 +126,11 @@ def test_a_broken_record_gets_a_page_that_says_so(tmp_path: Path, spoilt: str) -
     assert Page(text).count("script") == 0
 
 
-def test_events_of_a_wrong_kind_are_told_too(tmp_path: Path) -> None:
+def test_events_with_wrong_fields_are_told_too(tmp_path: Path) -> None:
     run = write_run(healthy(), tmp_path / "run")
     with (run.path / "events.jsonl").open("a") as stream:
         stream.write('{"at_ns": 1000000000001, "kind": "answers", "outcomes": {"200": "many"}}\n')
-    assert "no event of its kind does" in render_html(run)
+    assert "outcomes of answers must be an object" in render_html(run)
 
 
 @pytest.mark.parametrize("outcome", list(Outcome))

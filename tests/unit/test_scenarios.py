@@ -12,6 +12,7 @@ import pytest
 
 from harness.cli import main
 from harness.core.errors import SurroundingsError, UsageError
+from harness.core.events.base import ArmEvent
 from harness.engine.request import RunRequest
 from harness.engine.run import Result
 from harness.judge.scenarios import JUDGES
@@ -277,9 +278,10 @@ def test_the_load_ends_once_enough_was_seen_or_before_the_memory_runs_out(monkey
     assert endless(progress)
 
 
-def test_an_unreadable_stream_is_refused() -> None:
-    with pytest.raises(UsageError, match="broken"):
-        read_trial(CELL, Record().add(0.0, "scenario", name="leak", settings="none").events)
+def test_an_event_of_an_arm_that_has_not_begun_is_refused() -> None:
+    (event,) = Record().add(0.0, "phase", name="load").events
+    with pytest.raises(UsageError, match=r"broken: its 'phase' event .* of the arm 'with', which has not begun"):
+        read_trial(CELL, [ArmEvent(at_ns=event.at_ns, arm="with", event=event)])
 
 
 def test_the_picture_has_the_answer_as_its_heading(theatre: Theatre) -> None:

@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from harness.core.errors import UsageError
-from harness.core.model import Cell, Event, FindingId, Outcome, State, Verdict
+from harness.core.events.base import ArmEvent, Event
+from harness.core.model import Cell, FindingId, Outcome, State, Verdict
 from harness.judge.scenarios import judge_record
 from harness.judge.scenarios.away import measure, read_ask
 from harness.judge.scenarios.jitter import judge_uniform
 from harness.report.drawing import draw
-from tests.unit.events import ARBITER, INODE, Record
+from tests.unit.events import ARBITER, INODE, Record, event
 
 pytest.importorskip("scipy")
 
@@ -71,11 +72,11 @@ def sample(record: Record, changes: list[tuple[float, int, int]]) -> None:
 
 def recorded(*arms: tuple[str, Record], **settings: Any) -> list[Event]:
     """The record of a scenario of these arms."""
-    events = [Event(at_ns=1, kind="scenario", fields={"name": "jitter", "settings": {**SETTINGS, **settings}})]
+    events: list[Event] = [event(1, "scenario", name="jitter", settings={**SETTINGS, **settings})]
     for name, record in arms:
         head: dict[str, Any] = {"name": name, "run": f"arms/{name}", "cell": {"spec": "1.0", **plain(record.cell)}}
-        events.append(Event(at_ns=2, kind="arm", fields=head))
-        events += [replace(event, fields={**event.fields, "arm": name}) for event in record.events]
+        events.append(event(2, "arm", **head))
+        events += [ArmEvent(at_ns=one.at_ns, arm=name, event=one) for one in record.events]
     return events
 
 

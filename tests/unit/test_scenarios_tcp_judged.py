@@ -3,22 +3,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from harness.core.model import Event, FindingId, Outcome, Verdict
+from harness.core.events.base import ArmEvent, Event
+from harness.core.model import FindingId, Outcome, Verdict
 from harness.judge.scenarios import judge_record
-from tests.unit.events import CELL, Record, healthy
+from tests.unit.events import CELL, Record, event, healthy
 
 TCP = replace(CELL, bind="tcp")
 
 
 def judged(unix: Record, tcp: Record | None) -> Verdict:
-    events = [Event(at_ns=1, kind="scenario", fields={"name": "tcp", "settings": {}})]
+    events: list[Event] = [event(1, "scenario", name="tcp", settings={})]
     for name, record in (("unix", unix), ("tcp", tcp)):
         if record is None:
             continue
         names = ("threads", "workers", "max_requests", "connections", "recycles", "bind")
         cell: dict[str, Any] = {"spec": "1.0"} | {key: getattr(record.cell, key) for key in names}
-        events.append(Event(at_ns=2, kind="arm", fields={"name": name, "run": f"arms/{name}", "cell": cell}))
-        events += [replace(event, fields={**event.fields, "arm": name}) for event in record.events]
+        events.append(event(2, "arm", name=name, run=f"arms/{name}", cell=cell))
+        events += [ArmEvent(at_ns=one.at_ns, arm=name, event=one) for one in record.events]
     return judge_record(replace(TCP, scenario="tcp"), events)[0]
 
 

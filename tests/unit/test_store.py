@@ -15,6 +15,7 @@ from harness.core.model import Cell
 from harness.records.store import create_run, load_run
 from harness.records.stored import StoredRun
 from harness.report.attachment import bundle
+from tests.unit.events import fields_of
 
 RecordRun = Callable[..., StoredRun]
 
@@ -170,7 +171,7 @@ def test_a_bad_line_in_the_middle_is_an_error_with_its_number(record_run: Record
 
 def test_events_stream_and_keep_their_fields(record_run: RecordRun) -> None:
     first = next(record_run().events())
-    assert (first.at_ns, first.kind, first.fields) == (
+    assert (first.at_ns, first.kind, fields_of(first)) == (
         1000,
         "probe",
         {"via": "proxy", "outcome": "200", "took_ns": 100},

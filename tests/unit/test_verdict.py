@@ -15,7 +15,7 @@ from harness.core.model import FindingId, Observations, Outcome, State
 from harness.judge import verdict as verdicts
 from harness.judge.invariants import INVARIANTS
 from harness.judge.verdict import failure_rate_upper_95, judge_events
-from tests.unit.events import ARBITER, CELL, STOP_STACK, Record, healthy
+from tests.unit.events import ARBITER, CELL, STOP_STACK, Record, fields_of, healthy
 
 
 def _mute(record: Record) -> Record:
@@ -152,7 +152,7 @@ def test_a_record_of_which_any_part_is_lost_never_crashes_a_judge(data: st.DataO
 def test_a_record_that_ends_anywhere_before_its_window_closed_never_holds(data: st.DataObject) -> None:
     record = healthy()
     record.events.sort(key=lambda event: event.at_ns)
-    closed = next(n for n, e in enumerate(record.events) if e.kind == "phase" and e.fields["name"] == "closed")
+    closed = next(n for n, e in enumerate(record.events) if e.kind == "phase" and fields_of(e)["name"] == "closed")
     record.events = record.events[: data.draw(st.integers(0, closed))]
     assert record.judge().outcome is not Outcome.HOLDS
 

@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 
 from harness.core.clock import wait_until
-from harness.core.model import Event
+from harness.core.events.base import Event
 from harness.core.reaper import start_ticks
 from harness.watch import thread as watch_thread
 from harness.watch import workers
 from harness.watch.event_log import EventSink
 from harness.watch.thread import WatchThread
 from harness.watch.workers import ChildList, WorkerSampler, look_at
+from tests.unit.events import fields_of
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="inotify and /proc are Linux")
 
@@ -33,13 +34,13 @@ class _Sink(EventSink):
 
     def said(self) -> list[tuple[str, Any]]:
         """What the watchers said about themselves."""
-        return [(str(e.fields["state"]), e.fields.get("detail")) for e in self.events if e.kind == "watcher"]
+        return [(str(fields_of(e)["state"]), fields_of(e).get("detail")) for e in self.events if e.kind == "watcher"]
 
     def lives(self) -> list[Any]:
-        return [event.fields["live"] for event in self.events if event.kind == "workers"]
+        return [fields_of(event)["live"] for event in self.events if event.kind == "workers"]
 
     def actions(self) -> list[str]:
-        return [str(event.fields["action"]) for event in self.events if event.kind == "socket"]
+        return [str(fields_of(event)["action"]) for event in self.events if event.kind == "socket"]
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ class TestSocketWatcher:
             assert wait_until(sink.actions, timeout_s=5, alive=lambda: True) == ["created"]
             path.unlink()
         assert sink.actions() == ["created", "deleted"]
-        assert sink.events[1].fields["inode"] == inode
+        assert fields_of(sink.events[1])["inode"] == inode
 
     def test_what_is_still_queued_at_the_end_is_not_lost(self, path: Path, sink: _Sink) -> None:
         with self._watch(path, sink):
@@ -142,8 +143,8 @@ class TestSocketWatcher:
             watcher.snapshot()
         actions = [action for action in sink.actions() if action != "snapshot"]
         assert actions == ["created", "moved", "created", "created"]
-        (snapshot,) = (event for event in sink.events if event.fields.get("action") == "snapshot")
-        assert snapshot.fields["inode"] == path.lstat().st_ino
+        (snapshot,) = (event for event in sink.events if fields_of(event).get("action") == "snapshot")
+        assert fields_of(snapshot)["inode"] == path.lstat().st_ino
 
     def test_other_files_of_the_folder_do_not_count(self, path: Path, sink: _Sink) -> None:
         with self._watch(path, sink):
@@ -157,7 +158,7 @@ class TestSocketWatcher:
             path.parent.rename(path.parent.with_name("t"))
             watcher.snapshot()
         assert "deleted" in sink.actions()
-        assert [e.fields["inode"] for e in sink.events if e.fields.get("action") == "snapshot"] == [None]
+        assert [fields_of(e)["inode"] for e in sink.events if fields_of(e).get("action") == "snapshot"] == [None]
 
     def test_a_queue_that_overflows_ends_the_watch(self, path: Path, sink: _Sink) -> None:
         from inotify_simple import Event as Told
@@ -193,7 +194,7 @@ class TestWorkerSampler:
         monkeypatch.setattr(workers, "start_ticks", lambda pid: pid * 10)
         with _running(WorkerSampler(os.getpid(), sink).loop, sink):
             assert wait_until(lambda: next(seen, b"over") == b"over", timeout_s=5, alive=lambda: True)
-        samples = [event.fields for event in sink.events if event.kind == "workers"]
+        samples = [fields_of(event) for event in sink.events if event.kind == "workers"]
         assert samples[0] == {"live": [[1, 10]], "final": False}
         assert samples[-1] == {"live": [[1, 10], [2, 20]], "final": True}
         assert len(samples) <= 3
@@ -245,5 +246,5 @@ class TestWorkerSampler:
         monkeypatch.setattr(workers, "now_ns", now)
         monkeypatch.setattr(ChildList, "read", lambda _: b"")
         WorkerSampler(1, sink).loop(stop)
-        stalls = [(event.at_ns, event.fields["gap_ns"]) for event in sink.events if event.kind == "stall"]
+        stalls = [(event.at_ns, fields_of(event)["gap_ns"]) for event in sink.events if event.kind == "stall"]
         assert stalls == [(20_000_000, 5_000_000_000)]

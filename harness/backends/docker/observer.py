@@ -12,16 +12,19 @@ import struct
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from harness.core.cells import cell_to_json
 from harness.core.clock import now_ns
 from harness.core.errors import SurroundingsError
+from harness.core.events.course import WatcherState
+from harness.core.events.parsing import parse_event
 from harness.core.model import Cell, Json
 from harness.watch.event_log import EventSink
 from harness.watch.machine import Usage
-from harness.watch.remote import ANSWER
+from harness.watch.remote import OrderAnswer
 
 ANSWER_S = 30.0
 """The longest order is to wait for a server's first sign of life (10 s)."""
@@ -106,7 +109,7 @@ class Observer:
             raise self._explain(what, "it has ended")
         if "error" in answer:
             raise self._explain(what, str(answer["error"]))
-        return answer["value"]
+        return answer.get("value")
 
     # --- watching, as Crew does it ---
 
@@ -189,21 +192,22 @@ class Observer:
             received += piece
         return received
 
-    def _take(self, event: dict[str, Any]) -> None:
-        at_ns, kind = event.pop("at_ns"), event.pop("kind")
-        if kind == ANSWER:
-            self._answers.put(event)
+    def _take(self, said: dict[str, Any]) -> None:
+        if said["kind"] == OrderAnswer.kind:
+            self._answers.put(said)
             return
-        if kind == "watcher":
-            (self._watching.add if event["state"] == "started" else self._watching.discard)(event["name"])
+        event = parse_event(said)
+        if isinstance(event, WatcherState):
+            (self._watching.add if event.state == "started" else self._watching.discard)(event.name)
         if self._sink is not None:
-            self._sink.emit(kind, at_ns + self.clock_offset_ns, **event)
+            here = self.clock_offset_ns == 0
+            self._sink.emit(event if here else replace(event, at_ns=event.at_ns + self.clock_offset_ns))
 
     def _bury(self) -> None:
         """The observer has ended; whoever watched there is blind from now on."""
         if self._sink is not None and not self._closing:
             for name in sorted(self._watching):
-                self._sink.emit("watcher", name=name, state="died", detail="the observer's container ended")
+                self._sink.emit(WatcherState(name=name, state="died", detail="the observer's container ended"))
         self._answers.put(None)
 
     def _set_clock(self) -> None:

@@ -70,18 +70,12 @@ class Tally:
         for name, pid in _noted_pids(notes, run) if run else ():
             cast("list[Json]", run[name].setdefault("workers", [])).append(pid)
 
-    def render(self, *, unattributed: int) -> dict[str, Json]:
-        """As JSON. ``unattributed``: answers and log lines that belong to no request; they are unexplained, too."""
+    def sum_up(self, *, unattributed: int) -> dict[str, int]:
+        """All clients' endings. ``unattributed``: answers and log lines that belong to no request: unexplained, too."""
         total: Counter[str] = sum(self.by_client.values(), Counter())
         requests = total.total()
         total[Ending.UNEXPLAINED.value] += unattributed
-        return {
-            "counts": {"requests": requests, **{ending.value: total[ending.value] for ending in Ending}},
-            "by_client": {client: dict(endings) for client, endings in self.by_client.items()},
-            "examples": {ending.value: self.examples[ending] for ending in Ending if ending in self.examples},
-            "run_but_not_logged": self.unlogged,
-            "answered_but_not_logged_by_proxy": self.gaps,
-        }
+        return {"requests": requests, **{ending.value: total[ending.value] for ending in Ending}}
 
 
 def _example(name: str, entry: LedgerEntry, why: str) -> dict[str, Json]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from harness.core.errors import HarnessError, UsageError
-from harness.core.model import Cell, Event, Judgement, Moment, State, Verdict
+from harness.core.events.base import Event
+from harness.core.model import Cell, Judgement, Moment, State, Verdict
 from harness.judge.scenarios import jitter, leak, tcp
 from harness.judge.scenarios.arms import ScenarioAnswer, Seen, fold, see_arms, tell_arms
 from harness.judge.scenarios.record import Trial, read_trial

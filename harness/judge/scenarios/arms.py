@@ -14,7 +14,7 @@ from typing import cast
 from harness.core.model import Finding, FindingId, Json, Judgement, Moment, Observations, Outcome, State, Verdict
 from harness.judge.scenarios.record import Trial
 from harness.judge.story import tell
-from harness.judge.verdict import failure_rate_upper_95, judge
+from harness.judge.verdict import CUT_SHORT, disbelieve, failure_rate_upper_95, judge
 
 _WORST = (State.VIOLATED, State.UNKNOWN, State.HOLDS)
 _FAILED = (Outcome.ERROR, Outcome.UNRUNNABLE)
@@ -57,10 +57,14 @@ def fold(trial: Trial, seen: Mapping[str, Seen], answer: ScenarioAnswer) -> Verd
     counted = {name: arm for name, arm in seen.items() if answer.counted is None or name in answer.counted}
     judgements = dict(answer.judgements) | _merge(counted)
     failed = next((arm.verdict for arm in seen.values() if arm.verdict.outcome in _FAILED), None)
+    defects = _find_defects(trial, seen)
     if failed is not None:
         outcome, reasons, judgements = failed.outcome, list(failed.reasons), {}
+    elif defects:
+        outcome, reasons, judgements = Outcome.INCONCLUSIVE, defects, disbelieve(judgements, defects)
     else:
         outcome, reasons = _decide(trial, counted, judgements)
+    told = failed is None and not defects
     return Verdict(
         cell=trial.cell,
         outcome=outcome,
@@ -74,17 +78,22 @@ def fold(trial: Trial, seen: Mapping[str, Seen], answer: ScenarioAnswer) -> Verd
         error=None if failed is None else failed.error,
         scenario={
             "name": trial.name,
-            "answer": answer.sentence if failed is None else f"no answer: {reasons[0]}",
+            "answer": answer.sentence if told else f"no answer: {reasons[0]}",
             "settings": trial.settings,
             "arms": {
                 name: {"run": arm.run, "verdict": seen[name].verdict.outcome.value, **answer.arms.get(name, {})}
                 for name, arm in trial.arms.items()
             },
-            "tables": list(answer.tables) if failed is None else [],
-            "notes": list(answer.notes) if failed is None else [],
+            "tables": list(answer.tables) if told else [],
+            "notes": list(answer.notes) if told else [],
             **(answer.more or {}),
         },
     )
+
+
+def _find_defects(trial: Trial, seen: Mapping[str, Seen]) -> list[str]:
+    """Why the scenario's record can't be believed, or that of an arm."""
+    return [*trial.defects, *(f"{name}: {defect}" for name, arm in seen.items() for defect in arm.observations.defects)]
 
 
 def tell_arms(seen: Mapping[str, Seen]) -> tuple[Moment, ...]:
@@ -135,6 +144,7 @@ def _decide(trial: Trial, seen: Mapping[str, Seen], judgements: Mapping[str, Jud
     if violated:
         return Outcome.VIOLATED, violated
     doubts = [f"interrupted {trial.interrupted}"] if trial.interrupted is not None else []
+    doubts += [CUT_SHORT] if trial.cut_short else []
     for name, arm in seen.items():
         if arm.verdict.outcome is Outcome.INCONCLUSIVE:
             doubts += [f"{name}: {reason}" for reason in arm.verdict.reasons]

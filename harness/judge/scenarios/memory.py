@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import ceil
 from statistics import fmean, median
-from typing import Any, cast
 
-from harness.core.errors import UsageError
-from harness.core.model import Event, Observations, State
+from harness.core.events.servers import MemorySample, Served
+from harness.core.model import Observations, State
 from harness.judge.scenarios.record import Arm
 from harness.judge.scenarios.regression import Line, fit_line
 
@@ -69,31 +68,22 @@ class Growth:
 
 
 def read_samples(arm: Arm, observations: Observations) -> tuple[Sample, ...]:
-    """The samples of the load phase, oldest first; UsageError where the record is broken."""
+    """The samples of the load phase, oldest first."""
     phases = observations.phases
     from_ns, to_ns = phases.get("load"), phases.get("settle", phases.get("closed"))
     if from_ns is None or to_ns is None or observations.arbiter_pid is None:
         return ()
     ordered = sorted(arm.events, key=lambda event: event.at_ns)
-    try:
-        served = _Served([event for event in ordered if event.kind == "served"])
-        chosen = [event for event in ordered if event.kind == "memory" and from_ns <= event.at_ns <= to_ns]
-        return tuple(_sample(event, served, observations.arbiter_pid) for event in chosen)
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
-        raise UsageError(
-            what=f"The record is broken: its memory can't be read ({problem!r}).",
-            remedy="Judge a record as the harness wrote it.",
-        ) from problem
+    served = _ServedByThen([event for event in ordered if isinstance(event, Served)])
+    chosen = [event for event in ordered if isinstance(event, MemorySample) and from_ns <= event.at_ns <= to_ns]
+    return tuple(_sample(event, served, observations.arbiter_pid) for event in chosen)
 
 
-class _Served:
+class _ServedByThen:
     """How many requests all workers had served at any moment: a line through the tallies."""
 
-    def __init__(self, events: Sequence[Event]) -> None:
-        counts = [
-            sum(sum(by_status.values()) for by_status in cast("dict[str, Any]", event.fields["by_pid"]).values())
-            for event in events
-        ]
+    def __init__(self, events: Sequence[Served]) -> None:
+        counts = [sum(sum(by_status.values()) for by_status in event.by_pid.values()) for event in events]
         self._at_ns = [event.at_ns for event in events]
         self._until = list(accumulate(counts))
 
@@ -107,16 +97,16 @@ class _Served:
         return before + max(0.0, part) * (self._until[after] - before)
 
 
-def _sample(event: Event, served: _Served, arbiter_pid: int) -> Sample:
-    own = {int(pid): int(size) for pid, size in cast("dict[str, Any]", event.fields["own_bytes"]).items()}
+def _sample(event: MemorySample, served: _ServedByThen, arbiter_pid: int) -> Sample:
+    own = dict(event.own_bytes)
     arbiter_bytes = own.pop(arbiter_pid, 0)
     return Sample(
         at_ns=event.at_ns,
         requests=served.by(event.at_ns),
         arbiter_bytes=arbiter_bytes,
         others_bytes=own,
-        unshared_bytes=int(cast(int, event.fields["unshared_bytes"])),
-        file_bytes=int(cast(int, event.fields["file_bytes"])),
+        unshared_bytes=event.unshared_bytes,
+        file_bytes=event.file_bytes,
     )
 
 

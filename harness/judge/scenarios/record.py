@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from harness.core.cells import cell_from_json
 from harness.core.errors import UsageError
-from harness.core.model import Cell, Event, Json, Observations
+from harness.core.events.base import ArmEvent, Event, UnknownEvent
+from harness.core.events.course import ArmBegun, Contradiction, CutShort, Interrupted, ScenarioBegun
+from harness.core.model import Cell, Json, Observations
+from harness.judge.defects import describe_defect
 from harness.judge.timeline import observe
-
-ARM = "arm"
-SCENARIO = "scenario"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +42,8 @@ class Trial:
     settings: Mapping[str, Json]
     arms: Mapping[str, Arm]  # in the order in which they ran
     interrupted: str | None  # between which arms somebody pressed Ctrl-C
+    cut_short: bool  # the record was not closed: its last lines may be missing
+    defects: tuple[str, ...]  # why the record can't be believed, beside those of the arms
 
 
 def read_trial(cell: Cell, events: Iterable[Event]) -> Trial:
@@ -52,7 +53,13 @@ def read_trial(cell: Cell, events: Iterable[Event]) -> Trial:
         reader.read(event)
     arms = {name: _arm(name, head, reader.parts[name]) for name, head in reader.heads.items()}
     return Trial(
-        name=str(cell.scenario), cell=cell, settings=reader.settings, arms=arms, interrupted=reader.interrupted
+        name=str(cell.scenario),
+        cell=cell,
+        settings=reader.settings,
+        arms=arms,
+        interrupted=reader.interrupted,
+        cut_short=reader.cut_short,
+        defects=tuple(reader.defects),
     )
 
 
@@ -61,44 +68,43 @@ class _ArmReader:
 
     def __init__(self) -> None:
         self.settings: Mapping[str, Json] = {}
-        self.heads: dict[str, Mapping[str, Any]] = {}
+        self.heads: dict[str, ArmBegun] = {}
         self.parts: dict[str, list[Event]] = {}
         self.interrupted: str | None = None
+        self.cut_short = False
+        self.defects: dict[str, None] = {}
 
     def read(self, event: Event) -> None:
-        """Put one event where it belongs; UsageError where it belongs nowhere."""
-        try:
-            self._sort(event)
-        except (KeyError, TypeError) as problem:
+        """Put one event where it belongs; UsageError where its arm has not begun."""
+        match event:
+            case ArmEvent():
+                self._part(event).append(event.event)
+            case ScenarioBegun():
+                self.settings = event.settings
+            case ArmBegun():
+                self.heads[event.name], self.parts[event.name] = event, []
+            case Interrupted():
+                self.interrupted = event.phase
+            case CutShort():
+                self.cut_short = True
+            case UnknownEvent() | Contradiction():
+                self.defects.setdefault(describe_defect(event))
+
+    def _part(self, event: ArmEvent) -> list[Event]:
+        if event.arm not in self.parts:
             raise UsageError(
-                what=f"The record is broken: its {event.kind!r} event at {event.at_ns} ns can't be read ({problem!r}).",
+                what=f"The record is broken: its {event.event.kind!r} event at {event.at_ns} ns is of the arm "
+                f"{event.arm!r}, which has not begun.",
                 remedy="Judge a record as the harness wrote it.",
-            ) from problem
-
-    def _sort(self, event: Event) -> None:
-        if event.kind == SCENARIO:
-            self.settings = _mapping(event.fields["settings"])
-        elif event.kind == ARM:
-            self.heads[str(event.fields["name"])] = event.fields
-            self.parts[str(event.fields["name"])] = []
-        elif ARM in event.fields:
-            rest = {name: value for name, value in event.fields.items() if name != ARM}
-            self.parts[str(event.fields[ARM])].append(Event(at_ns=event.at_ns, kind=event.kind, fields=rest))
-        elif event.kind == "interrupted":
-            self.interrupted = str(event.fields["phase"])
+            )
+        return self.parts[event.arm]
 
 
-def _arm(name: str, head: Mapping[str, Any], events: list[Event]) -> Arm:
+def _arm(name: str, head: ArmBegun, events: list[Event]) -> Arm:
     where = f"the event of the arm {name!r}"
     return Arm(
         name=name,
-        cell=cell_from_json(head.get("cell"), where=where),
-        run=str(head.get("run", "")),
+        cell=cell_from_json(head.cell, where=where),
+        run=head.run,
         events=tuple(events),
     )
-
-
-def _mapping(value: Json) -> Mapping[str, Json]:
-    if not isinstance(value, Mapping):
-        raise TypeError("its settings are no object")
-    return value

@@ -17,7 +17,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from harness.core.model import CLIENT_ERRORS, Answers
+from harness.core.events.clients import Answers
+from harness.core.model import CLIENT_ERRORS
 from harness.stack.load.latency import summarise
 
 RESULT_VARIABLE = "RECYCLE_HARNESS_LOAD_RESULT"

@@ -14,6 +14,8 @@ from pathlib import Path
 from harness.backends import Backend
 from harness.core.cells import cell_id, cell_to_json
 from harness.core.errors import SurroundingsError
+from harness.core.events.base import ArmEvent
+from harness.core.events.course import ArmBegun, Interrupted, ScenarioBegun
 from harness.core.model import Json, Outcome
 from harness.engine.facts import collect_surroundings
 from harness.engine.options import run_arguments
@@ -64,7 +66,7 @@ def run_plan(plan: ScenarioPlan, *, make_backend: Callable[[str, Path], Backend]
             interrupted = _run_arms(plan, folder, sink, make_backend, say)
         except KeyboardInterrupt:
             interrupted = True
-            sink.emit("interrupted", phase="between its runs")
+            sink.emit(Interrupted(phase="between its runs"))
         finally:
             let_go()
         with shielded():
@@ -79,10 +81,8 @@ def _run_arms(
     say: Callable[[str], None],
 ) -> bool:
     """One after the other; True where one was interrupted."""
-    from harness.judge.scenarios.record import SCENARIO
-
     facts: dict[str, Mapping[str, Json]] = {}
-    sink.emit(SCENARIO, name=plan.name, settings=dict(plan.settings))
+    sink.emit(ScenarioBegun(name=plan.name, settings=dict(plan.settings)))
     for name, request in plan.arms.items():
 
         def say_of_arm(text: str, name: str = name) -> None:
@@ -112,13 +112,11 @@ def _open(plan: ScenarioPlan, say: Callable[[str], None]) -> tuple[RunFolder, Ca
 
 def _adopt(folder: RunFolder, sink: EventSink, name: str, result: Result) -> Mapping[str, Json]:
     """Take an arm's record into the scenario's: its events, its configuration and its error logs; gives its facts."""
-    from harness.judge.scenarios.record import ARM
-
     with load_run(result.path) as stored:
         run = str(stored.path.relative_to(folder.path))
-        sink.emit(ARM, name=name, run=run, cell=cell_to_json(stored.cell))
+        sink.emit(ArmBegun(name=name, run=run, cell=cell_to_json(stored.cell)))
         for event in stored.events():
-            sink.emit(event.kind, event.at_ns, **{**event.fields, ARM: name})
+            sink.emit(ArmEvent(at_ns=event.at_ns, arm=name, event=event))
         sink.check()
         facts = stored.facts
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.core.errors import HarnessError
 from harness.core.model import Json, Outcome, is_failure
-from harness.records.stored import parse_json
+from harness.records.event_file import parse_json
 from harness.studies.matrix.result import RunResult
 
 VERDICT = "verdict.json"

@@ -1,0 +1,138 @@
+"""The events of the clients: the prober, the load, and the ledger that puts their accounts beside the servers'."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, TypeAlias
+
+from harness.core.events.base import Event
+from harness.core.model import Json, is_success
+
+Way: TypeAlias = Literal["proxy", "direct"]
+"""Through the proxy, or straight into gunicorn's socket."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe(Event):
+    """One request of the prober, at its start.
+
+    Attributes:
+        via: through the proxy, or straight into gunicorn's socket.
+        outcome: a status ("200"), or a client error: closed, timeout, refused, missing or other.
+        took_ns: until the answer was whole, or the request had failed, in nanoseconds.
+        id: that the request carried; left out where there is no ledger.
+    """
+
+    kind: ClassVar[str] = "probe"
+
+    via: Way
+    outcome: str
+    took_ns: int
+    id: str | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether this counts as an answer of success (2xx or 3xx)."""
+        return is_success(self.outcome)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadStarted(Event):
+    """The load generator was started.
+
+    Attributes:
+        client: wrk or httpx.
+        pid: of its process.
+    """
+
+    kind: ClassVar[str] = "load"
+    state: ClassVar[str] = "started"
+
+    client: str | None = None
+    pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadEnded(Event):
+    """What the load generator says at its end.
+
+    Attributes:
+        requests: how many were answered.
+        statuses: status -> answers.
+        errors: client error -> requests that got no answer: closed, timeout, refused, missing or other.
+        stopped_early: whether the harness ended it, because the evidence was conclusive.
+        failed: why not to trust it; null where it can be trusted.
+        late: of the time-outs, those that have a status too; left out where that is not known, as with wrk: all.
+        latency_ms: percentile -> milliseconds; empty where it was not measured.
+        pace: of an open loop, the requests that were due, delayed and unstarted.
+    """
+
+    kind: ClassVar[str] = "load"
+    state: ClassVar[str] = "ended"
+
+    requests: int
+    statuses: Mapping[str, int]
+    errors: Mapping[str, int]
+    stopped_early: bool
+    failed: str | None
+    late: int | None = None
+    latency_ms: Mapping[str, float] = field(default_factory=dict)
+    pace: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answers(Event):
+    """How many of the load's requests ended in which way within 10 ms, from the event's time on.
+
+    Attributes:
+        outcomes: status or client error -> requests.
+    """
+
+    kind: ClassVar[str] = "answers"
+
+    outcomes: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerClosed(Event):
+    """What became of each request, by all who saw it. See docs/ledger.md.
+
+    Attributes:
+        counts: ending -> requests, and their sum as ``requests``.
+        by_client: the same for load, probe-proxy and probe-direct.
+        examples: ending -> a few of its requests.
+        run_but_not_logged: requests that the app ran and gunicorn's access log does not have.
+        answered_but_not_logged_by_proxy: requests that a client got an answer to and the proxy's log does not have.
+        answers_to_nobody: witness -> answers that belong to no request.
+        unknown_ids: witness -> lines with an id that nobody sent.
+        witnesses: who wrote an account at all.
+        took_s: how long it took to put the accounts together, in seconds.
+    """
+
+    kind: ClassVar[str] = "ledger"
+    state: ClassVar[str] = "closed"
+
+    counts: Mapping[str, int]
+    by_client: Mapping[str, Mapping[str, int]] | None = None
+    examples: Mapping[str, Sequence[Json]] | None = None
+    run_but_not_logged: int | None = None
+    answered_but_not_logged_by_proxy: int | None = None
+    answers_to_nobody: Mapping[str, int] | None = None
+    unknown_ids: Mapping[str, int] | None = None
+    witnesses: Mapping[str, bool] | None = None
+    took_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerFailed(Event):
+    """The accounts could not be put together.
+
+    Attributes:
+        detail: why.
+    """
+
+    kind: ClassVar[str] = "ledger"
+    state: ClassVar[str] = "failed"
+
+    detail: str | None = None

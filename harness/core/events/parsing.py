@@ -1,0 +1,134 @@
+"""From the object of a line to an event of its class; nothing is believed before its type was looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields
+from functools import cache
+from typing import Any, TypeAlias, get_type_hints
+
+from harness.core.events import clients, course, servers
+from harness.core.events.base import ArmEvent, Event, state_of
+from harness.core.events.fieldtypes import Check, check_of, describe
+from harness.core.model import Json
+
+KINDS: tuple[type[Event], ...] = (
+    course.Phase,
+    course.Readiness,
+    course.Control,
+    course.WatcherState,
+    course.Machine,
+    course.Stall,
+    course.Interrupted,
+    course.Fault,
+    course.ScenarioBegun,
+    course.ArmBegun,
+    course.RecordEnd,
+    course.CutShort,
+    course.Contradiction,
+    servers.ArbiterStarted,
+    servers.ArbiterExited,
+    servers.ProxyExited,
+    servers.SocketChange,
+    servers.TracedRemoval,
+    servers.TracerLoaded,
+    servers.TracerProblem,
+    servers.LiveWorkers,
+    servers.GunicornLine,
+    servers.Served,
+    servers.Proxied,
+    servers.ProxyErrors,
+    servers.MemorySample,
+    clients.Probe,
+    clients.LoadStarted,
+    clients.LoadEnded,
+    clients.Answers,
+    clients.LedgerClosed,
+    clients.LedgerFailed,
+)
+"""Every class whose events a record may hold, by the kind of the line and, where it has several, by its state."""
+
+ARM = "arm"
+"""The field that names the arm of an event in a scenario's record."""
+
+_Build: TypeAlias = Callable[[Mapping[str, Json]], Event]
+
+
+class UnknownKindError(ValueError):
+    """There is no class for this kind, or for this state of it; ``name`` says which."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"its kind {name!r} is unknown")
+        self.name = name
+
+
+def parse_event(data: Mapping[str, Json]) -> Event:
+    """The event that an object says. Fields that its class does not have are left out.
+
+    Raises:
+        UnknownKindError: no class here is meant.
+        ValueError: a field is missing, or of another type.
+    """
+    kind = data.get("kind")
+    if type(kind) is not str:
+        raise ValueError("kind must be a text")
+    arm = data.get(ARM)
+    event = _find(kind, data)(data)
+    if arm is None:
+        return event
+    if type(arm) is not str:
+        raise ValueError("arm must be a text")
+    return ArmEvent(at_ns=event.at_ns, arm=arm, event=event)
+
+
+def _find(kind: str, data: Mapping[str, Json]) -> _Build:
+    """What makes the events of this kind; by its state where several classes are of it."""
+    known = _builders()
+    build = known.get((kind, None))
+    if build is None:
+        state = data.get("state")
+        build = known.get((kind, state)) if isinstance(state, str) else None
+        if build is None:
+            several = any(name == kind for name, _ in known)
+            if several and state is None:
+                raise ValueError(f"{kind} lacks its state")
+            raise UnknownKindError(f"{kind} ({state})" if several else kind)
+    return build
+
+
+@cache
+def _builders() -> Mapping[tuple[str, str | None], _Build]:
+    return {(kind.kind, state_of(kind)): _builder(kind) for kind in KINDS}
+
+
+def _builder(kind: type[Event]) -> _Build:
+    """Makes events of one class; what each field needs is found out once."""
+    rows = [(name, check, words, required) for name, (check, words, required) in _fields(kind).items()]
+
+    def build(data: Mapping[str, Json]) -> Event:
+        values: dict[str, Any] = {}
+        for name, check, words, required in rows:
+            if name not in data:
+                if required:
+                    raise ValueError(f"{kind.kind} lacks {name}")
+                continue
+            try:
+                values[name] = check(data[name])
+            except (TypeError, ValueError) as problem:
+                raise ValueError(f"{name} of {kind.kind} must be {words}") from problem
+        return kind(**values)
+
+    return build
+
+
+def _fields(kind: type[Event]) -> dict[str, tuple[Check, str, bool]]:
+    """Name -> how to look at it, its type in words, and whether each line must have it; ``at_ns`` is one of them."""
+    hints = get_type_hints(kind)
+    return {
+        one.name: (
+            check_of(hints[one.name]),
+            describe(hints[one.name]),
+            one.name == "at_ns" or (one.default is MISSING and one.default_factory is MISSING),
+        )
+        for one in fields(kind)
+    }

@@ -1,0 +1,231 @@
+"""The events of the servers: their processes, the bound path, and what their logs say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias
+
+from harness.core.events.base import Event
+from harness.core.model import Json
+
+SocketAction: TypeAlias = Literal["created", "deleted", "moved", "snapshot"]
+
+Frame: TypeAlias = tuple[str, int | None, str, str]
+"""File, line, function, and the line's text ("" where it could not be read)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArbiterStarted(Event):
+    """Gunicorn was started.
+
+    Attributes:
+        pid: of its arbiter.
+    """
+
+    kind: ClassVar[str] = "arbiter"
+    state: ClassVar[str] = "started"
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArbiterExited(Event):
+    """The arbiter was found to have ended although nobody of the harness asked it to.
+
+    Attributes:
+        pid: of the arbiter.
+        status: its exit status; below zero it is a signal's number.
+    """
+
+    kind: ClassVar[str] = "arbiter"
+    state: ClassVar[str] = "exited"
+
+    pid: int | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyExited(Event):
+    """The proxy was found to have ended in mid-run.
+
+    Attributes:
+        pid: of the proxy.
+        status: its exit status; below zero it is a signal's number.
+    """
+
+    kind: ClassVar[str] = "proxy"
+    state: ClassVar[str] = "exited"
+
+    pid: int | None = None
+    status: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SocketChange(Event):
+    """The bound path changed, as inotify tells it, or what it was when the watch ended (snapshot).
+
+    Attributes:
+        action: what happened to it.
+        inode: of the file that the path names now; null where there is none, or where nobody looked.
+        whole_folder: true where the folder around it went.
+    """
+
+    kind: ClassVar[str] = "socket"
+
+    action: SocketAction
+    inode: int | None
+    whole_folder: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracedRemoval(Event):
+    """A call inside gunicorn that removed or renamed the bound path, from the tracer.
+
+    Attributes:
+        pid: who called.
+        ppid: its parent.
+        call: os.unlink, os.rename, ...
+        failed: the name of the system's error; null where the call did what it was asked to.
+        stack: the frames, innermost last: file, line, function, the line's text.
+        paths: the arguments of the call.
+        role: what the process thinks that it is: arbiter, worker or other.
+        thread: the name of the thread that called.
+        around: the source around the innermost frames, innermost first; the number of the first line, and the lines.
+    """
+
+    kind: ClassVar[str] = "removal"
+
+    pid: int
+    ppid: int
+    call: str
+    failed: str | None
+    stack: tuple[Frame, ...]
+    paths: tuple[str, ...] = ()
+    role: str | None = None
+    thread: str | None = None
+    around: Sequence[Json] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracerLoaded(Event):
+    """A process has loaded the tracer; what it forks inherits it.
+
+    Attributes:
+        pid: of the process.
+        ppid: its parent.
+        python: the version of its interpreter.
+    """
+
+    kind: ClassVar[str] = "tracer"
+
+    pid: int
+    ppid: int | None = None
+    python: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracerProblem(Event):
+    """The tracer failed, so that it may have missed a call.
+
+    Attributes:
+        text: the error.
+        pid: of the process in which it failed.
+        ppid: its parent.
+    """
+
+    kind: ClassVar[str] = "tracer-problem"
+
+    text: str
+    pid: int | None = None
+    ppid: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveWorkers(Event):
+    """The arbiter's live children: whenever they change, and once at the end.
+
+    Attributes:
+        live: of each its pid and the time of its start, in clock ticks since the machine's boot.
+        final: whether the watch ends here.
+    """
+
+    kind: ClassVar[str] = "workers"
+
+    live: tuple[tuple[int, int], ...]
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GunicornLine(Event):
+    """A line of gunicorn's error log, when it was read.
+
+    Attributes:
+        text: the line; a long one is cut off.
+        pid: of the process that it is about; null where the line has none.
+        state: what it says of that process (booted, ready, restarting, exiting, ...); null where that is nothing.
+        level: of the message; null where the line has none.
+    """
+
+    kind: ClassVar[str] = "log"
+
+    text: str
+    pid: int | None
+    state: str | None
+    level: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served(Event):
+    """A piece of gunicorn's access log: how many requests each worker has served since the piece before.
+
+    Attributes:
+        by_pid: status -> requests, by the worker's pid.
+    """
+
+    kind: ClassVar[str] = "served"
+
+    by_pid: Mapping[int, Mapping[str, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proxied(Event):
+    """A piece of the proxy's access log: how many requests it has answered since the piece before.
+
+    Attributes:
+        statuses: status -> requests.
+    """
+
+    kind: ClassVar[str] = "proxied"
+
+    statuses: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxyErrors(Event):
+    """A piece of the proxy's log: how many attempts at gunicorn have failed since the piece before.
+
+    Attributes:
+        reasons: why -> attempts: missing, refused, connect, closed, reset, timeout, other, retried.
+    """
+
+    kind: ClassVar[str] = "proxy_errors"
+
+    reasons: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemorySample(Event):
+    """The memory of the arbiter and of all below it, at the middle of the sample.
+
+    Attributes:
+        own_bytes: the proportional set size without the pages of files, by pid.
+        unshared_bytes: what all would have if nothing that they may write were shared.
+        file_bytes: the pages of files of all.
+    """
+
+    kind: ClassVar[str] = "memory"
+
+    own_bytes: Mapping[int, int]
+    unshared_bytes: int
+    file_bytes: int

@@ -1,0 +1,97 @@
+"""Reads ``events.jsonl`` line by line: typed events, and events that say what is wrong with the file itself.
+
+The one event log numbers the lines (``seq``, from 0 on) and closes the record with an ``end``. Records of older
+versions have neither, and nothing is asked of them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from harness.core.errors import UsageError
+from harness.core.events.base import Event, UnknownEvent
+from harness.core.events.course import Contradiction, CutShort, RecordEnd
+from harness.core.events.parsing import UnknownKindError, parse_event
+from harness.core.model import Json
+
+LONGEST_LINE_BYTES = 16 * 2**20
+"""No event is that long; a file that says otherwise is no record and must not fill the memory."""
+
+
+def read_events(stream: BinaryIO, path: Path, say: Callable[[str], None]) -> Iterator[Event]:
+    """The events in the order of the file; a torn last line is left out and reported through ``say``.
+
+    Raises:
+        UsageError: a line that is no event; names the file and the line's number.
+    """
+    numbering, last = _Numbering(), None
+    for line, raw in enumerate(iter(lambda: stream.readline(LONGEST_LINE_BYTES), b""), start=1):
+        try:
+            seq, event = _parse(raw)
+        except ValueError as problem:
+            if not raw.endswith(b"\n") and len(raw) < LONGEST_LINE_BYTES:
+                say(f"{path}, line {line}: torn after {len(raw)} bytes (the run was killed while writing); left out.")
+                break
+            raise UsageError(
+                what=f"{path}, line {line}: not an event: {problem}.", remedy="Use an undamaged copy of the run."
+            ) from problem
+        wrong = numbering.check(line, seq, event.at_ns)
+        if wrong is not None:
+            yield wrong
+        yield event
+        last = event
+    if numbering.used and not isinstance(last, RecordEnd):
+        yield CutShort(at_ns=last.at_ns if last is not None else 0)
+
+
+def parse_json(raw: bytes) -> Json:
+    """Strict JSON: UTF-8, no NaN, no infinity; ValueError for all that is wrong, endless nesting too."""
+    try:
+        parsed: Json = _DECODER.decode(raw.decode("utf-8"))
+    except RecursionError as problem:
+        raise ValueError("nested too deeply") from problem
+    return parsed
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"the number {name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
+def _parse(raw: bytes) -> tuple[int | None, Event]:
+    """The line's number and its event; ValueError where it is none."""
+    data = parse_json(raw)
+    if not isinstance(data, dict):
+        raise ValueError("it is no JSON object")  # noqa: TRY004 - the caller turns every bad line into one error
+    seq, at_ns = data.pop("seq", None), data.get("at_ns")
+    if seq is not None and type(seq) is not int:
+        raise ValueError("seq must be a whole number")
+    if type(at_ns) is not int:
+        raise ValueError("at_ns must be a whole number")
+    try:
+        return seq, parse_event(data)
+    except UnknownKindError as unknown:
+        return seq, UnknownEvent(at_ns=at_ns, name=unknown.name, said=data)
+
+
+class _Numbering:
+    """Compares the numbers of the lines with those that the log gave; the first line tells whether it gave any."""
+
+    def __init__(self) -> None:
+        self.used = False
+        self._told = False
+
+    def check(self, line: int, seq: int | None, at_ns: int) -> Contradiction | None:
+        """What is wrong with a line's number, told once: after a line that is missing, all are wrong."""
+        if line == 1:
+            self.used = seq is not None
+        expected = line - 1 if self.used else None
+        if self._told or seq == expected:
+            return None
+        self._told = True
+        return Contradiction(at_ns=at_ns, line=line, seq=seq, expected=expected)
