@@ -38,7 +38,7 @@ BROWSER_LOCK := --extra pictures --group browser --constraint requirements/dev.t
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup tools proxies reproduce check doctor test lint format unit integration regression containers browser pictures chart structure options bench lock upgrade clean
+.PHONY: help setup tools proxies reproduce check doctor test lint format unit integration regression containers browser pictures chart structure events options bench lock upgrade clean
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -124,6 +124,9 @@ options: setup ## re-make docs/options.md, after a change of an option or a work
 
 bench: setup tools ## what the harness costs, as ratios in one run (minutes; ARGS='floor default profiles ...')
 	@$(VENV_PYTHON) -m bench
+
+events: setup ## re-make docs/events.md from the classes of the events
+	@$(VENV_PYTHON) -m maintenance.events
 
 lock: setup ## re-make requirements/*.txt after a change of pyproject.toml; pins that still fit stay
 	@$(LOCK) $(DEV_LOCK)

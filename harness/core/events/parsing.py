@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, TypeAlias, get_type_hints
 
@@ -103,7 +103,7 @@ def _builders() -> Mapping[tuple[str, str | None], _Build]:
 
 def _builder(kind: type[Event]) -> _Build:
     """Makes events of one class; what each field needs is found out once."""
-    rows = [(name, check, words, required) for name, (check, words, required) in _fields(kind).items()]
+    rows = [(one.name, one.check, one.words, one.required) for one in list_fields(kind)]
 
     def build(data: Mapping[str, Json]) -> Event:
         values: dict[str, Any] = {}
@@ -121,14 +121,25 @@ def _builder(kind: type[Event]) -> _Build:
     return build
 
 
-def _fields(kind: type[Event]) -> dict[str, tuple[Check, str, bool]]:
-    """Name -> how to look at it, its type in words, and whether each line must have it; ``at_ns`` is one of them."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventField:
+    """One field of a kind: how to look at its value, its type in words, and whether each line must have it."""
+
+    name: str
+    check: Check
+    words: str
+    required: bool
+
+
+def list_fields(kind: type[Event]) -> list[EventField]:
+    """The fields of a kind in the order of its lines; ``at_ns`` is the first."""
     hints = get_type_hints(kind)
-    return {
-        one.name: (
-            check_of(hints[one.name]),
-            describe(hints[one.name]),
-            one.name == "at_ns" or (one.default is MISSING and one.default_factory is MISSING),
+    return [
+        EventField(
+            name=one.name,
+            check=check_of(hints[one.name]),
+            words=describe(hints[one.name]),
+            required=one.name == "at_ns" or (one.default is MISSING and one.default_factory is MISSING),
         )
         for one in fields(kind)
-    }
+    ]
