@@ -56,6 +56,11 @@ class Excerpt:
     numbers: tuple[int, ...]  # of each line in the log; from the excerpt's own start where only the end is shown
     marked: tuple[bool, ...]  # whether the line tells of a recycle or an error
 
+    @property
+    def numbered(self) -> list[tuple[int, str, bool]]:
+        """Each line with its number and whether it is marked."""
+        return list(zip(self.numbers, self.lines, self.marked, strict=True))
+
 
 def excerpts(stored: StoredRun) -> list[Excerpt]:
     """What the logs of gunicorn and of the proxy say around the event; nothing for logs that are empty or missing.

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from harness.core.model import Json, Outcome
+from harness.core.model import Json
 from harness.records.stored import StoredRun
 from harness.report import summary
-from harness.report.as_markdown import escape, table
 from harness.report.fields import clean, text
+from harness.report.templates import render
+from harness.report.view import view_run
 
 _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
@@ -44,19 +45,4 @@ def _property(raw: str) -> str:
 
 def render_job_summary(stored: StoredRun) -> str:
     """A few lines of Markdown: the verdict, the findings and the counts; the whole report is the record's business."""
-    verdict = stored.judged()
-    answer = summary.answer_of(verdict).sentence
-    parts = [
-        f"### {escape(summary.subject(verdict))}: {escape(text(verdict, 'verdict'))}",
-        f"{escape(answer[:1].upper() + answer[1:])}. {escape(summary.setting(verdict))}.",
-    ]
-    rows = [(text(one, "id"), summary.describe(one)) for one in summary.findings(verdict)]
-    if not rows and text(verdict, "verdict") != Outcome.HOLDS.value:
-        rows = summary.error_lines(verdict)
-    parts += [table(("finding", "what"), rows)] if rows else []
-    strength = summary.strength_line(verdict)
-    parts += [escape(strength) + "."] if strength else []
-    counts = summary.count_lines(verdict)
-    parts += [table(("what", "how many"), counts)] if counts else []
-    parts.append(f"Record: {escape(stored.run_id)}")
-    return "\n\n".join(parts) + "\n\n"
+    return render("job_summary.md.j2", run=view_run(stored))

@@ -17,6 +17,15 @@ SOCKET_FINDINGS = {"socket-deleted": "deleted", "socket-replaced": "replaced"}
 SOCKET_INVARIANT = "socket-survives"
 SHORT_CHARS = 45
 
+SIGNS: Mapping[str, tuple[str, str]] = {
+    Outcome.HOLDS.value: ("\N{HEAVY CHECK MARK}", "good"),
+    Outcome.VIOLATED.value: ("\N{HEAVY BALLOT X}", "bad"),
+    Outcome.INCONCLUSIVE.value: ("?", "unsure"),
+    Outcome.UNRUNNABLE.value: ("\N{CIRCLED DIVISION SLASH}", "unsure"),
+    Outcome.ERROR.value: ("!", "unsure"),
+}
+"""A sign and a tone for each verdict: colour alone says nothing to many readers."""
+
 
 class Tone(str, Enum):
     """How a line is meant, for a reader who sees colours."""

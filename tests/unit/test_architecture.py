@@ -29,7 +29,7 @@ ORDER = (
 )
 """Ground floor first: a package imports only from those before it."""
 
-HEAVY = {"docker", "httpx", "numpy", "rich", "scipy", "uv"}
+HEAVY = {"docker", "httpx", "jinja2", "markupsafe", "numpy", "rich", "scipy", "uv"}
 """Costs tens of milliseconds to import: only inside the functions that use it."""
 
 PYTEST_ONLY = {"_pytest", "pytest", "xprocess"}

@@ -16,7 +16,7 @@ from harness.core.model import Cell, Outcome, Verdict
 from harness.records.stored import StoredRun
 from harness.report import assets
 from harness.report.as_html import render_html
-from harness.report.markup import block, data_block, esc
+from harness.report.escaping import html_block, html_line, html_script
 from harness.report.picture import picture_spec, render_svg
 from maintenance import charting as making
 from tests.unit.events import healthy
@@ -106,11 +106,9 @@ def test_a_record_brings_no_script_and_no_element_into_the_page(tmp_path: Path) 
 
 @given(st.text(), st.text())
 def test_text_stays_text(raw: str, name: str) -> None:
-    assert not set("<>\"'") & set(esc(raw))
-    assert not set("<>\"'") & set(block(raw))
-    inner = (
-        data_block("x", {name: raw}).removeprefix('<script type="application/json" id="x">').removesuffix("</script>")
-    )
+    assert not set("<>\"'") & set(html_line(raw))
+    assert not set("<>\"'") & set(html_block(raw))
+    inner = html_script(json.dumps({name: raw}))
     assert not set("<>&\u2028\u2029") & set(inner)
     assert json.loads(inner) == {name: raw}
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,10 @@ from hypothesis import strategies as st
 
 from harness.core.model import Cell, Outcome, Verdict
 from harness.records.stored import StoredRun
-from harness.report.as_markdown import escape, fence, render_markdown, table
+from harness.report.as_markdown import render_markdown
+from harness.report.escaping import code_span, fence, markdown_line
 from harness.report.excerpts import excerpts
+from harness.report.templates import environment
 
 RecordRun = Callable[..., StoredRun]
 HEADS = [
@@ -90,12 +93,20 @@ def test_fenced_text_ends_where_it_should(raw: str) -> None:
 
 @given(st.lists(st.text(), min_size=2, max_size=2))
 def test_table_rows_keep_their_cells(cells: list[str]) -> None:
-    *_, row = table(("a", "b"), [tuple(cells)]).split("\n")
+    parts: Any = environment("md").get_template("parts.md.j2").module
+    *_, row = parts.table(("a", "b"), [tuple(cells)]).split("\n")
     assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) == 3
     assert "<" not in row
 
 
 @given(st.text())
 def test_escaped_text_has_no_bare_markup(raw: str) -> None:
-    bare = re.sub(r"\\[\\`*_\[\]|~#]", "", escape(raw))
+    bare = re.sub(r"\\[\\`*_\[\]|~#]", "", markdown_line(raw))
     assert not re.search(r"[\\`*_\[\]|~<>\n]", bare)
+
+
+@given(st.text(alphabet=st.sampled_from("`a \n<")))
+def test_code_in_a_line_ends_where_it_should(raw: str) -> None:
+    marks = re.match("`+", code_span(raw))
+    assert marks is not None
+    assert re.findall(rf"(?<!`){marks[0]}(?!`)", code_span(raw)) == [marks[0], marks[0]]

@@ -23,12 +23,7 @@ def render_terminal(matrix: Matrix) -> str:
 
 
 def _table(matrix: Matrix) -> Iterator[str]:
-    columns = summary.columns(matrix)
-    rows = [("release", "date", *map(summary.head, columns))]
-    for release, cells in summary.rows(matrix).items():
-        released = next((cell.released for cell in cells.values() if cell.released), None) or ""
-        rows.append((release, released, *(summary.verdict_of(cells[c]) if c in cells else "" for c in columns)))
-    yield from _align(rows)
+    yield from _align([("release", "date", *map(summary.head, summary.columns(matrix))), *summary.table_rows(matrix)])
 
 
 def _map(matrix: Matrix) -> Iterator[str]:

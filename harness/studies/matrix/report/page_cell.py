@@ -1,16 +1,15 @@
-"""One cell of the matrix's page: sign, word and findings at a glance; why, and every run, on demand.
+"""One cell of the matrix's page as texts: its word and findings at a glance; why, and every run, on demand.
 
-Texts come from the matrix and are escaped here. Where a run's page lies is told by the caller.
+Where a run's page lies is told by the caller; the template ``matrix.html.j2`` makes markup of it all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from urllib.parse import quote
 
-from harness.report.markup import esc
-from harness.report.page_sections import SIGNS
-from harness.report.summary import plural
+from harness.report.summary import SIGNS, plural
 from harness.studies.matrix.expectations import describe_expected
 from harness.studies.matrix.report import summary
 from harness.studies.matrix.result import Agreement, CellResult, RunResult
@@ -26,6 +25,38 @@ AGREEMENTS = {
 """A sign and words for each comparison."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunLink:
+    """One run: what it showed, the link to its page, and what was counted in it."""
+
+    name: str
+    link: str | None
+    counted: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellView:
+    """What the page says of a cell. ``link`` leads to the run that shows it best."""
+
+    subject: str
+    outcome: str
+    sign: str
+    tone: str
+    link: str | None
+    findings: Sequence[tuple[str, str]]  # id, and its rate where it was not in every run
+    flaky: str | None
+    agreement: tuple[str, str, str]  # class, sign, words
+    expected: str
+    reason: str
+    issues: Sequence[tuple[int, str]]  # number, address
+    seen: str
+    why: str
+    python: str
+    runs: Sequence[RunLink]
+    set_aside: str
+    kinds: Sequence[str]  # by which choices of the filter the cell is shown
+
+
 def usual_page(record: str) -> str | None:
     """Beside the record, below the matrix's folder; None for a path that leads out of it."""
     parts = record.split("/")
@@ -37,33 +68,39 @@ def link_to(page: str) -> str:
     return f"./{quote(page, errors='replace')}"
 
 
-def tone_of(cell: CellResult) -> str:
-    """``good``, ``bad`` or ``unsure``."""
-    return SIGNS[cell.folded.outcome.value][1]
-
-
-def render_cell(cell: CellResult, find_page: FindPage) -> str:
-    """The content of a table's cell."""
-    sign, words = AGREEMENTS[cell.agreement]
-    parts = [_verdict(cell, find_page), *_findings(cell)]
-    if cell.folded.flaky:
-        parts.append(f'<span class="flaky"><span aria-hidden="true">~</span> flaky: {esc(cell.folded.flaky)}</span>')
-    parts.append(
-        f'<span class="mark {cell.agreement.name.lower()}"><span aria-hidden="true">{sign}</span> {words}</span>'
+def view_cell(cell: CellResult, find_page: FindPage) -> CellView:
+    """The cell's texts."""
+    sign, tone = SIGNS[cell.folded.outcome.value]
+    return CellView(
+        subject=summary.subject(cell),
+        outcome=cell.folded.outcome.value,
+        sign=sign,
+        tone=tone,
+        link=next((link for run in _best_first(cell) if (link := _link(run, find_page))), None),
+        findings=[(name, cell.folded.rates.get(name, "")) for name in cell.folded.findings],
+        flaky=cell.folded.flaky,
+        agreement=(cell.agreement.name.lower(), *AGREEMENTS[cell.agreement]),
+        expected=describe_expected(cell.expected),
+        reason=cell.expected.reason,
+        issues=summary.issues(cell.expected),
+        seen=summary.seen(cell),
+        why=summary.why_undecided(cell) if tone == "unsure" else "",
+        python=str(cell.cell.get("python") or ""),
+        runs=[_run(run, find_page) for run in cell.runs],
+        set_aside=plural(cell.set_aside, "run") if cell.set_aside else "",
+        kinds=list(_kinds(cell, tone)),
     )
-    return "\n".join([*parts, _details(cell, find_page)])
 
 
-def _verdict(cell: CellResult, find_page: FindPage) -> str:
-    """The word, as a link to the run that shows it best, with what keeps it from a verdict as a hint."""
-    outcome = cell.folded.outcome.value
-    sign, tone = SIGNS[outcome]
-    shown = f'<span aria-hidden="true">{sign}</span> {outcome}'
-    hint = f' title="{esc(summary.why_undecided(cell))}"' if tone == "unsure" else ""
-    page = next((page for run in _best_first(cell) if (page := _page(run, find_page))), None)
-    if page is None:
-        return f'<span class="verdict {tone}"{hint}>{shown}</span>'
-    return f'<a class="verdict {tone}"{hint} href="{esc(link_to(page))}">{shown}{_of(cell)}</a>'
+def _kinds(cell: CellResult, tone: str) -> Iterator[str]:
+    if tone == "bad":
+        yield "violated"
+    if cell.agreement is Agreement.DIFFERENT:
+        yield "different"
+    if tone == "unsure":
+        yield "undecided"
+    if cell.folded.flaky:
+        yield "flaky"
 
 
 def _best_first(cell: CellResult) -> list[RunResult]:
@@ -71,51 +108,14 @@ def _best_first(cell: CellResult) -> list[RunResult]:
     return sorted(cell.runs, key=lambda run: (run.outcome is not cell.folded.outcome, -len(run.findings)))
 
 
-def _page(run: RunResult, find_page: FindPage) -> str | None:
-    return None if run.path is None else find_page(run.path)
+def _link(run: RunResult, find_page: FindPage) -> str | None:
+    page = None if run.path is None else find_page(run.path)
+    return link_to(page) if page else None
 
 
-def _of(cell: CellResult) -> str:
-    """Who goes from link to link by ear hears which cell it is of."""
-    return f'<span class="unseen">: {esc(summary.subject(cell))}</span>'
-
-
-def _findings(cell: CellResult) -> Iterator[str]:
-    if not cell.folded.findings:
-        return
-    rates = cell.folded.rates
-    shown = [
-        f"<li>{esc(name)}" + (f' <span class="soft">({esc(rates[name])})</span>' if name in rates else "") + "</li>"
-        for name in cell.folded.findings
-    ]
-    yield f'<ul class="ids">{"".join(shown)}</ul>'
-
-
-def _details(cell: CellResult, find_page: FindPage) -> str:
-    rows = [f"<p>Expected: {esc(describe_expected(cell.expected))}.</p>"]
-    if cell.expected.reason:
-        rows.append(f"<p>{esc(cell.expected.reason)}{''.join(_issue(number) for number in cell.expected.upstream)}</p>")
-    rows += [f"<p>Seen: {esc(summary.seen(cell))}.</p>"]
-    if tone_of(cell) == "unsure" and cell.runs:
-        rows.append(f"<p>Why: {esc(summary.why_undecided(cell))}</p>")
-    if cell.cell.get("python"):
-        rows.append(f"<p>Python {esc(str(cell.cell['python']))}.</p>")
-    if cell.runs:
-        rows.append(f"<ol>{''.join(_run(run, find_page) for run in cell.runs)}</ol>")
-    if cell.set_aside:
-        rows.append(f"<p>{plural(cell.set_aside, 'run')} without a verdict set aside.</p>")
-    return f"<details><summary>details{_of(cell)}</summary>\n{chr(10).join(rows)}\n</details>"
-
-
-def _issue(number: int) -> str:
-    return f' <a href="{summary.ISSUE_URL.format(number=number)}">#{number}</a>'
-
-
-def _run(run: RunResult, find_page: FindPage) -> str:
-    counted = [("recycle", run.recycles), ("request", run.requests)]
-    said = [plural(count, noun) for noun, count in counted if count is not None]
-    said += [f"{run.failed:,} failed"] if run.failed is not None else []
-    page = _page(run, find_page)
-    name = esc(", ".join([run.outcome.value, *run.findings]))
-    shown = f'<a href="{esc(link_to(page))}">{name}</a>' if page else f"{name} (no page of it here)"
-    return f"<li>{shown}: {', '.join(said)}</li>" if said else f"<li>{shown}</li>"
+def _run(run: RunResult, find_page: FindPage) -> RunLink:
+    counts = [("recycle", run.recycles), ("request", run.requests)]
+    counted = [plural(count, noun) for noun, count in counts if count is not None]
+    counted += [f"{run.failed:,} failed"] if run.failed is not None else []
+    name = ", ".join([run.outcome.value, *run.findings])
+    return RunLink(name=name, link=_link(run, find_page), counted=", ".join(counted))

@@ -8,14 +8,13 @@ from harness.core.model import Outcome
 from harness.report.fields import line
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.expectations import describe, describe_expected
-from harness.studies.matrix.result import MISSING, Agreement, CellResult
+from harness.studies.matrix.result import MISSING, Agreement, CellResult, Expected
 from harness.studies.matrix.transitions import Transition
 
 Column = tuple[str, str]
 """A worker class and a proxy."""
 
-ISSUE_URL = "https://github.com/benoitc/gunicorn/issues/{number}"
-"""Where gunicorn's own issues and pull requests are read."""
+_ISSUE_URL = "https://github.com/benoitc/gunicorn/issues/{number}"
 
 
 def columns(matrix: Matrix) -> list[Column]:
@@ -34,6 +33,21 @@ def rows(matrix: Matrix) -> dict[str, dict[Column, CellResult]]:
 def head(column: Column) -> str:
     """A column's head."""
     return f"{column[0]}, {column[1]}"
+
+
+def table_rows(matrix: Matrix) -> list[tuple[str, ...]]:
+    """The table as texts: release, day, and what each column says."""
+    found = []
+    for release, cells in rows(matrix).items():
+        released = next((cell.released for cell in cells.values() if cell.released), None) or ""
+        shown = [verdict_of(cells[column]) if column in cells else "" for column in columns(matrix)]
+        found.append((release, released, *shown))
+    return found
+
+
+def issues(expected: Expected) -> list[tuple[int, str]]:
+    """(number, address) of gunicorn's own issues and pull requests about it."""
+    return [(number, _ISSUE_URL.format(number=number)) for number in expected.upstream]
 
 
 def verdict_of(cell: CellResult) -> str:
