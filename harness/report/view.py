@@ -27,11 +27,11 @@ Rows = Sequence[tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StackCall:
-    """One call of a stack; ``around`` are the source lines that the tracer kept: number, text, whether it is the call."""
+    """One call of a stack; ``around`` are the source lines around it that the tracer kept."""
 
     place: str
     source: str
-    around: Sequence[tuple[int, str, bool]]
+    around: Sequence[tuple[int, str, bool]]  # number, text, whether it is the call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
