@@ -64,18 +64,17 @@ def render_script(cell: Cell, facts: Mapping[str, Json], config: Path) -> str:
         UsageError: there is nothing to repeat (the run ended before its environment or its servers were configured),
             or no script can be made for this proxy.
     """
-    python = text(facts, "python", "version", default=cell.python or "")
-    series = re.match(r"\d+\.\d+", python)
-    freeze = texts(facts, "gunicorn", "freeze")
+    python, freeze = text(facts, "python", "version", default=cell.python or ""), texts(facts, "gunicorn", "freeze")
     if not python or not freeze:
         raise _nothing("the environment was built")
     if cell.proxy not in PROXIES:
         raise UsageError(
             what=f"There is no reproduce.sh for the proxy {cell.proxy!r}.", remedy=f"Use one of: {', '.join(PROXIES)}."
         )
-    from_source = _RELEASE.fullmatch(text(facts, "gunicorn", "spec", default=cell.spec)) is None
+    series = re.match(r"\d+\.\d+", python)
     if series is None:
         raise _nothing("the version of its Python was known")
+    from_source = _RELEASE.fullmatch(text(facts, "gunicorn", "spec", default=cell.spec)) is None
     proxy = PROXIES[cell.proxy]
     script = ScriptView(
         run_id=config.parent.name,

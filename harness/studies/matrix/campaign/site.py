@@ -1,6 +1,6 @@
 """The matrix's page as files: written into the matrix's folder, or with all it leads to into a folder of its own.
 
-How the page looks is ``report.matrix_as_html``'s. Here it is looked up which records are there, and pages of runs
+How the page looks is said by its template. Here it is looked up which records are there, and pages of runs
 that were left out to save room are made again.
 """
 
