@@ -92,7 +92,12 @@ def _compiled() -> BytecodeCache | None:
     from jinja2 import FileSystemBytecodeCache
     from jinja2.bccache import Bucket
 
+    settings = Path(__file__).read_text(encoding="utf-8")
+
     class Kept(FileSystemBytecodeCache):
+        def get_source_checksum(self, source: str) -> str:
+            return super().get_source_checksum(source + settings)  # on which the compiled template depends, too
+
         def dump_bytecode(self, bucket: Bucket) -> None:
             with contextlib.suppress(OSError):  # where nobody may write, they are compiled each time
                 super().dump_bytecode(bucket)
