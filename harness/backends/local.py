@@ -10,15 +10,15 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from harness.backends import Command
-from harness.core import reaper
+from harness.core import procfs, reaper
 from harness.core.errors import SurroundingsError
+from harness.core.files import replace_file
 from harness.core.model import Json
 from harness.core.paths import cache_dir
 from harness.provision import tools
@@ -52,7 +52,7 @@ class LocalProcess:
     def __init__(self, popen: subprocess.Popen[bytes], name: str) -> None:
         self._popen = popen
         self.name = name
-        self.start_ticks = reaper.start_ticks(popen.pid)
+        self.start_ticks = procfs.start_ticks(popen.pid)
 
     @property
     def pid(self) -> int:
@@ -94,7 +94,7 @@ class LocalBackend:
 
     def _start_reaper(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", reaper.__file__, self._marker],
+            reaper.render_command(self._marker),
             # Where this harness is itself a process of a matrix: its end must not take the reaper along.
             env={name: value for name, value in os.environ.items() if name != reaper.MARKER},
             stdin=subprocess.PIPE,
@@ -177,15 +177,13 @@ class LocalBackend:
         content = {
             "marker": self._marker,
             "run": str(self._run_folder),
-            "harness": [os.getpid(), reaper.start_ticks(os.getpid())],
+            "harness": [os.getpid(), procfs.start_ticks(os.getpid())],
             "leaders": [[process.pid, process.start_ticks] for process in self._processes],
             "folders": self._folders,
         }
         try:
             self._active.parent.mkdir(parents=True, exist_ok=True)
-            beside = self._active.with_suffix(f".{os.getpid()}")
-            beside.write_text(json.dumps(content))
-            beside.replace(self._active)
+            replace_file(self._active, json.dumps(content))
         except OSError as problem:
             raise SurroundingsError(
                 what=f"The cache folder {self._active.parent} can't be written to: {problem}.",
@@ -198,7 +196,7 @@ def find_interrupted() -> Sequence[Path]:
     found = []
     for path in sorted((cache_dir() / "active").glob("*.json")):
         pid, start = json.loads(path.read_text())["harness"]
-        if reaper.start_ticks(pid) != start:
+        if procfs.start_ticks(pid) != start:
             found.append(path)
     return found
 

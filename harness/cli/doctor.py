@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness import __version__
+from harness.core import procfs
 from harness.core.errors import SurroundingsError
 from harness.core.paths import cache_dir
 from harness.provision import tools
@@ -165,8 +166,7 @@ def _temporary_folder() -> Row:
 
 
 def _inotify() -> Row:
-    limit = Path("/proc/sys/fs/inotify/max_user_instances")
-    count = int(limit.read_text()) if limit.exists() else 0
+    count = procfs.read_number(procfs.INOTIFY_INSTANCES) or 0
     return Row(
         name="inotify",
         ok=count > 0,

@@ -1,7 +1,8 @@
 """Locks on what is costly to make: one builds, many use, and what is in use isn't removed.
 
 A lease is a ``flock`` on a file beside it. The kernel drops it when the last process that holds the
-file ends, however it ends, so that nothing has to be tidied after a kill. Nothing in here knows what is locked.
+file ends, however it ends, so that nothing has to be tidied after a kill. Many can share one, and a child can inherit
+one, which no library's lock offers together. Nothing in here knows what is locked.
 """
 
 from __future__ import annotations

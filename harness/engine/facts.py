@@ -7,11 +7,11 @@ import platform
 import resource
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import __version__
 from harness.core.cell_fields import CELL_FIELDS
+from harness.core import procfs
 from harness.core.model import Cell, Json
 from harness.engine.stage import PASSED_ON, GunicornPlan, StartedProxy
 from harness.provision import tools
@@ -89,7 +89,7 @@ def collect_surroundings(run_id: str) -> dict[str, Json]:
             "cpus": len(os.sched_getaffinity(0)),
             "root": os.geteuid() == 0,
         },
-        "limits": {"nofile": [soft, hard], "somaxconn": _read_number("/proc/sys/net/core/somaxconn")},
+        "limits": {"nofile": [soft, hard], "somaxconn": procfs.read_number(procfs.SOMAXCONN)},
         "environment": {name: os.environ[name] for name in PASSED_ON if name in os.environ},
     }
 
@@ -144,10 +144,3 @@ def _distribution() -> str:
         return platform.freedesktop_os_release().get("PRETTY_NAME", "unknown")
     except OSError:
         return "unknown"
-
-
-def _read_number(path: str) -> int | None:
-    try:
-        return int(Path(path).read_text())
-    except (OSError, ValueError):
-        return None

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import resource
-from contextlib import suppress
-from pathlib import Path
 
+from harness.core import procfs
 from harness.core.errors import SurroundingsError
 from harness.core.model import Cell
 
@@ -48,18 +47,9 @@ def _require_tasks(needed: int) -> None:
     allowed, _ = resource.getrlimit(resource.RLIMIT_NPROC)
     if os.geteuid() == 0 or allowed == resource.RLIM_INFINITY:
         return
-    taken = _count_tasks(os.getuid())
+    taken = procfs.count_tasks(os.getuid())
     if allowed - taken < needed:
         raise SurroundingsError(
             what=f"This user may have {allowed} processes and threads and has {taken}; the run takes up to {needed}.",
             remedy=f"Raise the limit (ulimit -u {taken + needed}), or ask for fewer --workers or --threads.",
         )
-
-
-def _count_tasks(user: int) -> int:
-    total = 0
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has ended meanwhile
-            if process.stat().st_uid == user:
-                total += int((process / "stat").read_text().rpartition(")")[2].split()[17])
-    return total

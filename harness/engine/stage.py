@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.backends import Backend, Command, Process
+from harness.core import procfs
 from harness.core.errors import SurroundingsError
 from harness.core.model import Cell
 from harness.core.paths import fixtures_dir
@@ -33,9 +34,6 @@ PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+@:,=~-]+")
 
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 """The variables of the user's environment that the servers get: an allow-list, so that no secret gets into a record."""
-
-SOMAXCONN = Path("/proc/sys/net/core/somaxconn")
-"""The kernel's limit; 128 before Linux 5.4."""
 
 RANDOM_BYTES = 4
 """In a temporary folder's name: one that exists already is refused by mkdir, and a socket's path must be short."""
@@ -132,10 +130,8 @@ def require_free_port(port: int) -> None:
 
 def read_queue() -> int | None:
     """How many connections can wait for a worker here; None where the kernel does not say."""
-    try:
-        return min(gunicorn.BACKLOG, int(SOMAXCONN.read_text()))
-    except (OSError, ValueError):
-        return None
+    most = procfs.read_number(procfs.SOMAXCONN)
+    return None if most is None else min(gunicorn.BACKLOG, most)
 
 
 def base_environment(home: Path) -> dict[str, str]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core import locks
+from harness.core.files import replace_file
 from harness.core.locks import Lease
 from harness.provision import build
 from harness.provision.build import BuildPlan
@@ -60,7 +61,7 @@ def _build_if_missing(plan: BuildPlan, lease: Lease, say: Callable[[str], None])
     except WrongPythonError as refusal:
         # What a digest or a release number stands for never changes, nor do its metadata: no need to ask again.
         text = json.dumps({"what": refusal.what, "wants": refusal.wants})
-        plan.beside("refused").write_text(text, encoding="utf-8")
+        replace_file(plan.beside("refused"), text)
         lease.close()
         raise
     except BaseException:

@@ -8,7 +8,6 @@ process. Where to look is ``candidates``; nothing is said here about which relea
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from harness.core.errors import UsageError
+from harness.core.files import replace_file
 from harness.provision.candidates import list_candidates, one_per_file
 from harness.provision.releases import Minor, parse_minor
 
@@ -131,11 +131,9 @@ class Memory:
         """Write the file anew in one step if there is anything new; a failure, or two at once, cost an answer."""
         if not self.changed:
             return
-        beside = self.file.with_name(f".{self.file.name}.{os.getpid()}")
         with suppress(OSError):
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            beside.write_text(json.dumps({"schema": MEMORY_SCHEMA, "interpreters": self.answers}), encoding="utf-8")
-            beside.replace(self.file)
+            replace_file(self.file, json.dumps({"schema": MEMORY_SCHEMA, "interpreters": self.answers}))
 
 
 def survey(

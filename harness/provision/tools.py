@@ -13,9 +13,11 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harness.core import locks
 from harness.core.errors import HarnessError, SurroundingsError, UsageError
 from harness.core.paths import cache_dir
 from harness.provision import apt
@@ -158,14 +160,13 @@ def install_tool(name: str) -> Tool:
     Two callers at once don't disturb each other; the second one finds the tool. Raises SurroundingsError where
     neither way is open, UsageError for a name that has no recipe.
     """
-    from filelock import FileLock
-
     if tool := find_tool(name):
         return tool
     if not apt.available():
         raise missing(name, "the experiment")
     tools_dir().mkdir(parents=True, exist_ok=True)
-    with FileLock(tools_dir() / f"{name}.lock"):
+    waiting = f"waiting for another process that gets {name}"
+    with closing(locks.take_exclusive(tools_dir() / f"{name}.lock", on_wait=lambda: _say(waiting))):
         if tool := find_tool(name):
             return tool
         rights = apt.privileges()

@@ -21,7 +21,7 @@ from xprocess import ProcessStarter
 
 from harness.backends import Command
 from harness.backends.local import LocalBackend
-from harness.core import reaper
+from harness.core import procfs
 
 PREFIX = "recycle-harness-"
 PID_FILE = "xprocess.PID"
@@ -110,5 +110,5 @@ def remove_dead_folders(root: Path) -> None:
     """Remove the folders of ours below ``root`` whose process has ended."""
     for folder in root.glob(f"{PREFIX}*"):
         pid_file = folder / PID_FILE
-        if not pid_file.exists() or reaper.start_ticks(int(pid_file.read_text())) is None:
+        if not pid_file.exists() or procfs.start_ticks(int(pid_file.read_text())) is None:
             shutil.rmtree(folder)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import tempfile
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from harness.core.cells import cell_from_json
 from harness.core.errors import SurroundingsError, UsageError
+from harness.core.files import OPEN_TO_ALL, replace_file
 from harness.core.model import Json
 from harness.records.stored import StoredRun, Unpacked, read_object
 
@@ -63,7 +63,7 @@ class RunFolder:
         """Write ``content`` as ``name``, as ``write_text`` does."""
         target = self.path / name
         try:
-            _replace(target, content, mode=0o755 if executable else 0o644)
+            replace_file(target, content, mode=0o755 if executable else OPEN_TO_ALL, durable=True)
         except OSError as problem:
             raise _cannot_write(target, problem) from problem
         return target
@@ -161,21 +161,6 @@ def _make_exclusively(root: Path, name: str) -> Path:
             continue
         return path
     raise AssertionError("count() has no end")
-
-
-def _replace(target: Path, content: bytes, *, mode: int) -> None:
-    """Write beside the target and rename: a reader, or a crash, sees the old file or the new one."""
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fchmod(stream.fileno(), mode)
-            os.fsync(stream.fileno())
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _cannot_write(target: Path, problem: OSError) -> SurroundingsError:

@@ -7,8 +7,6 @@ reading somebody else's attachment, with all the distrust that takes, lies in ``
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ from pathlib import Path
 
 from harness.core.errors import SurroundingsError, UsageError
 from harness.records.event_file import LONGEST_LINE_BYTES
+from harness.core.files import replacing_file
 from harness.records.redaction import current_identity, make_scrubber, make_secret_finder, secret_in_facts, secrets_of
 from harness.records.stored import StoredRun
 from harness.records.unpack import CHECKSUMS, MOST_BYTES
@@ -67,29 +66,14 @@ def bundle(run: StoredRun, target: Path | None = None) -> Path:
     place = place / name if place.is_dir() else place
     lines = _Filter(find_secret=make_secret_finder(secrets_of()), scrub=make_scrubber(current_identity()))
     try:
-        _write_beside(run, place, lines)
+        with replacing_file(place, durable=True) as stream, zipfile.ZipFile(stream, "w") as archive:
+            _fill(archive, run, lines)
     except OSError as problem:
         raise SurroundingsError(
             what=f"The attachment {place} could not be written: {problem.strerror}.",
             remedy="Make room there, or name another place with --out.",
         ) from problem
     return place
-
-
-def _write_beside(run: StoredRun, place: Path, lines: _Filter) -> None:
-    """Write under another name and rename, so that nobody sends half an attachment."""
-    handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.", suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            with zipfile.ZipFile(stream, "w") as archive:
-                _fill(archive, run, lines)
-            stream.flush()
-            os.fchmod(stream.fileno(), 0o644)
-            os.fsync(stream.fileno())
-        Path(name).replace(place)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _fill(archive: zipfile.ZipFile, run: StoredRun, lines: _Filter) -> None:

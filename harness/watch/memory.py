@@ -12,13 +12,12 @@ Each sample costs about 0.3 ms a process, and more with their size: a busy watch
 
 from __future__ import annotations
 
-import re
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core import procfs
 from harness.core.clock import now_ns
 from harness.core.errors import SurroundingsError
 from harness.core.events.servers import MemorySample
@@ -30,9 +29,6 @@ MOST_SHARE = 0.15
 
 LONGEST_PAUSE_S = 2.0
 
-SOURCE = "smaps_rollup"
-_FIELDS = re.compile(rb"^(Pss|Pss_Anon|Pss_File|Anonymous|Shared_Dirty):\s+(\d+) kB$", re.MULTILINE)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessMemory:
@@ -43,9 +39,9 @@ class ProcessMemory:
     file_bytes: int
 
 
-def require_memory_source(proc: Path = Path("/proc")) -> None:
+def require_memory_source(source: Path | None = None) -> None:
     """SurroundingsError where the kernel doesn't tell how much memory a process has."""
-    source = proc / "self" / SOURCE
+    source = source or procfs.rollup_file("self")
     try:
         found = parse_memory(source.read_bytes())
     except OSError as problem:
@@ -65,34 +61,23 @@ def parse_memory(text: bytes) -> ProcessMemory | None:
     Kernels before 5.4 tell nothing of files; their whole PSS counts as the process's own, and all dirty shared pages
     as what it would have besides.
     """
-    kib = {name: int(size) for name, size in _FIELDS.findall(text)}
-    pss = kib.get(b"Pss")
+    kib = procfs.parse_kib(text)
+    pss = kib.get("Pss")
     if pss is None:
         return None
-    own = pss - kib.get(b"Pss_File", 0)
-    more = kib.get(b"Anonymous", 0) - kib[b"Pss_Anon"] if b"Pss_Anon" in kib else kib.get(b"Shared_Dirty", 0)
+    own = pss - kib.get("Pss_File", 0)
+    more = kib.get("Anonymous", 0) - kib["Pss_Anon"] if "Pss_Anon" in kib else kib.get("Shared_Dirty", 0)
     return ProcessMemory(
-        own_bytes=own * 1024, unshared_bytes=(own + max(0, more)) * 1024, file_bytes=kib.get(b"Pss_File", 0) * 1024
+        own_bytes=own * 1024, unshared_bytes=(own + max(0, more)) * 1024, file_bytes=kib.get("Pss_File", 0) * 1024
     )
 
 
 def read_memory(pid: int) -> ProcessMemory | None:
     """The memory of a process; None where it is gone, or a zombie."""
     try:
-        return parse_memory(Path(f"/proc/{pid}/{SOURCE}").read_bytes())
-    except (FileNotFoundError, ProcessLookupError):
+        return parse_memory(procfs.rollup_file(pid).read_bytes())
+    except procfs.GONE:
         return None
-
-
-def list_tree(pid: int) -> Iterator[int]:
-    """A process and all that descend from it."""
-    yield pid
-    try:
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    except (FileNotFoundError, ProcessLookupError):
-        return
-    for child in children:
-        yield from list_tree(int(child))
 
 
 class MemorySampler:
@@ -112,7 +97,7 @@ class MemorySampler:
             stop.wait(min(max(PERIOD_S - (now_ns() - began_ns) / 1e9, pause_s), LONGEST_PAUSE_S))
 
     def _sample(self, began_ns: int) -> None:
-        read = {pid: read_memory(pid) for pid in list_tree(self._arbiter)}
+        read = {pid: read_memory(pid) for pid in procfs.list_tree(self._arbiter)}
         seen = {pid: memory for pid, memory in read.items() if memory is not None}
         if seen:
             sample = MemorySample(

@@ -18,12 +18,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
+from harness.core import procfs
 from harness.core.cells import cell_from_json
 from harness.core.clock import now_ns, wait_until
 from harness.core.events.base import Event
 from harness.core.model import Json
 from harness.watch.event_log import EventSink
-from harness.watch.machine import read_usage, tree_s
+from harness.watch.machine import read_usage
 from harness.watch.prober import open_client
 from harness.watch.watchers import LocalWatchers
 
@@ -68,7 +69,7 @@ class Meter:
         pause = threading.Event()
         while not pause.wait(METER_S):
             for pid, known_s in list(self._pids.items()):
-                self._pids[pid] = max(known_s, tree_s(pid))
+                self._pids[pid] = max(known_s, procfs.tree_cpu_s(pid))
 
 
 class WatcherServer:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from pathlib import Path
 
 from harness.core.clock import now_ns
 from harness.core.events.course import Stall
 from harness.core.events.servers import LiveWorkers
-from harness.core.reaper import start_ticks
+from harness.core.procfs import ChildList, children_file, start_ticks
 from harness.watch.event_log import EventSink
 
 PERIOD_S = 0.02
@@ -19,36 +18,6 @@ has waited for them, which it does at once, unless it hangs."""
 
 STALL_S = 0.5
 """A sampler that was away for so long has seen the machine stand still, not the server."""
-
-PIECE_BYTES = 1 << 12
-CHILDREN = "/proc/{0}/task/{0}/children"
-
-
-class ChildList:
-    """The kernel's list of a process's children, kept open while it is watched: opening costs more than reading."""
-
-    def __init__(self, pid: int) -> None:
-        self._path = Path(CHILDREN.format(pid))
-        self._fd: int | None = None
-
-    def read(self) -> bytes:
-        """The pids as text; empty where the process is gone."""
-        try:
-            if self._fd is None:
-                self._fd = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
-            pieces, length = [], 0
-            while piece := os.pread(self._fd, PIECE_BYTES, length):  # at most a page at once, whatever is asked for
-                pieces.append(piece)
-                length += len(piece)
-            return b"".join(pieces)
-        except (FileNotFoundError, ProcessLookupError):
-            return b""
-
-    def close(self) -> None:
-        """Let go of the file."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
 
 
 def look_at(children: bytes) -> dict[int, int]:
@@ -69,7 +38,7 @@ class WorkerSampler:
 
     def loop(self, stop: threading.Event) -> None:
         """Sample every PERIOD_S until told to stop; RuntimeError where the kernel lists nobody's children."""
-        if not Path(CHILDREN.format(os.getpid())).exists():
+        if not children_file(os.getpid()).exists():
             raise RuntimeError("this kernel does not list a process's children (CONFIG_PROC_CHILDREN)")
         last_ns = now_ns()
         while not stop.is_set():

@@ -89,7 +89,7 @@ def test_clean_ends_what_a_killed_run_left_behind_even_without_its_reaper(tmp_pa
     running, out, variables = start(tmp_path, short)
     await_phase(out, running, "load")
     members = find_marked(out)
-    reapers = _children_named(running.pid, "reaper.py")
+    reapers = _children_named(running.pid, "reaper.main")
     assert len(reapers) == 1
     os.kill(reapers[0], signal.SIGKILL)
     running.kill()

@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from harness.backends.docker import archives, bases, building, connection, images, leftovers, tool_images, wheels
 from harness.backends.docker.building import ImageRecipe
 from harness.backends.docker.pod import MEMORY_BYTES, PROCESSES
-from harness.core import reaper
+from harness.core import procfs
 from harness.core.errors import SurroundingsError, UsageError
 from harness.core.model import Cell
 from harness.core.paths import docker_dir
@@ -271,7 +271,7 @@ def test_a_run_of_a_live_process_is_not_abandoned() -> None:
 
 
 def test_a_run_whose_process_has_gone_is_abandoned() -> None:
-    start = reaper.start_ticks(os.getpid()) or 0
+    start = procfs.start_ticks(os.getpid()) or 0
     assert leftovers._is_abandoned([(f"{platform.node()}/{os.getpid()}/{start + 1}", True, time.time())])
     assert leftovers._is_abandoned([(f"{platform.node()}/999999999/1", False, time.time())])
 

@@ -261,7 +261,7 @@ def test_without_memory_to_measure_nothing_is_started(monkeypatch: pytest.Monkey
 
 
 def test_the_load_ends_once_enough_was_seen_or_before_the_memory_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("harness.studies.scenarios.leak.available_bytes", lambda: 1_000)
+    monkeypatch.setattr("harness.core.procfs.available_bytes", lambda: 1_000)
     enough, endless = plan().arms["with"].enough, plan("--full-duration").arms["with"].enough
     assert enough is not None
     assert endless is not None

@@ -9,8 +9,8 @@ from typing import cast
 import pytest
 
 from harness.backends import Backend
+from harness.core import procfs
 from harness.core.errors import SurroundingsError
-from harness.engine import stage
 from harness.engine.stage import make_places, read_queue
 
 
@@ -41,5 +41,5 @@ def test_how_many_connections_may_wait(
     file = tmp_path / "somaxconn"
     if said is not None:
         file.write_text(said)
-    monkeypatch.setattr(stage, "SOMAXCONN", file)
+    monkeypatch.setattr(procfs, "SOMAXCONN", file)
     assert read_queue() == queue

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import SurroundingsError
+from harness.core.procfs import list_tree
 from harness.watch.event_log import EventSink
-from harness.watch.memory import MemorySampler, list_tree, parse_memory, read_memory, require_memory_source
+from harness.watch.memory import MemorySampler, parse_memory, read_memory, require_memory_source
 
 ROLLUP = b"""55693c75d000-7ffda0961000 ---p 00000000 00:00 0                          [rollup]
 Rss:               22384 kB
@@ -89,12 +90,11 @@ def test_all_descendants_belong_to_the_service(tmp_path: Path) -> None:
 
 def test_without_proc_there_is_no_memory_to_measure(tmp_path: Path) -> None:
     with pytest.raises(SurroundingsError, match="no memory to measure") as caught:
-        require_memory_source(tmp_path)
+        require_memory_source(tmp_path / "smaps_rollup")
     assert "4.14" in caught.value.remedy
-    (tmp_path / "self").mkdir()
-    (tmp_path / "self" / "smaps_rollup").write_text("nothing of the kind\n")
+    (tmp_path / "smaps_rollup").write_text("nothing of the kind\n")
     with pytest.raises(SurroundingsError, match="names no Pss"):
-        require_memory_source(tmp_path)
+        require_memory_source(tmp_path / "smaps_rollup")
 
 
 def test_here_it_can_be_measured() -> None:

@@ -15,13 +15,13 @@ import pytest
 
 from harness.core.clock import wait_until
 from harness.core.events.base import Event
-from harness.core.reaper import start_ticks
+from harness.core.procfs import ChildList, start_ticks
 from harness.watch import thread as watch_thread
 from harness.watch import workers
 from harness.watch.event_log import EventSink
 from harness.watch.thread import WatchThread
-from harness.watch.workers import ChildList, WorkerSampler, look_at
 from tests.unit.events import fields_of
+from harness.watch.workers import WorkerSampler, look_at
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="inotify and /proc are Linux")
 
@@ -222,7 +222,7 @@ class TestWorkerSampler:
     def test_a_kernel_that_lists_no_children_does_not_mean_that_there_are_none(
         self, sink: _Sink, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(workers, "CHILDREN", "/proc/{0}/no-such-list")
+        monkeypatch.setattr(workers, "children_file", lambda pid: Path(f"/proc/{pid}/no-such-list"))
         with pytest.raises(RuntimeError, match="CONFIG_PROC_CHILDREN"):
             WorkerSampler(os.getpid(), sink).loop(threading.Event())
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 import re
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from harness.backends.docker import connection
 from harness.core import locks
 from harness.core.errors import SurroundingsError
+from harness.core.files import replace_file
 from harness.core.locks import Lease
 from harness.core.model import Json
 from harness.core.paths import cache_dir, docker_dir
@@ -111,9 +111,7 @@ def read_dockerfile(kind: str) -> str:
 
 def remember(file: Path, text: str) -> str:
     """Keep what is dear to ask for, in one step; gives the text."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(file)
+    replace_file(file, text)
     return text
 
 

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from harness.backends.docker import building, connection
-from harness.core import locks, reaper
+from harness.core import locks, procfs
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -27,7 +27,7 @@ STRANGE_S = 600.0
 
 def owner() -> str:
     """This process, for OWNER_LABEL."""
-    return f"{platform.node()}/{os.getpid()}/{reaper.start_ticks(os.getpid()) or 0}"
+    return f"{platform.node()}/{os.getpid()}/{procfs.start_ticks(os.getpid()) or 0}"
 
 
 def remove_run(client: DockerClient, marker: str) -> int:
@@ -106,7 +106,7 @@ def _is_abandoned(rows: list[tuple[str, bool, float]]) -> bool:
     host, _, process = rows[0][0].partition("/")
     if host == platform.node() and process:
         pid, _, start = process.partition("/")
-        return not pid.isdigit() or reaper.start_ticks(int(pid)) != int(start or 0)
+        return not pid.isdigit() or procfs.start_ticks(int(pid)) != int(start or 0)
     runs = any(running for _, running, _ in rows)
     return not runs and time.time() - max(created for *_, created in rows) > STRANGE_S
 

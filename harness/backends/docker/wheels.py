@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, SurroundingsError
+from harness.core.files import replace_file
 from harness.core.paths import cache_dir
 from harness.provision import installer
 
@@ -150,9 +151,7 @@ def _fetch(file: Mapping[str, Any], folder: Path) -> None:
                 remedy="See what answers in the index's stead.",
             )
         kept.parent.mkdir(parents=True, exist_ok=True)
-        beside = kept.with_name(f".{os.getpid()}")
-        beside.write_bytes(content)
-        beside.replace(kept)
+        replace_file(kept, content)
     shutil.copyfile(kept, folder / re.sub(r"%2[Bb]", "+", name))
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from harness.core.clock import now_ns
 from harness.core.errors import EXIT_ERROR, HarnessError
+from harness.core.files import replace_file
 from harness.stack.load.account import LEDGER_VARIABLE, Account, close_accounts
 from harness.stack.load.clients import ClientPool, LoadPlan
 from harness.stack.load.pace import deal_out
@@ -147,9 +148,7 @@ def leave_result(tally: LoadTally) -> None:
     if path is None:
         sys.stdout.write(text)
         return
-    beside = Path(f"{path}.part")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
+    replace_file(Path(path), text)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

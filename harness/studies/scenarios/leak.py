@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from string import Template
 
 from harness.core.cell_fields import at_least
+from harness.core import procfs
 from harness.core.errors import UsageError
 from harness.core.model import Cell
 from harness.core.paths import fixtures_dir
@@ -149,7 +149,7 @@ def _make_enough(cell: Cell) -> Callable[[Progress], bool]:
 
     least = LEAST_REQUESTS if cell.app is None else LEAST_REQUESTS_OWN
     wanted = max(ENOUGH_CYCLES * cycle_requests(cell), least)
-    most_bytes = MOST_OF_FREE * available_bytes()
+    most_bytes = MOST_OF_FREE * procfs.available_bytes()
 
     def enough(progress: Progress) -> bool:
         if progress.memory_bytes > most_bytes:
@@ -159,9 +159,3 @@ def _make_enough(cell: Cell) -> Callable[[Progress], bool]:
         return progress.memory_samples >= ENOUGH_SAMPLES or progress.served >= MOST_TIMES * wanted
 
     return enough
-
-
-def available_bytes() -> int:
-    """What the kernel says can still be used without swapping."""
-    lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-    return int(lines["MemAvailable"].split()[0]) * 1024

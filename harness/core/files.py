@@ -1,0 +1,40 @@
+"""Files that appear in one piece: a reader, or a crash, sees the old content or the new one, never a part."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+OPEN_TO_ALL = 0o644
+
+
+def replace_file(target: Path, content: bytes | str, *, mode: int = OPEN_TO_ALL, durable: bool = False) -> None:
+    """Write ``content`` (text as UTF-8) to ``target`` in one piece, as ``replacing_file`` does."""
+    with replacing_file(target, mode=mode, durable=durable) as stream:
+        stream.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def replacing_file(target: Path, *, mode: int = OPEN_TO_ALL, durable: bool = False) -> Iterator[BinaryIO]:
+    """A stream whose content takes ``target``'s place at the end of the block, unless the block fails.
+
+    ``durable``: it is on the disk before it has the name, so that a power cut leaves no empty file. OSError where the
+    folder can't be written to.
+    """
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+    beside = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fchmod(stream.fileno(), mode)
+            if durable:
+                os.fsync(stream.fileno())
+        beside.replace(target)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
