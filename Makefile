@@ -32,7 +32,7 @@ VENV_PYTHON := .venv/bin/python
 HARNESS := $(VENV_PYTHON) -m harness.cli.makevars
 LOCK := .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.10 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --quiet
-DEV_LOCK := --extra pytest --extra docker --extra scenario --group dev --output-file requirements/dev.txt
+DEV_LOCK := --extra pytest --extra docker --group dev --output-file requirements/dev.txt
 BROWSER_LOCK := --extra pictures --group browser --constraint requirements/dev.txt --output-file requirements/browser.txt
 
 .DEFAULT_GOAL := help

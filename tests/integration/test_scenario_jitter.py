@@ -9,13 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from harness.core.model import State
 from harness.engine.conclusion import judge_path
 from tests.integration.stubs import Ran, find_marked, needs_tools, run_harness
 
-pytest.importorskip("scipy")
 pytestmark = needs_tools
 QUICK = ("--workers=2", "--max-requests=64", "--recycles=8", "--load-threads=2", "--connections=20")
 SMALL = ("--workers=6", "--max-requests=60", "--boot-s=0.3", "--service-s=0.02")

@@ -5,9 +5,7 @@ import random
 import pytest
 
 from harness.core.model import WorkerLife
-from harness.judge.scenarios.draws import SIGNIFICANT_P, chi_square_p, count_bins, examine_draws
-
-pytest.importorskip("scipy")
+from harness.judge.scenarios.draws import SIGNIFICANT_P, chi_square_p, chi_square_tail, count_bins, examine_draws
 
 
 def life(limit: int | None, served: int | None = None) -> WorkerLife:
@@ -57,6 +55,19 @@ def test_one_honest_run_in_a_thousand_is_accused() -> None:
         for seed in range(300)
     )
     assert accused <= 4
+
+
+@pytest.mark.parametrize(
+    ("freedom", "statistic", "p"),
+    [(1, 3.841, 0.05), (2, 5.991, 0.05), (9, 16.919, 0.05), (10, 29.588, 0.001), (36, 67.985, 0.001)],
+)
+def test_the_tail_is_that_of_the_printed_tables(freedom: int, statistic: float, p: float) -> None:
+    assert chi_square_tail(statistic, freedom=freedom) == pytest.approx(p, rel=1e-3)
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 9, 36])
+def test_draws_as_even_as_can_be_say_nothing(freedom: int) -> None:
+    assert chi_square_tail(0.0, freedom=freedom) == 1.0
 
 
 def test_bins_of_unequal_width_are_no_evidence() -> None:

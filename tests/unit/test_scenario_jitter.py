@@ -14,8 +14,6 @@ from harness.stack.gunicorn import parse_limit, parse_log_line
 from harness.studies.scenarios import SCENARIOS, jitter
 from harness.studies.scenarios.runner import ScenarioPlan
 
-pytest.importorskip("scipy")
-
 
 def plan(*arguments: str, name: str = "jitter") -> ScenarioPlan:
     """What would be run."""

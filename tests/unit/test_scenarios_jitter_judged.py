@@ -15,8 +15,6 @@ from harness.judge.scenarios.jitter import judge_uniform
 from harness.report.drawing import draw
 from tests.unit.events import ARBITER, INODE, Record, event
 
-pytest.importorskip("scipy")
-
 WORKERS = 20
 CELL = Cell(
     spec="1.0",

@@ -7,10 +7,10 @@ shorter lives. That an ended worker served as many as it drew is compared life b
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.core.errors import SurroundingsError
 from harness.core.model import WorkerLife
 
 LEAST_PER_BIN = 5
@@ -47,9 +47,6 @@ def examine_draws(lives: Sequence[WorkerLife], *, max_requests: int, jitter: int
     """What the workers of a run drew and served.
 
     ``ended``: those that announced their restart and whose limit is known.
-
-    Raises:
-        SurroundingsError: scipy is not installed.
     """
     drawn = tuple(life.limit for life in lives if life.limit is not None)
     ended = [life for life in lives if life.announced_restart and life.ended_ns is not None and life.limit is not None]
@@ -76,30 +73,27 @@ def count_bins(size: int, values: int) -> int:
     return bins if bins >= min(values, LEAST_BINS) and values > 1 else 0
 
 
-def require_scipy() -> None:
-    """SurroundingsError where scipy (and with it numpy) is not installed: to be asked before a run, not after it."""
-    from importlib.util import find_spec
-
-    if find_spec("scipy") is None or find_spec("numpy") is None:
-        raise SurroundingsError(
-            what="The scenario's statistics can't be computed: scipy is not installed.",
-            remedy="Install the extra (pip install 'recycle-harness[scenario]').",
-        )
-
-
 def chi_square_p(drawn: Sequence[int], *, values: int, bins: int) -> float:
-    """The p-value of Pearson's test that ``drawn`` (0 to values - 1) are uniform, in bins as even as can be.
-
-    Raises:
-        SurroundingsError: scipy is not installed.
-    """
-    require_scipy()
-    from scipy.stats import chisquare
-
+    """The p-value of Pearson's test that ``drawn`` (0 to values - 1) are uniform, in bins as even as can be."""
     seen, widths = [0] * bins, [0] * bins
     for value in range(values):
         widths[value * bins // values] += 1
     for value in drawn:
         seen[value * bins // values] += 1
     expected = [len(drawn) * width / values for width in widths]
-    return float(chisquare(seen, expected).pvalue)
+    statistic = math.fsum((count - mean) ** 2 / mean for count, mean in zip(seen, expected, strict=True))
+    return chi_square_tail(statistic, freedom=bins - 1)
+
+
+def chi_square_tail(statistic: float, *, freedom: int) -> float:
+    """The chance of a larger chi-square; exact, because the degrees of freedom are whole.
+
+    Source: the finite sums 26.4.4 and 26.4.5 in Abramowitz and Stegun, Handbook of Mathematical Functions.
+    """
+    half = statistic / 2
+    tail = math.erfc(math.sqrt(half)) if freedom % 2 else 0.0
+    powers = (freedom % 2 / 2 + step for step in range(freedom // 2))
+    return tail + math.fsum(
+        math.exp(power * math.log(half) - half - math.lgamma(power + 1)) if half else float(power == 0)
+        for power in powers
+    )

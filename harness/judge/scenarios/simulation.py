@@ -2,7 +2,8 @@
 
 A model of gunicorn and nothing else: each worker draws its limit, serves up to it, and is away until a successor has
 booted; the arbiter forks missing workers one after the other, with a random pause after each. No events, no files, no
-clock. numpy is imported where it is used: only those who simulate need it.
+clock, and no library's random numbers: Python's are the same in every release, so that a stored record is judged alike
+wherever it is.
 """
 
 from __future__ import annotations
@@ -10,13 +11,10 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from numpy.random import Generator
+from random import Random
 
 SPAWN_PAUSE_S = 0.1
 """The arbiter sleeps a random time of up to this after each fork (``Arbiter.spawn_workers``, in every release)."""
@@ -102,11 +100,10 @@ class Forecast:
 
 def forecast(service: Service, *, duration_s: float, repetitions: int | None = None, seed: int = 0) -> Forecast:
     """Repeat the simulation; the same seed gives the same answer."""
-    from numpy.random import default_rng
-
+    rng = Random(seed)  # noqa: S311 - no secret
     worst = sorted(
         max((change.away for change in simulate(service, duration_s=duration_s, rng=rng)), default=0)
-        for rng in default_rng(seed).spawn(repetitions or count_repetitions(service.workers))
+        for _ in range(repetitions or count_repetitions(service.workers))
     )
     return Forecast(service=service, duration_s=duration_s, worst=tuple(worst))
 
@@ -121,16 +118,14 @@ def span_s(service: Service, lives: float) -> float:
     return lives * (service.life_s + service.away_s)
 
 
-def simulate(service: Service, *, duration_s: float, rng: Generator) -> Iterator[Change]:
+def simulate(service: Service, *, duration_s: float, rng: Random) -> Iterator[Change]:
     """One repetition: every change of the number of workers away, in order of time; all are there at 0 s.
 
     ``progress`` counts the requests that a worker which was always there would have got; a worker leaves when progress
     reaches what it had at its start plus its limit. So workers that share a fixed rate hurry on when others are away.
     """
-    limits = draw_limits(service, rng)
-    pause_s = draw_pauses(service, rng)
     now_s = progress = free_s = 0.0
-    leaving = [limits() for _ in range(service.workers)]
+    leaving = [draw_limit(service, rng) for _ in range(service.workers)]
     heapq.heapify(leaving)
     returning: deque[float] = deque()
     while True:
@@ -144,55 +139,25 @@ def simulate(service: Service, *, duration_s: float, rng: Generator) -> Iterator
         now_s = next_s
         if returns_s <= leaves_s:
             returning.popleft()
-            heapq.heappush(leaving, progress + limits())
+            heapq.heappush(leaving, progress + draw_limit(service, rng))
         else:
             heapq.heappop(leaving)
             forked_s = max(now_s + service.service_s + service.exit_s, free_s)
-            free_s = forked_s + pause_s()
+            free_s = forked_s + rng.uniform(0, service.spawn_pause_s)
             returning.append(forked_s + service.boot_s)
         yield Change(at_s=now_s, away=len(returning))
 
 
-def draw_limits(service: Service, rng: Generator) -> Callable[[], float]:
-    """A source of the progress that a worker makes before it takes its last request.
+def draw_limit(service: Service, rng: Random) -> float:
+    """The progress that a worker makes before it takes its last request.
 
     Spread evenly, that is its limit less the request it is about to take, and at a fixed rate a part of a turn more,
     since its turn may be early or late. Spread at random, it is the sum of so many exponential waits.
     """
-    turn = 0.0 if service.rate_per_s is None else 1.0
-
-    def batch() -> list[float]:
-        limits = service.max_requests + rng.integers(0, service.jitter, size=_BATCH, endpoint=True)
-        drawn = rng.gamma(limits) if service.spread is Spread.RANDOM else limits - 1 + rng.uniform(0, turn, _BATCH)
-        values: list[float] = drawn.tolist()
-        return values
-
-    return _in_batches(batch)
-
-
-def draw_pauses(service: Service, rng: Generator) -> Callable[[], float]:
-    """A source of the arbiter's pauses after a fork, in seconds."""
-
-    def batch() -> list[float]:
-        values: list[float] = rng.uniform(0, service.spawn_pause_s, _BATCH).tolist()
-        return values
-
-    return _in_batches(batch)
-
-
-_BATCH = 4096
-
-
-def _in_batches(batch: Callable[[], list[float]]) -> Callable[[], float]:
-    """One number a call, drawn many at a time."""
-    stock: list[float] = []
-
-    def take() -> float:
-        if not stock:
-            stock.extend(batch())
-        return stock.pop()
-
-    return take
+    limit = service.max_requests + int(rng.random() * (service.jitter + 1))
+    if service.spread is Spread.RANDOM:
+        return rng.gammavariate(limit, 1.0) if limit else 0.0
+    return limit - 1 + (0.0 if service.rate_per_s is None else rng.random())
 
 
 def find_jitter(

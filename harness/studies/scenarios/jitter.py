@@ -13,7 +13,6 @@ from harness.core.model import Cell
 from harness.core.paths import fixtures_dir
 from harness.engine.options import add_run_options, make_request
 from harness.engine.request import RunRequest
-from harness.judge.scenarios.draws import require_scipy
 from harness.judge.scenarios.simulation import Spread
 from harness.stack.workers import WORKERS
 from harness.studies.scenarios import forecasting
@@ -100,7 +99,6 @@ def run(options: argparse.Namespace, conduct: Callable[[ScenarioPlan], int]) -> 
     )  # in a run, it is an option of a load that keeps nobody busy
     request = make_request(options)
     refuse_contradictions(request.cell, options)
-    require_scipy()
     if options.simulate:
         return forecasting.answer(request.cell, options, rate_per_s=rate_per_s)
     if rate_per_s is not None:
