@@ -62,11 +62,11 @@ setup: ## make .venv from the lock (every other target does it where needed)
 	exit 4
 
 tools: setup ## have h2o and wrk: from PATH, else installed or fetched
-	@command -v h2o >/dev/null && command -v wrk >/dev/null || $(VENV_PYTHON) -m harness.provision.tools --install h2o wrk
+	@command -v h2o >/dev/null && command -v wrk >/dev/null || $(VENV_PYTHON) -m harness.cli.fetching --install
 
 # Not every distribution has all of them, and only the default run needs what `tools` gets.
 proxies: setup ## have nginx, haproxy and caddy, too, for the tests with them
-	@$(VENV_PYTHON) -m harness.provision.tools --install nginx haproxy caddy \
+	@$(VENV_PYTHON) -m harness.cli.fetching --install --proxies \
 	  || echo 'set-up: not every proxy is to be had here; the tests with what is missing are skipped' >&2
 
 reproduce: setup ## one run of GUNICORN; prints the verdict and where the record lies

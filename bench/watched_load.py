@@ -22,6 +22,7 @@ from harness.provision.spec import parse_spec
 from harness.records.store import create_run
 from harness.stack.load import wrk
 from harness.stack.load.result import RESULT_VARIABLE, parse_result
+from harness.stack.programs import recipe_of
 from harness.watch.event_log import EventSink
 from harness.watch.prober import open_client
 from harness.watch.progress import Progress
@@ -43,7 +44,7 @@ def measure_rate(environment: Environment, *, watched: bool, duration_s: int, le
         result = logs / "wrk.result"
         script = fixtures_dir() / "load" / wrk.SCRIPT
         argv = wrk.render_command(
-            str(tools.require_tool("wrk", "the benchmark").path), cell, url=url, script=str(script)
+            str(tools.require_tool(recipe_of("wrk"), "the benchmark").path), cell, url=url, script=str(script)
         )
         env = {RESULT_VARIABLE: str(result)}
         env |= wrk.ledger_environment(cell, str(logs / load_account.PREFIX)) if ledger else {}

@@ -23,6 +23,7 @@ from harness.core.model import Json
 from harness.core.paths import cache_dir
 from harness.provision import tools
 from harness.stack.load import LOADS
+from harness.stack.programs import recipe_of
 from harness.watch import machine, prober
 from harness.watch.event_log import EventSink
 from harness.watch.watchers import LocalWatchers
@@ -128,7 +129,7 @@ class LocalBackend:
 
     def find_tool(self, name: str, needed_for: str) -> tools.Tool:
         """See ``backends.Backend``."""
-        return LOADS[name].find_program() if name in LOADS else tools.require_tool(name, needed_for)
+        return LOADS[name].find_program() if name in LOADS else tools.require_tool(recipe_of(name), needed_for)
 
     def watchers(self, sink: EventSink) -> LocalWatchers:
         """See ``backends.Backend``."""

@@ -6,7 +6,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness import __version__
@@ -14,6 +14,8 @@ from harness.core import procfs
 from harness.core.errors import SurroundingsError
 from harness.core.paths import cache_dir
 from harness.provision import tools
+from harness.stack.load import STAND_IN
+from harness.stack.programs import DEFAULTS, RECIPES, recipe_of
 
 LEAST_FREE_BYTES = 500 * 10**6
 """Environments take some 15 MB each, a run's logs 10 to 200 MB."""
@@ -35,7 +37,7 @@ class Row:
 def examine() -> list[Row]:
     """Look at everything; takes less than a second unless a Docker engine is slow to answer."""
     rows = [_harness(), _platform(), _uv(), _git()]
-    rows += [_wrk() if name == "wrk" else _tool(name, needed=name in tools.DEFAULT_TOOLS) for name in tools.RECIPES]
+    rows += [_tool(recipe) for recipe in RECIPES.values()]
     rows += _interpreters()
     rows += [_cache(), _temporary_folder(), _inotify(), _docker(), _interrupted()]
     return rows
@@ -43,10 +45,10 @@ def examine() -> list[Row]:
 
 def install(names: Sequence[str], say: Callable[[str], None]) -> None:
     """Fetch these tools, those of the default run where none is named; SurroundingsError where one can't be had."""
-    for name in names or tools.DEFAULT_TOOLS:
-        if tools.find_tool(name) is None:
-            say(f"fetching {name}")
-            tools.install_tool(name)
+    for recipe in map(recipe_of, names or DEFAULTS):
+        if tools.find_tool(recipe) is None:
+            say(f"fetching {recipe.name}")
+            tools.install_tool(recipe)
 
 
 def render(rows: Sequence[Row]) -> str:
@@ -98,17 +100,16 @@ def _git() -> Row:
     )
 
 
-def _tool(name: str, *, needed: bool) -> Row:
-    tool = tools.find_tool(name)
+def _tool(recipe: tools.Recipe) -> Row:
+    """A run's default tools are needed, unless something stands in for them."""
+    name, stand_in = recipe.name, STAND_IN.get(recipe.name)
+    needed = name in DEFAULTS and stand_in is None
+    tool = tools.find_tool(recipe)
     if tool is None:
-        problem = tools.missing(name, "the default run" if needed else f"--proxy {name}")
-        return Row(name=name, ok=False, needed=needed, found="not found", remedy=problem.remedy)
-    return Row(name=name, ok=True, needed=needed, found=f"{tools.tool_version(tool)} ({tool.path})")
-
-
-def _wrk() -> Row:
-    row = _tool("wrk", needed=False)
-    return row if row.ok else replace(row, found="not found; httpx stands in for it, at a fraction of its rate")
+        problem = tools.missing(recipe, "the default run" if needed else f"--proxy {name}")
+        absent = "not found" + (f"; {stand_in} stands in for it, at a fraction of its rate" if stand_in else "")
+        return Row(name=name, ok=False, needed=needed, found=absent, remedy=problem.remedy)
+    return Row(name=name, ok=True, needed=needed, found=f"{tools.tool_version(recipe, tool)} ({tool.path})")
 
 
 def _interpreters() -> list[Row]:

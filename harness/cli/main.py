@@ -18,7 +18,7 @@ from harness.core import errors
 from harness.core.signals import hear_signals
 from harness.core.streams import prepare_streams
 from harness.engine.options import add_run_options
-from harness.provision.tools import DEFAULT_TOOLS, RECIPES
+from harness.stack.programs import DEFAULTS, RECIPES
 
 BUG = "harness: this is a failure of the harness itself and says nothing about gunicorn; report it, with these lines"
 FORMATS = ("md", "html", "json", "junit", "svg", "png")
@@ -122,7 +122,7 @@ def make_parser() -> argparse.ArgumentParser:
         nargs="*",
         choices=tuple(RECIPES),
         metavar="TOOL",
-        help=f"fetch what is missing first, of {', '.join(RECIPES)} [{', '.join(DEFAULT_TOOLS)}]",
+        help=f"fetch what is missing first, of {', '.join(RECIPES)} [{', '.join(DEFAULTS)}]",
     )
     clean = _add(names, "clean", "removes unused environments and what interrupted runs left behind")
     clean.add_argument("--all", action="store_true", help="the whole cache folder: tools and environments")

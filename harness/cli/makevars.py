@@ -14,15 +14,15 @@ from collections.abc import Mapping, Sequence
 from harness.core.cell_fields import CELL_FIELDS
 from harness.core.errors import EXIT_CHECK_SKIP, EXIT_USAGE, HarnessError, SurroundingsError, UsageError
 from harness.core.streams import prepare_streams
-from harness.provision.tools import RECIPES
+from harness.stack.programs import DEFAULTS, RECIPES, recipe_of
 
 OPTIONS: Mapping[str, str] = {
     "PYTHON": "--python",
     **{row.name.upper(): str(row.flag) for row in CELL_FIELDS.values() if row.make},
     "OUT": "--out",
 }
-DEFAULT_LOAD = str(CELL_FIELDS["load"].default)
-"""What a run uses that names none, where it can be had."""
+DEFAULT_PROXY, DEFAULT_LOAD = DEFAULTS
+"""What a run uses that names none; the load where it can be had."""
 
 RUNS = ("reproduce", "check")
 """The commands that take a release and the options of a run; any other takes ARGS alone."""
@@ -69,7 +69,7 @@ def needed_tools(environ: Mapping[str, str]) -> list[str]:
     """The native tools that a run with these variables wants here; what the docker back end needs is in its image."""
     if environ.get("BACKEND") == "docker":
         return []
-    proxy = environ.get("PROXY") or str(CELL_FIELDS["proxy"].default)
+    proxy = environ.get("PROXY") or DEFAULT_PROXY
     load = environ.get("LOAD") or DEFAULT_LOAD
     return [name for name in (proxy, load) if name in RECIPES]
 
@@ -96,7 +96,7 @@ def _fetch_tools(environ: Mapping[str, str]) -> None:
         if name == DEFAULT_LOAD and not environ.get("LOAD"):
             _fetch_default_load()
         else:
-            tools.install_tool(name)
+            tools.install_tool(recipe_of(name))
 
 
 def _fetch_default_load() -> None:
@@ -104,7 +104,7 @@ def _fetch_default_load() -> None:
     from harness.provision import tools
 
     try:
-        tools.install_tool(DEFAULT_LOAD)
+        tools.install_tool(recipe_of(DEFAULT_LOAD))
     except SurroundingsError as problem:
         print(f"set-up: {problem}\nset-up: going on without it: httpx makes the load", file=sys.stderr)
 

@@ -131,7 +131,7 @@ def _proxy(cell: Cell, proxy: StartedProxy | None) -> dict[str, Json]:
         return {"name": cell.proxy, "version": None}
     return {
         "name": cell.proxy,
-        "version": tools.tool_version(proxy.tool),
+        "version": tools.tool_version(proxy.module.RECIPE, proxy.tool),
         "path": str(proxy.tool.path),
         "port": proxy.port,
         "user": proxy.module.user_when_root() if os.geteuid() == 0 and cell.backend == "local" else None,

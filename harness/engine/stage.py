@@ -233,7 +233,7 @@ def start_proxy(cell: Cell, run: RunFolder, places: Places, backend: Backend, up
     module = PROXIES[cell.proxy]
     if module is None:
         return None
-    tool = backend.find_tool(module.TOOL, f"--proxy {cell.proxy}")
+    tool = backend.find_tool(module.RECIPE.name, f"--proxy {cell.proxy}")
     if cell.port is not None and not backend.isolated:
         require_free_port(cell.port)
     port = cell.port or find_free_port()

@@ -15,12 +15,13 @@ import pytest
 
 from harness.core.errors import EXIT_INCONCLUSIVE
 from harness.provision import tools
+from harness.stack.programs import DEFAULTS, recipe_of
 
 STUB = Path(__file__).parent / "stub" / "wsgiapp.py"
 TIMEOUT_S = 60.0
 
 needs_tools = pytest.mark.skipif(
-    any(tools.find_tool(name) is None for name in tools.DEFAULT_TOOLS), reason="h2o or wrk is not here (make tools)"
+    any(tools.find_tool(recipe_of(name)) is None for name in DEFAULTS), reason="h2o or wrk is not here (make tools)"
 )
 
 

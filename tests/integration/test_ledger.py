@@ -10,13 +10,14 @@ import pytest
 
 from harness.engine.conclusion import judge_path
 from harness.provision import tools
+from harness.stack.programs import recipe_of
 from tests.integration.stubs import Ran, make_wheel, needs_tools, run_harness, run_until_decided
 
 pytestmark = needs_tools
 PROXIES = [
     "h2o",
     *(
-        pytest.param(name, marks=pytest.mark.skipif(tools.find_tool(name) is None, reason=f"{name} is not here"))
+        pytest.param(name, marks=pytest.mark.skipif(tools.find_tool(recipe_of(name)) is None, reason=f"no {name} here"))
         for name in ("nginx", "haproxy")
     ),
 ]
@@ -178,7 +179,7 @@ def test_answers_that_a_dying_worker_takes_along_are_unsafe_to_retry(tmp_path: P
         assert (example["runs"], len(example["workers"])) == (1, 1)
 
 
-@pytest.mark.skipif(tools.find_tool("nginx") is None, reason="nginx is not here")
+@pytest.mark.skipif(tools.find_tool(recipe_of("nginx")) is None, reason="nginx is not here")
 def test_nginx_has_gunicorn_run_them_twice(tmp_path: Path) -> None:
     ran = run_dying(tmp_path, "nginx")
     said = ledger(ran)

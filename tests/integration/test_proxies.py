@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from harness.provision import tools
+from harness.stack.programs import recipe_of
 from tests.integration.stubs import Ran, find_marked, make_wheel, needs_tools, run_until_decided
 
 pytestmark = needs_tools
 OTHERS = [
-    pytest.param(name, marks=pytest.mark.skipif(tools.find_tool(name) is None, reason=f"{name} is not here"))
+    pytest.param(name, marks=pytest.mark.skipif(tools.find_tool(recipe_of(name)) is None, reason=f"{name} is not here"))
     for name in ("nginx", "haproxy", "caddy")
 ]
 REPORTED = {"socket-deleted", "permanent-outage"}

@@ -19,6 +19,7 @@ from harness.core.paths import fixtures_dir
 from harness.provision import tools
 from harness.report.as_script import render_script
 from harness.stack import gunicorn
+from harness.stack.programs import recipe_of
 from harness.stack.proxies import PROXIES
 from harness.stack.proxies.setting import Setting
 
@@ -149,7 +150,7 @@ def prepared(tmp_path: Path) -> tuple[Path, dict[str, str], str]:
 def test_it_tells_the_releases_apart(
     prepared: tuple[Path, dict[str, str], str], release: str, proxy: str, status: int, last_line: str
 ) -> None:
-    if tools.find_tool(proxy) is None:
+    if tools.find_tool(recipe_of(proxy)) is None:
         pytest.skip(f"{proxy} is not installed here")
     folder, environment, version = prepared
     write_script(folder, release, version, proxy)

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from harness.provision import tools
+from harness.stack.programs import DEFAULTS, recipe_of
 from tests.integration.stubs import command, environ, find_marked, make_wheel, needs_tools, run_harness
 
 QUICK = ("--worker", "sync", "--workers", "2", "--max-requests", "100", "--recycles", "4", "--duration", "3")
@@ -27,7 +28,7 @@ ROOT = os.geteuid() == 0
 @pytest.mark.skipif(not ROOT, reason="only root's proxy gives up its rights and can be shut out of a folder")
 @pytest.mark.parametrize("proxy", ["h2o", "nginx", "haproxy"])
 def test_a_socket_folder_that_the_proxy_may_not_enter(tmp_path: Path, proxy: str) -> None:
-    if tools.find_tool(proxy) is None:
+    if tools.find_tool(recipe_of(proxy)) is None:
         pytest.skip(f"{proxy} is not here")
     wheel = make_wheel(tmp_path, "good")
     with tempfile.TemporaryDirectory() as closed:  # mode 0700, and a short path: haproxy takes 97 bytes at most
@@ -81,8 +82,8 @@ def run_without(absent: str, tmp_path: Path, *options: str) -> tuple[subprocess.
     """`harness reproduce` on a machine that has all tools but one, and its verdict."""
     folder = tmp_path / "bin"
     folder.mkdir()
-    for present in tools.DEFAULT_TOOLS:
-        found = tools.find_tool(present)
+    for present in DEFAULTS:
+        found = tools.find_tool(recipe_of(present))
         assert found is not None
         if present != absent:
             (folder / present).symlink_to(found.path)

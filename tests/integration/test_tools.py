@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.fetching import main as tools_main
 from harness.core.errors import SurroundingsError
 from harness.provision import apt, tools
+from harness.stack.programs import recipe_of
 
 WRK = "#!/bin/sh\necho 'wrk debian/4.1.0-3+b2 [epoll] Copyright'\nexit 1\n"
 UNLOADABLE = "#!/bin/sh\necho 'error while loading shared libraries: libh2o.so' >&2\nexit 127\n"
@@ -37,9 +39,9 @@ def test_without_rights_a_tool_is_unpacked_and_moved_into_place(cache: Path, mon
 
     monkeypatch.setattr(apt, "unpack", unpack)
     place_script(cache / "wrk.tmp" / "usr" / "bin" / "left-by-a-killed-call", WRK)
-    tool = tools.install_tool("wrk")
+    tool = tools.install_tool(recipe_of("wrk"))
     assert tool.path == cache / "wrk-4.1.0-3+b2" / "usr" / "bin" / "wrk"
-    assert tools.tool_version(tool) == "4.1.0"
+    assert tools.tool_version(recipe_of("wrk"), tool) == "4.1.0"
     assert [path.name for path in tool.path.parent.iterdir()] == ["wrk"]
 
 
@@ -50,11 +52,11 @@ def test_a_tool_that_does_not_start_is_not_moved_into_place(cache: Path, monkeyp
 
     monkeypatch.setattr(apt, "unpack", unpack)
     with pytest.raises(SurroundingsError, match=r"libh2o\.so"):
-        tools.install_tool("h2o")
-    assert tools.find_tool("h2o") is None
+        tools.install_tool(recipe_of("h2o"))
+    assert tools.find_tool(recipe_of("h2o")) is None
 
 
 def test_the_command_line_lists_what_is_there(tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     place_script(tmp_path / "bin" / "wrk", WRK)
-    assert tools.main(["wrk"]) == 0
+    assert tools_main(["wrk"]) == 0
     assert capsys.readouterr().out == f"wrk 4.1.0 {tmp_path / 'bin' / 'wrk'}\n"

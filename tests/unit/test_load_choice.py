@@ -14,7 +14,7 @@ from harness.core.model import Cell
 from harness.engine.preparation import settle_load
 from harness.engine.request import RunRequest
 from harness.provision import tools
-from harness.provision.tools import Tool
+from harness.provision.tools import Recipe, Tool
 from harness.stack.load import LOADS, choose_load, httpx_load
 
 WRK = Tool(name="wrk", path=Path("/bin/wrk"))
@@ -60,11 +60,11 @@ def test_set_up_goes_on_without_wrk_only_where_nobody_asked_for_it(
 ) -> None:
     fetched = []
 
-    def install(name: str) -> Tool:
-        fetched.append(name)
-        if name == "wrk":
+    def install(recipe: Recipe) -> Tool:
+        fetched.append(recipe.name)
+        if recipe.name == "wrk":
             raise SurroundingsError(what="wrk is missing.")
-        return Tool(name=name, path=Path("/bin") / name)
+        return Tool(name=recipe.name, path=Path("/bin") / recipe.name)
 
     monkeypatch.setattr(tools, "install_tool", install)
     environ = {"LOAD": load}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from harness.cli.makevars import OPTIONS, build_arguments, main, needed_tools
 from harness.core.errors import EXIT_CHECK_SKIP, EXIT_USAGE, SurroundingsError, UsageError
+from harness.provision.tools import Recipe
 
 HOSTILE = [
     "$(shell touch owned)",
@@ -92,8 +93,8 @@ def test_a_usage_error_reaches_the_user_with_its_exit_code(
 def test_a_tool_that_cannot_be_had_is_an_error_of_the_surroundings(
     command: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def unavailable(name: str) -> None:
-        raise SurroundingsError(what=f"no {name} here")
+    def unavailable(recipe: Recipe) -> None:
+        raise SurroundingsError(what=f"no {recipe.name} here")
 
     monkeypatch.setattr("harness.provision.tools.install_tool", unavailable)
     for name in (*OPTIONS, "ARGS"):

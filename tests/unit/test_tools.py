@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.cli.tools import main as tools_main
 from harness.core.errors import SurroundingsError, UsageError
 from harness.provision import apt, tools
+from harness.stack.programs import RECIPES, recipe_of
 
 
 @pytest.fixture
@@ -31,18 +33,18 @@ def place_program(path: Path) -> Path:
 
 
 def test_a_missing_tool_is_none(bare: Path) -> None:
-    assert tools.find_tool("wrk") is None
+    assert tools.find_tool(recipe_of("wrk")) is None
 
 
 def test_a_tool_on_path_needs_no_environment(bare: Path) -> None:
     program = place_program(bare / "bin" / "wrk")
-    assert tools.find_tool("wrk") == tools.Tool(name="wrk", path=program)
+    assert tools.find_tool(recipe_of("wrk")) == tools.Tool(name="wrk", path=program)
 
 
 def test_the_sbin_folders_are_looked_at_too(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = place_program(bare / "sbin" / "h2o")
     monkeypatch.setattr(tools, "SYSTEM_FOLDERS", (str(bare / "sbin"),))
-    assert tools.find_tool("h2o") == tools.Tool(name="h2o", path=program)
+    assert tools.find_tool(recipe_of("h2o")) == tools.Tool(name="h2o", path=program)
 
 
 def test_an_unpacked_tool_is_told_where_its_libraries_and_data_are(bare: Path) -> None:
@@ -50,7 +52,7 @@ def test_an_unpacked_tool_is_told_where_its_libraries_and_data_are(bare: Path) -
     program = place_program(tree / "usr" / "bin" / "h2o")
     libraries = tree / "usr" / "lib" / "x86_64-linux-gnu"
     libraries.mkdir(parents=True)
-    found = tools.find_tool("h2o")
+    found = tools.find_tool(recipe_of("h2o"))
     assert found is not None
     assert found.path == program
     assert found.env["LD_LIBRARY_PATH"].split(os.pathsep)[0] == str(libraries)
@@ -62,7 +64,7 @@ def test_an_inherited_library_path_comes_after_the_tool_s_own(bare: Path, monkey
     place_program(tree / "usr" / "bin" / "wrk")
     (tree / "usr" / "lib").mkdir()
     monkeypatch.setenv("LD_LIBRARY_PATH", "/elsewhere")
-    found = tools.find_tool("wrk")
+    found = tools.find_tool(recipe_of("wrk"))
     assert found is not None
     assert found.env == {"LD_LIBRARY_PATH": f"{tree / 'usr' / 'lib'}{os.pathsep}/elsewhere"}
 
@@ -70,33 +72,33 @@ def test_an_inherited_library_path_comes_after_the_tool_s_own(bare: Path, monkey
 def test_a_half_unpacked_tree_is_not_found(bare: Path) -> None:
     place_program(bare / "cache" / "tools" / "h2o.tmp" / "usr" / "bin" / "h2o")
     place_program(bare / "cache" / "tools" / "h2o-2.2.5.tmp" / "usr" / "bin" / "h2o")
-    assert tools.find_tool("h2o") is None
+    assert tools.find_tool(recipe_of("h2o")) is None
 
 
-@pytest.mark.parametrize("name", tools.RECIPES)
+@pytest.mark.parametrize("name", RECIPES)
 def test_the_error_names_who_needs_it_and_the_package_of_each_system(name: str, bare: Path) -> None:
     with pytest.raises(SurroundingsError) as caught:
-        tools.require_tool(name, "this very test")
+        tools.require_tool(recipe_of(name), "this very test")
     text = str(caught.value)
     assert "this very test" in text
     assert f"harness doctor --install {name}" in text
     for system in ("Debian, Ubuntu", "Fedora", "Alpine", "macOS"):
-        assert f"{system}: {tools.RECIPES[name].packages[system]}" in text
+        assert f"{system}: {RECIPES[name].packages[system]}" in text
 
 
 def test_an_unknown_tool_is_a_usage_error() -> None:
     with pytest.raises(UsageError, match="curl"):
-        tools.find_tool("curl")
+        tools.find_tool(recipe_of("curl"))
 
 
 def test_without_apt_an_install_says_which_package_is_missing(bare: Path) -> None:
     with pytest.raises(SurroundingsError, match="brew install wrk"):
-        tools.install_tool("wrk")
+        tools.install_tool(recipe_of("wrk"))
 
 
 def test_an_install_of_what_is_there_does_nothing(bare: Path) -> None:
     program = place_program(bare / "bin" / "h2o")
-    assert tools.install_tool("h2o").path == program
+    assert tools.install_tool(recipe_of("h2o")).path == program
     assert not (bare / "cache").exists()
 
 
@@ -112,7 +114,7 @@ def test_a_service_that_comes_with_a_package_is_switched_off(bare: Path, monkeyp
     monkeypatch.setattr(apt, "install", install)
     monkeypatch.setattr(apt, "disable_service", lambda service, rights: called.append(("disable", service, *rights)))
     for name in ("nginx", "wrk"):
-        tools.install_tool(name)
+        tools.install_tool(recipe_of(name))
     assert called == [
         ("install", "nginx", "sudo", "-n"),
         ("disable", "nginx", "sudo", "-n"),
@@ -152,9 +154,9 @@ def test_a_service_that_cannot_be_switched_off_is_said(bare: Path, monkeypatch: 
 def test_the_version_is_read_from_what_the_tool_says(bare: Path, name: str, said: str, version: str) -> None:
     program = place_program(bare / "bin" / name)
     program.write_text(f"#!/bin/sh\nprintf '{said}'\n")
-    assert tools.tool_version(tools.Tool(name=name, path=program)) == version
+    assert tools.tool_version(recipe_of(name), tools.Tool(name=name, path=program)) == version
 
 
 def test_the_command_line_says_what_is_missing(bare: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert tools.main(["--install", "h2o"]) == 4
+    assert tools_main(["--install", "h2o"]) == 4
     assert "apk add h2o" in capsys.readouterr().err

@@ -16,11 +16,9 @@ from harness.core import paths
 from harness.core.errors import SurroundingsError, UsageError
 from harness.core.model import Cell, Json
 from harness.provision.environments import Environment
-
-PROXIES = ("h2o", "nginx", "haproxy", "none")
-"""The values of ``--proxy`` for which there is an image."""
-
-LOADS = ("wrk",)
+from harness.stack.load import LOADS
+from harness.stack.programs import recipe_of
+from harness.stack.proxies import PROXIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,15 +38,17 @@ class ImageSet:
 
 def why_not(cell: Cell) -> UsageError | None:
     """Why a cell can't be run in containers; None where it can."""
-    if cell.proxy not in PROXIES:
+    proxies = [name for name, proxy in PROXIES.items() if proxy is None or proxy.IMAGE is not None]
+    loads = [name for name, load in LOADS.items() if load.IMAGE is not None]
+    if cell.proxy not in proxies:
         return UsageError(
             what=f"--backend docker has no image for --proxy {cell.proxy}.",
-            remedy=f"Use one of: {', '.join(PROXIES)}; or --backend local.",
+            remedy=f"Use one of: {', '.join(proxies)}; or --backend local.",
         )
-    if cell.load not in LOADS:
+    if cell.load not in loads:
         return UsageError(
             what=f"--backend docker has no image for --load {cell.load}.",
-            remedy=f"Use one of: {', '.join(LOADS)}; or --backend local.",
+            remedy=f"Use one of: {', '.join(loads)}; or --backend local.",
         )
     if cell.app is not None:
         return UsageError(
@@ -69,9 +69,9 @@ def prepare(cell: Cell, *, python: str | None, say: Callable[[str], None]) -> tu
         building.work_dir().mkdir(parents=True, exist_ok=True)
         gunicorn, environment = prepare_gunicorn(client, cell, python, say)
         clients, proxy = prepare_clients(client, say), prepare_proxy(client, cell, say)
-        versions = {cell.load: ask_version(client, clients, cell.load)}
+        versions = {cell.load: ask_version(client, clients, recipe_of(cell.load))}
         if proxy is not None:
-            versions[cell.proxy] = ask_version(client, proxy, cell.proxy)
+            versions[cell.proxy] = ask_version(client, proxy, recipe_of(cell.proxy))
         return environment, ImageSet(gunicorn=gunicorn, clients=clients, proxy=proxy, versions=versions)
     except OSError as problem:
         raise SurroundingsError(

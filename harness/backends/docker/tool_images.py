@@ -13,6 +13,8 @@ from harness.backends.docker.building import Image, ImageRecipe
 from harness.core import paths
 from harness.core.model import Cell, Json
 from harness.provision import tools
+from harness.stack.load import wrk
+from harness.stack.proxies import PROXIES
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -24,12 +26,13 @@ OBSERVER_NEEDS = ("httpx", "inotify-simple")
 
 def prepare_proxy(client: DockerClient, cell: Cell, say: Callable[[str], None]) -> Image | None:
     """The proxy's image; None where the cell has no proxy."""
-    if cell.proxy == "none":
+    proxy = PROXIES[cell.proxy]
+    if proxy is None or proxy.IMAGE is None:
         return None
     base = bases.find_debian(client, say)
     recipe = ImageRecipe(
-        kind=cell.proxy,
-        dockerfile=building.read_dockerfile(cell.proxy),
+        kind=proxy.IMAGE,
+        dockerfile=building.read_dockerfile(proxy.IMAGE),
         matter=(base.identity,),
         arguments={"BASE": base.name},
         fill=lambda folder: {},
@@ -58,8 +61,8 @@ def prepare_clients(client: DockerClient, say: Callable[[str], None]) -> Image:
 
     digest = hashlib.sha256(b"".join(path.encode() + b"\0" + content for path, content in own.items())).hexdigest()
     recipe = ImageRecipe(
-        kind="wrk",
-        dockerfile=building.read_dockerfile("wrk"),
+        kind=wrk.IMAGE,
+        dockerfile=building.read_dockerfile(wrk.IMAGE),
         matter=(base.identity, digest),
         arguments={"BASE": base.name, "PINS": " ".join(needs)},
         fill=fill,
@@ -67,12 +70,12 @@ def prepare_clients(client: DockerClient, say: Callable[[str], None]) -> Image:
     return building.obtain(client, recipe, say)
 
 
-def ask_version(client: DockerClient, image: Image, name: str) -> str:
+def ask_version(client: DockerClient, image: Image, recipe: tools.Recipe) -> str:
     """What the program in an image says of itself; asked once an image."""
+    name = recipe.name
     known = building.work_dir() / f"{image.identity.rpartition(':')[2]}.{name}"
     if known.is_file():
         return known.read_text(encoding="utf-8")
-    recipe = tools.recipe_of(name)
     with connection.speaking(f"{image.tag} could not be asked for its version of {name}"):
         container = client.api.create_container(
             image.identity,
@@ -86,7 +89,7 @@ def ask_version(client: DockerClient, image: Image, name: str) -> str:
             said = client.api.logs(container).decode("utf-8", "replace")
         finally:
             client.api.remove_container(container, force=True)
-    return building.remember(known, tools.parse_version(name, said))
+    return building.remember(known, tools.parse_version(recipe, said))
 
 
 def _pin(name: str) -> str:

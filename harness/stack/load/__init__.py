@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from harness.core.model import Cell
-from harness.provision.tools import Tool, find_tool
+from harness.provision.tools import Recipe, Tool, find_tool
 from harness.stack.load import httpx_load, wrk
 
 
@@ -25,6 +25,14 @@ class LoadGenerator(Protocol):
     @property
     def DEVIATION(self) -> str:  # noqa: N802 - likewise
         """How it differs from the original report's load, in words."""
+
+    @property
+    def RECIPE(self) -> Recipe | None:  # noqa: N802 - a constant of the module
+        """How to get its program; None where the harness itself is it."""
+
+    @property
+    def IMAGE(self) -> str | None:  # noqa: N802 - a constant of the module
+        """The folder below ``docker`` that its image is made from; None where it has no image."""
 
     def find_program(self) -> Tool:
         """What is to be started; SurroundingsError where it is missing."""
@@ -42,12 +50,15 @@ class LoadGenerator(Protocol):
 LOADS: Mapping[str, LoadGenerator] = {"wrk": wrk, "httpx": httpx_load}
 """By the name of ``--load``."""
 
+STAND_IN = {"wrk": "httpx"}
+"""What makes the load where nobody named one and the default can't be had."""
+
 
 def choose_load(cell: Cell) -> tuple[Cell, str | None]:
     """The cell with a load that can be had here where nobody named one, and a word about it where it isn't wrk."""
-    if cell.load != wrk.TOOL or find_tool(wrk.TOOL) is not None:
+    if cell.load != wrk.RECIPE.name or find_tool(wrk.RECIPE) is not None:
         return cell, None
-    return replace(cell, load="httpx"), (
+    return replace(cell, load=STAND_IN[cell.load]), (
         "wrk is missing, so httpx makes the load, at a fraction of its rate (docs/loads.md); "
         "`harness doctor --install wrk` fetches it on Debian and Ubuntu"
     )

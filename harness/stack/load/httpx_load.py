@@ -11,11 +11,13 @@ from pathlib import Path
 
 import harness
 from harness.core.model import Cell
-from harness.provision.tools import Tool
+from harness.provision.tools import Recipe, Tool
 from harness.stack.load.account import LEDGER_VARIABLE
 
 SCRIPT: str | None = None
 DEVIATION = "load: httpx instead of wrk"
+RECIPE: Recipe | None = None
+IMAGE: str | None = None
 
 _LAUNCH = """\
 import signal

@@ -7,10 +7,22 @@ only source, and a missing or torn one means that the load has failed.
 from __future__ import annotations
 
 from harness.core.model import Cell
-from harness.provision.tools import Tool, require_tool, tool_version
+from harness.provision.tools import Recipe, Tool, require_tool, tool_version
 from harness.stack.load.account import LEDGER_VARIABLE
 
-TOOL = "wrk"
+RECIPE = Recipe(
+    name="wrk",
+    debian="wrk",
+    packages={
+        "Debian, Ubuntu": "apt-get install wrk",
+        "Fedora": "not in Fedora itself; dnf copr enable getpagespeed/wrk, dnf install wrk",
+        "Alpine": "apk add wrk (from the community repository)",
+        "macOS": "brew install wrk",
+    },
+    version_argument="-v",
+    version_pattern=r"wrk (?:debian/)?(\d[\d.]*)",
+)
+IMAGE = "wrk"
 SCRIPT = "wrk.lua"
 DEVIATION = "wrk: runs a Lua script that tallies the statuses, and is stopped early once all is clear"
 THREADS_VARIABLE = "RECYCLE_HARNESS_LOAD_THREADS"
@@ -18,12 +30,12 @@ THREADS_VARIABLE = "RECYCLE_HARNESS_LOAD_THREADS"
 
 def find_program() -> Tool:
     """wrk; SurroundingsError where it is missing."""
-    return require_tool(TOOL, f"--load {TOOL}")
+    return require_tool(RECIPE, f"--load {RECIPE.name}")
 
 
 def state_version(program: Tool) -> str:
     """What wrk says of itself."""
-    return tool_version(program)
+    return tool_version(RECIPE, program)
 
 
 def ledger_environment(cell: Cell, prefix: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """The reverse proxies: one small module each, one row each in ``PROXIES``.
 
-A proxy renders its configuration, says how it is started and reads its own logs. Nothing here starts a process.
-A newcomer adds one file and one row.
+A proxy's module has everything about it: how to get its program, its configuration, how it is started, whom it turns
+into, and what its logs say. Nothing here starts a process. A newcomer adds one file, its template and one row.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from harness.provision.tools import Recipe
 from harness.stack.proxies import caddy, h2o, haproxy, nginx
 from harness.stack.proxies.setting import Setting
 
@@ -17,14 +18,18 @@ from harness.stack.proxies.setting import Setting
 class Proxy(Protocol):
     """What the engine asks of a proxy's module."""
 
-    TOOL: str
-    """The program's name, for the tool ladder."""
+    RECIPE: Recipe
+    """The program: how to find it, to get it and to ask for its version."""
 
     TEMPLATE: str
     """The configuration's template below ``fixtures/proxies``."""
 
     CONFIG: str
     """The name of the rendered configuration in the run's ``config`` folder."""
+
+    @property
+    def IMAGE(self) -> str | None:  # noqa: N802 - a constant of the module
+        """The folder below ``docker`` that its image is made from; None where it has no image."""
 
     LOGS_ALL: bool
     """Whether each request that it answers is in its access log, however busy it is."""

@@ -10,11 +10,25 @@ from collections import Counter
 from string import Template
 
 from harness.core.errors import UsageError
+from harness.provision.tools import Recipe
 from harness.stack.proxies.setting import Setting
 
-TOOL = "caddy"
+RECIPE = Recipe(
+    name="caddy",
+    debian="caddy",
+    packages={
+        "Debian, Ubuntu": "apt-get install caddy",
+        "Fedora": "dnf install caddy",
+        "Alpine": "apk add caddy (from the community repository)",
+        "macOS": "brew install caddy",
+    },
+    version_argument="version",
+    version_pattern=r"v?(\d+\.\d\S*)",
+    service="caddy",
+)
 TEMPLATE = "Caddyfile.in"
 CONFIG = "Caddyfile"
+IMAGE = None
 
 LOGS_ALL = True
 

@@ -7,11 +7,26 @@ from collections import Counter
 from string import Template
 
 from harness.core.errors import UsageError
+from harness.provision.tools import Recipe
 from harness.stack.proxies.setting import Setting
 
-TOOL = "h2o"
+RECIPE = Recipe(
+    name="h2o",
+    debian="h2o",
+    packages={
+        "Debian, Ubuntu": "apt-get install h2o",
+        "Fedora": "no package that we know of; build it from source",
+        "Alpine": "apk add h2o (from the community repository)",
+        "macOS": "brew install h2o",
+    },
+    version_argument="--version",
+    version_pattern=r"h2o version (\S+)",
+    service="h2o",
+    unpacked_env={"H2O_ROOT": "usr"},  # where it looks for share/h2o, its own scripts
+)
 TEMPLATE = "h2o.conf.in"
 CONFIG = "h2o.conf"
+IMAGE = "h2o"
 LOGS_ALL = True
 
 KEPT_MS = 2000

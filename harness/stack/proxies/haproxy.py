@@ -13,12 +13,26 @@ from collections import Counter
 from string import Template
 
 from harness.core.errors import SurroundingsError, UsageError
+from harness.provision.tools import Recipe
 from harness.stack.proxies.setting import Setting
 from harness.stack.proxies.users import first_user, group_of
 
-TOOL = "haproxy"
+RECIPE = Recipe(
+    name="haproxy",
+    debian="haproxy",
+    packages={
+        "Debian, Ubuntu": "apt-get install haproxy",
+        "Fedora": "dnf install haproxy",
+        "Alpine": "apk add haproxy",
+        "macOS": "brew install haproxy",
+    },
+    version_argument="-v",
+    version_pattern=r"HA-?Proxy version (\S+)",
+    service="haproxy",
+)
 TEMPLATE = "haproxy.cfg.in"
 CONFIG = "haproxy.cfg"
+IMAGE = "haproxy"
 
 LOGS_ALL = False
 """A thread of haproxy rather drops a line than waits for another one that writes (``fd_write_frag_line``)."""

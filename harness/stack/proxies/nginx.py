@@ -12,12 +12,26 @@ from collections import Counter
 from string import Template
 
 from harness.core.errors import UsageError
+from harness.provision.tools import Recipe
 from harness.stack.proxies.setting import Setting
 from harness.stack.proxies.users import first_user, group_of
 
-TOOL = "nginx"
+RECIPE = Recipe(
+    name="nginx",
+    debian="nginx",
+    packages={
+        "Debian, Ubuntu": "apt-get install nginx",
+        "Fedora": "dnf install nginx",
+        "Alpine": "apk add nginx",
+        "macOS": "brew install nginx",
+    },
+    version_argument="-v",
+    version_pattern=r"nginx version: nginx/(\S+)",
+    service="nginx",
+)
 TEMPLATE = "nginx.conf.in"
 CONFIG = "nginx.conf"
+IMAGE = "nginx"
 LOGS_ALL = True
 
 KEPT_CONNECTIONS = 64
