@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from harness.backends.local import LocalBackend
+from harness.backends.local.backend import LocalBackend
 from harness.core.clock import wait_until
 from harness.core.model import Cell
 from harness.core.paths import fixtures_dir

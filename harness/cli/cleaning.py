@@ -9,11 +9,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 
-from harness.backends.local import find_interrupted, sweep_interrupted
+from harness.backends import BACKENDS, active
 from harness.core.errors import SurroundingsError
 from harness.core.paths import cache_dir
 
-KEPT = {"active", "docker", "envs"}
+KEPT = {active.FOLDER, *(kind.CACHE for kind in BACKENDS.values())}
 """Below the cache folder: swept entry by entry, because live runs may hold some of it."""
 
 
@@ -22,7 +22,7 @@ def sweep_all(*, everything: bool) -> Iterator[str]:
     done = False
     for line in [
         *_sweep_runs(),
-        *_sweep_engine(everything=everything),
+        *(line for kind in BACKENDS.values() for line in kind.sweep(everything=everything)),
         *_sweep_environments(),
         *(_sweep_cache() if everything else ()),
     ]:
@@ -34,29 +34,11 @@ def sweep_all(*, everything: bool) -> Iterator[str]:
 
 def _sweep_runs() -> list[str]:
     lines = []
-    for active in find_interrupted():
-        run, killed = sweep_interrupted(active)
+    for file in active.find_interrupted():
+        run, killed = active.sweep_interrupted(file)
         ended = f"{killed} processes were still running" if killed else "nothing of it was still running"
         lines.append(f"interrupted run {run}: {ended}; its record stays (`harness judge {run}`)")
     return lines
-
-
-def _sweep_engine(*, everything: bool) -> list[str]:
-    """Only where an engine answers at once: without one there is nothing of ours on it that could be reached."""
-    from importlib.util import find_spec
-
-    if find_spec("docker") is None:
-        return []
-    from harness.backends.docker import connection, leftovers
-
-    try:
-        client = connection.connect(timeout_s=connection.LOOK_S)
-    except SurroundingsError:
-        return []
-    try:
-        return [*leftovers.remove_abandoned(client), *leftovers.remove_images(client, everything=everything)]
-    finally:
-        client.close()
 
 
 def _sweep_environments() -> list[str]:
@@ -70,7 +52,8 @@ def _sweep_environments() -> list[str]:
 
 def _sweep_cache() -> list[str]:
     lines = []
-    for entry in [*sorted(cache_dir().glob("*")), cache_dir() / "docker" / "wheels"]:
+    disposable = (cache_dir() / kind.CACHE / name for kind in BACKENDS.values() for name in kind.DISPOSABLE)
+    for entry in [*sorted(cache_dir().glob("*")), *disposable]:
         if entry.name in KEPT or not entry.exists():
             continue
         try:

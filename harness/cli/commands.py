@@ -41,27 +41,25 @@ def check(options: argparse.Namespace) -> int:
 
 def scenario(options: argparse.Namespace) -> int:
     """`harness scenario NAME`: several runs and one verdict on them; exit codes as those of `reproduce`."""
-    from harness.backends.local import LocalBackend
     from harness.cli.live import live_line
     from harness.studies.scenarios import SCENARIOS
     from harness.studies.scenarios.runner import ScenarioPlan, run_plan
 
     def conduct(plan: ScenarioPlan) -> int:
         with live_line() as say:
-            result = run_plan(plan, make_backend=LocalBackend, say=say)
+            result = run_plan(plan, say=say)
         return _show(result, options, check=False)
 
     return SCENARIOS[options.scenario].run(options, conduct)
 
 
 def _run(options: argparse.Namespace, *, check: bool) -> int:
-    from harness.backends.local import LocalBackend
     from harness.cli.live import live_line
     from harness.engine.run import run_cell
 
     request = make_request(options)
     with live_line() as say:
-        result = run_cell(request, make_backend=LocalBackend, say=say)
+        result = run_cell(request, say=say)
     return _show(result, options, check=check)
 
 

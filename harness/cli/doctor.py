@@ -6,11 +6,11 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness import __version__
-from harness.core import procfs
+from harness.backends import BACKENDS, active
+from harness.core.conditions import Condition
 from harness.core.errors import SurroundingsError
 from harness.core.paths import cache_dir
 from harness.provision import tools
@@ -20,27 +20,15 @@ from harness.stack.programs import DEFAULTS, RECIPES, recipe_of
 LEAST_FREE_BYTES = 500 * 10**6
 """Environments take some 15 MB each, a run's logs 10 to 200 MB."""
 
-DOCKER_S = 5.0
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
-    """One thing looked at. ``needed``: without it no run is possible here. ``remedy``: what to do where not ``ok``."""
-
-    name: str
-    ok: bool
-    needed: bool
-    found: str
-    remedy: str = ""
-
-
-def examine() -> list[Row]:
+def examine() -> list[Condition]:
     """Look at everything; takes less than a second unless a Docker engine is slow to answer."""
     rows = [_harness(), _platform(), _uv(), _git()]
     rows += [_tool(recipe) for recipe in RECIPES.values()]
     rows += _interpreters()
-    rows += [_cache(), _temporary_folder(), _inotify(), _docker(), _interrupted()]
-    return rows
+    rows += [_cache(), _temporary_folder()]
+    rows += [row for kind in BACKENDS.values() for row in kind.examine()]
+    return [*rows, _interrupted()]
 
 
 def install(names: Sequence[str], say: Callable[[str], None]) -> None:
@@ -51,7 +39,7 @@ def install(names: Sequence[str], say: Callable[[str], None]) -> None:
             tools.install_tool(recipe)
 
 
-def render(rows: Sequence[Row]) -> str:
+def render(rows: Sequence[Condition]) -> str:
     """A line a row, the remedies below what they mend."""
     lines = []
     width = max(len(row.name) for row in rows)
@@ -63,14 +51,14 @@ def render(rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _harness() -> Row:
+def _harness() -> Condition:
     found = f"recycle-harness {__version__} on Python {platform.python_version()}"
-    return Row(name="harness", ok=True, needed=True, found=found)
+    return Condition(name="harness", ok=True, needed=True, found=found)
 
 
-def _platform() -> Row:
+def _platform() -> Condition:
     linux = platform.system() == "Linux"
-    return Row(
+    return Condition(
         name="system",
         ok=linux,
         needed=True,
@@ -79,19 +67,19 @@ def _platform() -> Row:
     )
 
 
-def _uv() -> Row:
+def _uv() -> Condition:
     from harness.provision.installer import find_uv
 
     try:
         path = str(find_uv())
     except SurroundingsError as problem:
-        return Row(name="uv", ok=False, needed=True, found=problem.what, remedy=problem.remedy)
-    return Row(name="uv", ok=True, needed=True, found=path)
+        return Condition(name="uv", ok=False, needed=True, found=problem.what, remedy=problem.remedy)
+    return Condition(name="uv", ok=True, needed=True, found=path)
 
 
-def _git() -> Row:
+def _git() -> Condition:
     path = shutil.which("git")
-    return Row(
+    return Condition(
         name="git",
         ok=path is not None,
         needed=False,
@@ -100,7 +88,7 @@ def _git() -> Row:
     )
 
 
-def _tool(recipe: tools.Recipe) -> Row:
+def _tool(recipe: tools.Recipe) -> Condition:
     """A run's default tools are needed, unless something stands in for them."""
     name, stand_in = recipe.name, STAND_IN.get(recipe.name)
     needed = name in DEFAULTS and stand_in is None
@@ -108,19 +96,22 @@ def _tool(recipe: tools.Recipe) -> Row:
     if tool is None:
         problem = tools.missing(recipe, "the default run" if needed else f"--proxy {name}")
         absent = "not found" + (f"; {stand_in} stands in for it, at a fraction of its rate" if stand_in else "")
-        return Row(name=name, ok=False, needed=needed, found=absent, remedy=problem.remedy)
-    return Row(name=name, ok=True, needed=needed, found=f"{tools.tool_version(recipe, tool)} ({tool.path})")
+        return Condition(name=name, ok=False, needed=needed, found=absent, remedy=problem.remedy)
+    return Condition(name=name, ok=True, needed=needed, found=f"{tools.tool_version(recipe, tool)} ({tool.path})")
 
 
-def _interpreters() -> list[Row]:
+def _interpreters() -> list[Condition]:
     from harness.provision.interpreters import Memory, survey
 
     found = survey(Memory.load(cache_dir() / "interpreters.json"), environ=os.environ, home=Path.home())
-    rows = [Row(name=f"Python {one.version}", ok=True, needed=False, found=str(one.path)) for one in found.interpreters]
+    rows = [
+        Condition(name=f"Python {one.version}", ok=True, needed=False, found=str(one.path))
+        for one in found.interpreters
+    ]
     original = any(one.version.startswith("3.6.") for one in found.interpreters)
     if not original:
         rows.append(
-            Row(
+            Condition(
                 name="Python 3.6",
                 ok=False,
                 needed=False,
@@ -131,7 +122,7 @@ def _interpreters() -> list[Row]:
     return rows
 
 
-def _cache() -> Row:
+def _cache() -> Condition:
     from harness.provision.eviction import list_environments
 
     place = cache_dir()
@@ -141,9 +132,9 @@ def _cache() -> Row:
     try:
         stored = list_environments()
     except OSError as problem:  # others' locks, or those of a cache that may not be written
-        return Row(name="cache", ok=False, needed=True, found=f"{place}: {problem}", remedy=remedy)
+        return Condition(name="cache", ok=False, needed=True, found=f"{place}: {problem}", remedy=remedy)
     size_bytes = sum(one.size_bytes for one in stored)
-    return Row(
+    return Condition(
         name="cache",
         ok=free_bytes >= LEAST_FREE_BYTES and present.is_dir() and os.access(present, os.W_OK),
         needed=True,
@@ -152,12 +143,12 @@ def _cache() -> Row:
     )
 
 
-def _temporary_folder() -> Row:
+def _temporary_folder() -> Condition:
     import tempfile
 
     folder = Path(tempfile.gettempdir())
     closed = [one for one in (folder, *folder.parents) if os.geteuid() == 0 and not one.stat().st_mode & 0o001]
-    return Row(
+    return Condition(
         name="sockets in",
         ok=not closed,
         needed=True,
@@ -166,37 +157,9 @@ def _temporary_folder() -> Row:
     )
 
 
-def _inotify() -> Row:
-    count = procfs.read_number(procfs.INOTIFY_INSTANCES) or 0
-    return Row(
-        name="inotify",
-        ok=count > 0,
-        needed=True,
-        found=f"{count} instances per user",
-        remedy="Raise fs.inotify.max_user_instances.",
-    )
-
-
-def _docker() -> Row:
-    from harness.backends.docker import connection
-
-    try:
-        client = connection.connect(timeout_s=DOCKER_S)
-    except SurroundingsError as problem:
-        found = f"{problem.what} The local back end needs none."
-        return Row(name="docker", ok=False, needed=False, found=found, remedy=problem.remedy)
-    try:
-        version = client.version().get("Version", "of unknown version")
-    finally:
-        client.close()
-    return Row(name="docker", ok=True, needed=False, found=f"engine {version} at {connection.address()}")
-
-
-def _interrupted() -> Row:
-    from harness.backends.local import find_interrupted
-
-    left = len(find_interrupted())
-    return Row(
+def _interrupted() -> Condition:
+    left = len(active.find_interrupted())
+    return Condition(
         name="left behind",
         ok=not left,
         needed=False,

@@ -12,7 +12,9 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from harness.core.cell_fields import CELL_FIELDS
+from harness.backends import BACKENDS
 from harness.core.errors import EXIT_CHECK_SKIP, EXIT_USAGE, HarnessError, SurroundingsError, UsageError
+from harness.core.model import Cell
 from harness.core.streams import prepare_streams
 from harness.stack.programs import DEFAULTS, RECIPES, recipe_of
 
@@ -66,12 +68,10 @@ def split_args(text: str) -> list[str]:
 
 
 def needed_tools(environ: Mapping[str, str]) -> list[str]:
-    """The native tools that a run with these variables wants here; what the docker back end needs is in its image."""
-    if environ.get("BACKEND") == "docker":
-        return []
-    proxy = environ.get("PROXY") or DEFAULT_PROXY
-    load = environ.get("LOAD") or DEFAULT_LOAD
-    return [name for name in (proxy, load) if name in RECIPES]
+    """The native tools that a run with these variables wants on this machine."""
+    kind = BACKENDS.get(environ.get("BACKEND") or "") or BACKENDS[Cell(spec="").backend]
+    named = kind.list_programs(environ.get("PROXY") or DEFAULT_PROXY, environ.get("LOAD") or DEFAULT_LOAD)
+    return [name for name in named if name in RECIPES]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+from harness.backends import BACKENDS
 from harness.core.cell_fields import CELL_FIELDS
 from harness.core.errors import UsageError
 from harness.core.model import Cell
@@ -78,13 +79,9 @@ def _jitter_of_nothing(cell: Cell, say: Wording) -> UsageError | None:
     )
 
 
-def _not_in_containers(cell: Cell, _say: Wording) -> UsageError | None:
-    if cell.backend != "docker":
-        return None
-    from harness.backends.docker.images import why_not
-
-    return why_not(cell)
+def _not_on_the_back_end(cell: Cell, _say: Wording) -> UsageError | None:
+    return BACKENDS[cell.backend].why_not(cell)
 
 
-RULES: tuple[Rule, ...] = (_one_thread, _way_to_the_socket, _constant_rate, _jitter_of_nothing, _not_in_containers)
+RULES: tuple[Rule, ...] = (_one_thread, _way_to_the_socket, _constant_rate, _jitter_of_nothing, _not_on_the_back_end)
 """In the order in which a user is told."""

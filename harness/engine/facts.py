@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness import __version__
 from harness.core.cell_fields import CELL_FIELDS
+from harness.backends import BACKENDS
 from harness.core import procfs
 from harness.core.model import Cell, Json
 from harness.engine.stage import PASSED_ON, GunicornPlan, StartedProxy
@@ -21,11 +22,6 @@ from harness.stack.workers import find_worker
 
 if TYPE_CHECKING:
     from harness.provision.environments import Environment
-
-IN_CONTAINERS = (
-    "servers and load: in containers without capabilities and with a read-only root, on a network that is a loopback",
-)
-"""How the docker back end deviates from the original report."""
 
 REPORT_BOTTLE = "bottle==0.12.13"
 
@@ -69,7 +65,7 @@ def collect_facts(
             "path": str(load_tool.path),
             "note": load_note,
         },
-        "deviations": [*list_deviations(cell, environment), *brought, *(IN_CONTAINERS if containers else ())],
+        "deviations": [*list_deviations(cell, environment), *brought, *BACKENDS[cell.backend].DEVIATIONS],
         **({"containers": dict(containers)} if containers else {}),
     }
 
@@ -134,7 +130,7 @@ def _proxy(cell: Cell, proxy: StartedProxy | None) -> dict[str, Json]:
         "version": tools.tool_version(proxy.module.RECIPE, proxy.tool),
         "path": str(proxy.tool.path),
         "port": proxy.port,
-        "user": proxy.module.user_when_root() if os.geteuid() == 0 and cell.backend == "local" else None,
+        "user": proxy.user,
         "command": list(proxy.command),
     }
 

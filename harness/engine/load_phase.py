@@ -116,8 +116,7 @@ def run_load(drive: Drive) -> None:
         stdout=stage.run.logs / f"{cell.load}.out.log",
         stderr=stage.run.logs / f"{cell.load}.error.log",
     )
-    if not stage.backend.isolated:
-        stage.places.load_ending.unlink(missing_ok=True)  # what ended an earlier load
+    stage.places.load_ending.unlink(missing_ok=True)  # what ended an earlier load
     process = stage.backend.spawn(command)
     started_ns, before = now_ns(), drive.read_usage()  # afterwards: what starting it takes is not the load's
     drive.sink.emit(LoadStarted(client=cell.load, pid=process.pid))
@@ -158,10 +157,9 @@ def _follow_load(drive: Drive, process: Process, started_ns: int) -> bool:
 
 
 def _end_load(drive: Drive, process: Process) -> None:
-    """By SIGINT, which ends any load; the file, where it can be had, spares wrk's threads a tenth of a second."""
-    if not drive.stage.backend.isolated:
-        with suppress(OSError):
-            drive.stage.places.load_ending.touch()
+    """By SIGINT, which ends any load; the file, where the load can see it, spares wrk's threads a tenth of a second."""
+    with suppress(OSError):
+        drive.stage.places.load_ending.touch()
     process.interrupt()
 
 

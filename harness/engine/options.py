@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.backends import BACKENDS
 from harness.core.cell_fields import CELL_FIELDS, CellField, Kind, Section
 from harness.core.cells import write_options, write_value
 from harness.core.errors import UsageError
@@ -26,7 +27,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "bind": ("unix", "tcp"),
     "proxy": tuple(PROXIES),
     "load": tuple(LOADS),
-    "backend": ("local", "docker"),
+    "backend": tuple(BACKENDS),
 }
 """The values of each field that has only some: the rows of their tables."""
 

@@ -6,7 +6,6 @@ verdict on recycling. What the watchers saw meanwhile (a socket file removed by 
 
 from __future__ import annotations
 
-import os
 import pwd
 import stat
 from collections.abc import Callable
@@ -263,8 +262,7 @@ def find_blocked_folder(stage: Stage) -> tuple[str, Path, int] | None:
 
     Only where the proxy gives up root: else it may do what the harness may.
     """
-    drops_root = stage.proxy is not None and os.geteuid() == 0 and not stage.backend.isolated
-    user = stage.proxy.module.user_when_root() if stage.proxy and drops_root else None
+    user = None if stage.proxy is None else stage.proxy.user
     if user is None or not _is_unix(stage):
         return None
     entry = pwd.getpwnam(user)

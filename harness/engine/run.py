@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.backends import Backend, Watchers
+from harness.backends import Backend, MakeBackend, Start, Watchers
 from harness.core.clock import now_ns
 from harness.core.errors import SurroundingsError, UnrunnableError
 from harness.core.events.course import Readiness
@@ -24,11 +24,10 @@ from harness.core.model import Verdict
 from harness.engine import load_phase, readiness
 from harness.engine.facts import collect_facts
 from harness.engine.ledger import Clients, await_last_lines, close_ledger
-from harness.engine.limits import require_room
-from harness.engine.preparation import MakeBackend, prepare_run
+from harness.engine.preparation import prepare_run
 from harness.engine.recording import Run, open_run, recording, shielded
 from harness.engine.request import RunRequest, list_brought
-from harness.engine.stage import TRACE_FILE, GunicornPlan, Places, make_places, plan_gunicorn, read_queue, start_proxy
+from harness.engine.stage import TRACE_FILE, GunicornPlan, Places, make_places, plan_gunicorn, start_proxy
 from harness.provision import tools
 from harness.watch.progress import Progress
 
@@ -49,8 +48,8 @@ class Result:
     note: str | None = None
 
 
-def run_cell(request: RunRequest, *, make_backend: MakeBackend, say: Callable[[str], None]) -> Result:
-    """Run one cell, judge it and store it.
+def run_cell(request: RunRequest, *, say: Callable[[str], None], start: Start | None = None) -> Result:
+    """Run one cell, judge it and store it; ``start``: how a process of this machine is started, if not directly.
 
     Raises:
         UsageError: the SPEC or the interpreter can't be meant; there is no record then.
@@ -58,11 +57,11 @@ def run_cell(request: RunRequest, *, make_backend: MakeBackend, say: Callable[[s
         KeyboardInterrupt: interrupted before there was anything to record.
     """
     started_ns = now_ns()
-    prepared = prepare_run(request, make_backend, say)
+    prepared = prepare_run(request, start, say)
     run = open_run(prepared.request, prepared.environment, say)
     run.enter("prepare", started_ns)
     with recording(run):
-        if prepared.environment is None:
+        if prepared.environment is None or prepared.make_backend is None:
             raise prepared.problem or UnrunnableError(what="There is no environment, and nobody said why.")
         _experiment(run, prepared.environment, prepared.make_backend)
     with shielded():
@@ -101,8 +100,7 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, watchers: W
     """Everything started, and both gunicorn and the proxy seen to answer."""
     cell, folder = run.cell, run.folder
     load_tool = load_phase.find_load_tool(cell, backend)  # what is missing should be said before anything was started
-    if not backend.isolated:
-        require_room(cell)
+    backend.require_room(cell)
     places, progress = make_places(backend), Progress()
     run.sink.listen(progress.hear)
     plan = _plan(run, places, environment)
@@ -126,7 +124,7 @@ def _set_stage(run: Run, environment: Environment, backend: Backend, watchers: W
     _write_facts(run, environment, plan, stage, load_tool)
     given_up = readiness.await_gunicorn(stage, progress) + readiness.await_proxy(stage, progress)
     boot_s = (now_ns() - spawned_ns) / 1e9
-    run.sink.emit(Readiness(given_up=given_up, queue=None if backend.isolated else read_queue()))
+    run.sink.emit(Readiness(given_up=given_up, queue=backend.read_queue()))
     if run.request.all_ready:
         readiness.await_workers(stage, progress)
     return load_phase.Drive(

@@ -9,17 +9,16 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.backends import Backend, Command, Process
-from harness.core import procfs
 from harness.core.errors import SurroundingsError
 from harness.core.model import Cell
 from harness.core.paths import fixtures_dir
+from harness.core.ports import find_free_port
 from harness.engine.ledger import NOTES_FILE
 from harness.provision import tools
 from harness.records.store import RunFolder
@@ -105,33 +104,6 @@ def _temporary_folder() -> Path:
             remedy="Set TMPDIR to a folder without blanks, quotes or accents in its path, such as /tmp.",
         )
     return folder
-
-
-def find_free_port() -> int:
-    """A port of 127.0.0.1 that is free now; whoever uses it must be ready to try another."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def require_free_port(port: int) -> None:
-    """SurroundingsError where somebody listens on 127.0.0.1:port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as problem:
-            raise SurroundingsError(
-                what=f"Port {port} of 127.0.0.1 can't be used: {problem.strerror}.",
-                remedy=f"Stop what listens there (`ss -ltnp 'sport = :{port}'`), or leave --port out.",
-            ) from problem
-
-
-def read_queue() -> int | None:
-    """How many connections can wait for a worker here; None where the kernel does not say."""
-    most = procfs.read_number(procfs.SOMAXCONN)
-    return None if most is None else min(gunicorn.BACKLOG, most)
 
 
 def base_environment(home: Path) -> dict[str, str]:
@@ -223,6 +195,7 @@ class StartedProxy:
 
     process: Process
     port: int
+    user: str | None  # whom it turns into
     tool: tools.Tool
     module: Proxy
     command: Sequence[str]
@@ -234,16 +207,14 @@ def start_proxy(cell: Cell, run: RunFolder, places: Places, backend: Backend, up
     if module is None:
         return None
     tool = backend.find_tool(module.RECIPE.name, f"--proxy {cell.proxy}")
-    if cell.port is not None and not backend.isolated:
-        require_free_port(cell.port)
-    port = cell.port or find_free_port()
+    port, user = backend.choose_port(cell.port), backend.find_proxy_user(module)
     template = (fixtures_dir() / "proxies" / module.TEMPLATE).read_text()
     setting = Setting(
         port=port,
         upstream=upstream,
         folder=str(places.proxy),
         keepalive=cell.upstream_keepalive,
-        user=module.user_when_root() if os.geteuid() == 0 and not backend.isolated else None,
+        user=user,
         connections=cell.connections,
     )
     run.write_text(f"config/{module.CONFIG}", module.render_config(template, setting))
@@ -256,4 +227,4 @@ def start_proxy(cell: Cell, run: RunFolder, places: Places, backend: Backend, up
         stdout=run.logs / f"{cell.proxy}.access.log",
         stderr=run.logs / f"{cell.proxy}.error.log",
     )
-    return StartedProxy(process=backend.spawn(command), port=port, tool=tool, module=module, command=argv)
+    return StartedProxy(process=backend.spawn(command), port=port, user=user, tool=tool, module=module, command=argv)

@@ -20,7 +20,7 @@ import pytest
 from xprocess import ProcessStarter
 
 from harness.backends import Command
-from harness.backends.local import LocalBackend
+from harness.backends.local.backend import LocalBackend
 from harness.core import procfs
 
 PREFIX = "recycle-harness-"

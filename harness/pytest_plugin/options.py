@@ -68,9 +68,11 @@ def _one_of(name: str) -> Callable[[str], str]:
     """A type for argparse: a value that the harness knows; of the back ends, what pytest-xprocess can start."""
 
     def parse(text: str) -> str:
+        from harness.backends import BACKENDS
         from harness.engine.options import CHOICES
 
-        known = ("local",) if name == "backend" else CHOICES[name]
+        startable = tuple(name for name, kind in BACKENDS.items() if kind.STARTS_HERE)
+        known = startable if name == "backend" else CHOICES[name]
         if text not in known:
             raise argparse.ArgumentTypeError(
                 f"{text!r} is not one of the {CELL_FIELDS[name].plugin}: {', '.join(known)}"

@@ -160,7 +160,7 @@ class RunCache:
 
     def _make(self, request: RunRequest) -> RecycleRun:
         try:
-            result = run_cell(request, make_backend=self._launcher.make_backend, say=lambda _text: None)
+            result = run_cell(request, say=lambda _text: None, start=self._launcher.start)
         finally:
             self._launcher.tidy()
         if result.interrupted:

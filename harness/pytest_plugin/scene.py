@@ -15,7 +15,6 @@ from harness.backends import Backend
 from harness.core.errors import UnrunnableError
 from harness.core.events.servers import ArbiterStarted
 from harness.engine import preparation, readiness, recording, stage
-from harness.engine.limits import require_room
 from harness.engine.recording import Run
 from harness.engine.request import RunRequest
 from harness.provision.environments import Environment
@@ -70,8 +69,7 @@ class Scene:
 
     def _boot(self) -> None:
         run = self.run
-        if not self.backend.isolated:
-            require_room(run.cell)
+        self.backend.require_room(run.cell)
         places = stage.make_places(self.backend)
         self.watchers = watchers = LocalWatchers(run.sink)
         self._closing.callback(watchers.stop)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.backends.local import LocalBackend
+from harness.backends.local.backend import LocalBackend
 from harness.core.errors import HarnessError, UnrunnableError
 from harness.core.model import Cell
 from harness.engine import readiness

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.backends.local import find_interrupted, sweep_interrupted
+from harness.backends.active import find_interrupted, sweep_interrupted
 from harness.core.clock import wait_until
 from harness.core.reaper import MARKER
 

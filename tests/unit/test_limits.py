@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import resource
+from pathlib import Path
 
 import pytest
 
+from harness.backends.local.limits import read_queue, require_room
+from harness.core import procfs
 from harness.core.errors import SurroundingsError
 from harness.core.model import Cell
-from harness.engine.limits import require_room
 
 Limits = dict[int, tuple[int, int]]
 CELL = Cell(spec="19.6.0", connections=200)
@@ -60,3 +62,14 @@ def test_too_few_processes(limits: Limits, monkeypatch: pytest.MonkeyPatch) -> N
         require_room(CELL)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     require_room(CELL)
+
+
+@pytest.mark.parametrize(("said", "queue"), [("128\n", 128), ("4096\n", 2048), ("", None), (None, None)])
+def test_how_many_connections_may_wait(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str | None, queue: int | None
+) -> None:
+    file = tmp_path / "somaxconn"
+    if said is not None:
+        file.write_text(said)
+    monkeypatch.setattr(procfs, "SOMAXCONN", file)
+    assert read_queue() == queue

@@ -9,9 +9,8 @@ from typing import cast
 import pytest
 
 from harness.backends import Backend
-from harness.core import procfs
 from harness.core.errors import SurroundingsError
-from harness.engine.stage import make_places, read_queue
+from harness.engine.stage import make_places
 
 
 class Adopting:
@@ -32,14 +31,3 @@ def test_a_name_that_no_proxy_could_have_in_its_settings_is_refused(name: str, m
     monkeypatch.setattr(tempfile, "tempdir", name)
     with pytest.raises(SurroundingsError, match="not every server"):
         make_places(cast(Backend, Adopting()))
-
-
-@pytest.mark.parametrize(("said", "queue"), [("128\n", 128), ("4096\n", 2048), ("", None), (None, None)])
-def test_how_many_connections_may_wait(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str | None, queue: int | None
-) -> None:
-    file = tmp_path / "somaxconn"
-    if said is not None:
-        file.write_text(said)
-    monkeypatch.setattr(procfs, "SOMAXCONN", file)
-    assert read_queue() == queue

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli.tools import main as tools_main
+from harness.cli.fetching import main as tools_main
 from harness.core.errors import SurroundingsError, UsageError
 from harness.provision import apt, tools
 from harness.stack.programs import RECIPES, recipe_of

@@ -1,5 +1,108 @@
-"""The Docker engine and the images on it: connecting, base images, building, what a killed run left there.
+"""The back end in containers of a Docker or Podman engine: what it refuses, needs and prepares.
 
-How a run's processes live in containers is ``backend``'s. The SDK is imported only inside the functions that
-use it, because most runs need no engine; ``engine`` says what its refusals mean.
+``backend`` starts the servers; the observer, which runs beside them, watches. Each is loaded when it is asked for.
 """
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.core.conditions import Condition
+from harness.core.errors import SurroundingsError, UsageError
+from harness.core.model import Cell
+
+if TYPE_CHECKING:
+    from harness.backends import Backend, MakeBackend, Start
+    from harness.provision.environments import Environment
+
+PLACE = "a Docker engine"
+STAND_INS: tuple[str, ...] = ()
+STARTS_HERE = False
+BUILDS_HERE = False
+DEVIATIONS: tuple[str, ...] = (
+    "servers and load: in containers without capabilities and with a read-only root, on a network that is a loopback",
+)
+CACHE = "docker"
+DISPOSABLE: tuple[str, ...] = ("wheels",)
+PATIENCE_S = 5.0
+"""How long ``harness doctor`` waits for an engine."""
+
+
+def why_not(cell: Cell, *, memory: bool = False) -> UsageError | None:
+    """See ``backends.BackendKind``."""
+    from harness.backends.docker import images
+
+    refused = images.why_not(cell)
+    if refused is None and memory:
+        return UsageError(
+            what="The memory of processes in containers can't be looked at.", remedy="Use --backend local."
+        )
+    return refused
+
+
+def answers() -> bool:
+    """See ``backends.BackendKind``; False also where the SDK is not installed."""
+    from harness.backends.docker import connection
+
+    return connection.answers()
+
+
+def choose_load(cell: Cell) -> tuple[Cell, str | None]:
+    """See ``backends.BackendKind``: its image has what the cell names."""
+    return cell, None
+
+
+def list_programs(proxy: str, load: str) -> tuple[str, ...]:
+    """See ``backends.BackendKind``: they are in their images."""
+    return ()
+
+
+def prepare(
+    cell: Cell, *, python: str | None, start: Start | None, say: Callable[[str], None]
+) -> tuple[Environment, MakeBackend]:
+    """See ``backends.BackendKind``. How this machine starts a process has no say here."""
+    from harness.backends.docker import images
+    from harness.backends.docker.backend import DockerBackend
+
+    environment, image_set = images.prepare(cell, python=python, say=say)
+
+    def make(marker: str, run_folder: Path) -> Backend:
+        return DockerBackend(marker, run_folder, images=image_set, cell=cell)
+
+    return environment, make
+
+
+def examine() -> list[Condition]:
+    """See ``backends.BackendKind``."""
+    from harness.backends.docker import connection
+
+    try:
+        client = connection.connect(timeout_s=PATIENCE_S)
+    except SurroundingsError as problem:
+        found = f"{problem.what} The local back end needs none."
+        return [Condition(name="docker", ok=False, needed=False, found=found, remedy=problem.remedy)]
+    try:
+        version = client.version().get("Version", "of unknown version")
+    finally:
+        client.close()
+    return [Condition(name="docker", ok=True, needed=False, found=f"engine {version} at {connection.address()}")]
+
+
+def sweep(*, everything: bool) -> list[str]:
+    """See ``backends.BackendKind``. Where no engine answers at once, nothing of ours on it could be reached."""
+    from importlib.util import find_spec
+
+    if find_spec("docker") is None:
+        return []
+    from harness.backends.docker import connection, leftovers
+
+    try:
+        client = connection.connect(timeout_s=connection.LOOK_S)
+    except SurroundingsError:
+        return []
+    try:
+        return [*leftovers.remove_abandoned(client), *leftovers.remove_images(client, everything=everything)]
+    finally:
+        client.close()

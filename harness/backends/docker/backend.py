@@ -20,10 +20,12 @@ from harness.backends.docker.images import ImageSet
 from harness.backends.docker.observer import Observer, ObservingClient
 from harness.backends.docker.pod import MEMORY_BYTES, PROCESSES, Pod
 from harness.backends.docker.process import DockerProcess
-from harness.backends.local import LocalBackend
+from harness.backends.local.backend import LocalBackend
 from harness.core.errors import SurroundingsError
 from harness.core.model import Cell, Json
+from harness.core.ports import find_free_port
 from harness.provision import tools
+from harness.stack.proxies import Proxy
 from harness.watch.event_log import EventSink
 from harness.watch.machine import Usage
 from harness.watch.remote import pid_file
@@ -43,8 +45,6 @@ _LAUNCH = (
 class DockerBackend:
     """See ``backends.Backend``. ``marker`` is the run's id; the local back end keeps what lies on this machine."""
 
-    isolated = True
-
     def __init__(self, marker: str, run_folder: Path, *, images: ImageSet, cell: Cell) -> None:
         self._images = images
         self._cell = cell
@@ -61,6 +61,21 @@ class DockerBackend:
     def clock_offset_ns(self) -> int:
         """See ``backends.Backend``."""
         return self._observer.clock_offset_ns
+
+    def require_room(self, cell: Cell) -> None:
+        """See ``backends.Backend``: each container's limits are the pod's."""
+
+    def choose_port(self, wanted: int | None) -> int:
+        """See ``backends.Backend``: the containers have a loopback of their own, on which all are free."""
+        return wanted or find_free_port()
+
+    def read_queue(self) -> int | None:
+        """See ``backends.Backend``."""
+        return None
+
+    def find_proxy_user(self, proxy: Proxy) -> str | None:
+        """See ``backends.Backend``: its container has the user that it is to have."""
+        return None
 
     def adopt_folder(self, folder: Path) -> None:
         """See ``backends.Backend``. With the folder of the socket all paths are known: the observer starts."""

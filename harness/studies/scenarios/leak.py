@@ -8,6 +8,7 @@ from dataclasses import replace
 from string import Template
 
 from harness.core.cell_fields import at_least
+from harness.backends import BACKENDS
 from harness.core import procfs
 from harness.core.errors import UsageError
 from harness.core.model import Cell
@@ -122,10 +123,9 @@ def _refuse(cell: Cell) -> None:
             what=f"--max-requests-jitter {cell.max_requests_jitter} is more than --max-requests {cell.max_requests}.",
             remedy="Raise --max-requests: a bound of which chance makes up the most is none to plan with.",
         )
-    if cell.backend == "docker":
-        raise UsageError(
-            what="The memory of processes in containers can't be looked at.", remedy="Use --backend local."
-        )
+    refused = BACKENDS[cell.backend].why_not(cell, memory=True)
+    if refused is not None:
+        raise refused
     if find_worker(cell.worker).asgi and cell.app is None:
         raise UsageError(
             what=f"The app that leaks is a WSGI app, which the {cell.worker} worker can't run.",

@@ -9,9 +9,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-from harness.backends import Backend
 from harness.core.cells import cell_id, cell_to_json
 from harness.core.errors import SurroundingsError
 from harness.core.events.base import ArmEvent
@@ -51,7 +49,7 @@ def repeat_arguments(name: str, request: RunRequest, *more: str) -> tuple[str, .
     return ("harness", "scenario", name, *more, *own)
 
 
-def run_plan(plan: ScenarioPlan, *, make_backend: Callable[[str, Path], Backend], say: Callable[[str], None]) -> Result:
+def run_plan(plan: ScenarioPlan, *, say: Callable[[str], None]) -> Result:
     """Run all arms, judge the whole and store it; a failed arm is the last one.
 
     Raises:
@@ -63,7 +61,7 @@ def run_plan(plan: ScenarioPlan, *, make_backend: Callable[[str, Path], Backend]
     with closing(EventSink(folder.path / "events.jsonl")) as sink:
         interrupted = False
         try:
-            interrupted = _run_arms(plan, folder, sink, make_backend, say)
+            interrupted = _run_arms(plan, folder, sink, say)
         except KeyboardInterrupt:
             interrupted = True
             sink.emit(Interrupted(phase="between its runs"))
@@ -77,7 +75,6 @@ def _run_arms(
     plan: ScenarioPlan,
     folder: RunFolder,
     sink: EventSink,
-    make_backend: Callable[[str, Path], Backend],
     say: Callable[[str], None],
 ) -> bool:
     """One after the other; True where one was interrupted."""
@@ -89,7 +86,7 @@ def _run_arms(
             say(f"{name}: {text}")
 
         arm = replace(request, out=folder.path / ARMS, label=f"{name}-")
-        result = run_cell(arm, make_backend=make_backend, say=say_of_arm)
+        result = run_cell(arm, say=say_of_arm)
         with shielded():
             facts[name] = _adopt(folder, sink, name, result)
             _write_facts(folder, plan, facts)

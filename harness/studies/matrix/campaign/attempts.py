@@ -1,6 +1,6 @@
 """One run in a process of its own: ``python -m harness reproduce``, so that no crash of one can end the others.
 
-The process, and everything it starts, goes with the matrix, even if that is killed: see ``backends.local``.
+The process, and everything it starts, goes with the matrix, even if that is killed: see ``backends.local.backend``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from harness.backends import Command
-from harness.backends.local import LocalBackend
+from harness.backends.local.backend import LocalBackend
 from harness.core.clock import now_ns, wait_until
 from harness.core.locks import Lease
 from harness.engine.options import run_arguments

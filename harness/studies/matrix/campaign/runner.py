@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from harness.backends import BACKENDS
 from harness.core import locks
 from harness.core.model import Outcome
 from harness.engine.recording import shielded
@@ -140,8 +141,8 @@ def _preparing(progress: CampaignProgress, tasks: Sequence[Task]) -> Iterator[No
     """While the runs go on, somebody builds the environments of later ones."""
     python = progress.campaign.request.python
     requests = list(dict.fromkeys((task.planned.cell.spec, task.planned.cell.worker, python) for task in tasks))
-    local = progress.campaign.request.cell.backend == "local"
-    if len(requests) <= 1 or not local:
+    here = BACKENDS[progress.campaign.request.cell.backend].BUILDS_HERE
+    if len(requests) <= 1 or not here:
         yield
         return
     listed = progress.logs / "ahead.json"

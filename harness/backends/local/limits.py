@@ -12,6 +12,7 @@ import resource
 from harness.core import procfs
 from harness.core.errors import SurroundingsError
 from harness.core.model import Cell
+from harness.stack import gunicorn
 
 SPARE_FILES = 256
 """Open files of one process beside the connections of the load and as many to the upstream: probes, logs, pipes."""
@@ -53,3 +54,9 @@ def _require_tasks(needed: int) -> None:
             what=f"This user may have {allowed} processes and threads and has {taken}; the run takes up to {needed}.",
             remedy=f"Raise the limit (ulimit -u {taken + needed}), or ask for fewer --workers or --threads.",
         )
+
+
+def read_queue() -> int | None:
+    """How many connections can wait for a worker here; None where the kernel does not say."""
+    most = procfs.read_number(procfs.SOMAXCONN)
+    return None if most is None else min(gunicorn.BACKLOG, most)

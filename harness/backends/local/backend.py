@@ -10,26 +10,24 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import BinaryIO
 
-from harness.backends import Command
-from harness.core import procfs, reaper
+from harness.backends import Command, Start, active
+from harness.backends.local import limits
+from harness.core import ports, procfs, reaper
 from harness.core.errors import SurroundingsError
 from harness.core.files import replace_file
-from harness.core.model import Json
-from harness.core.paths import cache_dir
+from harness.core.model import Cell, Json
 from harness.provision import tools
 from harness.stack.load import LOADS
 from harness.stack.programs import recipe_of
+from harness.stack.proxies import Proxy
 from harness.watch import machine, prober
 from harness.watch.event_log import EventSink
 from harness.watch.watchers import LocalWatchers
-
-Start: TypeAlias = Callable[[Command, Mapping[str, str], BinaryIO, BinaryIO], "subprocess.Popen[bytes]"]
-"""(command, whole environment, stdout, stderr) -> the child, which leads a process group; OSError where it can't be."""
 
 
 def start_directly(
@@ -79,7 +77,6 @@ class LocalProcess:
 class LocalBackend:
     """See ``backends.Backend``. ``marker`` is the run's id; ``start`` is all that may differ in how one is spawned."""
 
-    isolated = False
     clock_offset_ns = 0
 
     def __init__(self, marker: str, run_folder: Path, *, start: Start | None = None) -> None:
@@ -89,7 +86,7 @@ class LocalBackend:
         self._start = start or start_directly
         self._processes: list[LocalProcess] = []
         self._folders: list[str] = []
-        self._active = cache_dir() / "active" / f"{self._marker}.json"
+        self._active = active.file_of(self._marker)
         self._reaper = self._start_reaper()
         self._note()
 
@@ -120,6 +117,25 @@ class LocalBackend:
         self._tell(f"leader {process.pid} {process.start_ticks or 0}")
         self._note()
         return process
+
+    def require_room(self, cell: Cell) -> None:
+        """See ``backends.Backend``."""
+        limits.require_room(cell)
+
+    def choose_port(self, wanted: int | None) -> int:
+        """See ``backends.Backend``."""
+        if wanted is None:
+            return ports.find_free_port()
+        ports.require_free_port(wanted)
+        return wanted
+
+    def read_queue(self) -> int | None:
+        """See ``backends.Backend``."""
+        return limits.read_queue()
+
+    def find_proxy_user(self, proxy: Proxy) -> str | None:
+        """See ``backends.Backend``."""
+        return proxy.user_when_root() if os.geteuid() == 0 else None
 
     def adopt_folder(self, folder: Path) -> None:
         """See ``backends.Backend``."""
@@ -190,21 +206,3 @@ class LocalBackend:
                 what=f"The cache folder {self._active.parent} can't be written to: {problem}.",
                 remedy="Free some space there, or set RECYCLE_HARNESS_CACHE to another folder.",
             ) from problem
-
-
-def find_interrupted() -> Sequence[Path]:
-    """The files in ``active`` whose harness no longer lives."""
-    found = []
-    for path in sorted((cache_dir() / "active").glob("*.json")):
-        pid, start = json.loads(path.read_text())["harness"]
-        if procfs.start_ticks(pid) != start:
-            found.append(path)
-    return found
-
-
-def sweep_interrupted(active: Path) -> tuple[str, int]:
-    """End what an interrupted run left behind; returns (its run folder, processes killed)."""
-    content = json.loads(active.read_text())
-    killed = reaper.sweep(content["marker"], {pid: start or 0 for pid, start in content["leaders"]}, content["folders"])
-    active.unlink(missing_ok=True)
-    return content["run"], killed
