@@ -116,8 +116,9 @@ pictures: setup ## have what draws pictures without a browser, and what drives o
 chart: pictures ## re-make the charting library that travels with report.html, after an upgrade of vl-convert
 	@$(VENV_PYTHON) -m maintenance.charting
 
-structure: setup ## re-make the picture of the packages in docs/architecture.md
+structure: setup ## re-make what the docs show of the code: the picture of the packages, the tables of findings
 	@$(VENV_PYTHON) -m maintenance.structure
+	@$(VENV_PYTHON) -m maintenance.findings
 
 options: setup ## re-make docs/options.md, after a change of an option or a worker class
 	@$(VENV_PYTHON) -m maintenance.options_page

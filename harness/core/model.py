@@ -1,7 +1,7 @@
 """The vocabulary of the project: cells, observations, findings, verdicts.
 
 Frozen types only; what was seen one by one is in ``events``. Nothing here reads a file, starts a process or imports
-another room of ours, so that a stored run can be loaded and judged anywhere. Times are nanoseconds of CLOCK_MONOTONIC
+another package of ours, so that a stored run can be loaded and judged anywhere. Times are nanoseconds of CLOCK_MONOTONIC
 (``*_ns``) or seconds since the start of the load (``at_s``); they compare across the processes of one machine, never
 across two.
 """
@@ -15,6 +15,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, TypeAlias
 
 from harness.core.cell_fields import Cell as Cell  # noqa: PLC0414 - a word of this vocabulary, too
+from harness.core.findings import FindingId
 
 if TYPE_CHECKING:
     from harness.core.events.clients import Answers, LoadEnded, Probe
@@ -42,21 +43,6 @@ class State(str, Enum):
     HOLDS = "holds"
     VIOLATED = "violated"
     UNKNOWN = "unknown"
-
-
-class FindingId(str, Enum):
-    """The ids of the contract, in the order in which a report names them: the socket comes first."""
-
-    SOCKET_DELETED = "socket-deleted"
-    SOCKET_REPLACED = "socket-replaced"
-    PERMANENT_OUTAGE = "permanent-outage"
-    FAILED_RESPONSES = "failed-responses"
-    WORKERS_NOT_RESPAWNED = "workers-not-respawned"
-    MAX_REQUESTS_IGNORED = "max-requests-ignored"
-    RECYCLED_EARLY = "recycled-early"
-    WORKER_CRASHED = "worker-crashed"
-    MEMORY_UNBOUNDED = "memory-unbounded"
-    CAPACITY_LOST = "capacity-lost"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

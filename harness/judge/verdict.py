@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from harness.core.findings import ORDER, FindingId
 from harness.core.events.base import Event
 from harness.core.model import (
     CLIENT_ERRORS,
     Cell,
-    FindingId,
     Json,
     Judgement,
     Observations,
@@ -34,7 +34,6 @@ CUT_SHORT = "the record has no end: it was cut short, and what its last lines sa
 MEDDLING_S = 1.0
 """What began so shortly before such a signal was logged may already be its work (an outage begins with a success)."""
 
-_ORDER = list(FindingId)
 _NEXT_PHASE = {"prepare": "boot", "boot": "control", "control": "load", "load": "settle", "settle": "closed"}
 
 
@@ -56,7 +55,7 @@ def judge(observations: Observations) -> Verdict:
     outcome, reasons = _fold(observations, judgements)
     findings = sorted(
         (finding for judgement in judgements.values() for finding in judgement.findings),
-        key=lambda finding: _ORDER.index(finding.id),
+        key=lambda finding: ORDER[finding.id],
     )
     return Verdict(
         cell=observations.cell,

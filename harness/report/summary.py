@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from harness.core.findings import FindingId, find_row
 from harness.core.model import Cell, Json, Outcome, State
 from harness.records.stored import StoredRun
 from harness.report.fields import dig, items, line, mapping, number, pairs, seconds, text, texts
 
-SOCKET_FINDINGS = {"socket-deleted": "deleted", "socket-replaced": "replaced"}
-SOCKET_INVARIANT = "socket-survives"
+SOCKET_INVARIANT = FindingId.SOCKET_DELETED.invariant
 SHORT_CHARS = 45
 
 SIGNS: Mapping[str, tuple[str, str]] = {
@@ -65,7 +65,8 @@ def name_culprit(culprit: Mapping[str, Json]) -> str:
 
 def is_about_socket(finding: Json) -> bool:
     """Whether a finding is about the socket file and not about any of the other faults."""
-    return dig(finding, "id") in SOCKET_FINDINGS
+    row = find_row(dig(finding, "id"))
+    return row is not None and row.invariant == SOCKET_INVARIANT
 
 
 def is_scenario(verdict: Mapping[str, Json]) -> bool:
@@ -100,9 +101,9 @@ def notes_of(verdict: Mapping[str, Json]) -> list[str]:
 def socket_answer(verdict: Mapping[str, Json]) -> Headline:
     """What became of the socket file, kept apart from everything else that broke."""
     for finding in findings(verdict):
-        if is_about_socket(finding):
-            fate = SOCKET_FINDINGS[str(finding["id"])]
-            return Headline(sentence=f"socket file {fate}{_when(finding)}", tone=Tone.BAD)
+        row = find_row(finding.get("id"))
+        if row is not None and row.headline is not None:
+            return Headline(sentence=f"{row.headline}{_when(finding)}", tone=Tone.BAD)
     if dig(verdict, "cell", "bind") == "tcp":
         return Headline(sentence="not applicable: bound to a TCP port, so there is no socket file", tone=Tone.GOOD)
     state = dig(verdict, "invariants", SOCKET_INVARIANT)

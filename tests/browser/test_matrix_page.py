@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.model import FindingId, Outcome
+from harness.core.findings import FindingId
+from harness.core.model import Outcome
 from harness.studies.matrix.campaign.site import publish
 from harness.studies.matrix.result import CellResult, Expected, RunResult
 from tests.browser.conftest import OpenWindow, Window

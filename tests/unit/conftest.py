@@ -11,7 +11,8 @@ import pytest
 from hypothesis import settings
 
 from harness.core.cells import cell_to_json
-from harness.core.model import Cell, Culprit, Finding, FindingId, Moment, Outcome, State, Verdict
+from harness.core.findings import FindingId
+from harness.core.model import Cell, Culprit, Finding, Moment, Outcome, State, Verdict
 from harness.records.store import load_run
 from harness.records.stored import StoredRun
 from harness.report.as_json import verdict_to_json

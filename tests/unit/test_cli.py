@@ -18,7 +18,8 @@ import pytest
 from harness.cli import commands, doctor, main
 from harness.core import streams
 from harness.core.errors import SetupBrokenError, SurroundingsError, UnrunnableError, UsageError
-from harness.core.model import Cell, Finding, FindingId, Outcome, Verdict
+from harness.core.findings import FindingId
+from harness.core.model import Cell, Finding, Outcome, Verdict
 from harness.core.signals import INTERRUPTING, hear_signals
 from harness.engine import run
 from harness.engine.request import RunRequest

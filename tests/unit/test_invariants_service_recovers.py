@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.core.model import FindingId, State
+from harness.core.findings import FindingId
+from harness.core.model import State
 from tests.unit.events import ARBITER, Record, healthy
 
 NAME = "service-recovers"

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.errors import UsageError
-from harness.core.model import FindingId, Outcome
+from harness.core.findings import FindingId
+from harness.core.model import Outcome
 from harness.studies.matrix.document import matrix_from_json, matrix_to_json
 from harness.studies.matrix.report import is_matrix, load_matrix, render_json
 from harness.studies.matrix.report.as_junit import render_junit

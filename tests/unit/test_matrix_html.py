@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.core.model import FindingId, Outcome
+from harness.core.findings import FindingId
+from harness.core.model import Outcome
 from harness.studies.matrix.report.as_html import group_rows, render_html
 from harness.studies.matrix.report.page_cell import link_to, usual_page
 from harness.studies.matrix.result import CellResult, Expected

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.core.model import FindingId, Outcome
+from harness.core.findings import FindingId
+from harness.core.model import Outcome
 from harness.studies.matrix.expectations import compare
 from harness.studies.matrix.result import Agreement, Expected, Folded, RunResult, choose_runs, fold_runs
 from tests.unit.matrices import a_run

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.core.model import FindingId, Outcome
+from harness.core.findings import FindingId
+from harness.core.model import Outcome
 from harness.studies.matrix.transitions import Sighting, Stretch, find_stretches, find_transitions
 from tests.unit.matrices import RELEASES, a_cell, a_run
 

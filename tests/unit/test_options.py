@@ -8,7 +8,8 @@ import pytest
 
 from harness.core.cell_fields import at_least, seconds, tcp_port
 from harness.core.errors import UsageError
-from harness.core.model import Cell, FindingId
+from harness.core.findings import FindingId
+from harness.core.model import Cell
 from harness.engine.options import (
     CHOICES,
     PROFILES,

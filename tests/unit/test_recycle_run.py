@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.model import Cell, Culprit, Finding, FindingId, Json, Outcome, State, Verdict
+from harness.core.findings import FindingId
+from harness.core.model import Cell, Culprit, Finding, Json, Outcome, State, Verdict
 from harness.pytest_plugin.recycle_run import RecycleRun
 
 CELL = Cell(spec="19.6.0", gunicorn="19.6.0", python="3.6.15", recycles=8)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from harness.core.errors import UsageError
-from harness.core.model import Cell, Finding, FindingId, Moment, Outcome, State, Verdict
+from harness.core.findings import FindingId
+from harness.core.model import Cell, Finding, Moment, Outcome, State, Verdict
 from harness.records.stored import StoredRun
 from harness.report.as_json import render_json, verdict_to_json
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from harness.core.model import Cell, Finding, FindingId, Outcome, State, Verdict
+from harness.core.findings import FindingId
+from harness.core.model import Cell, Finding, Outcome, State, Verdict
 from harness.records.stored import StoredRun
 from harness.report.as_junit import render_junit
 

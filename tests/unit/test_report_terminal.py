@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from harness.core.model import Cell, Finding, FindingId, Outcome, State, Verdict
+from harness.core.findings import FindingId
+from harness.core.model import Cell, Finding, Outcome, State, Verdict
 from harness.records.stored import StoredRun
 from harness.report.as_terminal import render_terminal
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from harness.core.model import FindingId, Outcome
+from harness.core.findings import FindingId
+from harness.core.model import Outcome
 from harness.engine.conclusion import judge_path
 
 RECORDS = Path(__file__).parents[1] / "records"

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.core.model import FindingId, Observations, Outcome, State
+from harness.core.findings import FindingId
+from harness.core.model import Observations, Outcome, State
 from harness.judge import verdict as verdicts
 from harness.judge.invariants import INVARIANTS
 from harness.judge.verdict import failure_rate_upper_95, judge_events

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.core.model import Cell, Finding, FindingId, Judgement, Observations, State, WorkerLife, is_success
+from harness.core.findings import FindingId
+from harness.core.model import Cell, Finding, Judgement, Observations, State, WorkerLife, is_success
 from harness.judge.outage import arbiter_end_ns
 from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
 from harness.stack.gunicorn import most_in_hand

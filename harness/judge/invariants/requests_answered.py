@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from harness.core.model import Finding, FindingId, Judgement, Observations, State, is_failure, is_success
+from harness.core.findings import FindingId
+from harness.core.model import Finding, Judgement, Observations, State, is_failure, is_success
 from harness.judge.outage import (
     client_way,
     count_late,

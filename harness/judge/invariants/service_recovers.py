@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.core.model import Finding, FindingId, Judgement, Observations, State, is_failure
+from harness.core.findings import FindingId
+from harness.core.model import Finding, Judgement, Observations, State, is_failure
 from harness.judge.outage import (
     ENOUGH_PROBES,
     client_way,

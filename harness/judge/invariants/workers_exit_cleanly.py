@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from harness.core.model import Finding, FindingId, Judgement, Observations, State, WorkerLife
+from harness.core.findings import FindingId
+from harness.core.model import Finding, Judgement, Observations, State, WorkerLife
 from harness.judge.lives import SILENT_END, TIMED_OUT
 from harness.judge.outage import VANISHING, arbiter_end_ns
 from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s

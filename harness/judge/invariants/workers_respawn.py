@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from harness.core.model import Finding, FindingId, Judgement, Observations, State
+from harness.core.findings import FindingId
+from harness.core.model import Finding, Judgement, Observations, State
 from harness.judge.lives import LATE_NS
 from harness.judge.timeline import find_blind, since_load_s
 

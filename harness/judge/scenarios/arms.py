@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
-from harness.core.model import Finding, FindingId, Json, Judgement, Moment, Observations, Outcome, State, Verdict
+from harness.core.findings import ORDER
+from harness.core.model import Finding, Json, Judgement, Moment, Observations, Outcome, State, Verdict
 from harness.judge.scenarios.record import Trial
 from harness.judge.story import tell
 from harness.judge.verdict import CUT_SHORT, disbelieve, failure_rate_upper_95, judge
@@ -19,7 +20,6 @@ from harness.judge.verdict import CUT_SHORT, disbelieve, failure_rate_upper_95, 
 _WORST = (State.VIOLATED, State.UNKNOWN, State.HOLDS)
 _FAILED = (Outcome.ERROR, Outcome.UNRUNNABLE)
 _SUMMED = ("requests", "recycles", "workers_seen", "workers_crashed")
-_ORDER = list(FindingId)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +160,7 @@ def _decide(trial: Trial, seen: Mapping[str, Seen], judgements: Mapping[str, Jud
 
 def _sorted_findings(own: Mapping[str, Judgement], judgements: Mapping[str, Judgement]) -> list[Finding]:
     """Those of the scenario's own question first, then in the order of a single run."""
-    rows = [(name not in own, _ORDER.index(one.id), one) for name in judgements for one in judgements[name].findings]
+    rows = [(name not in own, ORDER[one.id], one) for name in judgements for one in judgements[name].findings]
     return [finding for *_, finding in sorted(rows, key=lambda row: row[:2])]
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from harness.core.model import Cell, Finding, FindingId, Json, Judgement, State
+from harness.core.findings import FindingId
+from harness.core.model import Cell, Finding, Json, Judgement, State
 from harness.judge.invariants.max_requests_honoured import most_served
 from harness.judge.invariants.requests_answered import BUSY_SHARE
 from harness.judge.scenarios.arms import ScenarioAnswer, Seen

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from harness.core.model import Cell, Finding, FindingId, Json, Judgement, State
+from harness.core.findings import FindingId
+from harness.core.model import Cell, Finding, Json, Judgement, State
 from harness.judge.scenarios.arms import ScenarioAnswer, Seen
 from harness.judge.scenarios.bound import Bound, Leak, Recommendation, mb, measure_leak, promise, recommend
 from harness.judge.scenarios.leak_words import WITH, WITHOUT, advise, tabulate, tell_answer

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import cast
 
-from harness.core.model import FindingId, Json, Judgement, Outcome, State, Verdict, is_failure
+from harness.core.findings import FindingId
+from harness.core.model import Json, Judgement, Outcome, State, Verdict, is_failure
 from harness.judge.scenarios.arms import ScenarioAnswer, Seen
 from harness.judge.scenarios.record import Trial
 

@@ -15,7 +15,8 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from harness.core.errors import UsageError
-from harness.core.model import Cell, FindingId, Outcome
+from harness.core.findings import FindingId
+from harness.core.model import Cell, Outcome
 from harness.provision.releases import as_version
 from harness.studies.matrix.result import UNDECIDED, Agreement, Expected, Folded
 

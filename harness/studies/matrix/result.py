@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from harness.core.model import FindingId, Json, Outcome
+from harness.core.findings import ORDER
+from harness.core.model import Json, Outcome
 
 MISSING = "there is no record of it"
 
 _RANK = (Outcome.VIOLATED, Outcome.ERROR, Outcome.INCONCLUSIVE, Outcome.UNRUNNABLE, Outcome.HOLDS)
-_ORDER = {finding.value: place for place, finding in enumerate(FindingId)}
 UNDECIDED = frozenset({Outcome.ERROR, Outcome.INCONCLUSIVE})
 """Outcomes that say something about the harness or the machine, nothing about the release."""
 
@@ -124,4 +124,4 @@ def fold_runs(runs: Sequence[RunResult]) -> Folded:
 
 def order_of_finding(finding: str) -> tuple[int, str]:
     """Sorts findings as the contract lists them; unknown ones come last."""
-    return _ORDER.get(finding, len(_ORDER)), finding
+    return ORDER.get(finding, len(ORDER)), finding

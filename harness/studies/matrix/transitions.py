@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
-from harness.core.model import FindingId, Outcome
+from harness.core.findings import FindingId
+from harness.core.model import Outcome
 from harness.provision.releases import ReleaseRow
 from harness.studies.matrix.result import CellResult, order_of_finding
 

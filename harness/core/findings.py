@@ -1,0 +1,92 @@
+"""All findings, a row each: id, the invariant that it breaks, what it means, the sentence that a report begins with.
+
+Judges, reports, expectations and the tables of the docs (``python -m maintenance.findings``) all go by this table. Who
+adds one writes the invariant that finds it and a row here.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class FindingId(str, Enum):
+    """The ids of the contract, in the order in which a report names them: the socket comes first."""
+
+    invariant: str
+    """Its name in the verdict, and of the test case in JUnit's format."""
+
+    meaning: str
+    """For a reader, in Markdown."""
+
+    headline: str | None
+    """What a report says of it in its first sentence; None for what a report only lists."""
+
+    def __new__(cls, value: str, invariant: str, meaning: str, headline: str | None = None) -> FindingId:
+        """One row of the table."""
+        row = str.__new__(cls, value)
+        row._value_ = value
+        row.invariant, row.meaning, row.headline = invariant, meaning, headline
+        return row
+
+    SOCKET_DELETED = (
+        "socket-deleted",
+        "socket-survives",
+        "the bound path vanished while the arbiter lived",
+        "socket file deleted",
+    )
+    SOCKET_REPLACED = (
+        "socket-replaced",
+        "socket-survives",
+        "the path names another inode than the one bound",
+        "socket file replaced",
+    )
+    PERMANENT_OUTAGE = (
+        "permanent-outage",
+        "service-recovers",
+        "from some moment on nothing was answered with success again",
+    )
+    FAILED_RESPONSES = (
+        "failed-responses",
+        "requests-answered",
+        "clients saw 5xx answers, closed connections or time-outs, and later success again",
+    )
+    WORKERS_NOT_RESPAWNED = (
+        "workers-not-respawned",
+        "workers-respawn",
+        "after settling, fewer live workers than configured",
+    )
+    MAX_REQUESTS_IGNORED = (
+        "max-requests-ignored",
+        "max-requests-honoured",
+        "a worker served more than it may, and did not restart",
+    )
+    RECYCLED_EARLY = (
+        "recycled-early",
+        "max-requests-honoured",
+        "a worker restarted before `max_requests`, or at all where it is 0",
+    )
+    WORKER_CRASHED = (
+        "worker-crashed",
+        "workers-exit-cleanly",
+        "a worker ended by an unhandled exception or a signal",
+    )
+    MEMORY_UNBOUNDED = (
+        "memory-unbounded",
+        "memory-bounded",
+        "scenario `leak`: memory grows without a bound although workers restart",
+    )
+    CAPACITY_LOST = (
+        "capacity-lost",
+        "capacity-kept",
+        "scenario `jitter`: too many workers were away at once",
+    )
+
+
+_ROWS = {finding.value: finding for finding in FindingId}
+ORDER = {finding.value: place for place, finding in enumerate(FindingId)}
+"""The place of each in a report."""
+
+
+def find_row(name: object) -> FindingId | None:
+    """The row of an id as it is stored; None for one that this version does not know."""
+    return _ROWS.get(name) if isinstance(name, str) else None
