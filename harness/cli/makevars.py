@@ -11,8 +11,8 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 
-from harness.core.cell_fields import CELL_FIELDS
 from harness.backends import BACKENDS
+from harness.core.cell_fields import CELL_FIELDS
 from harness.core.errors import EXIT_CHECK_SKIP, EXIT_USAGE, HarnessError, SurroundingsError, UsageError
 from harness.core.model import Cell
 from harness.core.streams import prepare_streams

@@ -1,9 +1,9 @@
 """The vocabulary of the project: cells, observations, findings, verdicts.
 
 Frozen types only; what was seen one by one is in ``events``. Nothing here reads a file, starts a process or imports
-another package of ours, so that a stored run can be loaded and judged anywhere. Times are nanoseconds of CLOCK_MONOTONIC
-(``*_ns``) or seconds since the start of the load (``at_s``); they compare across the processes of one machine, never
-across two.
+another package of ours, so that a stored run can be loaded and judged anywhere. Times are nanoseconds of
+CLOCK_MONOTONIC (``*_ns``) or seconds since the start of the load (``at_s``); they compare across the processes of one
+machine, never across two.
 """
 
 from __future__ import annotations

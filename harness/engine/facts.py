@@ -10,9 +10,9 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from harness import __version__
-from harness.core.cell_fields import CELL_FIELDS
 from harness.backends import BACKENDS
 from harness.core import procfs
+from harness.core.cell_fields import CELL_FIELDS
 from harness.core.model import Cell, Json
 from harness.engine.stage import PASSED_ON, GunicornPlan, StartedProxy
 from harness.provision import tools

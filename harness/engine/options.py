@@ -15,9 +15,9 @@ from harness.backends import BACKENDS
 from harness.core.cell_fields import CELL_FIELDS, CellField, Kind, Section
 from harness.core.cells import write_options, write_value
 from harness.core.errors import UsageError
+from harness.core.findings import FindingId
 from harness.core.model import Cell
 from harness.engine.cell_rules import find_contradiction
-from harness.core.findings import FindingId
 from harness.engine.request import RunRequest
 from harness.stack.load import LOADS
 from harness.stack.proxies import PROXIES

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from harness.core.findings import ORDER, FindingId
 from harness.core.events.base import Event
+from harness.core.findings import ORDER
 from harness.core.model import (
     CLIENT_ERRORS,
     Cell,

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import SurroundingsError, UsageError
-from harness.records.event_file import LONGEST_LINE_BYTES
 from harness.core.files import replacing_file
+from harness.records.event_file import LONGEST_LINE_BYTES
 from harness.records.redaction import current_identity, make_scrubber, make_secret_finder, secret_in_facts, secrets_of
 from harness.records.stored import StoredRun
 from harness.records.unpack import CHECKSUMS, MOST_BYTES

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from harness.core.findings import FindingId
 from harness.core.events.base import Event, encode, strip_arm
 from harness.core.events.parsing import parse_event
+from harness.core.findings import FindingId
 from harness.core.model import Cell, Judgement, Observations, Verdict
 from harness.judge.invariants import INVARIANTS
 from harness.judge.timeline import observe

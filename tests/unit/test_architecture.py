@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from harness.backends import BACKENDS
+from harness.stack.proxies import PROXIES
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "harness"
@@ -195,6 +199,40 @@ def test_heavy_modules_are_imported_only_where_they_are_used() -> None:
         if imported.at_load and imported.target.split(".")[0] in HEAVY
     ]
     assert wrong == []
+
+
+@pytest.mark.parametrize("module", ["reaper", "procfs"])
+def test_what_the_reaper_runs_needs_no_site_packages(module: str) -> None:
+    targets = {imported.target for imported in imports_of(PACKAGE / "core" / f"{module}.py")}
+    others = {target for target in targets if target.split(".")[0] not in sys.stdlib_module_names}
+    assert others <= {"harness.core.procfs"}
+
+
+@pytest.mark.parametrize(
+    ("names", "home"),
+    [(set(BACKENDS), "backends"), (set(PROXIES) - {"none"}, "stack/proxies")],
+    ids=["back ends", "proxies"],
+)
+def test_nobody_outside_asks_for_a_row_of_a_table_by_its_name(names: set[str], home: str) -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}: {comparison}"
+        for path in module_files()
+        if PACKAGE / home not in path.parents
+        for comparison in comparisons_with(names, path.read_text(encoding="utf-8"))
+    ]
+    assert wrong == []
+
+
+def comparisons_with(names: set[str], code: str) -> list[str]:
+    """The comparisons in which one of these texts stands."""
+    compared = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Compare)]
+    return [ast.unparse(node) for node in compared if names & {ast.unparse(one).strip("'") for one in ast.walk(node)}]
+
+
+def test_a_question_for_a_name_would_be_found() -> None:
+    assert comparisons_with({"docker"}, "if cell.backend == 'docker': pass") == ["cell.backend == 'docker'"]
+    assert comparisons_with({"docker"}, "if backend in ('local', 'docker'): pass") != []
+    assert comparisons_with({"docker"}, "name = 'docker'") == []
 
 
 def test_fixtures_know_nothing_of_the_harness() -> None:

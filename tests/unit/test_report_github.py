@@ -7,10 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.cli import commands
-from harness.core.model import Cell, Finding, Outcome, Verdict
-from harness.cli.main import make_parser
 from harness.core.findings import FindingId
-from harness.engine.options import make_wish
+from harness.core.model import Cell, Finding, Outcome, Verdict
 from harness.records.stored import StoredRun
 from harness.report.github import render_annotations, render_job_summary
 from harness.report.repeat import repeat_command

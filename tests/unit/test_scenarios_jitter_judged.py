@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from harness.core.findings import FindingId
 from harness.core.errors import UsageError
 from harness.core.events.base import ArmEvent, Event
+from harness.core.findings import FindingId
 from harness.core.model import Cell, Outcome, State, Verdict
 from harness.judge.scenarios import judge_record
 from harness.judge.scenarios.away import measure, read_ask

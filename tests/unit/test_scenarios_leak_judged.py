@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.core.findings import FindingId
 from harness.core.errors import UsageError
+from harness.core.findings import FindingId
 from harness.core.model import Outcome, State, Verdict
 from harness.judge.scenarios import judge_record
 from harness.judge.scenarios.bound import Leak, promise, recommend

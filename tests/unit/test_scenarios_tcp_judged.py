@@ -3,8 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from harness.core.findings import FindingId
 from harness.core.events.base import ArmEvent, Event
+from harness.core.findings import FindingId
 from harness.core.model import Outcome, Verdict
 from harness.judge.scenarios import judge_record
 from tests.unit.events import CELL, Record, event, healthy

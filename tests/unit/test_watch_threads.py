@@ -20,8 +20,8 @@ from harness.watch import thread as watch_thread
 from harness.watch import workers
 from harness.watch.event_log import EventSink
 from harness.watch.thread import WatchThread
-from tests.unit.events import fields_of
 from harness.watch.workers import WorkerSampler, look_at
+from tests.unit.events import fields_of
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="inotify and /proc are Linux")
 

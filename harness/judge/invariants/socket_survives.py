@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from harness.core.findings import FindingId
 from harness.core.events.servers import SocketChange
+from harness.core.findings import FindingId
 from harness.core.model import Finding, Judgement, Observations, Removal, State
 from harness.judge.outage import arbiter_end_ns, find_removal, find_vanishing, since_bind
 from harness.judge.timeline import find_blind, since_load_s

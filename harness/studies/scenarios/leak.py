@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from string import Template
 
-from harness.core.cell_fields import at_least
 from harness.backends import BACKENDS
 from harness.core import procfs
+from harness.core.cell_fields import at_least
 from harness.core.errors import UsageError
 from harness.core.model import Cell
 from harness.core.paths import fixtures_dir
