@@ -90,7 +90,7 @@ def render_script(cell: Cell, facts: Mapping[str, Json], config: Path) -> str:
         from_source=from_source,
         files=[_file(name, content) for name, content in _files(cell, config).items()],
         requirements=_file("requirements.txt", "\n".join(_requirements(freeze, from_source))),
-        proxy_command=[] if proxy is None else proxy.render_command(proxy.TOOL, proxy.CONFIG),
+        proxy_command=[] if proxy is None else proxy.render_command(proxy.RECIPE.name, proxy.CONFIG),
     )
     return render("reproduce.sh.j2", script=script)
 
