@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
 
 from bench.ledger import bench_closing, bench_cost
@@ -48,24 +49,24 @@ def time_command(argv: list[str]) -> float:
 
 def bench_floor(repeats: int, out: Path) -> None:
     """Interleaved, so that the machine's mood hits both alike."""
-    environment = prepare(parse_spec(BAD_RELEASE), python=None, worker="gthread", say=print)
-    bare, whole = [], []
-    for number in range(repeats):
-        folder = out / f"floor-{number}"
-        folder.mkdir()
-        path, config = folder / "gunicorn.sock", folder / "config.py"
-        cell = Cell(spec=BAD_RELEASE, workers=1, max_requests=1)
-        template = (fixtures_dir() / "config.py.in").read_text()
-        config.write_text(
-            gunicorn.render_config(
-                template, cell, bind=f"unix:{path}", access_log=str(folder / "access.log"), shims=environment.shims
+    with closing(prepare(parse_spec(BAD_RELEASE), python=None, worker="gthread", say=print)) as environment:
+        bare, whole = [], []
+        for number in range(repeats):
+            folder = out / f"floor-{number}"
+            folder.mkdir()
+            path, config = folder / "gunicorn.sock", folder / "config.py"
+            cell = Cell(spec=BAD_RELEASE, workers=1, max_requests=1)
+            template = (fixtures_dir() / "config.py.in").read_text()
+            config.write_text(
+                gunicorn.render_config(
+                    template, cell, bind=f"unix:{path}", access_log=str(folder / "access.log"), shims=environment.shims
+                )
             )
-        )
-        (folder / "web.py").write_text((fixtures_dir() / "web.py").read_text())
-        bare.append(
-            time_command([sys.executable, str(HERE / "floor.py"), str(environment.python), str(config), str(path)])
-        )
-        whole.append(time_command(_reproduce(out, *SMALLEST)))
+            (folder / "web.py").write_text((fixtures_dir() / "web.py").read_text())
+            bare.append(
+                time_command([sys.executable, str(HERE / "floor.py"), str(environment.python), str(config), str(path)])
+            )
+            whole.append(time_command(_reproduce(out, *SMALLEST)))
     ratio = statistics.median(whole) / statistics.median(bare)
     print(
         f"floor: bare script {statistics.median(bare):.2f} s, whole run {statistics.median(whole):.2f} s (medians of "
@@ -81,13 +82,13 @@ def bench_default(repeats: int, out: Path) -> None:
 
 def bench_watchers(pairs: int, duration_s: int) -> None:
     """Paired runs, in alternating order."""
-    environment = prepare_holding()
-    ratios = []
-    for number in range(pairs):
-        rates = {}
-        for watched in (True, False) if number % 2 else (False, True):
-            rates[watched] = measure_rate(environment, watched=watched, duration_s=duration_s)
-        ratios.append(rates[True] / rates[False])
+    with closing(prepare_holding()) as environment:
+        ratios = []
+        for number in range(pairs):
+            rates = {}
+            for watched in (True, False) if number % 2 else (False, True):
+                rates[watched] = measure_rate(environment, watched=watched, duration_s=duration_s)
+            ratios.append(rates[True] / rates[False])
     shown = ", ".join(f"{ratio:.3f}" for ratio in ratios)
     print(f"watchers: {statistics.median(ratios):.3f} of the unwatched throughput (median of {pairs} pairs: {shown})")
 

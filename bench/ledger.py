@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 from bench.watched_load import measure_rate, prepare_holding
@@ -41,13 +42,13 @@ def bench_closing(out: Path) -> None:
 
 def bench_cost(pairs: int, duration_s: int) -> None:
     """The throughput with the ledger and without it, the other watchers on in both, in alternating order."""
-    environment = prepare_holding()
-    ratios = []
-    for number in range(pairs):
-        rates = {}
-        for ledger in (True, False) if number % 2 else (False, True):
-            rates[ledger] = measure_rate(environment, watched=True, duration_s=duration_s, ledger=ledger)
-        ratios.append(rates[True] / rates[False])
+    with closing(prepare_holding()) as environment:
+        ratios = []
+        for number in range(pairs):
+            rates = {}
+            for ledger in (True, False) if number % 2 else (False, True):
+                rates[ledger] = measure_rate(environment, watched=True, duration_s=duration_s, ledger=ledger)
+            ratios.append(rates[True] / rates[False])
     shown = ", ".join(f"{ratio:.3f}" for ratio in ratios)
     print(f"ledger: {statistics.median(ratios):.3f} of the throughput without it (median of {pairs} pairs: {shown})")
 

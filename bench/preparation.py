@@ -50,7 +50,7 @@ def _prepare_all(cache: Path) -> None:
     with _cache(cache):
         started_s = time.monotonic()
         for release in releases:
-            prepare(Release(version=release), python=None, worker="gthread", say=_ignore).lease.close()
+            prepare(Release(version=release), python=None, worker="gthread", say=_ignore).close()
         spent_s = time.monotonic() - started_s
     size = subprocess.run(["du", "-sm", str(cache)], capture_output=True, text=True, check=True)  # noqa: S607 - any du
     print(f"preparation of all {len(releases)} releases: {spent_s:.1f} s, {size.stdout.split()[0]} MB")
@@ -58,7 +58,7 @@ def _prepare_all(cache: Path) -> None:
 
 def _prepare(release: str) -> tuple[float, Path, tuple[str, ...]]:
     """(seconds, the interpreter, what was installed) of one environment; interpreters are known already."""
-    prepare(Release(version=SAMPLE[0]), python=None, worker="sync", say=_ignore).lease.close()
+    prepare(Release(version=SAMPLE[0]), python=None, worker="sync", say=_ignore).close()
     started_s = time.monotonic()
     environment = prepare(Release(version=release), python=None, worker="gthread", say=_ignore)
     spent_s = time.monotonic() - started_s if environment.built else environment.build_s
@@ -66,7 +66,7 @@ def _prepare(release: str) -> tuple[float, Path, tuple[str, ...]]:
     if not isinstance(spec, Release):
         raise TypeError(f"{release} is no release")
     requirements = load_catalogue().requirements(release, environment.python_version, "gthread")
-    environment.lease.close()
+    environment.close()
     return spent_s, environment.base_python, (f"gunicorn=={describe_source(spec).version}", *requirements)
 
 

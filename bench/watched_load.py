@@ -6,30 +6,27 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from harness.backends.local.backend import LocalBackend
-from harness.core.clock import wait_until
 from harness.core.model import Cell
 from harness.core.paths import fixtures_dir
-from harness.engine.stage import TRACE_FILE, make_places, plan_gunicorn, start_proxy
+from harness.engine.readiness import await_ready
+from harness.engine.recording import open_run
+from harness.engine.request import RunRequest
+from harness.engine.running_stack import running_stack
 from harness.judge.ledger import load_account
 from harness.provision import tools
 from harness.provision.environments import Environment, prepare
 from harness.provision.spec import parse_spec
-from harness.records.store import create_run
 from harness.stack.load import wrk
 from harness.stack.load.result import RESULT_VARIABLE, parse_result
 from harness.stack.programs import recipe_of
 from harness.watch.event_log import EventSink
-from harness.watch.prober import open_client
-from harness.watch.progress import Progress
 from harness.watch.watchers import LocalWatchers
 
 HOLDING_RELEASE = "27.0.1"
-BOOT_S = 20.0
 
 
 def prepare_holding() -> Environment:
@@ -55,31 +52,30 @@ def measure_rate(environment: Environment, *, watched: bool, duration_s: int, le
     return said.statuses["200"] / spent_s if said else 0.0
 
 
+class NoWatchers(LocalWatchers):
+    """Watchers that look at nothing."""
+
+    def watch_files(self, cell: Cell, *, logs: Path, socket: Path, trace: Path, site: str) -> None:
+        """See ``LocalWatchers``; nothing is watched."""
+
+    def watch_arbiter(self, pid: int, *, memory: bool = False) -> None:
+        """See ``LocalWatchers``; nothing is watched."""
+
+
+class UnwatchedBackend(LocalBackend):
+    """Servers that nobody looks at."""
+
+    def watchers(self, sink: EventSink) -> LocalWatchers:
+        """See ``backends.Backend``."""
+        return NoWatchers(sink)
+
+
 @contextmanager
 def _servers(cell: Cell, environment: Environment, out: Path, watched: bool) -> Iterator[tuple[str, Path]]:
-    run = create_run(out, "bench")
-    sink, backend = EventSink(run.path / "events.jsonl"), LocalBackend(run.run_id, run.path)
-    watchers = LocalWatchers(sink)
-    try:
-        sink.listen(Progress().hear)
-        places = make_places(backend)
-        shown = replace(cell, gunicorn=environment.gunicorn_version)
-        plan = plan_gunicorn(shown, run, places, python=str(environment.python), shims=environment.shims, settings=None)
+    run = open_run(RunRequest(cell=cell, out=out), environment, lambda _text: None)
+    make_backend = LocalBackend if watched else UnwatchedBackend
+    with closing(run.sink), running_stack(run, environment, make_backend, with_load=False) as stack:
+        await_ready(stack)
         if watched:
-            watchers.watch_files(shown, logs=run.logs, socket=places.socket, trace=run.logs / TRACE_FILE, site="")
-        proxy = start_proxy(shown, run, places, backend, plan.address)
-        if proxy is None:
-            raise RuntimeError("the benchmark needs a proxy")
-        gunicorn = backend.spawn(plan.command)
-        address = f"127.0.0.1:{proxy.port}"
-        with open_client(address) as client:
-            if not wait_until(lambda: client.ask() == "200", timeout_s=BOOT_S, alive=lambda: gunicorn.poll() is None):
-                raise RuntimeError("gunicorn did not answer")
-        if watched:
-            watchers.watch_arbiter(gunicorn.pid)
-            watchers.probe({"direct": plan.address, "proxy": address}, ledger=cell.ledger)
-        yield f"http://{address}/", run.logs
-    finally:
-        watchers.stop()
-        backend.close()
-        sink.close()
+            stack.watchers.probe(stack.ways, ledger=cell.ledger)
+        yield f"http://{stack.client_address}/", stack.logs

@@ -31,12 +31,17 @@ WIDTH = 100
 
 def reproduce(options: argparse.Namespace) -> int:
     """`harness reproduce SPEC`: one run; 0 once a verdict was reached."""
-    return _run(options, check=False)
+    from harness.cli.live import live_line
+    from harness.engine.run import run_cell
+
+    request = make_request(options)
+    with live_line() as say:
+        result = run_cell(request, say=say)
+    return _show(result, options, check=options.skips)
 
 
-def check(options: argparse.Namespace) -> int:
-    """`harness check SPEC`: the same run as a test; 0 holds, 1 violated, 125 anything else."""
-    return _run(options, check=True)
+check = reproduce
+"""`harness check SPEC`: the same run as a test; 0 holds, 1 violated, 125 anything else: ``options.skips`` says so."""
 
 
 def scenario(options: argparse.Namespace) -> int:
@@ -51,16 +56,6 @@ def scenario(options: argparse.Namespace) -> int:
         return _show(result, options, check=False)
 
     return SCENARIOS[options.scenario].run(options, conduct)
-
-
-def _run(options: argparse.Namespace, *, check: bool) -> int:
-    from harness.cli.live import live_line
-    from harness.engine.run import run_cell
-
-    request = make_request(options)
-    with live_line() as say:
-        result = run_cell(request, say=say)
-    return _show(result, options, check=check)
 
 
 def _show(result: Result, options: argparse.Namespace, *, check: bool) -> int:

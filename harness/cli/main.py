@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import errno
-import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from harness import __version__
 from harness.cli import commands
 from harness.core import errors
 from harness.core.signals import hear_signals
+from harness.core.startup import end_at_once
 from harness.core.streams import prepare_streams
 from harness.engine.options import add_run_options
 from harness.stack.programs import DEFAULTS, RECIPES
@@ -25,11 +25,7 @@ FORMATS = ("md", "html", "json", "junit", "svg", "png")
 
 
 def run() -> NoReturn:
-    """The console script: ``main``, and then the end at once.
-
-    To take every module apart first costs each command 35 ms, and nothing here waits for that moment: what a command
-    has opened or started it closes itself.
-    """
+    """The console script: ``main``, and then the end at once."""
     prepare_streams()
     try:
         code = main()
@@ -37,7 +33,7 @@ def run() -> NoReturn:
         code = errors.EXIT_INTERRUPTED
     with suppress(errors.HarnessError):  # of a command that failed: what it said before
         sys.stdout.flush()
-    os._exit(code)
+    end_at_once(code)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Lease:
-    """An open lock; ``close`` (or its end as an object) gives it back. Not inherited, unless ``fd`` is passed on."""
+    """An open lock until its owner calls ``close``. Not inherited, unless ``fd`` is passed on."""
 
     path: Path
     fd: int
@@ -30,9 +30,6 @@ class Lease:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
-
-    def __del__(self) -> None:
-        self.close()
 
 
 def take_shared(path: Path, *, on_wait: Callable[[], None]) -> Lease:

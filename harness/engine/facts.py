@@ -7,21 +7,19 @@ import platform
 import resource
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING
 
 from harness import __version__
-from harness.backends import BACKENDS
+from harness.backends import BACKENDS, Command
 from harness.core import procfs
 from harness.core.cell_fields import CELL_FIELDS
 from harness.core.model import Cell, Json
-from harness.engine.stage import PASSED_ON, GunicornPlan, StartedProxy
+from harness.engine.servers import PASSED_ON, StartedProxy
 from harness.provision import tools
+from harness.provision.environments import Environment
+from harness.provision.releases import load_catalogue
 from harness.stack import gunicorn
 from harness.stack.load import LOADS
 from harness.stack.workers import find_worker
-
-if TYPE_CHECKING:
-    from harness.provision.environments import Environment
 
 REPORT_BOTTLE = "bottle==0.12.13"
 
@@ -31,7 +29,7 @@ def collect_facts(
     cell: Cell,
     run_id: str,
     environment: Environment,
-    plan: GunicornPlan,
+    command: Command,
     proxy: StartedProxy | None,
     load_tool: tools.Tool,
     load_note: str | None = None,
@@ -40,7 +38,7 @@ def collect_facts(
 ) -> dict[str, Json]:
     """The content of ``facts.json``; asks the tools for their versions (some 10 ms).
 
-    ``brought``: how a scenario's own files differ from the original report's, in words.
+    ``command``: gunicorn's. ``brought``: how a scenario's own files differ from the original report's, in words.
     ``containers``: what the back end says of the place where the servers live, where that is not this machine itself.
     """
     return {
@@ -51,7 +49,7 @@ def collect_facts(
             "revision": environment.revision,
             "freeze": list(environment.freeze),
             "shims": [{"name": name, "why": why} for name, why in explain_shims(environment)],
-            "command": list(plan.command.argv),
+            "command": list(command.argv),
         },
         "python": {
             "version": environment.python_version,
@@ -92,8 +90,6 @@ def collect_surroundings(run_id: str) -> dict[str, Json]:
 
 def explain_shims(environment: Environment) -> list[tuple[str, str]]:
     """(name, why) of each shim that this release needs."""
-    from harness.provision.releases import load_catalogue
-
     reasons = {shim.name: shim.reason for shim in load_catalogue().shims}
     return [(name, reasons.get(name, "")) for name in environment.shims]
 

@@ -4,25 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from types import TracebackType
 
 from harness.backends import BACKENDS, MakeBackend, Start
-from harness.core.errors import HarnessError, UsageError
+from harness.core.errors import HarnessError, UnrunnableError, UsageError
 from harness.engine.request import RunRequest
-
-if TYPE_CHECKING:
-    from harness.provision.environments import Environment
+from harness.provision.compatibility import NoInterpreterError
+from harness.provision.environments import Environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """Where gunicorn will live: what is wished for, on the back end that it came to, and what it runs in."""
+    """Where gunicorn will live: what is asked for, on the back end that it came to, and what it runs in.
+
+    A context manager: at its end the environment may be removed.
+    """
 
     request: RunRequest
     make_backend: MakeBackend | None
     environment: Environment | None
     problem: HarnessError | None
     note: str | None = None
+
+    def require(self) -> tuple[Environment, MakeBackend]:
+        """The environment, and how to make the back end of a run in it; raises why there is none."""
+        if self.environment is None or self.make_backend is None:
+            raise self.problem or UnrunnableError(what="There is no environment, and no reason was given.")
+        return self.environment, self.make_backend
+
+    def __enter__(self) -> Prepared:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, raised: BaseException | None, at: TracebackType | None
+    ) -> None:
+        if self.environment is not None:
+            self.environment.close()
 
 
 def prepare_run(request: RunRequest, start: Start | None, say: Callable[[str], None]) -> Prepared:
@@ -54,8 +71,6 @@ def _prepare(request: RunRequest, start: Start | None, say: Callable[[str], None
 
 
 def _find_stand_in(request: RunRequest, problem: HarnessError) -> str | None:
-    from harness.provision.compatibility import NoInterpreterError
-
     if not isinstance(problem, NoInterpreterError):
         return None
     for name in BACKENDS[request.cell.backend].STAND_INS:

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import shutil
-import signal
-import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from harness.core.cells import cell_id, cell_to_json
 from harness.core.clock import now_ns
 from harness.core.errors import HarnessError, UnrunnableError
 from harness.core.events.course import Fault, Interrupted, Phase
 from harness.core.model import Cell
-from harness.core.signals import INTERRUPTING
 from harness.engine.facts import collect_surroundings
 from harness.engine.request import RunRequest
+from harness.provision.environments import Environment
 from harness.records.store import RunFolder, create_run
 from harness.watch.event_log import EventSink
-
-if TYPE_CHECKING:
-    from harness.provision.environments import Environment
 
 TEARDOWN = ("closed", "ended")
 """Phases in which nothing of the experiment happens any more: no run is interrupted in one of them."""
@@ -101,17 +96,3 @@ def _keep_log(run: Run, log: Path) -> str:
     except OSError:
         return str(log)  # it can't be kept, but it is where it was
     return "logs/install.log"
-
-
-@contextmanager
-def shielded() -> Iterator[None]:
-    """Ctrl-C has been heard; a second one must not leave anything running. Bounded: stopping takes a second at most."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, signal.SIG_IGN) for number in INTERRUPTING}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

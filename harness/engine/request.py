@@ -17,6 +17,7 @@ class RunRequest:
     cell: Cell
     out: Path
     python: str | None = None
+    disturbance: str = "recycle"  # what ends, replaces or moves processes under the load, see ``harness.disturb``
     settings: Path | None = None  # the user's own gunicorn settings; None is the fixture's
     app_folder: Path | None = None  # where the user's own app is imported from; None is the working folder
     load_named: bool = False  # else another load may stand in for one that can't be had

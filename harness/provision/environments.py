@@ -29,7 +29,7 @@ from harness.provision.spec import Latest, Release, Spec
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """An installed gunicorn, kept from being removed for as long as this object lives (or until ``close``)."""
+    """An installed gunicorn, kept from being removed until its owner calls ``close``."""
 
     path: Path
     python: Path  # the executable inside
@@ -43,11 +43,12 @@ class Environment:
     base_python: Path
     built: bool  # by this call; False: it was there
     build_s: float  # what building it took, whenever that was
-    lease: Lease = field(repr=False, compare=False)
+    leases: tuple[Lease, ...] = field(repr=False, compare=False)
 
     def close(self) -> None:
         """Let it be removed from now on."""
-        self.lease.close()
+        for lease in self.leases:
+            lease.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +157,7 @@ def _describe(plan: BuildPlan, obtained: Obtained, catalogue: Catalogue, looked_
         base_python=Path(facts["base_python"]),
         built=obtained.built,
         build_s=float(facts["build_s"]),
-        lease=obtained.lease,
+        leases=(obtained.lease,),
     )
 
 

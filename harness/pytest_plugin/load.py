@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from harness.core.errors import SurroundingsError
 from harness.core.events.base import Event
 from harness.core.events.clients import LoadEnded
-from harness.engine import load_phase
-from harness.pytest_plugin.scene import H2oProxy, silent
+from harness.engine.load_phase import run_load
+from harness.engine.running_stack import find_load_tool
+from harness.pytest_plugin.scene import H2oProxy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +26,10 @@ class Load:
     """Lets wrk (or httpx) ask the proxy, again and again if need be."""
 
     def __init__(self, proxy: H2oProxy) -> None:
-        self._scene = proxy.scene
-        self._tool = load_phase.find_load_tool(proxy.scene.run.cell, proxy.scene.backend)
+        self._stack = stack = proxy.scene.stack
         self._ended: list[LoadEnded] = []
-        proxy.scene.run.sink.listen(self._hear)
+        find_load_tool(stack.cell, stack.backend)  # a missing one is the fixture's error, not that of a later call
+        stack.sink.listen(self._hear)
 
     def __call__(
         self, *, duration_s: float = 2.0, connections: int | None = None, recycles: int | None = None
@@ -41,26 +42,17 @@ class Load:
         Raises:
             SurroundingsError: the load or the proxy failed; what gunicorn does is told by the numbers.
         """
-        run, now = self._scene.run, self._scene.stage
+        stack = self._stack
         cell = replace(
-            now.cell,
+            stack.cell,
             duration_s=duration_s,
-            connections=connections or now.cell.connections,
-            recycles=recycles or now.cell.recycles,
+            connections=connections or stack.cell.connections,
+            recycles=recycles or stack.cell.recycles,
             full_duration=recycles is None,
         )
-        (run.folder.logs / f"{cell.load}.result").unlink(missing_ok=True)  # an earlier load's is no answer to this one
-        run.enter("load")
-        load_phase.run_load(
-            load_phase.Drive(
-                stage=replace(now, cell=cell),
-                progress=self._scene.progress,
-                sink=run.sink,
-                say=silent,
-                tool=self._tool,
-                pause_probes=self._scene.watchers.pause_probes,
-            )
-        )
+        (stack.logs / f"{cell.load}.result").unlink(missing_ok=True)  # an earlier load's is no answer to this one
+        stack.run.enter("load")
+        run_load(replace(stack, cell=cell))
         return self._answers(self._ended[-1])
 
     def _answers(self, ended: LoadEnded) -> LoadAnswers:
@@ -68,7 +60,7 @@ class Load:
             raise SurroundingsError(
                 what=f"The load failed: {ended.failed}.",
                 remedy="Read its log.",
-                log=self._scene.run.folder.logs / f"{self._scene.run.cell.load}.error.log",
+                log=self._stack.logs / f"{self._stack.cell.load}.error.log",
             )
         return LoadAnswers(
             requests=ended.requests,

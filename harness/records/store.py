@@ -104,7 +104,7 @@ def create_run(root: Path, cell_id: str) -> RunFolder:
 def load_run(path: Path) -> StoredRun:
     """The run at ``path``: its folder, a link to it, its verdict.json, or an attachment (checked and unpacked).
 
-    Close the result, or use it in a ``with`` statement, to remove an unpacked attachment early.
+    Close the result, or use it in a ``with`` statement, to remove an unpacked attachment.
 
     Raises:
         UsageError: nothing there, not a run, not complete, damaged, or of an unknown schema.

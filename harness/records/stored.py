@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-import weakref
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,11 +25,15 @@ SCHEMA = 1
 
 
 class Unpacked:
-    """The temporary folder of an unpacked attachment: removed by ``close()``, at the latest with the interpreter."""
+    """The temporary folder of an unpacked attachment, until its owner calls ``close``."""
 
     def __init__(self) -> None:
         self.path = Path(tempfile.mkdtemp(prefix="recycle-harness-"))
-        self.close = weakref.finalize(self, shutil.rmtree, self.path)
+
+    def close(self) -> None:
+        """Remove it; a second call does nothing."""
+        if self.path.exists():
+            shutil.rmtree(self.path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

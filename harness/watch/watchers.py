@@ -65,7 +65,7 @@ class LocalWatchers:
             self._prober.hurry()
 
     def pause_probes(self, way: str, pause_s: float) -> None:
-        """Let one way rest; see ``drive.LINGER_S``."""
+        """Let one way rest; see ``engine.timings.Timings.linger_s``."""
         if self._prober is not None:
             self._prober.pause(way, pause_s)
 

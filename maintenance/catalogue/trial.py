@@ -8,22 +8,21 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.backends.local.backend import LocalBackend
 from harness.core.errors import HarnessError, UnrunnableError
 from harness.core.model import Cell
-from harness.engine import readiness
-from harness.engine.stage import TRACE_FILE, make_places, plan_gunicorn
+from harness.engine.readiness import await_gunicorn
+from harness.engine.recording import open_run
+from harness.engine.request import RunRequest
+from harness.engine.running_stack import running_stack
 from harness.provision import environments
 from harness.provision.releases import load_catalogue
 from harness.provision.spec import parse_spec
-from harness.records.store import create_run
 from harness.stack.workers import find_worker
-from harness.watch.event_log import EventSink
-from harness.watch.progress import Progress
-from harness.watch.watchers import LocalWatchers
 
 THREADS = 2
 """With several, as in the original report; ``sync`` with threads is how its thread worker is started."""
@@ -63,45 +62,13 @@ def _start(release: str, python: str, worker: str, say: Callable[[str], None]) -
     environment = environments.prepare(
         parse_spec(release), python=python, worker=worker, say=say, catalogue=open_minded
     )
-    cell = Cell(spec=release, gunicorn=release, python=environment.python_version, worker=worker)
-    cell = replace(
-        cell, threads=THREADS if find_worker(worker).has_threads else 1, workers=1, max_requests=0, proxy="none"
-    )
-    try:
-        with tempfile.TemporaryDirectory(prefix="recycle-trial-") as folder:
-            _await_answer(cell, environment, Path(folder))
-    finally:
-        environment.close()
-
-
-def _await_answer(cell: Cell, environment: environments.Environment, folder: Path) -> None:
-    run = create_run(folder, "trial")
-    sink, progress = EventSink(run.path / "events.jsonl"), Progress()
-    sink.listen(progress.hear)
-    backend, watchers = LocalBackend(run.run_id, run.path), LocalWatchers(sink)
-    try:
-        places = make_places(backend)
-        python, shims = str(environment.python), environment.shims
-        plan = plan_gunicorn(cell, run, places, python=python, shims=shims, settings=None)
-        watchers.watch_files(cell, logs=run.logs, socket=places.socket, trace=run.logs / TRACE_FILE, site="")
-        process = backend.spawn(plan.command)
-        watchers.watch_arbiter(process.pid)
-        stage = readiness.Stage(
-            cell=cell,
-            run=run,
-            places=places,
-            backend=backend,
-            gunicorn=process,
-            address=plan.address,
-            proxy=None,
-            python_version=environment.python_version,
-        )
-        readiness.await_gunicorn(stage, progress)
-        _check_worker(cell, (run.logs / "gunicorn.error.log").read_text())
-    finally:
-        watchers.stop()
-        backend.close()
-        sink.close()
+    cell = Cell(spec=release, worker=worker, workers=1, max_requests=0, proxy="none")
+    cell = replace(cell, threads=THREADS if find_worker(worker).has_threads else 1)
+    with closing(environment), tempfile.TemporaryDirectory(prefix="recycle-trial-") as folder:
+        run = open_run(RunRequest(cell=cell, out=Path(folder)), environment, say)
+        with closing(run.sink), running_stack(run, environment, LocalBackend, with_load=False) as stack:
+            await_gunicorn(stack)
+            _check_worker(stack.cell, (stack.logs / "gunicorn.error.log").read_text())
 
 
 def _check_worker(cell: Cell, log: str) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from harness.core.errors import SurroundingsError, UnrunnableError
 from harness.core.model import Cell
-from harness.engine import readiness
-from harness.records.store import RunFolder
+from harness.engine.readiness import await_workers
+from harness.engine.running_stack import Stack
+from harness.engine.timings import Timings
 from harness.watch.progress import Progress
 from tests.unit.events import event
 
@@ -24,19 +25,18 @@ class Server:
         return self.status
 
 
-def stage(tmp_path: Path, server: Server) -> readiness.Stage:
-    (tmp_path / "logs").mkdir()
-    (tmp_path / "logs" / "gunicorn.error.log").write_text("ImportError: no shop\n")
-    return readiness.Stage(
+def make_stack(tmp_path: Path, server: Server, progress: Progress) -> Stack:
+    (tmp_path / "gunicorn.error.log").write_text("ImportError: no shop\n")
+    stack = SimpleNamespace(
         cell=Cell(spec="1.0", workers=2, gunicorn="1.0"),
-        run=RunFolder(path=tmp_path),
-        places=cast(Any, None),
-        backend=cast(Any, SimpleNamespace(fetch=lambda path: None)),
-        gunicorn=cast(Any, server),
-        address="127.0.0.1:1",
-        proxy=None,
-        python_version="3.11.0",
+        logs=tmp_path,
+        backend=SimpleNamespace(fetch=lambda path: None),
+        gunicorn=server,
+        environment=SimpleNamespace(python_version="3.11.0"),
+        progress=progress,
+        timings=Timings(boot_s=0.05, fork_s=0.1),
     )
+    return cast(Stack, stack)
 
 
 def hear(progress: Progress, kind: str, **fields: Any) -> None:
@@ -62,20 +62,19 @@ def test_it_waits_until_the_last_one_is_ready(tmp_path: Path) -> None:
     say_ready(progress, 1)
     later = threading.Timer(0.1, say_ready, (progress, 2))
     later.start()
-    readiness.await_workers(stage(tmp_path, Server()), progress)
+    await_workers(make_stack(tmp_path, Server(), progress))
     assert progress.ready_workers == 2
     later.join()
 
 
-def test_a_worker_that_never_gets_ready_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readiness, "BOOT_S", 0.05)
+def test_a_worker_that_never_gets_ready_is_an_error(tmp_path: Path) -> None:
     progress = Progress()
     hear(progress, "workers", live=[[1, 10], [2, 20]])
     say_ready(progress, 1)
     with pytest.raises(SurroundingsError, match="Only 1 of 2 workers were ready"):
-        readiness.await_workers(stage(tmp_path, Server()), progress)
+        await_workers(make_stack(tmp_path, Server(), progress))
 
 
 def test_a_server_that_dies_meanwhile_is_noticed(tmp_path: Path) -> None:
     with pytest.raises(UnrunnableError, match="ImportError: no shop"):
-        readiness.await_workers(stage(tmp_path, Server(status=3)), Progress())
+        await_workers(make_stack(tmp_path, Server(status=3), Progress()))

@@ -58,7 +58,7 @@ class ImageRecipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """An image that is there, kept from being removed for as long as the lease lives."""
+    """An image that is there, kept from being removed until its owner closes the lease."""
 
     identity: str
     tag: str
@@ -75,7 +75,11 @@ def obtain(client: DockerClient, recipe: ImageRecipe, say: Callable[[str], None]
     """The image of a recipe: found on the engine, else built now, by one process at a time."""
     lock = lock_of(recipe.key)
     lease = locks.take_shared(lock, on_wait=lambda: say(f"waiting for another run that builds {recipe.tag}"))
-    image = _find(client, recipe, lease, built=False)
+    try:
+        image = _find(client, recipe, lease, built=False)
+    except BaseException:
+        lease.close()
+        raise
     if image is not None:
         return image
     lease.close()
@@ -90,6 +94,7 @@ def obtain(client: DockerClient, recipe: ImageRecipe, say: Callable[[str], None]
         lease.close()
         raise
     if image is None:
+        lease.close()
         raise SurroundingsError(what=f"The image {recipe.tag} was built, and is gone again.", remedy="Try again.")
     return image
 

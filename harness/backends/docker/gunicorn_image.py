@@ -185,5 +185,5 @@ def _environment(image: Image, catalogue: Catalogue, base: Base, looked_at: tupl
         base_python=Path(base.name),
         built=image.built,
         build_s=0.0,
-        lease=image.lease,
+        leases=(image.lease,),
     )

@@ -6,7 +6,8 @@ Which cells can have them, and all of them at once; each is made in ``gunicorn_i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 
 from harness.backends.docker import building, connection
 from harness.backends.docker.building import Image
@@ -59,7 +60,7 @@ def why_not(cell: Cell) -> UsageError | None:
 
 
 def prepare(cell: Cell, *, python: str | None, say: Callable[[str], None]) -> tuple[Environment, ImageSet]:
-    """All images of a cell: found, or built now. ``say`` is told what takes time.
+    """All images of a cell: found, or built now; the environment keeps them. ``say`` is told what takes time.
 
     UnrunnableError where this gunicorn can't be installed; SurroundingsError for the engine, the index, base images;
     UsageError for what containers can't have.
@@ -67,11 +68,19 @@ def prepare(cell: Cell, *, python: str | None, say: Callable[[str], None]) -> tu
     client = connection.connect()
     try:
         building.work_dir().mkdir(parents=True, exist_ok=True)
-        gunicorn, environment = prepare_gunicorn(client, cell, python, say)
-        clients, proxy = prepare_clients(client, say), prepare_proxy(client, cell, say)
-        versions = {cell.load: ask_version(client, clients, recipe_of(cell.load))}
-        if proxy is not None:
-            versions[cell.proxy] = ask_version(client, proxy, recipe_of(cell.proxy))
+        with ExitStack() as leases:
+            gunicorn, environment = prepare_gunicorn(client, cell, python, say)
+            leases.callback(gunicorn.lease.close)
+            clients = prepare_clients(client, say)
+            leases.callback(clients.lease.close)
+            proxy = prepare_proxy(client, cell, say)
+            versions = {cell.load: ask_version(client, clients, recipe_of(cell.load))}
+            if proxy is not None:
+                leases.callback(proxy.lease.close)
+                versions[cell.proxy] = ask_version(client, proxy, recipe_of(cell.proxy))
+            leases.pop_all()  # nothing failed: from now on they are the caller's
+        beside = tuple(image.lease for image in (clients, proxy) if image is not None)
+        environment = replace(environment, leases=(*environment.leases, *beside))
         return environment, ImageSet(gunicorn=gunicorn, clients=clients, proxy=proxy, versions=versions)
     except OSError as problem:
         raise SurroundingsError(

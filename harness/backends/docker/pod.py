@@ -23,7 +23,7 @@ PROCESSES = 4096
 
 GUNICORN_UID = 10001
 PROXY_FOLDER = "proxy"
-"""Of ``stage.Places``, for a proxy's temporary files: in memory, because the volume is not its to write to."""
+"""A proxy's temporary files, below the run's scratch folder: in memory, because the volume is not its to write to."""
 
 _SCRATCH = "mode=1777,size=256m"
 _TMP = {"/tmp": _SCRATCH}  # noqa: S108 - the container's own

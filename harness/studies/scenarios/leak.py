@@ -15,6 +15,8 @@ from harness.core.model import Cell
 from harness.core.paths import fixtures_dir
 from harness.engine.options import add_run_options, make_request
 from harness.engine.request import RunRequest
+from harness.judge.scenarios.leak import cycle_requests
+from harness.judge.scenarios.leak_words import WITH, WITHOUT
 from harness.stack.workers import find_worker
 from harness.studies.scenarios.runner import ScenarioPlan, repeat_arguments
 from harness.watch.memory import require_memory_source
@@ -78,8 +80,6 @@ def run(options: argparse.Namespace, conduct: Callable[[ScenarioPlan], int]) -> 
 
 def plan_arms(options: argparse.Namespace) -> ScenarioPlan:
     """The two arms; UsageError where nothing would restart, or where nobody's app would run."""
-    from harness.judge.scenarios.leak_words import WITH, WITHOUT
-
     request = make_request(_with_jitter(options))
     request = replace(request, cell=replace(request.cell, ledger=False))  # its memory would be taken for the app's
     _refuse(request.cell)
@@ -145,8 +145,6 @@ def render_app(kind: str, leak_bytes: int) -> str:
 
 def _make_enough(cell: Cell) -> Callable[[Progress], bool]:
     """Both runs end after as many requests: enough cycles of restarts, or, at once, before the memory runs out."""
-    from harness.judge.scenarios.leak import cycle_requests
-
     least = LEAST_REQUESTS if cell.app is None else LEAST_REQUESTS_OWN
     wanted = max(ENOUGH_CYCLES * cycle_requests(cell), least)
     most_bytes = MOST_OF_FREE * procfs.available_bytes()

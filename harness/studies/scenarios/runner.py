@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 
 from harness.core.cells import cell_id, cell_to_json
@@ -15,13 +15,17 @@ from harness.core.errors import SurroundingsError
 from harness.core.events.base import ArmEvent
 from harness.core.events.course import ArmBegun, Interrupted, ScenarioBegun
 from harness.core.model import Json, Outcome
+from harness.core.signals import shielded
+from harness.engine.conclusion import judge_stored, store_reports
 from harness.engine.facts import collect_surroundings
 from harness.engine.options import run_arguments
 from harness.engine.preparation import prepare_environment, settle_load
-from harness.engine.recording import describe_cell, shielded
+from harness.engine.recording import describe_cell
 from harness.engine.request import RunRequest
 from harness.engine.run import Result, run_cell
+from harness.provision.environments import Environment
 from harness.records.store import RunFolder, create_run, load_run
+from harness.report.fields import texts
 from harness.watch.event_log import EventSink
 
 ARMS = "arms"
@@ -57,18 +61,18 @@ def run_plan(plan: ScenarioPlan, *, say: Callable[[str], None]) -> Result:
         SurroundingsError: the record itself could not be written.
         KeyboardInterrupt: interrupted before there was anything to record.
     """
-    folder, let_go = _open(plan, say)
-    with closing(EventSink(folder.path / "events.jsonl")) as sink:
-        interrupted = False
-        try:
-            interrupted = _run_arms(plan, folder, sink, say)
-        except KeyboardInterrupt:
-            interrupted = True
-            sink.emit(Interrupted(phase="between its runs"))
-        finally:
-            let_go()
-        with shielded():
-            return _conclude(folder, sink, interrupted=interrupted)
+    request = settle_load(plan.arms[plan.main])
+    environment, _ = prepare_environment(request, say)  # a release that can't be had is recorded by the first arm
+    with nullcontext() if environment is None else closing(environment):  # all arms share it
+        folder = _create_folder(plan, request, environment)
+        with closing(EventSink(folder.path / "events.jsonl")) as sink:
+            try:
+                interrupted = _run_arms(plan, folder, sink, say)
+            except KeyboardInterrupt:
+                interrupted = True
+                sink.emit(Interrupted(phase="between its runs"))
+            with shielded():
+                return _conclude(folder, sink, interrupted=interrupted)
 
 
 def _run_arms(
@@ -95,16 +99,14 @@ def _run_arms(
     return False
 
 
-def _open(plan: ScenarioPlan, say: Callable[[str], None]) -> tuple[RunFolder, Callable[[], None]]:
-    """The scenario's folder, and how to let go of the environment, which all arms share."""
-    request = settle_load(plan.arms[plan.main])
-    environment, _ = prepare_environment(request, say)  # a release that can't be had is recorded by the first arm
+def _create_folder(plan: ScenarioPlan, request: RunRequest, environment: Environment | None) -> RunFolder:
+    """The scenario's folder, with its cell in it."""
     cell, label = describe_cell(request, environment)
     cell = replace(cell, scenario=plan.name)
     folder = create_run(request.out, f"scenario-{plan.name}-{cell_id(cell, label)}")
     folder.write_json("cell.json", cell_to_json(cell))
     _write_facts(folder, plan, {})
-    return folder, (environment.close if environment is not None else lambda: None)
+    return folder
 
 
 def _adopt(folder: RunFolder, sink: EventSink, name: str, result: Result) -> Mapping[str, Json]:
@@ -131,8 +133,6 @@ def _adopt(folder: RunFolder, sink: EventSink, name: str, result: Result) -> Map
 
 def _write_facts(folder: RunFolder, plan: ScenarioPlan, arms: Mapping[str, Mapping[str, Json]]) -> None:
     """What the arms ran on under the keys of a single run's facts, and how each differs from the original report."""
-    from harness.report.fields import texts
-
     facts: dict[str, Json] = {**collect_surroundings(folder.run_id), "repeat": list(plan.repeat)}
     deviations: dict[str, list[str]] = {}
     for name, found in arms.items():
@@ -147,8 +147,6 @@ def _write_facts(folder: RunFolder, plan: ScenarioPlan, arms: Mapping[str, Mappi
 
 def _conclude(folder: RunFolder, sink: EventSink, *, interrupted: bool) -> Result:
     """Judge the record as it lies on disk, exactly as `harness judge` will."""
-    from harness.engine.conclusion import judge_stored, store_reports
-
     sink.close()
     sink.check()
     verdict = judge_stored(folder)

@@ -12,6 +12,8 @@ from harness.studies.matrix.campaign.options import choose_cells, make_campaign
 from harness.studies.matrix.campaign.runner import conduct
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.listing import LISTINGS
+from harness.studies.matrix.report import render_json
+from harness.studies.matrix.report.as_terminal import render_terminal
 from harness.studies.matrix.result import Agreement
 
 
@@ -24,12 +26,8 @@ def run_matrix(options: argparse.Namespace) -> int:
     with watching(quiet=options.json) as watch:
         matrix = conduct(campaign, watch)
     if options.json:
-        from harness.studies.matrix.report import render_json
-
         sys.stdout.write(render_json(matrix))
     else:
-        from harness.studies.matrix.report.as_terminal import render_terminal
-
         sys.stdout.write(f"\n{render_terminal(matrix)}The table lies in {campaign.out}\n")
     return exit_code(matrix)
 

@@ -13,9 +13,11 @@ from harness.provision.releases import list_releases, load_catalogue
 from harness.records.store import RunFolder
 from harness.studies.matrix.campaign.options import Campaign
 from harness.studies.matrix.campaign.run_folders import Record, read_versions
+from harness.studies.matrix.campaign.site import write_page
 from harness.studies.matrix.document import FILE, Matrix, matrix_to_json
 from harness.studies.matrix.expectations import compare
 from harness.studies.matrix.plan import PlannedCell
+from harness.studies.matrix.report import FILES, FORMATS
 from harness.studies.matrix.result import CellResult, RunResult, choose_runs, fold_runs
 from harness.studies.matrix.transitions import find_transitions
 
@@ -41,9 +43,6 @@ def conclude(
 
 def store(out: Path, matrix: Matrix) -> tuple[Path, ...]:
     """Write ``matrix.json`` and its renderings into ``out``, each in one piece."""
-    from harness.studies.matrix.campaign.site import write_page
-    from harness.studies.matrix.report import FILES, FORMATS
-
     out.mkdir(parents=True, exist_ok=True)
     folder = RunFolder(path=out)
     written = [folder.write_json(FILE, matrix_to_json(matrix))]

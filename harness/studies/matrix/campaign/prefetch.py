@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 
 from harness.core.errors import HarnessError
+from harness.provision.environments import prepare
+from harness.provision.spec import parse_spec
 
 NICENESS = 19
 """Runs are timed, and must not wait for a processor because an environment is being built."""
@@ -19,13 +21,10 @@ NICENESS = 19
 
 def main(path: str) -> int:
     """Prepare one after the other; 0 whatever came of each."""
-    from harness.provision.environments import prepare
-    from harness.provision.spec import parse_spec
-
     os.nice(NICENESS)
     for spec, worker, python in json.loads(Path(path).read_text(encoding="utf-8")):
         try:
-            prepare(parse_spec(spec), python=python, worker=worker, say=_say).lease.close()
+            prepare(parse_spec(spec), python=python, worker=worker, say=_say).close()
         except HarnessError as problem:  # noqa: PERF203 - each stands or falls for itself
             _say(f"{spec} {worker}: {problem}")
     return 0

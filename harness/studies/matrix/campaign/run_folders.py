@@ -14,6 +14,9 @@ from pathlib import Path
 from harness.core.errors import HarnessError
 from harness.core.model import Json, Outcome, is_failure
 from harness.records.event_file import parse_json
+from harness.records.store import load_run
+from harness.report import summary
+from harness.report.fields import UNKNOWN
 from harness.studies.matrix.result import RunResult
 
 VERDICT = "verdict.json"
@@ -45,9 +48,6 @@ def find_all_records(roots: Iterable[Path]) -> dict[str, tuple[Record, ...]]:
 
 def read_versions(records: Iterable[Record]) -> dict[str, tuple[str, ...]]:
     """The versions of the programs that took part, by name: more than one where records come from several machines."""
-    from harness.records.store import load_run
-    from harness.report import summary
-
     found: defaultdict[str, dict[str, None]] = defaultdict(dict)
     for record in records:
         with load_run(record.path) as stored:
@@ -58,8 +58,6 @@ def read_versions(records: Iterable[Record]) -> dict[str, tuple[str, ...]]:
 
 def _versions(known: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     """Without those that belong to each cell, and without what an unrunnable cell never came to ask."""
-    from harness.report.fields import UNKNOWN
-
     return [(name, version) for name, version in known if name not in ("gunicorn", "Python") and version != UNKNOWN]
 
 

@@ -14,12 +14,14 @@ from pathlib import Path
 from harness.backends import BACKENDS
 from harness.core import locks
 from harness.core.model import Outcome
-from harness.engine.recording import shielded
+from harness.core.signals import shielded
 from harness.studies.matrix.campaign.attempts import ChildRun, Preparation, RunningAttempt, StartRun
+from harness.studies.matrix.campaign.conclusion import conclude, store
 from harness.studies.matrix.campaign.options import Campaign
 from harness.studies.matrix.campaign.pruning import slim
 from harness.studies.matrix.campaign.run_folders import Record, find_all_records, find_records
 from harness.studies.matrix.campaign.schedule import Attempt, Refusal, Task, make_tasks, run_tasks
+from harness.studies.matrix.campaign.site import publish
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.plan import PlannedCell
 from harness.studies.matrix.result import RunResult
@@ -78,8 +80,6 @@ def conduct(campaign: Campaign, watch: Watch, *, start: StartRun = ChildRun, ahe
     Raises:
         HarnessError: a record is damaged, or the folder can't be written to.
     """
-    from harness.studies.matrix.campaign.conclusion import conclude, store
-
     if campaign.merge:
         return _merge(campaign)
     with tempfile.TemporaryDirectory(prefix="harness-matrix-") as logs:
@@ -94,9 +94,6 @@ def conduct(campaign: Campaign, watch: Watch, *, start: StartRun = ChildRun, ahe
 
 def _merge(campaign: Campaign) -> Matrix:
     """The table of records that were made elsewhere; a folder that has none of them gets their pages."""
-    from harness.studies.matrix.campaign.conclusion import conclude, store
-    from harness.studies.matrix.campaign.site import publish
-
     found = find_all_records(campaign.merge)
     matrix = conclude(campaign, {cell.name: found.get(cell.name, ()) for cell in campaign.planned}, {})
     store(campaign.out, matrix)

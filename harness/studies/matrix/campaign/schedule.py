@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from harness.engine.recording import shielded
+from harness.core.signals import shielded
 from harness.studies.matrix.plan import PlannedCell
 
 TICK_S = 0.02

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from harness.core.errors import SurroundingsError, UsageError
 from harness.records.store import RunFolder, load_run
+from harness.report.as_html import render_html as render_run
 from harness.studies.matrix.document import Matrix
+from harness.studies.matrix.report.as_html import render_html as render_matrix
 
 PAGE = "index.html"
 RECORDS = "records"
@@ -26,13 +28,12 @@ def write_page(folder: Path, matrix: Matrix) -> Path:
     Raises:
         SurroundingsError: the folder can't be written to.
     """
-    from harness.studies.matrix.report.as_html import render_html
 
     def find_page(record: str) -> str | None:
         lies = _inside(folder, record)
         return next((f"{record}/{name}" for name in (REPORT, PLAINER) if lies and (lies / name).is_file()), None)
 
-    return RunFolder(path=folder).write_text(PAGE, render_html(matrix, find_page))
+    return RunFolder(path=folder).write_text(PAGE, render_matrix(matrix, find_page))
 
 
 def publish(matrix: Matrix, sources: Sequence[Path], target: Path, *, say: Say) -> Path:
@@ -45,8 +46,6 @@ def publish(matrix: Matrix, sources: Sequence[Path], target: Path, *, say: Say) 
     Raises:
         SurroundingsError: a folder can't be written to.
     """
-    from harness.studies.matrix.report.as_html import render_html
-
     at_home = target.resolve() in {source.resolve() for source in sources}
     pages: dict[str, str] = {}
     for record in dict.fromkeys(run.path for cell in matrix.cells for run in cell.runs if run.path is not None):
@@ -57,7 +56,7 @@ def publish(matrix: Matrix, sources: Sequence[Path], target: Path, *, say: Say) 
         name = record if at_home else f"{RECORDS}/{_free(lies.name, pages)}"
         if (at_home and (lies / REPORT).is_file()) or _put(_page_of(lies, record, say), target / name):
             pages[record] = f"{name}/{REPORT}"
-    return RunFolder(path=target).write_text(PAGE, render_html(matrix, pages.get))
+    return RunFolder(path=target).write_text(PAGE, render_matrix(matrix, pages.get))
 
 
 def _inside(folder: Path, record: str) -> Path | None:
@@ -72,14 +71,12 @@ def _inside(folder: Path, record: str) -> Path | None:
 
 def _page_of(lies: Path, record: str, say: Say) -> bytes | None:
     """The run's page as it is, else made again from the record; None, and it was told why, where neither can be."""
-    from harness.report.as_html import render_html
-
     kept = lies / REPORT
     try:
         if kept.is_file() and not kept.is_symlink():
             return kept.read_bytes()
         with load_run(lies) as stored:
-            return render_html(stored).encode("utf-8", "backslashreplace")
+            return render_run(stored).encode("utf-8", "backslashreplace")
     except UsageError as problem:
         say(f"{record}: no page of it could be made, so nothing leads to it: {problem.what}")
         return None

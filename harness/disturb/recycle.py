@@ -1,0 +1,51 @@
+"""Workers reach ``max_requests`` and restart. gunicorn does it all by itself: the load is what brings it about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from harness.core.clock import now_ns
+from harness.disturb.course import Course, Loss, ServiceUnderLoad
+
+SUMMARY = "workers reach max_requests and restart"
+MAY_LOSE = Loss.NOTHING
+MUST_HOLD = (
+    "socket-survives",
+    "requests-answered",
+    "service-recovers",
+    "workers-respawn",
+    "max-requests-honoured",
+    "workers-exit-cleanly",
+)
+
+QUIET_S = 0.1
+"""After the socket file went: nobody answered for so long is enough to end the load. Every answer on the way from
+gunicorn's access log, the proxy's and the probers counts, and each connect to a missing path fails at once."""
+
+
+def begin(service: ServiceUnderLoad) -> Course:
+    """See ``disturb.Disturbance``."""
+    return Recycling(service=service, began_ns=now_ns())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recycling:
+    """See ``disturb.course.Course``."""
+
+    service: ServiceUnderLoad
+    began_ns: int
+
+    def advance(self) -> None:
+        """See ``disturb.course.Course``: nothing is to be done."""
+
+    def is_complete(self) -> bool:
+        """As many workers have restarted as are wanted, and the socket file is there."""
+        cell, progress = self.service.cell, self.service.progress
+        return progress.deleted_ns is None and cell.max_requests > 0 and progress.recycles >= max(cell.recycles, 1)
+
+    def is_down_for_good(self) -> bool:
+        """The socket file is gone, and nobody has been answered for a while."""
+        progress = self.service.progress
+        if progress.deleted_ns is None:
+            return False
+        return progress.quiet_s(max(self.began_ns, progress.deleted_ns)) >= QUIET_S

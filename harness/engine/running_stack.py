@@ -1,0 +1,160 @@
+"""The one place that starts and stops a whole stack: gunicorn, its proxy, and the watchers that look on.
+
+A run of the command line, the fixtures of the pytest plugin and the catalogue's trials all use it. Whether the servers
+are ready is asked by ``readiness``, once they are started; the load is driven by ``load_phase``. Nothing here judges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from harness.backends import Backend, Command, MakeBackend, Process, Watchers
+from harness.core.clock import now_ns
+from harness.core.events.servers import ArbiterStarted
+from harness.core.model import Cell
+from harness.core.signals import shielded
+from harness.engine.ledger import Clients, await_last_lines
+from harness.engine.recording import Run
+from harness.engine.scratch import ScratchFolder, make_scratch_folder
+from harness.engine.servers import TRACE_FILE, StartedProxy, choose_address, configure_gunicorn, start_proxy
+from harness.engine.timings import TIMINGS, Timings
+from harness.provision import tools
+from harness.provision.environments import Environment
+from harness.watch.event_log import EventSink
+from harness.watch.progress import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stack:
+    """What has been started for one run, for those who wait for it, drive it and look at it."""
+
+    run: Run
+    cell: Cell
+    environment: Environment
+    backend: Backend
+    watchers: Watchers
+    progress: Progress
+    clients: Clients
+    scratch: ScratchFolder
+    address: str  # gunicorn's own: ``unix:PATH`` or ``HOST:PORT``
+    command: Command  # gunicorn's
+    gunicorn: Process
+    spawned_ns: int  # when gunicorn was
+    proxy: StartedProxy | None
+    timings: Timings = field(default=TIMINGS, repr=False)
+
+    @property
+    def sink(self) -> EventSink:
+        """The record's events."""
+        return self.run.sink
+
+    @property
+    def logs(self) -> Path:
+        """The record's folder of logs."""
+        return self.run.folder.logs
+
+    @property
+    def arbiter_pid(self) -> int:
+        """As its watchers see it."""
+        return self.gunicorn.pid
+
+    @property
+    def client_address(self) -> str:
+        """Where the clients go: the proxy, or gunicorn itself."""
+        return f"127.0.0.1:{self.proxy.port}" if self.proxy else self.address
+
+    @property
+    def ways(self) -> Mapping[str, str]:
+        """The ways on which it can be asked, with the address of each: ``direct``, and ``proxy`` where it has one."""
+        return {"direct": self.address} | ({"proxy": self.client_address} if self.proxy else {})
+
+
+@contextmanager
+def running_stack(
+    run: Run, environment: Environment, make_backend: MakeBackend, *, with_proxy: bool = True, with_load: bool = True
+) -> Iterator[Stack]:
+    """Start gunicorn and the cell's proxy under the watchers' eyes; stop everything at the end, however it comes.
+
+    They have been started, and need not answer yet. The window for judging is closed before anything is torn down.
+    ``with_proxy``: False leaves the proxy to the caller, see ``with_started_proxy``. ``with_load``: False where no load
+    will come, so that its program need not be there.
+
+    Raises:
+        SurroundingsError: a program is missing, a port is taken, no folder can be made, or a limit is too low.
+    """
+    backend = make_backend(run.folder.run_id, run.folder.path)
+    watchers, clients = backend.watchers(run.sink), Clients()
+    run.sink.listen(clients.hear)
+    try:
+        run.enter("boot")
+        yield _start(run, environment, backend, watchers, clients, with_proxy=with_proxy, with_load=with_load)
+    finally:
+        with shielded():
+            _stop(run, backend, watchers, clients)
+
+
+def _start(
+    run: Run,
+    environment: Environment,
+    backend: Backend,
+    watchers: Watchers,
+    clients: Clients,
+    *,
+    with_proxy: bool,
+    with_load: bool,
+) -> Stack:
+    cell, logs = run.cell, run.folder.logs
+    if with_load:
+        find_load_tool(cell, backend)  # what is missing is said before anything is started
+    backend.require_room(cell)
+    scratch, progress = make_scratch_folder(backend), Progress()
+    run.sink.listen(progress.hear)
+    address = choose_address(cell, scratch)
+    command = configure_gunicorn(cell, run.folder, scratch, environment, run.request, bind=address)
+    watchers.watch_files(cell, logs=logs, socket=scratch.socket, trace=logs / TRACE_FILE, site=str(environment.path))
+    run.say(f"starting gunicorn {cell.gunicorn} on Python {cell.python}")
+    started = start_proxy(cell, run.folder, scratch, backend, upstream=address) if with_proxy else None
+    spawned_ns, gunicorn = now_ns(), backend.spawn(command)
+    run.sink.emit(ArbiterStarted(pid=gunicorn.pid))
+    watchers.watch_arbiter(gunicorn.pid, memory=run.request.memory)
+    return Stack(
+        run=run,
+        cell=cell,
+        environment=environment,
+        backend=backend,
+        watchers=watchers,
+        progress=progress,
+        clients=clients,
+        scratch=scratch,
+        address=address,
+        command=command,
+        gunicorn=gunicorn,
+        spawned_ns=spawned_ns,
+        proxy=started,
+    )
+
+
+def with_started_proxy(stack: Stack) -> Stack:
+    """The stack with its cell's proxy, started now; see ``servers.start_proxy``. It ends with the stack."""
+    started = start_proxy(stack.cell, stack.run.folder, stack.scratch, stack.backend, upstream=stack.address)
+    return replace(stack, proxy=started)
+
+
+def _stop(run: Run, backend: Backend, watchers: Watchers, clients: Clients) -> None:
+    """First the watchers, which closes the window; then the processes, whatever the watchers' end came to."""
+    try:
+        watchers.stop()
+        run.enter("closed")
+        if run.cell.ledger:
+            await_last_lines(run.cell, run.folder.logs, clients, fetch=backend.fetch)
+    finally:
+        backend.close()
+        run.enter("ended")
+
+
+def find_load_tool(cell: Cell, backend: Backend) -> tools.Tool:
+    """The load's program; SurroundingsError where it is missing."""
+    return backend.find_tool(cell.load, f"--load {cell.load}")

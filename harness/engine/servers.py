@@ -1,0 +1,145 @@
+"""How gunicorn and the proxy of a run are started: their files in the record's ``config``, their commands, their ports.
+
+What their settings say is the work of ``harness.stack``; where their processes live is the back end's.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.backends import Backend, Command, Process
+from harness.core.model import Cell
+from harness.core.paths import fixtures_dir
+from harness.core.ports import find_free_port
+from harness.engine.ledger import NOTES_FILE
+from harness.engine.request import RunRequest
+from harness.engine.scratch import ScratchFolder
+from harness.provision import tools
+from harness.provision.environments import Environment
+from harness.records.store import RunFolder
+from harness.stack import gunicorn
+from harness.stack.proxies import PROXIES, Proxy
+from harness.stack.proxies.setting import Setting
+
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
+"""The variables of the user's environment that the servers get: an allow-list, so that no secret gets into a record."""
+
+TRACE_FILE = "trace.jsonl"
+NOTES_VARIABLE = "RECYCLE_HARNESS_NOTES"
+
+
+def base_environment(home: Path) -> dict[str, str]:
+    """What every process of a run gets."""
+    passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    return {**passed, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def choose_address(cell: Cell, scratch: ScratchFolder) -> str:
+    """Where gunicorn shall listen: ``unix:PATH`` or ``HOST:PORT``."""
+    return f"unix:{scratch.socket}" if cell.bind == "unix" else f"127.0.0.1:{find_free_port()}"
+
+
+def configure_gunicorn(
+    cell: Cell, folder: RunFolder, scratch: ScratchFolder, environment: Environment, request: RunRequest, *, bind: str
+) -> Command:
+    """Write gunicorn's files into the run's config folder; gives the command that starts it on ``bind``."""
+    template = (fixtures_dir() / "config.py.in").read_text()
+    if request.settings is not None:
+        template = gunicorn.put_before_values(request.settings.read_text(), template)
+    access_log = str(folder.logs / "gunicorn.access.log")
+    text = gunicorn.render_config(template, cell, bind=bind, access_log=access_log, shims=environment.shims)
+    folder.write_text("config/config.py", text)
+    env = base_environment(scratch.home)
+    app = gunicorn.fixture_app(cell.worker)
+    if cell.app is None:
+        _place_app(app, folder, request.app_text)
+        if cell.ledger:
+            app = gunicorn.noting_app(cell.worker)
+            _place_app(app, folder, None)
+            env[NOTES_VARIABLE] = str(_prepare_notes(folder))
+    if cell.trace:
+        env |= _plant_tracer(folder, scratch)
+    config = str(folder.config / "config.py")
+    return Command(
+        name="gunicorn",
+        argv=gunicorn.render_command(str(environment.python), cell.app or app, config, environment.shims),
+        env=env,
+        cwd=(request.app_folder or Path.cwd()) if cell.app else folder.config,
+        stdout=folder.logs / "gunicorn.out.log",
+        stderr=folder.logs / "gunicorn.error.log",
+    )
+
+
+def _place_app(app: str, folder: RunFolder, text: str | None) -> None:
+    name = app.partition(":")[0] + ".py"
+    folder.write_text(f"config/{name}", (fixtures_dir() / name).read_text() if text is None else text)
+
+
+def _prepare_notes(folder: RunFolder) -> Path:
+    """An empty file that every worker may append to, whatever its user."""
+    notes = folder.logs / NOTES_FILE
+    notes.touch()
+    notes.chmod(0o666)
+    return notes
+
+
+def _plant_tracer(folder: RunFolder, scratch: ScratchFolder) -> Mapping[str, str]:
+    place = folder.config / "trace"
+    place.mkdir()
+    shutil.copyfile(fixtures_dir() / "trace" / "sitecustomize.py", place / "sitecustomize.py")
+    return {
+        "PYTHONPATH": str(place),
+        "RECYCLE_HARNESS_TRACE_FILE": str(folder.logs / TRACE_FILE),
+        "RECYCLE_HARNESS_TRACE_PATH": str(scratch.socket),
+    }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StartedProxy:
+    """A proxy that listens, or is about to."""
+
+    process: Process
+    port: int
+    user: str | None  # the one that it turns into
+    tool: tools.Tool
+    module: Proxy
+    command: Sequence[str]
+
+
+def start_proxy(
+    cell: Cell, folder: RunFolder, scratch: ScratchFolder, backend: Backend, *, upstream: str
+) -> StartedProxy | None:
+    """Start the cell's proxy in front of ``upstream``; None where the cell has none.
+
+    Raises:
+        SurroundingsError: the program is missing, can't be executed, or its port is taken.
+    """
+    module = PROXIES[cell.proxy]
+    if module is None:
+        return None
+    tool = backend.find_tool(module.RECIPE.name, f"--proxy {cell.proxy}")
+    port, user = backend.choose_port(cell.port), backend.find_proxy_user(module)
+    template = (fixtures_dir() / "proxies" / module.TEMPLATE).read_text()
+    setting = Setting(
+        port=port,
+        upstream=upstream,
+        folder=str(scratch.proxy),
+        keepalive=cell.upstream_keepalive,
+        user=user,
+        connections=cell.connections,
+    )
+    folder.write_text(f"config/{module.CONFIG}", module.render_config(template, setting))
+    argv = module.render_command(str(tool.path), str(folder.config / module.CONFIG))
+    command = Command(
+        name=cell.proxy,
+        argv=argv,
+        env={**base_environment(scratch.home), **tool.env},
+        cwd=folder.config,
+        stdout=folder.logs / f"{cell.proxy}.access.log",
+        stderr=folder.logs / f"{cell.proxy}.error.log",
+    )
+    return StartedProxy(process=backend.spawn(command), port=port, user=user, tool=tool, module=module, command=argv)

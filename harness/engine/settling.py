@@ -1,0 +1,43 @@
+"""The settle phase: the load is off, and the service gets its time to come back to full number and to answer again."""
+
+from __future__ import annotations
+
+import time
+
+from harness.core.clock import now_ns
+from harness.engine.pulse import watch_pulse
+from harness.engine.running_stack import Stack
+from harness.judge.outage import ENOUGH_PROBES
+
+
+def settle(stack: Stack, *, boot_s: float) -> None:
+    """Until the service is whole again, or plainly isn't coming back, or has had its time.
+
+    ``boot_s``: from gunicorn's start to its first answer; it lengthens that time, see ``Timings.settle_boots``.
+    """
+    timings, progress = stack.timings, stack.progress
+    started_ns = since_ns = now_ns()
+    while (now_ns() - started_ns) / 1e9 < timings.settle_s + timings.settle_boots * boot_s:
+        watch_pulse(stack)
+        if _has_settled(stack, since_ns):
+            return
+        if since_ns == started_ns and progress.deleted_ns and any(progress.probes_since(since_ns, "proxy")):
+            stack.watchers.pause_probes("proxy", timings.linger_s)
+            since_ns += int(timings.linger_s * 1e9)
+        stack.run.say(f"settling: {progress.live_workers} of {stack.cell.workers} workers live")
+        time.sleep(timings.tick_s)
+
+
+def _has_settled(stack: Stack, started_ns: int) -> bool:
+    progress = stack.progress
+    ways = ["direct"] + ([] if stack.proxy is None else ["proxy"])
+    probes = [progress.probes_since(started_ns, way) for way in ways]
+    if any(len(way) < ENOUGH_PROBES for way in probes):
+        return False
+    if progress.arbiter_ended:
+        return not any(ok for way in probes for ok in way)
+    if progress.live_workers < stack.cell.workers or progress.steady_s < stack.timings.steady_s:
+        return False
+    if all(all(way[-ENOUGH_PROBES:]) for way in probes):
+        return True
+    return progress.deleted_ns is not None and not any(ok for way in probes for ok in way)

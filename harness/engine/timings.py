@@ -1,0 +1,49 @@
+"""How long a run waits for what, in one place; a test hands in shorter ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Upper bounds and pauses of one run, in seconds unless the name says otherwise."""
+
+    boot_s: float = 20.0
+    """For gunicorn's first answer."""
+
+    fork_s: float = 0.1
+    """The arbiter waits up to so long between two forks."""
+
+    proxy_s: float = 10.0
+    """For the proxy to listen."""
+
+    proxy_errors_s: float = 1.0
+    """For so long a proxy that is up may answer with errors before the set-up is called broken."""
+
+    tick_s: float = 0.01
+    """How often the load and the settle phase look at the processes."""
+
+    load_grace_s: float = 10.0
+    """A load ends by itself when its duration is over; wrk looks every 0.1 s; httpx takes a second or more to
+    start on a busy machine, and waits up to 2 s for the last answers."""
+
+    settle_s: float = 10.0
+    """How long a service may take to come back to full number and to answer again, beside its boots: gunicorn spawns a
+    missing worker within a second."""
+
+    settle_boots: int = 2
+    """So many of the app's boot times a service may take on top: all workers may boot at once, and side by side they
+    are slower than the first that answered."""
+
+    steady_s: float = 0.1
+    """So long the same workers must have lived, and none be about to end, before the service counts as settled."""
+
+    linger_s: float = 3.5
+    """Connections that the proxy holds open to gunicorn may be answered although the path is gone. Without requests
+    they are closed after keepalive (2 s), which gunicorn looks at once a second; so long the probes through the proxy
+    pause."""
+
+
+TIMINGS = Timings()
+"""Those of every real run."""

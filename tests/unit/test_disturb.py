@@ -1,0 +1,88 @@
+"""The table of disturbances, and when recycling has shown enough."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from harness.core.clock import now_ns
+from harness.core.model import Cell
+from harness.disturb import DISTURBANCES, recycle
+from harness.disturb.course import Course, ServiceUnderLoad
+from harness.judge.invariants import INVARIANTS
+from harness.watch.progress import Progress
+from tests.unit.events import event
+
+LONG_AGO_NS = 10**9
+
+
+def begin(progress: Progress, **cell: Any) -> Course:
+    service = SimpleNamespace(cell=Cell(spec="1.0", **cell), progress=progress, sink=None, arbiter_pid=1)
+    return recycle.begin(cast(ServiceUnderLoad, service))
+
+
+def hear(progress: Progress, kind: str, at_ns: int = 1, **fields: Any) -> None:
+    progress.hear(event(at_ns, kind, **fields))
+
+
+def restart(progress: Progress, *pids: int) -> None:
+    """These workers have said that they restart, and are gone."""
+    for pid in pids:
+        hear(progress, "log", pid=pid, state="restarting", text="", level="INFO")
+
+
+def delete(progress: Progress, at_ns: int) -> None:
+    hear(progress, "socket", at_ns, action="deleted", inode=None)
+
+
+@pytest.mark.parametrize("name", DISTURBANCES)
+def test_what_must_hold_is_what_the_judge_looks_at(name: str) -> None:
+    row = DISTURBANCES[name]
+    assert row.SUMMARY
+    assert row.MUST_HOLD
+    assert set(row.MUST_HOLD) <= set(INVARIANTS)
+
+
+@pytest.mark.parametrize(("wanted", "complete"), [(3, False), (2, True), (0, True)])
+def test_recycling_is_complete_after_as_many_restarts_as_are_wanted(wanted: int, complete: bool) -> None:
+    progress = Progress()
+    restart(progress, 10, 11)
+    assert begin(progress, recycles=wanted).is_complete() is complete
+
+
+def test_no_restart_is_never_enough() -> None:
+    assert not begin(Progress(), recycles=0).is_complete()
+
+
+def test_without_a_limit_restarts_are_not_what_is_waited_for() -> None:
+    progress = Progress()
+    restart(progress, 10, 11)
+    assert not begin(progress, recycles=2, max_requests=0).is_complete()
+
+
+def test_a_deleted_socket_file_is_looked_at_longer_than_the_restarts() -> None:
+    progress = Progress()
+    restart(progress, 10, 11)
+    course = begin(progress, recycles=2)
+    delete(progress, now_ns())
+    assert not course.is_complete()
+    assert not course.is_down_for_good()
+
+
+def test_the_service_is_down_for_good_once_nobody_is_answered_any_more() -> None:
+    progress = Progress()
+    delete(progress, LONG_AGO_NS)
+    course = recycle.Recycling(
+        service=cast(ServiceUnderLoad, SimpleNamespace(cell=Cell(spec="1.0"), progress=progress)), began_ns=LONG_AGO_NS
+    )
+    assert course.is_down_for_good()
+    progress.last_success_ns = now_ns()
+    assert not course.is_down_for_good()
+
+
+def test_silence_before_the_load_does_not_count() -> None:
+    progress = Progress()
+    delete(progress, LONG_AGO_NS)
+    assert not begin(progress).is_down_for_good()
