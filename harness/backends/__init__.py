@@ -72,8 +72,8 @@ class Watchers(Protocol):
     def watch_arbiter(self, pid: int, *, memory: bool = False) -> None:
         """As soon as gunicorn has a pid; ``memory``: everybody's memory too."""
 
-    def probe(self, ways: Mapping[str, str], *, ledger: bool = True) -> None:
-        """With the load; ``ledger``: the requests carry ids."""
+    def probe(self, ways: Mapping[str, str], *, ledger: bool = True, compares: bool = False) -> None:
+        """With the load; ``ledger``: the requests carry ids; ``compares``: the app sends them back."""
 
     def hurry_probes(self) -> None:
         """The load is off: probe as often as can be."""

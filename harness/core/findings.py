@@ -70,6 +70,18 @@ class FindingId(str, Enum):
         "workers-exit-cleanly",
         "a worker ended by an unhandled exception or a signal",
     )
+    WRONG_ANSWERS = (
+        "wrong-answers",
+        "answers-right",
+        "a client got an answer that is not the one to its request: another body, an empty one, lost headers",
+        "wrong answers",
+    )
+    EXECUTED_TWICE = (
+        "executed-twice",
+        "executed-once",
+        "the app ran one attempt of a request more than once",
+        "requests executed twice",
+    )
     MEMORY_UNBOUNDED = (
         "memory-unbounded",
         "memory-bounded",

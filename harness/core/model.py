@@ -152,6 +152,15 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What breaks no promise but should be known, such as errors that the app itself answered."""
+
+    id: str
+    detail: str
+    evidence: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """The judged run; ``verdict.json`` is its rendering. ``reasons`` say in words why it is this outcome."""
 
@@ -159,6 +168,7 @@ class Verdict:
     outcome: Outcome
     reasons: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
+    notes: tuple[Note, ...] = ()
     invariants: Mapping[str, State] = field(default_factory=dict)
     invariant_reasons: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, Json] = field(default_factory=dict)
@@ -191,6 +201,11 @@ connected (the log does not say why), closed or reset before the answer was whol
 def is_success(outcome: str) -> bool:
     """Whether an outcome (a status or a client error) is an answer of success: 2xx or 3xx."""
     return outcome[:1] in ("2", "3") and outcome.isdigit()
+
+
+def is_error(outcome: str) -> bool:
+    """Whether an outcome is an answer that reports an error: 4xx or 5xx."""
+    return outcome[:1] in ("4", "5") and outcome.isdigit()
 
 
 def is_failure(outcome: str) -> bool:

@@ -19,7 +19,8 @@ from harness.core.model import Cell, is_success
 from harness.judge.ledger import load_account, unanswered
 from harness.judge.ledger.books import NOTES, Books, read_pieces
 from harness.judge.ledger.endings import Ending, Witnesses
-from harness.judge.ledger.tally import LETTERS, Tally
+from harness.judge.ledger.repeats import find_repeated
+from harness.judge.ledger.tally import EXAMPLES, LETTERS, Tally
 from harness.stack import gunicorn
 from harness.stack.proxies import PROXIES
 from harness.watch.follow import read_tail
@@ -109,6 +110,8 @@ def _reconcile(cell: Cell, logs: Path, clients: Clients) -> LedgerClosed:
         met = replace(witnesses, proxied=False) if client == "probe-direct" else witnesses
         tally.count(client, books.by_letter[letter.encode()], met)
     tally.name_workers(logs / NOTES_FILE)
+    unproxied = {"d"} if cell.proxy != "none" else set(LETTERS.values())
+    repeated = find_repeated(logs / NOTES_FILE, books, unproxied=unproxied)
     return LedgerClosed(
         counts=tally.sum_up(unattributed=nobodys.total() + books.strangers.total()),
         by_client={client: dict(endings) for client, endings in tally.by_client.items()},
@@ -117,6 +120,8 @@ def _reconcile(cell: Cell, logs: Path, clients: Clients) -> LedgerClosed:
         answered_but_not_logged_by_proxy=tally.gaps,
         answers_to_nobody=dict(+nobodys),
         unknown_ids=dict(books.strangers),
+        repeated=len(repeated) if witnesses.noted else None,
+        repeated_examples=repeated[:EXAMPLES] or None,
         witnesses={"proxy": witnesses.proxied, "gunicorn": witnesses.logged, "app": witnesses.noted},
     )
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from harness.backends import Command, Process
 from harness.core.clock import now_ns
-from harness.core.events.clients import LoadEnded, LoadStarted
+from harness.core.events.clients import AnswerTimes, LoadEnded, LoadStarted
 from harness.core.events.course import Machine
-from harness.core.model import Cell
+from harness.core.model import Cell, is_error
 from harness.core.paths import fixtures_dir
 from harness.disturb import DISTURBANCES
 from harness.disturb.course import Course
@@ -23,6 +23,7 @@ from harness.engine.running_stack import Stack, find_load_tool
 from harness.engine.servers import base_environment
 from harness.judge.ledger import load_account
 from harness.provision import tools
+from harness.stack.answers import TEXT, TEXT_VARIABLE, sends_ids_back
 from harness.stack.load import LOADS
 from harness.stack.load.result import ENDING_VARIABLE, RESULT_VARIABLE, parse_result
 from harness.watch.machine import Usage, foreign_share
@@ -60,6 +61,7 @@ def _make_command(stack: Stack, result: Path) -> Command:
         **base_environment(stack.scratch.home),
         **tool.env,
         RESULT_VARIABLE: str(result),
+        **({TEXT_VARIABLE: TEXT.decode()} if sends_ids_back(cell) else {}),
         ENDING_VARIABLE: str(stack.scratch.load_ending),
     }
     if cell.ledger:
@@ -137,8 +139,12 @@ def _record_load(stack: Stack, status: int | None, text: str, *, stopped_early: 
         failed = f"{name} ended with status {status} and left no result: {_last_words(stack)}"
         stack.sink.emit(LoadEnded(requests=0, statuses={}, errors={}, stopped_early=stopped_early, failed=failed))
         return
+    offset_ns, compared = stack.backend.clock_offset_ns, sends_ids_back(stack.cell)
     for row in result.answers:
-        stack.sink.emit(replace(row, at_ns=row.at_ns + stack.backend.clock_offset_ns))
+        by_app = (row.by_app or {}) if compared and any(map(is_error, row.outcomes)) else None
+        stack.sink.emit(replace(row, at_ns=row.at_ns + offset_ns, by_app=by_app))
+    for at_ns, took in result.took.items():
+        stack.sink.emit(AnswerTimes(at_ns=at_ns + offset_ns, took=took))
     ended = LoadEnded(
         requests=result.requests,
         statuses=dict(result.statuses),
@@ -148,6 +154,7 @@ def _record_load(stack: Stack, status: int | None, text: str, *, stopped_early: 
         late=result.late,
         latency_ms=dict(result.latency_ms),
         pace=dict(result.pace),
+        compared=compared,
     )
     stack.sink.emit(ended)
 

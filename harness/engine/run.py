@@ -25,6 +25,7 @@ from harness.engine.recording import Run, open_run, recording
 from harness.engine.request import RunRequest, list_brought
 from harness.engine.running_stack import Stack, find_load_tool, running_stack
 from harness.engine.settling import settle
+from harness.stack.answers import sends_ids_back
 
 LEAST_FREE_BYTES = 1 << 21
 """Room for the verdict and its reports; a file system with less may also have cut a log short."""
@@ -74,7 +75,7 @@ def _experiment(stack: Stack) -> None:
     run.enter("control")
     send_controls(stack)
     run.enter("load")
-    watchers.probe(stack.ways, ledger=stack.cell.ledger)
+    watchers.probe(stack.ways, ledger=stack.cell.ledger, compares=sends_ids_back(stack.cell))
     run_load(stack)
     run.enter("settle")
     watchers.hurry_probes()

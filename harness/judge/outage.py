@@ -1,6 +1,6 @@
 """When the service stopped answering for good, and which failures belong to that: shared by several invariants.
 
-Pure arithmetic over observations. A failure is what a client saw; see ``model.is_failure``.
+Pure arithmetic over observations. A failure is what a client saw; see ``Probe.failed`` and ``Answers.failures``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from harness.core.events.clients import LoadEnded, Probe
 from harness.core.events.servers import SocketChange
-from harness.core.model import Observations, Removal, is_failure, is_success
+from harness.core.model import Observations, Removal
 from harness.judge.timeline import SAME_MOMENT_NS
 from harness.stack.gunicorn import most_in_hand
 
@@ -133,7 +133,7 @@ def is_swamped(observations: Observations) -> bool:
     """Whether fewer requests were served, while any were, than the prober alone sends. Never in an open loop."""
     load, load_ns = observations.load, observations.phases.get("load")
     probed = [probe.at_ns + probe.took_ns for probe in observations.probes if probe.ok]
-    answered = [row.at_ns for row in observations.answers if any(map(is_success, row.outcomes))]
+    answered = [row.at_ns for row in observations.answers if row.succeeded]
     last_ns = max(probed + answered, default=0)
     if load is None or load_ns is None or not load.requests or observations.cell.rate_per_s is not None:
         return False
@@ -146,7 +146,7 @@ def mean_wait_s(observations: Observations) -> float | None:
     None where clients don't queue, because as many requests can be in hand, and in an open loop.
     """
     cell, load, load_ns = observations.cell, observations.load, observations.phases.get("load")
-    answered = [row.at_ns for row in observations.answers if any(map(is_success, row.outcomes))]
+    answered = [row.at_ns for row in observations.answers if row.succeeded]
     if load is None or load_ns is None or not answered or not load.requests or cell.rate_per_s is not None:
         return None
     if cell.connections <= cell.workers * most_in_hand(cell):
@@ -183,7 +183,7 @@ def is_gone_for_good(observations: Observations) -> bool:
 def _failures_at_the_end(observations: Observations, way: str) -> list[Probe]:
     failed: list[Probe] = []
     for probe in reversed(settle_probes(observations, way)):
-        if not is_failure(probe.outcome):
+        if not probe.failed:
             break
         if not overlaps_stall(observations, probe):
             failed.append(probe)
@@ -243,10 +243,7 @@ def probe_failures(observations: Observations) -> list[Probe]:
     return [
         probe
         for probe in observations.probes
-        if load_ns is not None
-        and probe.at_ns >= load_ns
-        and is_failure(probe.outcome)
-        and not overlaps_stall(observations, probe)
+        if load_ns is not None and probe.at_ns >= load_ns and probe.failed and not overlaps_stall(observations, probe)
     ]
 
 
@@ -270,11 +267,11 @@ def count_late(load: LoadEnded | None) -> int:
 
 
 def _last_success_ns(observations: Observations, way: str) -> int | None:
-    answered = [row.at_ns for row in observations.answers if any(map(is_success, row.outcomes))]
+    answered = [row.at_ns for row in observations.answers if row.succeeded]
     probed = [probe.at_ns + probe.took_ns for probe in observations.probes if probe.via == way and probe.ok]
     return max(answered + probed, default=None)
 
 
 def _failure_times(observations: Observations) -> list[int]:
-    answered = [row.at_ns for row in observations.answers if any(map(is_failure, row.outcomes))]
+    answered = [row.at_ns for row in observations.answers if row.failures()]
     return answered + [probe.at_ns for probe in probe_failures(observations)]

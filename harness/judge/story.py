@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from harness.core.model import Moment, Observations, is_failure
+from harness.core.model import Moment, Observations
 from harness.judge.invariants.max_requests_honoured import is_recycle
 from harness.judge.invariants.socket_survives import find_replacement
 from harness.judge.outage import find_outage, find_removal, find_vanishing, probe_failures, since_bind
@@ -82,9 +82,9 @@ def _worker_moments(observations: Observations) -> Iterator[tuple[int, str]]:
 
 
 def _client_moments(observations: Observations) -> Iterator[tuple[int, str]]:
-    failing = [row for row in observations.answers if any(map(is_failure, row.outcomes))]
+    failing = [row for row in observations.answers if row.failures()]
     if failing:
-        kinds = ", ".join(sorted(filter(is_failure, failing[0].outcomes)))
+        kinds = ", ".join(sorted(failing[0].failures()))
         yield failing[0].at_ns, f"the load sees its first failure ({kinds})"
     missed = probe_failures(observations)
     if missed:

@@ -25,6 +25,7 @@ from harness.core.model import (
 from harness.judge.invariants import INVARIANTS
 from harness.judge.invariants.max_requests_honoured import is_recycle
 from harness.judge.invariants.requests_answered import BUSY_SHARE
+from harness.judge.notes import find_notes
 from harness.judge.outage import count_late, count_outcomes
 from harness.judge.timeline import find_blind, observe, since_load_s
 
@@ -45,8 +46,9 @@ def judge_events(cell: Cell, events: Iterable[Event]) -> tuple[Verdict, Observat
 
 def judge(observations: Observations) -> Verdict:
     """The verdict on observations."""
+    asked = {name: _ask(judge_one, observations) for name, judge_one in INVARIANTS.items()}
     judgements = {
-        name: _disregard_meddling(observations, _ask(judge_one, observations)) for name, judge_one in INVARIANTS.items()
+        name: _disregard_meddling(observations, judgement) for name, judgement in asked.items() if judgement is not None
     }
     if observations.fault is not None:
         judgements = {}
@@ -62,6 +64,7 @@ def judge(observations: Observations) -> Verdict:
         outcome=outcome,
         reasons=tuple(reasons),
         findings=tuple(findings),
+        notes=find_notes(observations) if observations.fault is None else (),
         invariants={name: judgement.state for name, judgement in judgements.items()},
         invariant_reasons={name: judgement.reason for name, judgement in judgements.items()},
         counts=_count(observations),
@@ -81,15 +84,15 @@ def count_recycles(observations: Observations) -> int:
     return sum(is_recycle(observations.cell, life) for life in observations.lives)
 
 
-def failure_rate_upper_95(recycles: int) -> float | None:
-    """The upper 95 % bound of the failure rate per recycle after ``recycles`` without one (exact binomial).
+def failure_rate_upper_95(trials: int) -> float | None:
+    """The upper 95 % bound of the failure rate after so many recycles, or requests, without one (exact binomial).
 
-    None without a recycle. Source: solve (1 - p)^n = 0.05 for p (Clopper and Pearson's interval at zero failures).
+    None without a trial. Source: solve (1 - p)^n = 0.05 for p (Clopper and Pearson's interval at zero failures).
     """
-    return None if recycles == 0 else float(1 - (1 - CONFIDENCE) ** (1 / recycles))
+    return None if trials == 0 else float(1 - (1 - CONFIDENCE) ** (1 / trials))
 
 
-def _ask(judge_one: Callable[[Observations], Judgement], observations: Observations) -> Judgement:
+def _ask(judge_one: Callable[[Observations], Judgement | None], observations: Observations) -> Judgement | None:
     try:
         return judge_one(observations)
     except Exception as problem:  # noqa: BLE001 - a crashing judge must not turn into any verdict on the release
@@ -213,11 +216,15 @@ def _ledger(ledger: Mapping[str, Json] | None) -> dict[str, Json]:
 
 def _strength(observations: Observations, outcome: Outcome) -> dict[str, Json]:
     recycles = count_recycles(observations)
-    bound = failure_rate_upper_95(recycles) if outcome is Outcome.HOLDS else None
+    requests = observations.load.requests if observations.load else 0
+    holds = outcome is Outcome.HOLDS
+    per_recycle = failure_rate_upper_95(recycles) if holds else None
+    per_request = failure_rate_upper_95(requests) if holds else None
     return {
         "recycles": recycles,
-        "requests": observations.load.requests if observations.load else 0,
-        "failure_rate_upper_95": None if bound is None else round(bound, 6),
+        "requests": requests,
+        "failure_rate_upper_95": None if per_recycle is None else round(per_recycle, 6),
+        "failure_rate_per_request_upper_95": None if per_request is None else round(per_request, 9),
     }
 
 

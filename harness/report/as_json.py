@@ -26,6 +26,7 @@ def verdict_to_json(verdict: Verdict, *, run_id: str, story: Sequence[Moment]) -
         "spec": verdict.cell.spec,
         "reasons": list(verdict.reasons),
         "invariant_reasons": dict(verdict.invariant_reasons),
+        "notes": [_plain({"id": note.id, "detail": note.detail, "evidence": note.evidence}) for note in verdict.notes],
         "story": [{"at_s": _rounded(moment.at_s), "what": moment.what} for moment in story],
     }
     if verdict.error is not None:

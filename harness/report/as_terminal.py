@@ -33,6 +33,10 @@ def render_terminal(stored: StoredRun, *, colour: bool, width: int) -> str:
         _answer(page, verdict)
     _measured(page, verdict)
     _other_findings(page, verdict)
+    notes = summary.note_lines(verdict)
+    if notes:
+        page.title("To be known")
+        page.rows(notes)
     _story(page, verdict)
     _culprits(page, verdict)
     _evidence(page, verdict)
@@ -80,6 +84,9 @@ def _answer(page: _Page, verdict: Mapping[str, Json]) -> None:
     page.say(_headline(answer), style=_TONES[answer.tone])
     page.say(f"{summary.subject(verdict)}: {text(verdict, 'verdict')}", style=_BOLD)
     page.say(summary.setting(verdict), style=_DIM)
+    strength = summary.strength_line(verdict)
+    if strength:
+        page.say(strength)
     alarm = ledger_alarm(verdict)
     if alarm:
         page.say(alarm, style=_TONES[Tone.BAD])
@@ -148,10 +155,6 @@ def _evidence(page: _Page, verdict: Mapping[str, Json]) -> None:
         page.title("What became of each request")
         page.say(sentence, indent="  ")
         page.rows(ledger_lines(verdict))
-    strength = summary.strength_line(verdict)
-    if strength:
-        page.title("How strong this is")
-        page.say(strength, indent="  ")
     states = mapping(verdict, "invariants")
     if states:
         page.title("Invariants")

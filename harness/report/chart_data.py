@@ -97,7 +97,7 @@ def _span(observations: Observations) -> tuple[float, float]:
 
 
 def _first_failure_s(observations: Observations) -> float | None:
-    failing = [row.at_ns for row in observations.answers if any(map(is_failure, row.outcomes))]
+    failing = [row.at_ns for row in observations.answers if row.failures()]
     vanishing = find_vanishing(observations)
     moments = failing + [probe.at_ns for probe in probe_failures(observations)]
     moments += [] if vanishing is None else [vanishing.at_ns]

@@ -165,7 +165,16 @@ def strength_line(verdict: Mapping[str, Json]) -> str | None:
     seen = f"no failure in {plural(recycles or 0, 'recycle')} and {plural(requests or 0, 'request')}"
     if upper is None:
         return seen + "; no bound of the failure rate is known"
-    return f"{seen}; with 95 % confidence fewer than {upper:.2%} of all recycles fail"
+    each = number(verdict, "strength", "failure_rate_per_request_upper_95")
+    requests_too = "" if each is None else f" and fewer than {each:.2g} of all requests"
+    return f"{seen}; with 95 % confidence fewer than {upper:.2%} of all recycles{requests_too} fail"
+
+
+def note_lines(verdict: Mapping[str, Json]) -> list[tuple[str, str]]:
+    """What breaks no promise but should be known: (id, detail)."""
+    return [
+        (line(text(note, "id")), text(note, "detail")) for note in items(verdict, "notes") if isinstance(note, Mapping)
+    ]
 
 
 def timing_line(verdict: Mapping[str, Json]) -> str:

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, cast
 from harness.core.clock import now_ns
 from harness.core.events.clients import Probe, Way
 from harness.core.events.course import WatcherState
-from harness.core.model import ERROR_OF_ERRNO, is_success
+from harness.core.model import ERROR_OF_ERRNO, is_error, is_success
+from harness.stack.answers import HEADER, Answer, read_answer
 from harness.watch.event_log import EventSink
 
 if TYPE_CHECKING:
@@ -61,24 +62,29 @@ class ProbeClient:
         """Let go of whatever connection is still open."""
         self._transport.close()
 
-    def ask(self, request_id: str | None = None) -> str:
-        """One request, answered whole; the status as text, or one of ``model.CLIENT_ERRORS``."""
+    def ask(self) -> str:
+        """One request without an id; its status as text, or one of ``model.CLIENT_ERRORS``."""
+        return self.compare(None).outcome
+
+    def compare(self, request_id: str | None) -> Answer:
+        """One request, its answer read whole and compared with what this request must get."""
         import httpx
 
         try:
             response = self._transport.handle_request(self._make_request(request_id))
             try:
-                response.read()
+                body = response.read()
             finally:
                 response.close()
         except httpx.TimeoutException:
-            return "timeout"
+            return Answer(outcome="timeout")
         except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError):
-            return "closed"
+            return Answer(outcome="closed")
         except httpx.TransportError as problem:
             _close_unconnected(problem)
-            return ERROR_OF_ERRNO.get(_errno(problem) or 0, "other")
-        return str(response.status_code)
+            return Answer(outcome=ERROR_OF_ERRNO.get(_errno(problem) or 0, "other"))
+        name = None if request_id is None else request_id.encode()
+        return read_answer(name, response.status_code, response.headers.raw, body)
 
     def _make_request(self, request_id: str | None) -> httpx.Request:
         """The one that is sent again and again, or, because several may be under way, a copy with an id."""
@@ -86,7 +92,7 @@ class ProbeClient:
 
         if request_id is None:
             return self._request
-        headers = [*self._raw_headers, (b"X-Request-Id", request_id.encode())]
+        headers = [*self._raw_headers, (HEADER, request_id.encode())]
         return httpx.Request("GET", self._request.url, headers=headers, extensions=self._request.extensions)
 
 
@@ -125,9 +131,11 @@ def _causes(problem: BaseException) -> Iterator[BaseException]:
 class Prober:
     """Probes ``ways`` (name -> address: ``proxy``, ``direct``) until told to stop."""
 
-    def __init__(self, ways: Mapping[str, str], sink: EventSink, *, ledger: bool = True) -> None:
+    def __init__(
+        self, ways: Mapping[str, str], sink: EventSink, *, ledger: bool = True, compares: bool = False
+    ) -> None:
         self._ways = ways
-        self._ledger = ledger
+        self._ledger, self._compares = ledger, compares
         self._sent = dict.fromkeys(ways, 0)
         self._sink = sink
         self._waiting = dict.fromkeys(ways, 0)
@@ -182,10 +190,20 @@ class Prober:
         name = f"{way[0]}{number}" if self._ledger else None
         started_ns = now_ns()
         try:
-            outcome = client.ask(name)
+            answer = client.compare(name)
             took_ns = now_ns() - started_ns
-            self._sink.emit(Probe(at_ns=started_ns, via=cast(Way, way), outcome=outcome, took_ns=took_ns, id=name))
-            (self._amiss.discard if is_success(outcome) else self._amiss.add)(way)
+            self._sink.emit(
+                Probe(
+                    at_ns=started_ns,
+                    via=cast(Way, way),
+                    outcome=answer.outcome,
+                    took_ns=took_ns,
+                    id=name,
+                    by_app=answer.by_app if self._compares and is_error(answer.outcome) else None,
+                    wrong=answer.wrong if self._compares else None,
+                )
+            )
+            (self._amiss.discard if is_success(answer.outcome) else self._amiss.add)(way)
         finally:
             with self._lock:
                 self._waiting[way] -= 1

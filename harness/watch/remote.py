@@ -94,9 +94,9 @@ class WatcherServer:
         self._crew.watch_arbiter(pid)
         return None
 
-    def probe(self, ways: Mapping[str, str], ledger: bool) -> Json:
+    def probe(self, ways: Mapping[str, str], ledger: bool, compares: bool) -> Json:
         """See ``LocalWatchers``."""
-        self._crew.probe(ways, ledger=ledger)
+        self._crew.probe(ways, ledger=ledger, compares=compares)
         return None
 
     def hurry_probes(self) -> Json:

@@ -54,9 +54,12 @@ class LocalWatchers:
         if memory:
             self._start("memory", MemorySampler(pid, self._sink))
 
-    def probe(self, ways: Mapping[str, str], *, ledger: bool = True) -> None:
-        """With the load: an independent client on each way; ``ledger``: its requests carry ids."""
-        self._prober = Prober(ways, self._sink, ledger=ledger)
+    def probe(self, ways: Mapping[str, str], *, ledger: bool = True, compares: bool = False) -> None:
+        """With the load: an independent client on each way.
+
+        ``ledger``: its requests carry ids. ``compares``: the app sends them back, so answers can be compared.
+        """
+        self._prober = Prober(ways, self._sink, ledger=ledger, compares=compares)
         self._start("prober", self._prober)
 
     def hurry_probes(self) -> None:

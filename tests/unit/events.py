@@ -210,7 +210,9 @@ class Record:
 
     def ask(self, name: str) -> Judgement:
         """The answer of one invariant."""
-        return INVARIANTS[name](self.observe())
+        judgement = INVARIANTS[name](self.observe())
+        assert judgement is not None, "the promise does not apply to this record"
+        return judgement
 
     def judge(self) -> Verdict:
         """The verdict on the whole."""

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.model import CLIENT_ERRORS
+from harness.stack.answers import WRONG_ANSWERS
 from harness.stack.load.latency import bucket_us
-from harness.stack.load.result import BUCKET_NS, LoadTally, parse_result, render_result
+from harness.stack.load.result import BUCKET_NS, NS_PER_TENTH, LoadTally, parse_result, render_result
 
 SUMMARY = "summary requests=3 connect=1 read=0 write=0 timeout=2\n"
 counts = st.integers(1, 10**6)
@@ -17,6 +18,9 @@ tallies = st.builds(
     outcomes=st.dictionaries(
         st.tuples(st.integers(0, 10**12), st.sampled_from(["200", "404", "502", *CLIENT_ERRORS])), counts
     ).map(Counter),
+    own=st.dictionaries(st.tuples(st.integers(0, 10**12), st.sampled_from(["404", "503"])), counts).map(Counter),
+    wrong=st.dictionaries(st.tuples(st.integers(0, 10**12), st.sampled_from([*WRONG_ANSWERS])), counts).map(Counter),
+    took=st.dictionaries(st.tuples(st.integers(0, 10**11), st.integers(0, 25).map(str)), counts).map(Counter),
     late=st.integers(0, 99),
     latency=st.dictionaries(st.integers(0, 10**11).map(bucket_us), counts).map(Counter),
     pace=st.dictionaries(st.sampled_from(["due", "delayed", "unstarted"]), counts).map(Counter),
@@ -32,9 +36,11 @@ def test_what_is_written_is_read(tally: LoadTally) -> None:
         total[outcome] += count
     assert report.statuses + report.errors == total
     assert report.requests == sum(report.statuses.values())
-    assert {(row.at_ns // BUCKET_NS, outcome): n for row in report.answers for outcome, n in row.outcomes.items()} == (
-        tally.outcomes
-    )
+    rows = {row.at_ns // BUCKET_NS: row for row in report.answers}
+    assert {(at, outcome): n for at, row in rows.items() for outcome, n in row.outcomes.items()} == tally.outcomes
+    assert {(at, status): n for at, row in rows.items() for status, n in (row.by_app or {}).items()} == tally.own
+    assert {(at, kind): n for at, row in rows.items() for kind, n in (row.wrong or {}).items()} == tally.wrong
+    assert {(at // NS_PER_TENTH, power): n for at, row in report.took.items() for power, n in row.items()} == tally.took
     assert (dict(report.pace), bool(report.latency_ms)) == (tally.pace, bool(tally.latency))
     if sum(report.errors.values()):
         assert report.late == tally.late

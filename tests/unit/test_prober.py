@@ -302,7 +302,7 @@ def test_a_bug_in_a_probe_is_a_dead_watcher_and_not_silence(tmp_path: Path, monk
     def broken(*_: object) -> str:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(ProbeClient, "ask", broken)
+    monkeypatch.setattr(ProbeClient, "compare", broken)
     with _Probing({"direct": "127.0.0.1:9"}, tmp_path) as probing:
         assert wait_until(lambda: probing.events, timeout_s=10, alive=probing.thread.is_alive)
     assert fields_of(probing.events[0]) == {
@@ -321,7 +321,7 @@ def test_a_probe_carries_the_id_that_it_is_given(place: tuple[socket.socket, str
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     with _serving(listener, answer), open_client(address) as client:
-        assert [client.ask("d7"), client.ask()] == ["200", "200"]
+        assert [client.compare("d7").outcome, client.ask()] == ["200", "200"]
     assert asked[0].count(b"\r\nX-Request-Id: d7\r\n") == 1
     assert b"x-request-id" not in asked[1].lower()
 

@@ -19,7 +19,7 @@ def test_keys_are_the_contracts_in_its_order() -> None:
     data = verdict_to_json(verdict, run_id="r", story=[])
     keys = ["schema", "cell", "verdict", "findings", "invariants", "counts", "strength", "timing_s"]
     assert list(data)[:8] == keys
-    assert list(data)[8:] == ["run", "spec", "reasons", "invariant_reasons", "story"]
+    assert list(data)[8:] == ["run", "spec", "reasons", "invariant_reasons", "notes", "story"]
     cell = data["cell"]
     assert isinstance(cell, dict)
     assert (cell["gunicorn"], cell["python"]) == (None, None)

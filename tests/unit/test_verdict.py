@@ -74,7 +74,12 @@ def test_a_healthy_run_holds_and_says_how_strong_that_is() -> None:
     verdict = healthy().judge()
     assert (verdict.outcome, verdict.findings) == (Outcome.HOLDS, ())
     assert set(verdict.invariants.values()) == {State.HOLDS}
-    assert verdict.strength == {"recycles": 2, "requests": 980, "failure_rate_upper_95": 0.776393}
+    assert verdict.strength == {
+        "recycles": 2,
+        "requests": 980,
+        "failure_rate_upper_95": 0.776393,
+        "failure_rate_per_request_upper_95": 0.003052202,
+    }
     assert verdict.error is None
 
 
@@ -251,7 +256,12 @@ def test_without_a_limit_no_recycle_is_asked_for() -> None:
     record.live(5.96, 101, 102, final=True).cut("served", after_s=0.0)
     verdict = record.judge()
     assert verdict.outcome is Outcome.HOLDS
-    assert verdict.strength == {"recycles": 0, "requests": 980, "failure_rate_upper_95": None}
+    assert verdict.strength == {
+        "recycles": 0,
+        "requests": 980,
+        "failure_rate_upper_95": None,
+        "failure_rate_per_request_upper_95": 0.003052202,
+    }
 
 
 def test_what_was_counted() -> None:

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from harness.core.model import Cell
 from harness.core.paths import fixtures_dir
+from harness.stack.answers import WRONG_ANSWERS
 from harness.stack.load.result import BUCKET_NS, parse_result
 from harness.stack.load.wrk import render_command
 
@@ -64,7 +65,7 @@ def test_a_broken_result_is_none(text: str) -> None:
 
 def test_the_script_writes_what_is_read_here() -> None:
     script = (fixtures_dir() / "load" / "wrk.lua").read_text()
-    assert '"answers %d %d %d\\n"' in script
     assert '"summary requests=%d connect=%d read=%d write=%d timeout=%d\\n"' in script
-    assert "BUCKETS_PER_SECOND = 100" in script
-    assert BUCKET_NS == 10**9 // 100
+    assert "US_PER_BUCKET = 1e4" in script
+    assert BUCKET_NS == 10**4 * 1000
+    assert f"local WRONG = {{{', '.join(f'{chr(34)}{kind}{chr(34)}' for kind in WRONG_ANSWERS)}}}" in script

@@ -124,9 +124,9 @@ class Observer:
             raise SurroundingsError(what=NO_MEMORY, remedy="Use --backend local.")
         self.order("watch_arbiter", pid=pid)
 
-    def probe(self, ways: Mapping[str, str], *, ledger: bool = True) -> None:
+    def probe(self, ways: Mapping[str, str], *, ledger: bool = True, compares: bool = False) -> None:
         """See ``Crew``."""
-        self.order("probe", ways=dict(ways), ledger=ledger)
+        self.order("probe", ways=dict(ways), ledger=ledger, compares=compares)
 
     def hurry_probes(self) -> None:
         """See ``Crew``."""

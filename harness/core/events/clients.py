@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeAlias
 
 from harness.core.events.base import Event
-from harness.core.model import Json, is_success
+from harness.core.model import Json, is_error, is_failure, is_success
 
 Way: TypeAlias = Literal["proxy", "direct"]
 """Through the proxy, or straight into gunicorn's socket."""
@@ -22,6 +23,9 @@ class Probe(Event):
         outcome: a status ("200"), or a client error: closed, timeout, refused, missing or other.
         took_ns: until the answer was whole, or the request had failed, in nanoseconds.
         id: that the request carried; left out where there is no ledger.
+        by_app: whether the app itself made this answer, as the id that it sent back shows; of errors only, and left
+            out where the app does not send ids back.
+        wrong: why an answer of success is not the one to this request: headers, foreign, empty or body.
     """
 
     kind: ClassVar[str] = "probe"
@@ -30,11 +34,18 @@ class Probe(Event):
     outcome: str
     took_ns: int
     id: str | None = None
+    by_app: bool | None = None
+    wrong: str | None = None
 
     @property
     def ok(self) -> bool:
-        """Whether this counts as an answer of success (2xx or 3xx)."""
-        return is_success(self.outcome)
+        """Whether this counts as an answer of success: 2xx or 3xx, or the app's own word."""
+        return is_success(self.outcome) or self.by_app is True
+
+    @property
+    def failed(self) -> bool:
+        """Whether the client was let down: by an error that gunicorn or the proxy made, or without an answer."""
+        return not self.ok and (is_failure(self.outcome) or self.by_app is False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +77,7 @@ class LoadEnded(Event):
         late: of the time-outs, those that have a status too; left out where that is not known, as with wrk: all.
         latency_ms: percentile -> milliseconds; empty where it was not measured.
         pace: of an open loop, the requests that were due, delayed and unstarted.
+        compared: whether each answer was compared with its request; false where the app does not send ids back.
     """
 
     kind: ClassVar[str] = "load"
@@ -79,6 +91,7 @@ class LoadEnded(Event):
     late: int | None = None
     latency_ms: Mapping[str, float] = field(default_factory=dict)
     pace: Mapping[str, int] = field(default_factory=dict)
+    compared: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,11 +100,46 @@ class Answers(Event):
 
     Attributes:
         outcomes: status or client error -> requests.
+        by_app: error status -> those answers that the app itself made; left out where there are no errors, or where
+            the app does not send ids back.
+        wrong: why an answer of success was not the request's (headers, foreign, empty or body) -> answers; likewise.
     """
 
     kind: ClassVar[str] = "answers"
 
     outcomes: Mapping[str, int]
+    by_app: Mapping[str, int] | None = None
+    wrong: Mapping[str, int] | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether any client was answered with success, or by the app's own word."""
+        return bool(self.by_app) or any(map(is_success, self.outcomes))
+
+    def failures(self) -> Counter[str]:
+        """How clients were let down: by errors that gunicorn or the proxy made, or without an answer."""
+        own = self.by_app or {}
+        return Counter(
+            {
+                outcome: count - own.get(outcome, 0)
+                for outcome, count in self.outcomes.items()
+                if count > own.get(outcome, 0)
+                and (is_failure(outcome) or (self.by_app is not None and is_error(outcome)))
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerTimes(Event):
+    """How long the load's answers took that came within a tenth of a second, from the event's time on.
+
+    Attributes:
+        took: p -> answers that took 2^p microseconds or more, and less than twice that.
+    """
+
+    kind: ClassVar[str] = "answer-times"
+
+    took: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +154,8 @@ class LedgerClosed(Event):
         answered_but_not_logged_by_proxy: requests that a client got an answer to and the proxy's log does not have.
         answers_to_nobody: witness -> answers that belong to no request.
         unknown_ids: witness -> lines with an id that nobody sent.
+        repeated: requests that the app ran more than once for one attempt; left out where nobody can tell.
+        repeated_examples: the ids of a few of these.
         witnesses: who wrote an account at all.
         took_s: how long it took to put the accounts together, in seconds.
     """
@@ -120,6 +170,8 @@ class LedgerClosed(Event):
     answered_but_not_logged_by_proxy: int | None = None
     answers_to_nobody: Mapping[str, int] | None = None
     unknown_ids: Mapping[str, int] | None = None
+    repeated: int | None = None
+    repeated_examples: Sequence[str] | None = None
     witnesses: Mapping[str, bool] | None = None
     took_s: float | None = None
 

@@ -43,6 +43,7 @@ KINDS: tuple[type[Event], ...] = (
     clients.LoadStarted,
     clients.LoadEnded,
     clients.Answers,
+    clients.AnswerTimes,
     clients.LedgerClosed,
     clients.LedgerFailed,
 )

@@ -1,7 +1,8 @@
 """The promises that a release is held to: one small module each, one row each in ``INVARIANTS``.
 
-``judge(observations)`` is pure and three-valued. No version number may come in here: a judge knows only what was
-observed. A newcomer adds one file and one row, and a control on real releases that shows it can fail and can pass.
+``judge(observations)`` is pure and three-valued; None where the promise does not apply to the run, or nobody looked.
+No version number may come in here: a judge knows only what was observed. A newcomer adds one file and one row, and a
+control on real releases that shows it can fail and can pass.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Callable, Mapping
 
 from harness.core.model import Judgement, Observations
 from harness.judge.invariants import (
+    answers_right,
+    executed_once,
     max_requests_honoured,
     requests_answered,
     service_recovers,
@@ -18,11 +21,13 @@ from harness.judge.invariants import (
     workers_respawn,
 )
 
-INVARIANTS: Mapping[str, Callable[[Observations], Judgement]] = {
+INVARIANTS: Mapping[str, Callable[[Observations], Judgement | None]] = {
     "socket-survives": socket_survives.judge,
     "requests-answered": requests_answered.judge,
     "service-recovers": service_recovers.judge,
     "workers-respawn": workers_respawn.judge,
     "max-requests-honoured": max_requests_honoured.judge,
     "workers-exit-cleanly": workers_exit_cleanly.judge,
+    "answers-right": answers_right.judge,
+    "executed-once": executed_once.judge,
 }

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from harness.core.findings import FindingId
-from harness.core.model import Finding, Judgement, Observations, State, is_failure, is_success
+from harness.core.model import Finding, Judgement, Observations, State, is_success
 from harness.judge.outage import (
     client_way,
     count_late,
@@ -118,7 +118,7 @@ def _timed_failures(observations: Observations) -> list[_Failure]:
     rows = []
     stalled = _has_stalled(observations)
     for row in observations.answers:
-        failed = Counter({outcome: count for outcome, count in row.outcomes.items() if is_failure(outcome) and count})
+        failed = row.failures()
         if stalled:
             del failed["timeout"]
         if failed:

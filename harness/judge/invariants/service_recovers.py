@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from harness.core.findings import FindingId
-from harness.core.model import Finding, Judgement, Observations, State, is_failure
+from harness.core.model import Finding, Judgement, Observations, State
 from harness.judge.outage import (
     ENOUGH_PROBES,
     client_way,
@@ -49,7 +49,7 @@ def judge(observations: Observations) -> Judgement:
 
 def _describe(observations: Observations, failed_probes: int, ever_answered: bool) -> str:
     last = settle_probes(observations, client_way(observations))
-    seen = ", ".join(sorted({probe.outcome for probe in last if is_failure(probe.outcome)}))
+    seen = ", ".join(sorted({probe.outcome for probe in last if probe.failed}))
     since = "from then on" if ever_answered else "from the first request on"
     arbiter = ""
     if observations.arbiter_exit_ns is not None:

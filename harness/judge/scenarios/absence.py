@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.core.model import Observations, WorkerLife, is_failure
+from harness.core.model import Observations, WorkerLife
 from harness.judge.timeline import since_load_s
 
 
@@ -136,6 +136,6 @@ def find_delays(observations: Observations) -> Delays:
     during = [p for p in observations.probes if begin_ns <= p.at_ns and (end_ns is None or p.at_ns < end_ns)]
     way = "proxy" if any(probe.via == "proxy" for probe in during) else "direct"
     probes = [probe for probe in during if probe.via == way]
-    failed = sum(is_failure(probe.outcome) for probe in probes)
-    took_s = sorted(probe.took_ns / 1e9 for probe in probes if not is_failure(probe.outcome))
+    failed = sum(probe.failed for probe in probes)
+    took_s = sorted(probe.took_ns / 1e9 for probe in probes if not probe.failed)
     return Delays(asked=len(probes), failed=failed, took_s=tuple(took_s))

@@ -17,7 +17,6 @@ from harness.core.clock import now_ns
 LEDGER_VARIABLE = "RECYCLE_HARNESS_LEDGER"
 """Holds PREFIX; without it the requests carry no ids."""
 
-HEADER = b"X-Request-Id"
 NS_PER_MARK = 100_000_000
 BUFFER_BYTES = 1 << 16
 

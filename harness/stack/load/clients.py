@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 from dataclasses import dataclass
 
 from harness.core.clock import now_ns
+from harness.stack.answers import TEXT_VARIABLE, Answer
 from harness.stack.load.account import Account, name_request
 from harness.stack.load.exchange import LoadClient
 from harness.stack.load.latency import bucket_us
 from harness.stack.load.pace import TARDY_NS, Schedule
-from harness.stack.load.result import BUCKET_NS, LoadTally
+from harness.stack.load.result import BUCKET_NS, NS_PER_TENTH, LoadTally
 
 PATIENCE_NS = 2_000_000_000
 """As wrk's: an answer that takes longer is a time-out. It is waited for all the same, so that no server has to deal
@@ -60,6 +62,7 @@ class ClientPool:
         self._plan = plan
         self._tally = tally
         self._account = account
+        self._compares = TEXT_VARIABLE in os.environ
         self._numbers = itertools.count()
         self._waiting: dict[int, Wait] = {}
         self._started = 0
@@ -88,10 +91,10 @@ class ClientPool:
                 self._started += 1
                 issued = None if self._account is None else self._account.issue()
                 wait = self._waiting[number] = Wait(intended_ns=intended_ns, started_ns=now_ns(), number=issued)
-                outcome = await client.ask(None if issued is None else name_request(issued))
+                answer = await client.ask(None if issued is None else name_request(issued))
                 del self._waiting[number]
-                self._count(wait, outcome)
-                if outcome in UNREACHABLE:
+                self._count(wait, answer)
+                if answer.outcome in UNREACHABLE:
                     await asyncio.sleep(RESPITE_S)
         finally:
             await client.close()
@@ -134,19 +137,29 @@ class ClientPool:
         if self._account is not None and wait.number is not None:
             self._account.note(wait.number, outcome)
 
-    def _count(self, wait: Wait, outcome: str) -> None:
+    def _count(self, wait: Wait, answer: Answer) -> None:
         """An answer counts also where it is late; another error of a request that was a time-out does not."""
         at_ns = now_ns()
         if not wait.overdue and at_ns - wait.started_ns > PATIENCE_NS:
             self._give_up(wait, at_ns)
-        answered = outcome.isdigit()
+        answered = answer.outcome.isdigit()
         if answered or not wait.overdue:
-            self._note(wait, at_ns, outcome)
+            self._note(wait, at_ns, answer.outcome)
         if answered:
+            self._compare(answer, at_ns, at_ns - wait.intended_ns)
             self._tally.late += wait.overdue
             self._tally.latency[bucket_us(at_ns - wait.intended_ns)] += 1
         if self._plan.schedule is not None:
             self._tally.pace["delayed"] += wait.started_ns - wait.intended_ns > TARDY_NS
+
+    def _compare(self, answer: Answer, at_ns: int, took_ns: int) -> None:
+        """Who made it, whether it is the request's, and how long it took."""
+        bucket = at_ns // BUCKET_NS
+        if answer.by_app and answer.outcome >= "400":
+            self._tally.own[bucket, answer.outcome] += 1
+        if answer.wrong is not None and self._compares:
+            self._tally.wrong[bucket, answer.wrong] += 1
+        self._tally.took[at_ns // NS_PER_TENTH, str(max(took_ns // 1000, 1).bit_length() - 1)] += 1
 
     def _close_books(self) -> None:
         """What was never answered has taken at least until now, and so has what could not even start."""

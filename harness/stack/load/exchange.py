@@ -14,7 +14,7 @@ import httpcore
 
 from harness.core.errors import SurroundingsError
 from harness.core.model import ERROR_OF_ERRNO
-from harness.stack.load.account import HEADER
+from harness.stack.answers import HEADER, Answer, read_answer
 from harness.stack.load.stream import Stream
 
 IDLE_S = 0.5
@@ -38,10 +38,8 @@ class LoadClient:
         self._address = (request.url.host, request.url.port or 80)
         self._connection: httpcore.AsyncHTTP11Connection | None = None
 
-    async def ask(self, name: bytes | None = None) -> str:
-        """One request, its answer read to the end; the status as text, or one of ``model.CLIENT_ERRORS``.
-
-        ``name``: the id that it carries, if any.
+    async def ask(self, name: bytes | None = None) -> Answer:
+        """One request, its answer read to the end. ``name``: the id that it carries, if any.
 
         Waits as long as it takes: who waits too long is the caller's to say.
 
@@ -53,16 +51,15 @@ class LoadClient:
             if name is not None:
                 self._request.headers = [*self._headers, (HEADER, name)]
             response = await connection.handle_async_request(self._request)
-            async for _ in response.aiter_stream():
-                pass
+            body = b"".join([piece async for piece in response.aiter_stream()])
             await response.aclose()
-            return str(response.status)
+            return read_answer(name, response.status, response.headers, body)
         except (httpcore.NetworkError, httpcore.RemoteProtocolError):
             outcome = "closed"
         except OSError as problem:
             outcome = _classify(problem)
         await self.close()
-        return outcome
+        return Answer(outcome=outcome)
 
     async def close(self) -> None:
         """Close the connection, if there is one."""

@@ -4,6 +4,9 @@ One fact a line, the summary last, so that a torn file is known as one:
 
     answers <bucket> <status> <count>      in buckets of 10 ms of CLOCK_MONOTONIC
     errors <bucket> <error> <count>        likewise, by ``model.CLIENT_ERRORS``; wrk has totals only
+    own <bucket> <status> <count>          of the answers of this status, those that the app made itself
+    wrong <bucket> <kind> <count>          answers of success that were not the request's; see ``answers``
+    took <tenth> <power> <count>           in tenths of a second: answers that took 2^power us and less than twice that
     late <count>                           of the time-outs, those that were answered after all; wrk's all were
     latency <us> <count>                   see ``latency``; wrk has none
     pace <name> <count>                    of an open loop; see ``crowd``
@@ -28,7 +31,10 @@ ENDING_VARIABLE = "RECYCLE_HARNESS_LOAD_ENDING"
 """Names a file; once it is there a load may end, as on SIGINT."""
 
 BUCKET_NS = 10_000_000
-_ROW = re.compile(r"(answers|errors) (\d+) ([0-9]+|[a-z]+) (\d+)|(late) (\d+)|(latency) (\d+) (\d+)|(pace) (\w+) (\d+)")
+NS_PER_TENTH = 100_000_000
+_ROW = re.compile(
+    r"(answers|errors|own|wrong|took) (\d+) ([0-9]+|[a-z]+) (\d+)|(late) (\d+)|(latency) (\d+) (\d+)|(pace) (\w+) (\d+)"
+)
 _SUMMARY = re.compile(
     r"summary requests=\d+ connect=(?P<connect>\d+) read=(?P<read>\d+) write=(?P<write>\d+) timeout=(?P<timeout>\d+)"
 )
@@ -36,9 +42,15 @@ _SUMMARY = re.compile(
 
 @dataclass(slots=True, kw_only=True)
 class LoadTally:
-    """What was counted; also the sum of several. ``outcomes`` by (bucket, status or error), ``latency`` by us."""
+    """What was counted; also the sum of several. ``outcomes`` by (bucket, status or error), ``latency`` by us.
+
+    ``own`` by (bucket, status), ``wrong`` by (bucket, kind), ``took`` by (tenth of a second, power of two in us).
+    """
 
     outcomes: Counter[tuple[int, str]] = field(default_factory=Counter)
+    own: Counter[tuple[int, str]] = field(default_factory=Counter)
+    wrong: Counter[tuple[int, str]] = field(default_factory=Counter)
+    took: Counter[tuple[int, str]] = field(default_factory=Counter)
     late: int = 0
     latency: Counter[int] = field(default_factory=Counter)
     pace: Counter[str] = field(default_factory=Counter)
@@ -46,6 +58,9 @@ class LoadTally:
     def add(self, other: LoadTally) -> None:
         """Take the counts of another process in."""
         self.outcomes.update(other.outcomes)
+        self.own.update(other.own)
+        self.wrong.update(other.wrong)
+        self.took.update(other.took)
         self.latency.update(other.latency)
         self.pace.update(other.pace)
         self.late += other.late
@@ -56,6 +71,7 @@ class LoadReport:
     """A whole result. ``answers`` hold timed errors too; ``errors`` are totals, timed or not, by CLIENT_ERRORS.
 
     ``late``: how many of the time-outs have a status as well. ``latency_ms``: {} where it was not measured.
+    ``took``: start of a tenth of a second in ns -> {power of two in us: answers}.
     """
 
     requests: int
@@ -65,6 +81,7 @@ class LoadReport:
     late: int
     latency_ms: Mapping[str, float]
     pace: Mapping[str, int]
+    took: Mapping[int, Mapping[str, int]]
 
 
 def parse_result(text: str) -> LoadReport | None:
@@ -86,8 +103,15 @@ def parse_result(text: str) -> LoadReport | None:
 
 def _count(tally: LoadTally, row: list[str]) -> None:
     kind, *values, count = row
-    if kind in ("answers", "errors"):
-        tally.outcomes[int(values[0]), values[1]] += int(count)
+    timed = {
+        "answers": tally.outcomes,
+        "errors": tally.outcomes,
+        "own": tally.own,
+        "wrong": tally.wrong,
+        "took": tally.took,
+    }
+    if kind in timed:
+        timed[kind][int(values[0]), values[1]] += int(count)
     elif kind == "latency":
         tally.latency[int(values[0])] += int(count)
     elif kind == "pace":
@@ -98,18 +122,27 @@ def _count(tally: LoadTally, row: list[str]) -> None:
 
 def _report(tally: LoadTally, totals: Counter[str]) -> LoadReport:
     statuses, timed = _split(tally.outcomes)
-    buckets: defaultdict[int, dict[str, int]] = defaultdict(dict)
-    for (bucket, outcome), count in tally.outcomes.items():
-        buckets[bucket][outcome] = count
+    buckets, own, wrong = _by_time(tally.outcomes), _by_time(tally.own), _by_time(tally.wrong)
     return LoadReport(
         requests=sum(statuses.values()),
         statuses=statuses,
         errors=timed or totals,
-        answers=tuple(Answers(at_ns=at * BUCKET_NS, outcomes=buckets[at]) for at in sorted(buckets)),
+        answers=tuple(
+            Answers(at_ns=at * BUCKET_NS, outcomes=buckets.get(at, {}), by_app=own.get(at), wrong=wrong.get(at))
+            for at in sorted({*buckets, *own, *wrong})
+        ),
+        took={at * NS_PER_TENTH: counts for at, counts in sorted(_by_time(tally.took).items())},
         late=tally.late if timed else totals["timeout"],
         latency_ms=summarise(tally.latency),
         pace=dict(tally.pace),
     )
+
+
+def _by_time(counts: Mapping[tuple[int, str], int]) -> dict[int, dict[str, int]]:
+    by_time: defaultdict[int, dict[str, int]] = defaultdict(dict)
+    for (at, name), count in counts.items():
+        by_time[at][name] = count
+    return dict(by_time)
 
 
 def _split(outcomes: Mapping[tuple[int, str], int]) -> tuple[Counter[str], Counter[str]]:
@@ -131,6 +164,8 @@ def render_result(tally: LoadTally) -> str:
         f"{'answers' if outcome.isdigit() else 'errors'} {bucket} {outcome} {count}"
         for (bucket, outcome), count in sorted(tally.outcomes.items())
     ]
+    for kind, counts in (("own", tally.own), ("wrong", tally.wrong), ("took", tally.took)):
+        lines += [f"{kind} {at} {name} {count}" for (at, name), count in sorted(counts.items())]
     lines += [f"late {tally.late}"]
     lines += _render("latency", tally.latency.items()) + _render("pace", tally.pace.items())
     connect = errors["refused"] + errors["missing"] + errors["other"]

@@ -15,7 +15,13 @@ import threading
 import time
 
 BEHAVIOUR = "good"
-ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 11\r\nConnection: close\r\n\r\nHello World"
+
+
+def make_answer(name):
+    """The answer of the app under test; a request with an id gets it back."""
+    body = b"Hello World" if name == "-" else b"Hello World " + name.encode()
+    head = "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nX-Request-Id: %s\r\nConnection: close\r\n\r\n"
+    return (head % (len(body), name)).encode() + body
 
 
 def log(text, level="INFO"):
@@ -94,7 +100,8 @@ class Worker:
             time.sleep(600)
         bad = BEHAVIOUR == "answers-500-later" and self.served == 50
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # nginx hangs up when its own client does
-            connection.sendall(ANSWER.replace(b"200 OK", b"500 Oh no") if bad else ANSWER)
+            answer = make_answer(name)
+            connection.sendall(answer.replace(b"200 OK", b"500 Oh no") if bad else answer)
         connection.close()
         logged = "-" if BEHAVIOUR == "answers-unrun" and self.served % 50 == 0 else name
         self.access.write(' - - [x] "GET / HTTP/1.1" 200 11 "-" "-" %s <%d>\n' % (logged, os.getpid()))

@@ -1,0 +1,69 @@
+"""The answer of the app under test to a request with an id, and whether an answer is the one to its own request.
+
+The app sends the id back as a header and at the end of its text (``fixtures/noted.py``), so that each client can tell
+another request's answer, an empty or torn one, and one that lost its headers. The same check stands in
+``fixtures/load/wrk.lua``, which knows the ids that its thread has sent, but not which connection carried which.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from harness.core.model import Cell
+
+HEADER = b"X-Request-Id"
+TEXT = b"Hello World"
+TEXT_VARIABLE = "RECYCLE_HARNESS_ANSWER"
+"""Holds TEXT; a load for which it is not set does not look into the answers."""
+
+_ANY_BODY = re.compile(TEXT + rb" [wpd]\d+")
+
+WRONG_ANSWERS = {
+    "headers": "without the headers that the app had set",
+    "foreign": "the answer to another request",
+    "empty": "an empty body",
+    "body": "another body than the app's",
+}
+"""In which way an answer of success can be wrong, in words."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How one request ended: ``outcome`` is a status or one of ``model.CLIENT_ERRORS``.
+
+    ``by_app``: the app made it, as its headers show. ``wrong``: a key of WRONG_ANSWERS, or None.
+    """
+
+    outcome: str
+    by_app: bool = False
+    wrong: str | None = None
+
+
+def sends_ids_back(cell: Cell) -> bool:
+    """Whether the app of this cell sends back the ids of its requests: not the user's own, and not without a ledger."""
+    return cell.ledger and cell.app is None
+
+
+def make_body(request_id: bytes) -> bytes:
+    """What the app answers to the request with this id."""
+    return TEXT + b" " + request_id
+
+
+def read_answer(request_id: bytes | None, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Answer:
+    """An answer that came whole; without an id nobody can say whose it is."""
+    if request_id is None:
+        return Answer(outcome=str(status))
+    said = next((value for name, value in headers if name.lower() == HEADER.lower()), None)
+    succeeded = 200 <= status < 300  # noqa: PLR2004 - the class of success; what redirects has no body to check
+    wrong = _find_wrong(request_id, said, body) if succeeded else None
+    return Answer(outcome=str(status), by_app=said == request_id, wrong=wrong)
+
+
+def _find_wrong(request_id: bytes, said: bytes | None, body: bytes) -> str | None:
+    if body == make_body(request_id):
+        return "headers" if said is None else "foreign" if said != request_id else None
+    if not body:
+        return "empty"
+    return "foreign" if _ANY_BODY.fullmatch(body) else "body"
