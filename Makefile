@@ -38,7 +38,7 @@ BROWSER_LOCK := --extra pictures --group browser --constraint requirements/dev.t
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup tools proxies reproduce check doctor test lint format unit integration regression containers browser pictures chart structure events options bench lock upgrade clean
+.PHONY: help setup tools proxies reproduce check doctor test lint format unit integration regression containers browser pictures chart structure events options bench lock upgrade fresh clean
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -136,6 +136,12 @@ lock: setup ## re-make requirements/*.txt after a change of pyproject.toml; pins
 upgrade: setup ## re-make requirements/*.txt with the newest releases; `make chart` afterwards
 	@$(LOCK) $(DEV_LOCK) --upgrade
 	@$(LOCK) $(BROWSER_LOCK) --upgrade
+
+# Needs root and debootstrap; where they cannot be had it says so and ends well. More of it: tests/fresh/run.
+fresh: ## the README's two commands in a clone on a bare Debian, as root and as a user (many minutes)
+	@for who in '' --user; do \
+	  tests/fresh/run $$who || { status=$$?; test $$status = 77 || exit $$status; }; \
+	done
 
 clean: ## remove .venv and what the checks cached here; runs and `harness clean`'s caches stay
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

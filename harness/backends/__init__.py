@@ -179,9 +179,11 @@ class BackendKind(Protocol):
         """Those of a cell's programs that have to be installed on this machine."""
 
     def prepare(
-        self, cell: Cell, *, python: str | None, start: Start | None, say: Callable[[str], None]
+        self, cell: Cell, *, python: str | None, era_shims: bool, start: Start | None, say: Callable[[str], None]
     ) -> tuple[Environment, MakeBackend]:
         """What gunicorn runs in, and how to make the back end of a run; ``say`` is told what takes time.
+
+        ``era_shims``: whether a Python will do on which the release runs only with them.
 
         Raises:
             UnrunnableError: this release can't be had there.

@@ -115,7 +115,7 @@ def _interpreters() -> list[Condition]:
                 name="Python 3.6",
                 ok=False,
                 needed=False,
-                found="not found: the original report's interpreter; old releases run on up to 3.10",
+                found="not found: the original report's interpreter; on a newer one old releases need era shims",
                 remedy="pyenv install 3.6.15, or let uv fetch a newer one (uv python install 3.10)",
             )
         )

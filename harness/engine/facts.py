@@ -89,9 +89,10 @@ def collect_surroundings(run_id: str) -> dict[str, Json]:
 
 
 def explain_shims(environment: Environment) -> list[tuple[str, str]]:
-    """(name, why) of each shim that this release needs."""
-    reasons = {shim.name: shim.reason for shim in load_catalogue().shims}
-    return [(name, reasons.get(name, "")) for name in environment.shims]
+    """(name, why) of each shim that this release needs, era shims included."""
+    known = load_catalogue()
+    reasons = {shim.name: shim.reason for shim in known.shims} | {shim.name: shim.reason for shim in known.era_shims}
+    return [(name, reasons.get(name, "")) for name in (*environment.shims, *environment.era_shims)]
 
 
 def list_deviations(cell: Cell, environment: Environment) -> list[Json]:

@@ -43,6 +43,8 @@ after 64 requests each let the report's 200 queue up beyond every client's patie
 
 HOLDS = "holds"
 
+NO_ERA_SHIMS = "--no-era-shims"
+
 
 def add_run_options(parser: argparse.ArgumentParser, defaults: Cell | None = None) -> None:
     """SPEC and the options that `reproduce`, `check` and the scenarios share.
@@ -85,6 +87,12 @@ def add_cell_options(
             _add_option(cell if row.section is Section.CELL else run, row.flag, row, defaults)
     cell.add_argument("--settings", type=Path, metavar="FILE", help="your own gunicorn settings; the cell's values win")
     run.add_argument("--python", metavar="PYTHON", help="interpreter for gunicorn: 3.6, python3.6 or a path")
+    run.add_argument(
+        NO_ERA_SHIMS,
+        dest="era_shims",
+        action="store_false",
+        help="no Python on which the release runs only once what has left Python since is put back",
+    )
     return cell, run
 
 
@@ -126,6 +134,7 @@ def make_request(options: argparse.Namespace) -> RunRequest:
         cell=cell,
         out=options.out,
         python=options.python,
+        era_shims=options.era_shims,
         settings=options.settings,
         load_named="load" in given,
     )
@@ -137,6 +146,7 @@ def run_arguments(request: RunRequest) -> list[str]:
     options = [(row.flag, text) for row, text in write_options(request.cell) if row.name not in left_out]
     own = {"--settings": request.settings, "--python": request.python, "--out": request.out}
     options += [(flag, str(value)) for flag, value in own.items() if value is not None]
+    options += [] if request.era_shims else [(NO_ERA_SHIMS, None)]
     # The form --name=value keeps a value that begins with a dash from becoming an option.
     return [*(f"{flag}" if text is None else f"{flag}={text}" for flag, text in options), "--", request.cell.spec]
 

@@ -61,7 +61,7 @@ def _prepare(request: RunRequest, start: Start | None, say: Callable[[str], None
     request = settle_load(request)
     try:
         environment, make = BACKENDS[request.cell.backend].prepare(
-            request.cell, python=request.python, start=start, say=say
+            request.cell, python=request.python, era_shims=request.era_shims, start=start, say=say
         )
     except UsageError:
         raise
@@ -94,8 +94,10 @@ def prepare_environment(
     from harness.backends.local import prepare_environment
 
     try:
-        return prepare_environment(request.cell, python=request.python, say=say), None
+        environment = prepare_environment(request.cell, python=request.python, era_shims=request.era_shims, say=say)
     except UsageError:
         raise
     except HarnessError as problem:
         return None, problem
+    else:
+        return environment, None

@@ -17,6 +17,7 @@ class RunRequest:
     cell: Cell
     out: Path
     python: str | None = None
+    era_shims: bool = True  # whether a Python will do on which the release runs only with them
     disturbance: str = "recycle"  # what ends, replaces or moves processes under the load, see ``harness.disturb``
     settings: Path | None = None  # the user's own gunicorn settings; None is the fixture's
     app_folder: Path | None = None  # where the user's own app is imported from; None is the working folder

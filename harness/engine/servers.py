@@ -18,7 +18,7 @@ from harness.core.ports import find_free_port
 from harness.engine.ledger import NOTES_FILE
 from harness.engine.request import RunRequest
 from harness.engine.scratch import ScratchFolder
-from harness.provision import tools
+from harness.provision import era, tools
 from harness.provision.environments import Environment
 from harness.records.store import RunFolder
 from harness.stack import gunicorn
@@ -29,6 +29,7 @@ PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 """The variables of the user's environment that the servers get: an allow-list, so that no secret gets into a record."""
 
 TRACE_FILE = "trace.jsonl"
+TRACER, ERA = "trace", "era"
 NOTES_VARIABLE = "RECYCLE_HARNESS_NOTES"
 
 
@@ -61,8 +62,15 @@ def configure_gunicorn(
             app = gunicorn.noting_app(cell.worker)
             _place_app(app, folder, None)
             env[NOTES_VARIABLE] = str(_prepare_notes(folder))
+    startup = []  # folders with files that Python loads by itself, before gunicorn
     if cell.trace:
         env |= _plant_tracer(folder, scratch)
+        startup.append(folder.config / TRACER)
+    if environment.era_shims:
+        era.plant(environment.era_shims, folder.config / ERA)
+        startup.append(folder.config / ERA)
+    if startup:
+        env["PYTHONPATH"] = os.pathsep.join(map(str, startup))
     config = str(folder.config / "config.py")
     return Command(
         name="gunicorn",
@@ -88,11 +96,10 @@ def _prepare_notes(folder: RunFolder) -> Path:
 
 
 def _plant_tracer(folder: RunFolder, scratch: ScratchFolder) -> Mapping[str, str]:
-    place = folder.config / "trace"
+    place = folder.config / TRACER
     place.mkdir()
     shutil.copyfile(fixtures_dir() / "trace" / "sitecustomize.py", place / "sitecustomize.py")
     return {
-        "PYTHONPATH": str(place),
         "RECYCLE_HARNESS_TRACE_FILE": str(folder.logs / TRACE_FILE),
         "RECYCLE_HARNESS_TRACE_PATH": str(scratch.socket),
     }

@@ -11,17 +11,17 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.core.clock import now_ns
 from harness.core.errors import SurroundingsError, UnrunnableError
-from harness.provision import installer
+from harness.provision import era, installer
 from harness.provision.installer import WrongPythonError
 from harness.provision.interpreters import Interpreter
-from harness.provision.releases import Catalogue
+from harness.provision.releases import Catalogue, EraShim
 from harness.provision.sources import Source
 from harness.provision.stdlib import missing_module, was_in_stdlib
 
@@ -32,6 +32,7 @@ MARK = "environment.json"
 BUILDING = ".building-"
 CHECK_TIMEOUT_S = 120.0
 _SOURCE = "source"
+_ERA = "era"
 _NOT_COMPILED = "/(setuptools|_distutils_hack|tests?|testing)/"
 _CHECK = (
     "import compileall, re, sys; compileall.compile_dir('lib', quiet=2, rx=re.compile(sys.argv[1])); "
@@ -46,6 +47,7 @@ class BuildPlan:
     source: Source
     interpreter: Interpreter
     requirements: tuple[str, ...]
+    era_shims: tuple[EraShim, ...]  # those that may be applied; which are, is told by source and interpreter
     key: str
     envs: Path
 
@@ -59,14 +61,25 @@ class BuildPlan:
         return self.envs / f"{self.key}.{ending}"
 
 
-def make_plan(catalogue: Catalogue, source: Source, interpreter: Interpreter, *, worker: str, envs: Path) -> BuildPlan:
+def make_plan(
+    catalogue: Catalogue,
+    source: Source,
+    interpreter: Interpreter,
+    *,
+    worker: str,
+    envs: Path,
+    era_shims: bool = False,
+) -> BuildPlan:
     """The plan for a source on an interpreter. The key: readable, and a digest of everything that matters."""
     requirements = catalogue.requirements(source.version, interpreter.version, worker)
-    matter = [SCHEMA, source.identity, str(interpreter.path), interpreter.version, *requirements]
+    shims = catalogue.era_shims_for(source.version, interpreter.version, worker) if era_shims else ()
+    matter = [SCHEMA, source.identity, str(interpreter.path), interpreter.version, *requirements, *era.identify(shims)]
     digest = hashlib.sha256(json.dumps(matter).encode()).hexdigest()[:12]
     version = re.sub(r"[^0-9A-Za-z.]+", "_", source.version or "unknown")[:40]
     key = f"{version}{source.suffix}-py{interpreter.version}-{digest}"
-    return BuildPlan(source=source, interpreter=interpreter, requirements=requirements, key=key, envs=envs)
+    return BuildPlan(
+        source=source, interpreter=interpreter, requirements=requirements, era_shims=shims, key=key, envs=envs
+    )
 
 
 def build(plan: BuildPlan, *, lock_fd: int, say: Callable[[str], None]) -> None:
@@ -79,8 +92,8 @@ def build(plan: BuildPlan, *, lock_fd: int, say: Callable[[str], None]) -> None:
     building = plan.envs / f"{BUILDING}{plan.key}-{os.getpid()}"
     started_ns = now_ns()
     try:
-        _fill(plan, building, lock_fd)
-        _write_mark(plan, building, build_s=(now_ns() - started_ns) / 1e9)
+        shims = _fill(plan, building, lock_fd)
+        _write_mark(plan, building, shims, build_s=(now_ns() - started_ns) / 1e9)
         remove_environment(plan.place)
         building.rename(plan.place)
     except BaseException as error:
@@ -116,7 +129,8 @@ def remove_environment(place: Path) -> None:
         shutil.rmtree(place)
 
 
-def _fill(plan: BuildPlan, building: Path, lock_fd: int) -> None:
+def _fill(plan: BuildPlan, building: Path, lock_fd: int) -> tuple[str, ...]:
+    """Install everything; gives the names of the era shims that it needs on this interpreter."""
     python = building / "bin" / "python"
     installer.create_venv(building, base=plan.interpreter.path, cwd=plan.envs, keep_open=(lock_fd,))
     requirement = plan.source.stage(building / _SOURCE)
@@ -130,16 +144,35 @@ def _fill(plan: BuildPlan, building: Path, lock_fd: int) -> None:
     )
     if (building / _SOURCE).exists():
         shutil.rmtree(building / _SOURCE)
-    _compile_and_check(plan, python, building, lock_fd)
+    shims = _choose_shims(plan, python, building, lock_fd)
+    _compile_and_check(plan, python, building, shims, lock_fd)
+    return shims
 
 
-def _compile_and_check(plan: BuildPlan, python: Path, building: Path, lock_fd: int) -> None:
+def _choose_shims(plan: BuildPlan, python: Path, building: Path, lock_fd: int) -> tuple[str, ...]:
+    """The era shims that what is installed has a use for, and that this interpreter lacks."""
+    used = era.find_used(plan.era_shims, _site(building))
+    if not used:
+        return ()
+    files = [str(era.shim_file(shim.name)) for shim in used]
+    done = _run_inside([str(python), "-I", "-c", era.PROBE, *files], building, lock_fd)
+    if done.status != 0:
+        said = installer.one_line((done.stderr.strip().splitlines() or ["nothing"])[-1])
+        raise SurroundingsError(what=f"Python {plan.interpreter.version} can't be asked what it lacks: {said}")
+    return era.parse_missing(used, done.stdout)
+
+
+def _compile_and_check(plan: BuildPlan, python: Path, building: Path, shims: Sequence[str], lock_fd: int) -> None:
     """Write bytecode, which a boot would else spend its time on, and see that gunicorn can be imported.
 
     In one process, because starting another takes as long as the import. uv's own way to compile fails on Python 3.6.
     Whether all compiles says nothing: packages carry files for other Pythons, which nobody imports.
     """
-    done = _run_inside([str(python), "-I", "-c", _CHECK, _NOT_COMPILED], building, lock_fd)
+    options, environ = ["-I"], {}
+    if shims:  # loaded as in a run: with -I no folder could be named
+        options, environ = ["-s"], {"PYTHONPATH": str(building / _ERA)}
+        era.plant(shims, building / _ERA)
+    done = _run_inside([str(python), *options, "-c", _CHECK, _NOT_COMPILED], building, lock_fd, environ)
     if done.status == 0:
         return
     what = f"{plan.source.name} can't be imported on Python {plan.interpreter.version}"
@@ -152,15 +185,21 @@ def _compile_and_check(plan: BuildPlan, python: Path, building: Path, lock_fd: i
     raise UnrunnableError(what=f"{what}: {said}")
 
 
-def _run_inside(command: Sequence[str], cwd: Path, lock_fd: int) -> installer.Done:
-    environ = installer.uv_environ(os.environ)
+def _run_inside(
+    command: Sequence[str], cwd: Path, lock_fd: int, more: Mapping[str, str] | None = None
+) -> installer.Done:
+    environ = {**installer.uv_environ(os.environ), **(more or {})}
     return installer.run(command, cwd=cwd, environ=environ, timeout_s=CHECK_TIMEOUT_S, keep_open=(lock_fd,))
 
 
-def _write_mark(plan: BuildPlan, building: Path, *, build_s: float) -> None:
+def _site(building: Path) -> Path:
+    return next(building.glob("lib/*/site-packages"))
+
+
+def _write_mark(plan: BuildPlan, building: Path, shims: Sequence[str], *, build_s: float) -> None:
     from importlib import metadata  # 10 ms, and most runs find their environment built
 
-    site = next(building.glob("lib/*/site-packages"))
+    site = _site(building)
     installed = {one.metadata["Name"].lower(): one.version for one in metadata.distributions(path=[str(site)])}
     facts = {
         "schema": SCHEMA,
@@ -170,6 +209,7 @@ def _write_mark(plan: BuildPlan, building: Path, *, build_s: float) -> None:
         "label": installed["gunicorn"] + plan.source.suffix,
         "revision": plan.source.revision,
         "requirements": list(plan.requirements),
+        "era_shims": list(shims),
         "freeze": sorted(f"{name}=={version}" for name, version in installed.items()),
         "package": str((site / "gunicorn" / "__init__.py").relative_to(building)),
         "build_s": round(build_s, 3),

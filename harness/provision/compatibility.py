@@ -33,37 +33,65 @@ class Choice:
     """The interpreters that may do, the best first, and every other one that was considered, with why not."""
 
     candidates: tuple[Interpreter, ...]
+    with_era_shims: tuple[Interpreter, ...]  # those that do once era shims are loaded; after the candidates
     others: tuple[tuple[Interpreter, str], ...]
     rejected: tuple[tuple[Path, str], ...]
 
     def looked_at(self, taken: Interpreter | None, refusals: dict[Path, str] | None = None) -> tuple[str, ...]:
         """One line an interpreter: path, version, taken or why not. ``refusals``: what installing said, by path."""
         said = refusals or {}
-        better = "fits, but " + (f"{taken.path} comes first" if taken else "was not tried")
-        reasons = [(one, "taken" if one == taken else said.get(one.path, better)) for one in self.candidates]
+        better = ", but " + (f"{taken.path} comes first" if taken else "was not tried")
+        reasons = [
+            (one, "taken" if one == taken else said.get(one.path, how + better))
+            for how, group in (("fits", self.candidates), ("fits with era shims", self.with_era_shims))
+            for one in group
+        ]
         lines = [f"{one.path}: Python {one.version}: {why}" for one, why in (*reasons, *self.others)]
         return (*lines, *(f"{path}: {why}" for path, why in self.rejected))
 
 
-def fit(catalogue: Catalogue, found: Survey, request: Request, *, release: str | None, worker: str) -> Choice:
+def fit(
+    catalogue: Catalogue,
+    found: Survey,
+    request: Request,
+    *,
+    release: str | None,
+    worker: str,
+    era_shims: bool = True,
+) -> Choice:
     """Sort the interpreters for a release (None: unknown). The report's Python comes first, then the oldest.
 
+    Those that need ``era_shims`` come after all that don't, nearest to the release's era (the oldest) first.
     Of interpreters of the same minor version the one found first wins, so that the choice is the same every time.
     """
     here = (request.interpreter,) if request.interpreter is not None else found.interpreters
     fitting: list[Interpreter] = []
+    shimmed: list[Interpreter] = []
     others: list[tuple[Interpreter, str]] = []
     for interpreter in here:
         why = _why_not(catalogue, interpreter, request, release, worker)
         if why is None:
             fitting.append(interpreter)
+        elif era_shims and _why_not(catalogue, interpreter, request, release, worker, shimmed=True) is None:
+            shimmed.append(interpreter)
         else:
             others.append((interpreter, why))
     fitting.sort(key=lambda one: _rank(catalogue, one.minor))
-    return Choice(candidates=tuple(fitting), others=tuple(others), rejected=found.rejected)
+    shimmed.sort(key=lambda one: one.minor)
+    return Choice(
+        candidates=tuple(fitting), with_era_shims=tuple(shimmed), others=tuple(others), rejected=found.rejected
+    )
 
 
-def refuse_request(catalogue: Catalogue, request: Request, *, subject: str, release: str | None, worker: str) -> None:
+def refuse_request(
+    catalogue: Catalogue,
+    request: Request,
+    *,
+    subject: str,
+    release: str | None,
+    worker: str,
+    era_shims: bool = True,
+) -> None:
     """UnrunnableError where the very Python that was asked for is known not to run the release, here or anywhere."""
     asked = request.interpreter.version if request.interpreter is not None else request.version
     if asked is None:
@@ -72,7 +100,7 @@ def refuse_request(catalogue: Catalogue, request: Request, *, subject: str, rele
     if minor < OLDEST_PYTHON:
         why: str | None = f"Python before {_dotted(OLDEST_PYTHON)} is out of scope, Python 2 too"
     else:
-        why = catalogue.why_not(release, minor, worker)
+        why = catalogue.why_not(release, minor, worker, shimmed=era_shims)
     if why is not None:
         raise UnrunnableError(
             what=f"{subject} does not run on Python {asked}, which was asked for: {why}",
@@ -100,7 +128,13 @@ def wanted_pythons(
 
 
 def _why_not(
-    catalogue: Catalogue, interpreter: Interpreter, request: Request, release: str | None, worker: str
+    catalogue: Catalogue,
+    interpreter: Interpreter,
+    request: Request,
+    release: str | None,
+    worker: str,
+    *,
+    shimmed: bool = False,
 ) -> str | None:
     """The reasons in the order in which they matter to a reader; the last only where nobody asked for this one."""
     if not request.matches(interpreter):
@@ -109,7 +143,7 @@ def _why_not(
         return f"before Python {_dotted(OLDEST_PYTHON)}, which uv can't install into"
     if interpreter.implementation != "CPython" and request.interpreter is None:
         return f"{interpreter.implementation}, taken only if its path is named"
-    return catalogue.why_not(release, interpreter.minor, worker)
+    return catalogue.why_not(release, interpreter.minor, worker, shimmed=shimmed)
 
 
 def _rank(catalogue: Catalogue, minor: Minor) -> tuple[bool, Minor]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from harness.core import paths
 from harness.core.errors import SurroundingsError, UnrunnableError
@@ -21,7 +22,7 @@ from harness.provision.build import BuildPlan, make_plan
 from harness.provision.cache import Obtained, obtain
 from harness.provision.compatibility import Choice, NoInterpreterError, fit, refuse_request, wanted_pythons
 from harness.provision.installer import WrongPythonError
-from harness.provision.interpreters import Memory, Request, parse_request, survey
+from harness.provision.interpreters import Interpreter, Memory, Request, parse_request, survey
 from harness.provision.releases import Catalogue, load_catalogue
 from harness.provision.sources import Source, describe_source
 from harness.provision.spec import Latest, Release, Spec
@@ -38,6 +39,7 @@ class Environment:
     label: str  # for names of folders: "19.6.0", "27.1.0-git-1a2b3c4"
     revision: str | None  # a commit, or "sha256:..." of the content; None for a release
     shims: tuple[str, ...]
+    era_shims: tuple[str, ...] = ()
     freeze: tuple[str, ...]  # "name==version", sorted
     looked_at: tuple[str, ...]  # one line an interpreter: path, version, taken or why not
     base_python: Path
@@ -51,6 +53,10 @@ class Environment:
             lease.close()
 
 
+Refusals: TypeAlias = dict[tuple[Path, bool], WrongPythonError]
+"""What an interpreter said against the release, without (False) and with (True) era shims."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Wish:
     """What is asked for, with all that is needed to look for it."""
@@ -60,18 +66,33 @@ class _Wish:
     worker: str
     catalogue: Catalogue
     memory: Memory
+    era_shims: bool
     say: Callable[[str], None]
 
     def look_around(self) -> Choice:
         found = survey(self.memory, environ=os.environ, home=Path.home(), own=Path(sys.executable))
-        return fit(self.catalogue, found, self.request, release=self.source.version, worker=self.worker)
+        return fit(
+            self.catalogue,
+            found,
+            self.request,
+            release=self.source.version,
+            worker=self.worker,
+            era_shims=self.era_shims,
+        )
 
 
 def prepare(
-    spec: Spec, *, python: str | None, worker: str, say: Callable[[str], None], catalogue: Catalogue | None = None
+    spec: Spec,
+    *,
+    python: str | None,
+    worker: str,
+    say: Callable[[str], None],
+    era_shims: bool = True,
+    catalogue: Catalogue | None = None,
 ) -> Environment:
     """The environment for a SPEC: found in the cache, or built now. ``say`` is told what takes time.
 
+    ``era_shims``: whether a Python will do on which the release runs only with them.
     ``catalogue``: what is known about releases, where it is not the one that is packed with the harness.
 
     UnrunnableError if this gunicorn can't be installed here (NoInterpreterError: only for want of a Python);
@@ -86,7 +107,15 @@ def prepare(
             spec = Release(version=installer.newest_release(base=Path(sys.executable), cwd=envs))
         source = describe_source(spec)
         catalogue = load_catalogue() if catalogue is None else catalogue
-        wish = _Wish(source=source, request=request, worker=worker, catalogue=catalogue, memory=memory, say=say)
+        wish = _Wish(
+            source=source,
+            request=request,
+            worker=worker,
+            catalogue=catalogue,
+            memory=memory,
+            era_shims=era_shims,
+            say=say,
+        )
         _refuse_hopeless(wish)
         return _prepare_wish(wish, envs)
     except OSError as error:
@@ -104,12 +133,19 @@ def _refuse_hopeless(wish: _Wish) -> None:
         raise UnrunnableError(
             what=f"{source.name} can't run the {wish.worker} worker: {gap}", remedy="name another --worker or release"
         )
-    refuse_request(wish.catalogue, wish.request, subject=source.name, release=source.version, worker=wish.worker)
+    refuse_request(
+        wish.catalogue,
+        wish.request,
+        subject=source.name,
+        release=source.version,
+        worker=wish.worker,
+        era_shims=wish.era_shims,
+    )
 
 
 def _prepare_wish(wish: _Wish, envs: Path) -> Environment:
     """Try what is here, the best first; then what uv may fetch; then give up with the list of what was looked at."""
-    refusals: dict[Path, WrongPythonError] = {}
+    refusals: Refusals = {}
     choice = wish.look_around()
     environment = _try_all(wish, choice, envs, refusals)
     if environment is None:
@@ -125,20 +161,33 @@ def _prepare_wish(wish: _Wish, envs: Path) -> Environment:
     return environment
 
 
-def _try_all(wish: _Wish, choice: Choice, envs: Path, refusals: dict[Path, WrongPythonError]) -> Environment | None:
+def _try_all(wish: _Wish, choice: Choice, envs: Path, refusals: Refusals) -> Environment | None:
     """The first interpreter that does; those that the release's metadata exclude are added to ``refusals``."""
-    for interpreter in choice.candidates:
-        if interpreter.path in refusals:
+    for interpreter, shimmed in _attempts(wish, choice, refusals):
+        if (interpreter.path, shimmed) in refusals:
             continue
-        plan = make_plan(wish.catalogue, wish.source, interpreter, worker=wish.worker, envs=envs)
+        plan = make_plan(wish.catalogue, wish.source, interpreter, worker=wish.worker, envs=envs, era_shims=shimmed)
         try:
             obtained = obtain(plan, wish.say)
         except WrongPythonError as refusal:
-            refusals[interpreter.path] = refusal
+            refusals[interpreter.path, shimmed] = refusal
             continue
-        looked_at = choice.looked_at(interpreter, {path: error.what for path, error in refusals.items()})
-        return _describe(plan, obtained, wish.catalogue, looked_at)
+        return _describe(plan, obtained, wish.catalogue, choice.looked_at(interpreter, _told(refusals)))
     return None
+
+
+def _attempts(wish: _Wish, choice: Choice, refusals: Refusals) -> Iterator[tuple[Interpreter, bool]]:
+    """Each interpreter, and whether with era shims; at last those on which a module of old was missing without."""
+    yield from ((interpreter, False) for interpreter in choice.candidates)
+    yield from ((interpreter, True) for interpreter in choice.with_era_shims)
+    for interpreter in sorted(choice.candidates, key=lambda one: one.minor):
+        refusal = refusals.get((interpreter.path, False))
+        if wish.era_shims and refusal is not None and not refusal.wants:
+            yield interpreter, True
+
+
+def _told(refusals: Refusals) -> dict[Path, str]:
+    return {path: error.what for (path, _), error in refusals.items()}
 
 
 def _describe(plan: BuildPlan, obtained: Obtained, catalogue: Catalogue, looked_at: tuple[str, ...]) -> Environment:
@@ -152,6 +201,7 @@ def _describe(plan: BuildPlan, obtained: Obtained, catalogue: Catalogue, looked_
         label=str(facts["label"]),
         revision=facts["revision"],
         shims=catalogue.shims_for(version),
+        era_shims=tuple(facts.get("era_shims", ())),
         freeze=tuple(facts["freeze"]),
         looked_at=looked_at,
         base_python=Path(facts["base_python"]),
@@ -161,7 +211,7 @@ def _describe(plan: BuildPlan, obtained: Obtained, catalogue: Catalogue, looked_
     )
 
 
-def _refuse_asked(wish: _Wish, refusals: dict[Path, WrongPythonError]) -> None:
+def _refuse_asked(wish: _Wish, refusals: Refusals) -> None:
     """The very Python that was asked for is here and was refused: no other one could change that."""
     if refusals and (wish.request.version is not None or wish.request.interpreter is not None):
         refusal = next(iter(refusals.values()))
@@ -172,7 +222,7 @@ def _refuse_asked(wish: _Wish, refusals: dict[Path, WrongPythonError]) -> None:
         ) from refusal
 
 
-def _list_wanted(wish: _Wish, refusals: dict[Path, WrongPythonError]) -> tuple[str, ...]:
+def _list_wanted(wish: _Wish, refusals: Refusals) -> tuple[str, ...]:
     wants = next((refusal.wants for refusal in reversed(refusals.values()) if refusal.wants), "")
     return wanted_pythons(wish.catalogue, wish.request, release=wish.source.version, worker=wish.worker, wants=wants)
 
@@ -194,13 +244,13 @@ def _fetch_one(wish: _Wish, wanted: tuple[str, ...], envs: Path) -> str | None:
 def _no_interpreter(
     wish: _Wish,
     choice: Choice,
-    refusals: dict[Path, WrongPythonError],
+    refusals: Refusals,
     wanted: tuple[str, ...],
     failure: str,
 ) -> NoInterpreterError:
     names = ", ".join(wanted) or "none that is known"
     return NoInterpreterError(
-        what=f"no Python here runs {wish.source.name} with the {wish.worker} worker (it wants {names}), and {failure}",
+        what=f"no Python here runs {wish.source.name} with the {wish.worker} worker ({names} would), and {failure}",
         remedy="install one of those (pyenv install, uv python install), or name one with --python",
-        looked_at=choice.looked_at(None, {path: error.what for path, error in refusals.items()}),
+        looked_at=choice.looked_at(None, _told(refusals)),
     )

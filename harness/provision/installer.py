@@ -178,7 +178,17 @@ def download_python(version: str, *, cwd: Path) -> str | None:
         done = run_uv(["python", "install", "--no-bin", version], cwd, timeout_s=DOWNLOAD_TIMEOUT_S, retries=1)
     except SurroundingsError as error:
         return error.what
-    return None if done.status == 0 else one_line(done.stderr)
+    return None if done.status == 0 else name_cause(done.stderr)
+
+
+_ADDRESS = re.compile(r"(?: for url)? \(https?://[^)]*\)|:? `?https?://[^\s`]*`?")
+
+
+def name_cause(text: str) -> str:
+    """The last cause in uv's complaint, which is what all the others come from, without addresses."""
+    start = _ERROR_MARK.search(text)
+    last = text[start.end() if start else 0 :].rsplit(" cause: ", maxsplit=1)[-1]
+    return " ".join(_ADDRESS.sub("", last).split()).strip(" :") or "it says nothing"
 
 
 def is_unknown_python(failure: str) -> bool:

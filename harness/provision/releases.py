@@ -64,6 +64,7 @@ class PythonLimit:
     oldest: Minor | None
     newest: Minor | None
     reason: str
+    era: tuple[str, ...] = ()  # the era shims with which it runs on a newer Python, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,19 @@ class Shim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EraShim:
+    """Something that left Python and can be put back, for the Pythons and workers of ``scope``, and why.
+
+    ``uses`` is the regular expression by which the source that needs it is recognised.
+    """
+
+    scope: Scope
+    name: str
+    uses: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gap:
     """A worker class that the releases of ``scope`` don't have, or that never worked in them, and why."""
 
@@ -102,14 +116,18 @@ class Catalogue:
     pins: tuple[Pin, ...]
     shims: tuple[Shim, ...]
     gaps: tuple[Gap, ...]
+    era_shims: tuple[EraShim, ...] = ()
 
-    def why_not(self, release: str | None, python: Minor, worker: str) -> str | None:
-        """Why a release can't run on this Python with this worker; None where nothing is known against it."""
+    def why_not(self, release: str | None, python: Minor, worker: str, *, shimmed: bool = False) -> str | None:
+        """Why a release can't run on this Python with this worker; None where nothing is known against it.
+
+        ``shimmed``: with era shims, which lift some of the limits.
+        """
         for limit in self.limits:
             if not limit.scope.covers(release, worker=worker):
                 continue
             too_old = limit.oldest is not None and python < limit.oldest
-            too_new = limit.newest is not None and python > limit.newest
+            too_new = limit.newest is not None and python > limit.newest and not (shimmed and limit.era)
             if too_old or too_new:
                 return limit.reason
         return None
@@ -127,6 +145,10 @@ class Catalogue:
     def shims_for(self, release: str | None) -> tuple[str, ...]:
         """The names of the shims that a release needs."""
         return tuple(shim.name for shim in self.shims if shim.scope.covers(release))
+
+    def era_shims_for(self, release: str | None, python: str, worker: str) -> tuple[EraShim, ...]:
+        """The era shims that may have a use on a Python (a full version such as "3.11.2") with a worker."""
+        return tuple(shim for shim in self.era_shims if shim.scope.covers(release, python=python, worker=worker))
 
 
 def as_version(release: str | None) -> Version | None:
@@ -157,6 +179,10 @@ def parse_catalogue(text: str) -> Catalogue:
         ),
         shims=tuple(Shim(scope=_parse_scope(row), name=row["name"], reason=row["reason"]) for row in data["shim"]),
         gaps=tuple(Gap(scope=_parse_scope(row), reason=row["reason"]) for row in data["gap"]),
+        era_shims=tuple(
+            EraShim(scope=_parse_scope(row), name=row["name"], uses=row["uses"], reason=row["reason"])
+            for row in data["era"]
+        ),
     )
 
 
@@ -173,7 +199,7 @@ def list_releases() -> tuple[ReleaseRow, ...]:
 
 def _parse_scope(row: Mapping[str, Any]) -> Scope:
     return Scope(
-        releases=SpecifierSet(row["releases"]),
+        releases=SpecifierSet(row.get("releases", "")),
         python=SpecifierSet(row.get("python", "")),
         workers=tuple(row.get("workers", ())),
     )
@@ -185,4 +211,5 @@ def _parse_limit(row: Mapping[str, Any]) -> PythonLimit:
         oldest=parse_minor(row["oldest"]) if "oldest" in row else None,
         newest=parse_minor(row["newest"]) if "newest" in row else None,
         reason=row["reason"],
+        era=tuple(row.get("era", ())),
     )

@@ -124,6 +124,7 @@ def recycle_request(
         cell=recycle_cell,
         out=recycle_out,
         python=pytestconfig.getoption("gunicorn_python"),
+        era_shims=pytestconfig.getoption("gunicorn_era_shims"),
         settings=gunicorn_settings,
         app_folder=gunicorn_app_folder if recycle_cell.app else None,
     )

@@ -43,6 +43,12 @@ def add_options(parser: pytest.Parser) -> None:
             f"--gunicorn-{name}", type=_one_of(name), metavar=row.metavar, help=f"{row.help} [{row.default}]"
         )
     group.addoption("--gunicorn-python", metavar="PYTHON", help="interpreter for gunicorn: 3.6, python3.6 or a path")
+    group.addoption(
+        "--gunicorn-no-era-shims",
+        dest="gunicorn_era_shims",
+        action="store_false",
+        help="no Python on which the release runs only once what has left Python since is put back",
+    )
     group.addoption("--gunicorn-out", metavar="DIR", help="where the records go [a temporary folder]")
     parser.addini("gunicorn_releases", "releases to test where --gunicorn names none", type="args", default=[])
     parser.addini("gunicorn_app", "module:app that gunicorn serves [the harness's own]", default="")

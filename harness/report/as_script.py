@@ -22,9 +22,12 @@ from harness.stack.gunicorn import fixture_app
 from harness.stack.proxies import PROXIES
 
 CONTROL_REQUESTS = 20
+ERA = "era"
+"""The folder of a run's configuration that puts back what left Python, where it has one."""
 
 _SHARED_FOLDERS = {"/", "/tmp", "/run", "/var/run", "/var/tmp"}  # noqa: S108 - not used, only never rewritten
 _PINNED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.!+_-]+")
+_PLAIN_NAME = re.compile(r"[a-z_]+\.py")
 _RELEASE = re.compile(r"latest|\d+(\.\w+)*")
 
 
@@ -55,6 +58,7 @@ class ScriptView:
     files: Sequence[ScriptFile]
     requirements: ScriptFile
     proxy_command: Sequence[str]
+    shimmed: bool  # whether the run needed what left Python to be put back
 
 
 def render_script(cell: Cell, facts: Mapping[str, Json], config: Path) -> str:
@@ -90,6 +94,7 @@ def render_script(cell: Cell, facts: Mapping[str, Json], config: Path) -> str:
         from_source=from_source,
         files=[_file(name, content) for name, content in _files(cell, config).items()],
         requirements=_file("requirements.txt", "\n".join(_requirements(freeze, from_source))),
+        shimmed=(config / ERA).is_dir(),
         proxy_command=[] if proxy is None else proxy.render_command(proxy.RECIPE.name, proxy.CONFIG),
     )
     return render("reproduce.sh.j2", script=script)
@@ -120,6 +125,9 @@ def _files(cell: Cell, config: Path) -> dict[str, str]:
     proxy = PROXIES[cell.proxy]
     if proxy is not None:
         files[proxy.CONFIG] = relocate(proxy.render_portable(_read(config / proxy.CONFIG)))
+    for shim in sorted((config / ERA).glob("*.py")):
+        if _PLAIN_NAME.fullmatch(shim.name):
+            files[f"{ERA}/{shim.name}"] = _read(shim)
     direct = cell.proxy == "none" and cell.bind == "unix"
     if direct or cell.load != "wrk":
         files["client.py"] = _own("client.py")

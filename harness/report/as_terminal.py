@@ -20,6 +20,8 @@ from harness.report.summary import Headline, Tone
 _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _TONES = {Tone.BAD: "\x1b[1;31m", Tone.GOOD: "\x1b[1;32m", Tone.UNSURE: "\x1b[1;33m"}
 _NARROWEST = 40
+MOST_LINES = 5
+"""Of a run that never began."""
 _FAILED = {Outcome.ERROR.value, Outcome.UNRUNNABLE.value}
 
 
@@ -27,6 +29,9 @@ def render_terminal(stored: StoredRun, *, colour: bool, width: int) -> str:
     """The report in lines of at most ``width`` characters (40 or more); UsageError where there is no verdict."""
     page = _Page(colour=colour, width=max(width, _NARROWEST))
     verdict = stored.judged()
+    if dig(verdict, "verdict") in _FAILED and dig(stored.facts, "gunicorn") is None:
+        _nothing_ran(page, stored, verdict)
+        return "\n".join(page.lines) + "\n"
     if dig(verdict, "verdict") in _FAILED:
         _failure(page, verdict)
     else:
@@ -52,9 +57,19 @@ class _Page:
         self._colour = colour
         self._width = width
 
-    def say(self, said: str, *, indent: str = "", hanging: str = "", style: str = "") -> None:
-        """One paragraph, wrapped; ``hanging`` is the indentation of its further lines."""
-        wrapped = textwrap.wrap(said, self._width, initial_indent=indent, subsequent_indent=hanging or indent)
+    def say(self, said: str, *, indent: str = "", hanging: str = "", style: str = "", most: int | None = None) -> None:
+        """One paragraph, wrapped, of at most ``most`` lines; ``hanging`` is the indentation of its further lines."""
+        wrapped = textwrap.wrap(
+            said,
+            self._width,
+            initial_indent=indent,
+            subsequent_indent=hanging or indent,
+            max_lines=most,
+            placeholder=" [...]",
+            # A path or an address that is cut in two can't be pasted.
+            break_long_words=most is None,
+            break_on_hyphens=most is None,
+        )
         for one in wrapped or [indent.rstrip()]:
             self.lines.append(f"{style}{one}{_RESET}" if self._colour and style else one)
 
@@ -63,9 +78,9 @@ class _Page:
         self.lines.append("")
         self.say(said, style=_BOLD)
 
-    def row(self, name: str, said: str, name_width: int) -> None:
+    def row(self, name: str, said: str, name_width: int, most: int | None = None) -> None:
         """A name and what belongs to it, side by side."""
-        self.say(f"{name:<{name_width}}  {said}", indent="  ", hanging=" " * (name_width + 4))
+        self.say(f"{name:<{name_width}}  {said}", indent="  ", hanging=" " * (name_width + 4), most=most)
 
     def rows(self, rows: list[tuple[str, str]]) -> None:
         """Several of them, aligned."""
@@ -77,6 +92,20 @@ def _failure(page: _Page, verdict: Mapping[str, Json]) -> None:
     page.say(f"{text(verdict, 'verdict').upper()}: {summary.subject(verdict)}", style=_TONES[Tone.UNSURE])
     page.rows(summary.error_lines(verdict))
     page.say(summary.setting(verdict), style=_DIM)
+
+
+def _nothing_ran(page: _Page, stored: StoredRun, verdict: Mapping[str, Json]) -> None:
+    """Where gunicorn was not even started there is nothing to count: what, why and what to do, in MOST_LINES."""
+    page.say(f"{text(verdict, 'verdict').upper()}: {summary.subject(verdict)}", style=_TONES[Tone.UNSURE])
+    what, *rest = summary.error_lines(verdict)
+    rest = [*rest, ("Record", str(stored.path))][-(MOST_LINES - 2) :]
+    names = max(len(name) for name, _ in (what, *rest))
+    page.row(*what, names, most=MOST_LINES - len(page.lines) - len(rest))
+    for name, said in rest:
+        if name in ("Record", "More in"):  # as at the end of a whole report: no path is cut
+            page.lines.append(f"  {name:<{names}}  {said}")
+        else:
+            page.row(name, said, names, most=1)
 
 
 def _answer(page: _Page, verdict: Mapping[str, Json]) -> None:

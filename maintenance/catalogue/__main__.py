@@ -76,7 +76,7 @@ def _run_trials(options: argparse.Namespace) -> int:
     surprises = 0
     for trial in _trials(versions, options.pythons or pythons_here(), options.workers, claimed=options.claimed):
         surprises += trial.surprising
-        said = "answers" if trial.failure is None else trial.failure
+        said = trial.failure or " with ".join(["answers", *([", ".join(trial.era_shims)] if trial.era_shims else [])])
         mark = f"  BUT: {trial.claim or 'nothing known against it'}" if trial.surprising else ""
         print(f"{trial.release} {trial.python} {trial.worker}: {said}{mark}", flush=True)
     return EXIT_UNEXPECTED if surprises else EXIT_OK
@@ -90,7 +90,7 @@ def _trials(
         for python in pythons:
             for worker in workers:
                 against = known.why_no_worker(version, worker)
-                against = against or known.why_not(version, releases.parse_minor(python), worker)
+                against = against or known.why_not(version, releases.parse_minor(python), worker, shimmed=True)
                 if against is None or not claimed:
                     yield try_release(version, python, worker, say=_say)
 

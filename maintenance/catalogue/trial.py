@@ -1,6 +1,7 @@
 """One release on one Python with one worker class: does it start and answer? Asked of the release, not the catalogue.
 
-Nothing here knows what the catalogue claims about Pythons and gaps; only its pins and shims are applied.
+Nothing here knows what the catalogue claims about Pythons and gaps; only its pins and shims are applied. What does not
+run as it is is tried with era shims.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from packaging.specifiers import SpecifierSet
+
 from harness.backends.local.backend import LocalBackend
 from harness.core.errors import HarnessError, UnrunnableError
 from harness.core.model import Cell
@@ -20,7 +23,7 @@ from harness.engine.recording import open_run
 from harness.engine.request import RunRequest
 from harness.engine.running_stack import running_stack
 from harness.provision import environments
-from harness.provision.releases import load_catalogue
+from harness.provision.releases import PythonLimit, Scope, load_catalogue, parse_minor
 from harness.provision.spec import parse_spec
 from harness.stack.workers import find_worker
 
@@ -37,30 +40,60 @@ class Trial:
     worker: str
     claim: str | None
     failure: str | None
+    shimmed: bool  # whether the claim is that it runs with era shims, and not without
+    era_shims: tuple[str, ...]  # those with which it answered; none: it did without
 
     @property
     def surprising(self) -> bool:
         """Whether the catalogue says otherwise."""
-        return (self.claim is None) != (self.failure is None)
+        if self.claim is not None or self.failure is not None:
+            return (self.claim is None) != (self.failure is None)
+        return self.shimmed != bool(self.era_shims)
 
 
 def try_release(release: str, python: str, worker: str, *, say: Callable[[str], None]) -> Trial:
     """Install and start a release, without h2o and load; its failures are data, as are those of installing it."""
-    known = load_catalogue()
-    major, minor = (int(number) for number in python.split(".")[:2])
-    claim = known.why_no_worker(release, worker) or known.why_not(release, (major, minor), worker)
-    failure = None
+    known, minor = load_catalogue(), parse_minor(python)
+    claim = known.why_no_worker(release, worker) or known.why_not(release, minor, worker, shimmed=True)
+    failure: str | None = None
+    era_shims: tuple[str, ...] = ()
     try:
         _start(release, python, worker, say)
     except HarnessError as problem:
         failure = problem.what
-    return Trial(release=release, python=python, worker=worker, claim=claim, failure=failure)
+        try:
+            era_shims = _start(release, python, worker, say, limits=(_SHIMMED,))
+            failure = None
+        except HarnessError as again:
+            failure = again.what
+    return Trial(
+        release=release,
+        python=python,
+        worker=worker,
+        claim=claim,
+        failure=failure,
+        shimmed=claim is None and known.why_not(release, minor, worker) is not None,
+        era_shims=era_shims,
+    )
 
 
-def _start(release: str, python: str, worker: str, say: Callable[[str], None]) -> None:
-    open_minded = replace(load_catalogue(), limits=(), gaps=())
+_SHIMMED = PythonLimit(
+    scope=Scope(releases=SpecifierSet(), python=SpecifierSet(), workers=()),
+    oldest=None,
+    newest=(3, 0),
+    reason="this trial is one with era shims",
+    era=("all",),
+)
+"""Where this is all that is known, every release is run with what era shims it has a use for."""
+
+
+def _start(
+    release: str, python: str, worker: str, say: Callable[[str], None], limits: tuple[PythonLimit, ...] = ()
+) -> tuple[str, ...]:
+    """Install, start and ask; gives the era shims that were applied."""
+    open_minded = replace(load_catalogue(), limits=limits, gaps=())
     environment = environments.prepare(
-        parse_spec(release), python=python, worker=worker, say=say, catalogue=open_minded
+        parse_spec(release), python=python, worker=worker, say=say, catalogue=open_minded, era_shims=bool(limits)
     )
     cell = Cell(spec=release, worker=worker, workers=1, max_requests=0, proxy="none")
     cell = replace(cell, threads=THREADS if find_worker(worker).has_threads else 1)
@@ -69,6 +102,7 @@ def _start(release: str, python: str, worker: str, say: Callable[[str], None]) -
         with closing(run.sink), running_stack(run, environment, LocalBackend, with_load=False) as stack:
             await_gunicorn(stack)
             _check_worker(stack.cell, (stack.logs / "gunicorn.error.log").read_text())
+            return environment.era_shims
 
 
 def _check_worker(cell: Cell, log: str) -> None:

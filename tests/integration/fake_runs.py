@@ -34,7 +34,7 @@ def campaign(out: Path, *specs: str, **changes: object) -> Campaign:
     planned = plan(*specs)
     wanted: dict[str, object] = {
         "planned": planned,
-        "wish": RunRequest(cell=planned[0].cell, out=out),
+        "request": RunRequest(cell=planned[0].cell, out=out),
         "out": out,
         "profile": "quick",
         "repeats": 1,

@@ -15,6 +15,7 @@ import pytest
 
 from harness.core.clock import wait_until
 from harness.core.errors import UnrunnableError, UsageError
+from harness.provision import era
 from harness.provision.compatibility import NoInterpreterError
 from harness.provision.environments import Environment, prepare
 from harness.provision.eviction import list_environments, remove_unused
@@ -23,8 +24,8 @@ from harness.provision.spec import parse_spec
 ROOT = Path(__file__).resolve().parents[2]
 PREPARE = """
 import sys
-from harness.environments import prepare
-from harness.spec import parse_spec
+from harness.provision.environments import prepare
+from harness.provision.spec import parse_spec
 found = prepare(parse_spec(sys.argv[1]), python=None, worker="gthread", say=lambda line: print(line, flush=True))
 print("built" if found.built else "found", flush=True)
 """
@@ -49,10 +50,12 @@ def own_cache(shared_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return tmp_path / "cache" / "envs"
 
 
-def prepare_or_skip(spec: str, *, python: str | None = None, said: list[str] | None = None) -> Environment:
+def prepare_or_skip(
+    spec: str, *, python: str | None = None, said: list[str] | None = None, era_shims: bool = True
+) -> Environment:
     told: list[str] = [] if said is None else said
     try:
-        return prepare(parse_spec(spec), python=python, worker="gthread", say=told.append)
+        return prepare(parse_spec(spec), python=python, worker="gthread", say=told.append, era_shims=era_shims)
     except NoInterpreterError as error:
         pytest.skip(str(error))
 
@@ -104,8 +107,9 @@ def test_a_release_of_old() -> None:
     environment = prepare_or_skip("19.6.0")
 
     assert environment.gunicorn_version == environment.label == version_inside(environment) == "19.6.0"
-    assert environment.python_version.startswith(("3.6.", "3.7.", "3.8.", "3.9."))
-    assert {"bottle==0.12.13", "gunicorn==19.6.0"} <= set(environment.freeze)
+    of_its_era = environment.python_version.startswith(("3.6.", "3.7.", "3.8.", "3.9."))
+    assert ("collections-names" in environment.era_shims) == (not of_its_era)
+    assert "gunicorn==19.6.0" in environment.freeze
     assert any(line.startswith("setuptools==") for line in environment.freeze)
     assert sum(line.endswith(": taken") for line in environment.looked_at) == 1
     assert environment.revision is None
@@ -140,7 +144,36 @@ def test_no_such_release() -> None:
 
 def test_a_python_that_does_not_do() -> None:
     with pytest.raises(UnrunnableError, match="getargspec"):
-        prepare_or_skip("19.6.0", python=f"3.{max(11, sys.version_info.minor)}")
+        prepare_or_skip("19.6.0", python=f"3.{max(11, sys.version_info.minor)}", era_shims=False)
+
+
+def test_a_python_of_today_does_with_era_shims(tmp_path: Path) -> None:
+    environment = prepare_or_skip("19.6.0", python=f"3.{max(11, sys.version_info.minor)}")
+    again = prepare_or_skip("19.6.0", python=f"3.{max(11, sys.version_info.minor)}")
+
+    assert {"collections-names", "inspect-getargspec", "asyncio-selectors"} <= set(environment.era_shims)
+    assert replace(environment, built=False) == again
+    era.plant(environment.era_shims, tmp_path / "era")
+    import_worker = [str(environment.python), "-s", "-c", "import gunicorn.app.wsgiapp, gunicorn.workers.gthread"]
+    without = subprocess.run(import_worker, capture_output=True, encoding="utf-8", check=False)
+    shimmed = subprocess.run(
+        import_worker,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "era")},
+    )
+    assert without.returncode != 0
+    assert (shimmed.returncode, shimmed.stderr) == (0, "")
+
+
+def test_a_checkout_that_lacks_what_was_dropped_is_tried_again_with_era_shims(tmp_path: Path) -> None:
+    tree = make_checkout(tmp_path / "tree", version="23.0.1")
+    (tree / "gunicorn" / "app" / "wsgiapp.py").write_text("import imp\n")
+
+    with pytest.raises(UnrunnableError, match="the standard library no longer has imp"):
+        prepare_or_skip(str(tree), python="3.12", era_shims=False)
+    assert "imp-module" in prepare_or_skip(str(tree), python="3.12").era_shims
 
 
 def test_a_checkout_is_only_read(tmp_path: Path) -> None:

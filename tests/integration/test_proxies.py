@@ -49,6 +49,10 @@ def test_a_release_that_loses_nothing_holds_behind_any_proxy(tmp_path: Path, pro
     assert ran.verdict["verdict"] == "holds", ran.out + ran.err
 
 
+@pytest.mark.skipif(
+    any(tools.find_tool(recipe_of(name)) is None for name in ("nginx", "haproxy")),
+    reason="nginx or haproxy is not here",
+)
 def test_nginx_hides_what_haproxy_shows(tmp_path: Path) -> None:
     hidden = run(tmp_path / "nginx", "19.5.0", "nginx")
     assert not {"502", "504"} & set(counts(hidden)["by_client"]["wrk"]), hidden.out

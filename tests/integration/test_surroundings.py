@@ -118,6 +118,9 @@ def test_a_full_disk(tmp_path: Path, size: str) -> None:
     )
     unshare = shutil.which("unshare")
     assert unshare is not None
+    allowed = subprocess.run([unshare, "--mount", "true"], capture_output=True, text=True, check=False)
+    if allowed.returncode != 0:
+        pytest.skip(f"no file system can be mounted for a test alone: {allowed.stderr.strip()}")
     done = subprocess.run(
         [unshare, "--mount", "sh", "-c", script],
         capture_output=True,

@@ -118,6 +118,27 @@ def test_an_index_that_tells_no_dates_is_an_error(tmp_path: Path, monkeypatch: p
         _look(tmp_path)
 
 
+def make_trial(
+    release: str = "1",
+    python: str = "3.6",
+    worker: str = "sync",
+    *,
+    claim: str | None = None,
+    failure: str | None = None,
+    shimmed: bool = False,
+    era_shims: tuple[str, ...] = (),
+) -> Trial:
+    return Trial(
+        release=release,
+        python=python,
+        worker=worker,
+        claim=claim,
+        failure=failure,
+        shimmed=shimmed,
+        era_shims=era_shims,
+    )
+
+
 @pytest.mark.parametrize(
     ("claim", "failure", "surprising"),
     [(None, None, False), ("it can't", "it died", False), (None, "it died", True), ("it can't", None, True)],
@@ -125,23 +146,34 @@ def test_an_index_that_tells_no_dates_is_an_error(tmp_path: Path, monkeypatch: p
 def test_a_trial_surprises_where_the_catalogue_says_otherwise(
     claim: str | None, failure: str | None, surprising: bool
 ) -> None:
-    trial = Trial(release="1", python="3.6", worker="sync", claim=claim, failure=failure)
-    assert trial.surprising is surprising
+    assert make_trial(claim=claim, failure=failure).surprising is surprising
+
+
+@pytest.mark.parametrize(
+    ("shimmed", "era_shims", "surprising"),
+    [(True, ("imp-module",), False), (True, (), True), (False, ("imp-module",), True)],
+)
+def test_it_surprises_too_where_era_shims_are_needed_or_not_against_the_claim(
+    shimmed: bool, era_shims: tuple[str, ...], surprising: bool
+) -> None:
+    assert make_trial(shimmed=shimmed, era_shims=era_shims).surprising is surprising
 
 
 def test_trials_are_reported_and_a_surprise_is_an_exit_code(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def trial(release: str, python: str, worker: str, *, say: object) -> Trial:
-        failure = "it died" if worker == "gevent" else None
-        return Trial(release=release, python=python, worker=worker, claim=None, failure=failure)
+        if worker == "gthread":
+            return make_trial(release, python, worker, shimmed=True, era_shims=("imp-module", "six-importer"))
+        return make_trial(release, python, worker, failure="it died" if worker == "gevent" else None)
 
     monkeypatch.setattr(command, "try_release", trial)
     arguments = ["--run", "--releases", "19.6.0", "--pythons", "3.6", "--workers"]
     assert command.main([*arguments, "sync"]) == 0
-    assert command.main([*arguments, "sync,gevent"]) == 1
+    assert command.main([*arguments, "sync,gevent,gthread"]) == 1
     said = capsys.readouterr().out
     assert "19.6.0 3.6 sync: answers\n" in said
+    assert "19.6.0 3.6 gthread: answers with imp-module, six-importer\n" in said
     assert "19.6.0 3.6 gevent: it died  BUT: nothing known against it" in said
 
 
@@ -150,12 +182,13 @@ def test_only_what_is_claimed_to_run_is_tried_where_that_is_asked_for(monkeypatc
 
     def trial(release: str, python: str, worker: str, *, say: object) -> Trial:
         tried.append(f"{release} {python} {worker}")
-        return Trial(release=release, python=python, worker=worker, claim=None, failure=None)
+        return make_trial(release, python, worker)
 
     monkeypatch.setattr(command, "try_release", trial)
     options = ["--claimed", "--releases", "18.0,19.6.0", "--pythons", "3.6,3.10", "--workers", "gthread,sync"]
     assert command.main(["--run", *options]) == 0
-    assert tried == ["18.0 3.6 sync", "18.0 3.10 sync", "19.6.0 3.6 gthread", "19.6.0 3.6 sync", "19.6.0 3.10 sync"]
+    expected = ["18.0 3.6 sync", "18.0 3.10 sync", "19.6.0 3.6 gthread", "19.6.0 3.6 sync"]
+    assert tried == [*expected, "19.6.0 3.10 gthread", "19.6.0 3.10 sync"]
 
 
 def test_an_unknown_worker_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -60,6 +60,7 @@ requests = st.builds(
     cell=cells,
     out=st.sampled_from([Path("runs"), Path("-x y")]),
     python=st.none() | st.just("3.6"),
+    era_shims=st.booleans(),
     load_named=st.just(True),
 )
 

@@ -10,7 +10,15 @@ import pytest
 from harness.core.errors import UnrunnableError, UsageError
 from harness.provision.candidates import list_candidates
 from harness.provision.compatibility import fit, refuse_request, wanted_pythons
-from harness.provision.installer import Complaint, WrongPythonError, classify, judge_failure, one_line, uv_environ
+from harness.provision.installer import (
+    Complaint,
+    WrongPythonError,
+    classify,
+    judge_failure,
+    name_cause,
+    one_line,
+    uv_environ,
+)
 from harness.provision.interpreters import PYTHON_2, Answer, Interpreter, Memory, Request, Survey, parse_request, survey
 from harness.provision.releases import load_catalogue
 
@@ -200,7 +208,38 @@ def test_choice(release: str | None, here: tuple[str, ...], expected: list[str])
     choice = fit(load_catalogue(), make_survey(*here), Request(), release=release, worker="gthread")
 
     assert [one.version for one in choice.candidates] == expected
-    assert len(choice.candidates) + len(choice.others) == len(here)
+    assert len(choice.candidates) + len(choice.with_era_shims) + len(choice.others) == len(here)
+
+
+@pytest.mark.parametrize(
+    ("release", "worker", "here", "expected"),
+    [
+        ("19.6.0", "gthread", ("3.13.0", "3.6.15", "3.11.2"), ["3.11.2", "3.13.0"]),
+        ("19.6.0", "sync", ("3.10.13", "3.12.1"), ["3.12.1"]),
+        ("19.0.0", "gthread", ("3.8.18", "3.11.2"), ["3.8.18", "3.11.2"]),
+        ("27.0.1", "gthread", ("3.8.18", "3.13.0"), []),
+        ("23.0.0", "sync", ("3.6.15",), []),
+        (None, "gthread", ("3.13.0",), []),
+    ],
+)
+def test_choice_with_era_shims_takes_the_nearest_first(
+    release: str | None, worker: str, here: tuple[str, ...], expected: list[str]
+) -> None:
+    survey = make_survey(*here)
+    choice = fit(load_catalogue(), survey, Request(), release=release, worker=worker)
+    refusing = fit(load_catalogue(), survey, Request(), release=release, worker=worker, era_shims=False)
+
+    assert [one.version for one in choice.with_era_shims] == expected
+    assert refusing.with_era_shims == ()
+    assert refusing.candidates == choice.candidates
+    assert {one.version for one, _ in refusing.others} >= set(expected)
+
+
+def test_a_python_that_was_asked_for_is_taken_with_era_shims_although_another_does_without() -> None:
+    request = Request(version="3.11")
+    choice = fit(load_catalogue(), make_survey("3.6.15", "3.11.2"), request, release="19.6.0", worker="gthread")
+
+    assert (choice.candidates, [one.version for one in choice.with_era_shims]) == ((), ["3.11.2"])
 
 
 def test_choice_by_request() -> None:
@@ -233,7 +272,7 @@ def test_looked_at_tells_every_one() -> None:
         "/opt/3.7.16/python: Python 3.7.16: taken",
         "/opt/3.8.18/python: Python 3.8.18: fits, but /opt/3.7.16/python comes first",
     )
-    assert "getargspec" in lines[3]
+    assert lines[3] == "/opt/3.13.0/python: Python 3.13.0: fits with era shims, but /opt/3.7.16/python comes first"
     assert lines[4] == "/opt/broken: it says nothing"
 
 
@@ -241,7 +280,12 @@ def test_looked_at_tells_every_one() -> None:
 def test_a_python_that_cannot_do(asked: str, why: str) -> None:
     with pytest.raises(UnrunnableError, match=why):
         refuse_request(
-            load_catalogue(), Request(version=asked), subject="gunicorn 19.6.0", release="19.6.0", worker="sync"
+            load_catalogue(),
+            Request(version=asked),
+            subject="gunicorn 19.6.0",
+            release="19.6.0",
+            worker="sync",
+            era_shims=False,
         )
 
 
@@ -309,6 +353,19 @@ def test_wanted_python_is_read_from_the_complaint() -> None:
 
     assert isinstance(judged, WrongPythonError)
     assert judged.wants == ">=3.10"
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        (UNREACHABLE, "Connection refused (os error 111)"),
+        ("error: Request failed for url (https://a.example/x-1%2B.tar.gz)", "Request failed"),
+        ("error: a\n  cause: Failed to download `https://a.example/x`", "Failed to download"),
+        ("", "it says nothing"),
+    ],
+)
+def test_the_cause_of_a_complaint_has_no_address_to_be_cut(said: str, cause: str) -> None:
+    assert name_cause(said) == cause
 
 
 def test_one_line_is_cut() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from harness.core.errors import UsageError
 from harness.core.model import Cell
+from harness.provision import era
 from harness.records.stored import StoredRun
 from harness.report.as_script import render_script
 
@@ -85,6 +86,30 @@ def test_what_comes_from_the_record_is_data(record_run: RecordRun, tmp_path: Pat
         "web.py",
     ]
     assert "--find-links" not in "".join(line for line in script.splitlines() if not line.startswith("#"))
+
+
+def test_what_puts_back_what_left_python_is_brought_along(record_run: RecordRun, tmp_path: Path) -> None:
+    run = record_run()
+    assert "era/" not in render_script(run.cell, run.facts, run.path / "config")
+    era.plant(["imp-module", "cgi-escape"], run.path / "config" / "era")
+    (run.path / "config" / "era" / "$(touch owned).py").touch()
+
+    script = render_script(run.cell, run.facts, run.path / "config")
+
+    assert parses(script, tmp_path)
+    assert 'PYTHONPATH="$PWD/era" venv/bin/python' in script
+    assert "owned" not in script
+    start = script.index("write_files() {")
+    (tmp_path / "part.sh").write_text(
+        "DIR='' SOCKET=s PORT=1 BACKEND_PORT=1\n"
+        + script[start : script.index("install_packages() {")]
+        + "write_files\n"
+    )
+    for _ in range(2):
+        subprocess.run(["sh", "part.sh"], cwd=tmp_path, check=True)  # noqa: S607 - whatever sh is here
+        written = {path.name: path.read_text() for path in (tmp_path / "era").iterdir()}
+        assert written.keys() == {"sitecustomize.py", "imp_module.py", "cgi_escape.py"}
+        assert written["imp_module.py"] == era.shim_file("imp-module").read_text()
 
 
 def test_a_source_tree_is_asked_for(record_run: RecordRun, tmp_path: Path) -> None:

@@ -100,6 +100,26 @@ def test_failures_say_what_why_and_remedy_first(record_run: RecordRun, outcome: 
     ]
 
 
+@pytest.mark.parametrize("outcome", [Outcome.ERROR, Outcome.UNRUNNABLE])
+@pytest.mark.parametrize("width", [60, 100])
+def test_where_nothing_ran_five_lines_say_it_all(record_run: RecordRun, outcome: Outcome, width: int) -> None:
+    address = "https://index.example/a-rather-long-path/of-many-parts/to-a-file-1.2.3-linux.tar.gz"
+    what = f"no Python here runs it, whatever was tried, and none can be fetched from {address} either, it seems"
+    error = {"type": "UnrunnableError", "what": what, "remedy": "install one, or name one with --python", "log": None}
+    verdict = Verdict(cell=Cell(spec="19.6.0"), outcome=outcome, reasons=(what,), error=error)
+    run = record_run(verdict=verdict, facts={"gunicorn": None}, logs={}, config={})
+
+    lines = render(run, width=width).splitlines()
+
+    assert len(lines) <= 5
+    assert lines[0] == f"{outcome.value.upper()}: gunicorn 19.6.0, gthread worker"
+    assert lines[1].startswith("  What    no Python here runs it")
+    assert "  To do   install one, or name one with --python" in lines
+    assert lines[-1] == f"  Record  {run.path}"
+    assert not any("Counts" in line or "bundle" in line for line in lines)
+    assert all(address in line for line in lines if "https" in line)
+
+
 def test_colour_only_where_asked_and_width_is_kept(record_run: RecordRun) -> None:
     run = record_run()
     plain = render(run, width=60)

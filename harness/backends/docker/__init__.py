@@ -60,9 +60,9 @@ def list_programs(proxy: str, load: str) -> tuple[str, ...]:
 
 
 def prepare(
-    cell: Cell, *, python: str | None, start: Start | None, say: Callable[[str], None]
+    cell: Cell, *, python: str | None, era_shims: bool, start: Start | None, say: Callable[[str], None]
 ) -> tuple[Environment, MakeBackend]:
-    """See ``backends.BackendKind``. How this machine starts a process has no say here."""
+    """See ``backends.BackendKind``. How this machine starts a process has no say here, and images need no era shims."""
     from harness.backends.docker import images
     from harness.backends.docker.backend import DockerBackend
 

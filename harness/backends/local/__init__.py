@@ -46,20 +46,20 @@ def list_programs(proxy: str, load: str) -> tuple[str, ...]:
 
 
 def prepare(
-    cell: Cell, *, python: str | None, start: Start | None, say: Callable[[str], None]
+    cell: Cell, *, python: str | None, era_shims: bool, start: Start | None, say: Callable[[str], None]
 ) -> tuple[Environment, MakeBackend]:
     """See ``backends.BackendKind``."""
     from harness.backends.local.backend import LocalBackend
 
-    return prepare_environment(cell, python=python, say=say), partial(LocalBackend, start=start)
+    return prepare_environment(cell, python=python, era_shims=era_shims, say=say), partial(LocalBackend, start=start)
 
 
-def prepare_environment(cell: Cell, *, python: str | None, say: Callable[[str], None]) -> Environment:
+def prepare_environment(cell: Cell, *, python: str | None, era_shims: bool, say: Callable[[str], None]) -> Environment:
     """The environment of a release on this machine; the errors are those of ``prepare``."""
     from harness.provision.environments import prepare
     from harness.provision.spec import parse_spec
 
-    return prepare(parse_spec(cell.spec), python=python, worker=cell.worker, say=say)
+    return prepare(parse_spec(cell.spec), python=python, worker=cell.worker, say=say, era_shims=era_shims)
 
 
 def examine() -> list[Condition]:

@@ -121,7 +121,7 @@ def choose_cells(options: argparse.Namespace) -> tuple[PlannedCell, ...]:
         select_names(options.proxies, tuple(PROXIES), "--proxies"),
         make_cell=lambda spec, worker, proxy: _make_request(options, spec, worker, proxy).cell,
         identify=_identify,
-        matter=[options.python, _digest(options.settings)],
+        matter=[options.python, _digest(options.settings), *([] if options.era_shims else ["no era shims"])],
     )
     return take_shard(planned, options.shard, spec_of=lambda cell: cell.cell.spec)
 

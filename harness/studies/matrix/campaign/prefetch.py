@@ -1,6 +1,7 @@
 """Prepares the environments of later cells while earlier ones run: a process of its own, with the lowest priority.
 
-Started as ``python -m`` with this module's name and a file, which holds a JSON list of [spec, worker, python or null].
+Started as ``python -m`` with this module's name and a file, which holds a JSON list of [spec, worker, python
+or null, whether with era shims].
 What can't be prepared is not this process's business: the cell itself meets it, and records it.
 """
 
@@ -22,9 +23,9 @@ NICENESS = 19
 def main(path: str) -> int:
     """Prepare one after the other; 0 whatever came of each."""
     os.nice(NICENESS)
-    for spec, worker, python in json.loads(Path(path).read_text(encoding="utf-8")):
+    for spec, worker, python, era_shims in json.loads(Path(path).read_text(encoding="utf-8")):
         try:
-            prepare(parse_spec(spec), python=python, worker=worker, say=_say).close()
+            prepare(parse_spec(spec), python=python, worker=worker, say=_say, era_shims=era_shims).close()
         except HarnessError as problem:  # noqa: PERF203 - each stands or falls for itself
             _say(f"{spec} {worker}: {problem}")
     return 0

@@ -136,8 +136,9 @@ def _run(progress: CampaignProgress, *, ahead: bool) -> bool:
 @contextmanager
 def _preparing(progress: CampaignProgress, tasks: Sequence[Task]) -> Iterator[None]:
     """While the runs go on, somebody builds the environments of later ones."""
-    python = progress.campaign.request.python
-    requests = list(dict.fromkeys((task.planned.cell.spec, task.planned.cell.worker, python) for task in tasks))
+    python, era_shims = progress.campaign.request.python, progress.campaign.request.era_shims
+    cells = dict.fromkeys((task.planned.cell.spec, task.planned.cell.worker) for task in tasks)
+    requests = [(spec, worker, python, era_shims) for spec, worker in cells]
     here = BACKENDS[progress.campaign.request.cell.backend].BUILDS_HERE
     if len(requests) <= 1 or not here:
         yield
