@@ -32,7 +32,7 @@ def test_a_worker_class_starts_and_answers(worker: str) -> None:
     ("release", "python", "worker", "seen"),
     [
         ("18.0", "3.6", "gthread", "started the worker sync"),
-        ("19.6.0", "3.10", "gthread", "Mapping"),
+        ("20.0.4", "3.10", "eventlet", "is_timeout"),
         (NEWEST, "3.10", "eventlet", "eventlet"),
     ],
 )
@@ -41,6 +41,14 @@ def test_what_the_catalogue_says_not_to_run_does_not(release: str, python: str, 
     assert trial.claim is not None
     assert seen in (trial.failure or "it answered")
     assert not trial.surprising
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("release", ["19.0.0", "19.6.0"])
+def test_a_release_runs_on_a_newer_python_with_era_shims(release: str, python: str) -> None:
+    trial = _try(release, python, "gthread")
+    assert (trial.claim, trial.failure, trial.surprising) == (None, None, False)
+    assert {"collections-names", "inspect-getargspec", "asyncio-selectors"} <= set(trial.era_shims)
 
 
 @pytest.mark.parametrize(
