@@ -38,7 +38,7 @@ BROWSER_LOCK := --extra pictures --group browser --constraint requirements/dev.t
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup tools proxies reproduce check doctor test lint format unit integration regression containers browser pictures chart structure events options bench lock upgrade fresh clean
+.PHONY: help setup tools proxies reproduce check doctor test lint format unit integration regression mutants containers browser pictures chart structure events options bench lock upgrade fresh clean
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -96,8 +96,12 @@ unit: setup ## tests that start no server
 integration: setup ## tests against small stub servers
 	@$(VENV_PYTHON) -m pytest tests/integration -n 2 --dist loadfile
 
-regression: setup tools ## tests against pinned gunicorns, h2o and wrk
-	@$(VENV_PYTHON) -m pytest tests/regression
+regression: setup tools ## tests against pinned gunicorns, h2o and wrk, and a sample of the mutants
+	@$(VENV_PYTHON) -m pytest tests/regression tests/mutants
+
+# tests/mutants/README.md tells what they are; its options come in ARGS, as data.
+mutants: setup tools ## judge all patched releases and print the score (minutes; ARGS='path-* --repeats 3')
+	@$(VENV_PYTHON) -m tests.mutants
 
 # Where no engine answers the tests skip and say so; with CI set, as root on Debian, one is installed and started first.
 containers: setup tools ## tests of the docker back end, against a real engine

@@ -16,6 +16,7 @@ from tests.integration.stubs import environ, needs_tools
 
 ROOT = Path(__file__).resolve().parents[2]
 GITHUB = ROOT / ".github" / "workflows" / "matrix.yml"
+MUTANTS = ROOT / ".github" / "workflows" / "mutants.yml"
 GITLAB = ROOT / ".gitlab-ci.yml"
 
 SMALL = {"VERSIONS": "19.6.0,27.0.1", "WORKERS": "sync", "REPEATS": "1"}
@@ -50,7 +51,9 @@ def steps(job: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("schema", "path"), [("vendor.github-workflows", GITHUB), ("vendor.gitlab-ci", GITLAB)], ids=["github", "gitlab"]
+    ("schema", "path"),
+    [("vendor.github-workflows", GITHUB), ("vendor.github-workflows", MUTANTS), ("vendor.gitlab-ci", GITLAB)],
+    ids=["github", "github-mutants", "gitlab"],
 )
 def test_the_definition_is_valid(schema: str, path: Path) -> None:
     more = ["--data-transform", "gitlab-ci"] if path == GITLAB else []
