@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,9 +49,7 @@ def run_mutant(mutant: Mutant, runs: Path | None = None) -> Outcome:
     except (FetchError, PatchError) as problem:
         return _outcome(mutant, {}, [str(problem)], None, began)
     try:
-        done = subprocess.run(
-            command, cwd=REPOSITORY, env=_environ(), capture_output=True, text=True, timeout=RUN_TIMEOUT_S, check=False
-        )
+        done = _run_beside_nobody(command)
     except subprocess.TimeoutExpired:
         return _outcome(mutant, {}, [f"the harness did not end within {RUN_TIMEOUT_S:g} s"], None, began)
     try:
@@ -73,8 +72,16 @@ def build_command(mutant: Mutant, subject: Path, runs: Path) -> list[str]:
     return [*command, *mutant.options, "--json", "--out", str(runs)]
 
 
-def _environ() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if name != "ARGS"} | {"NO_COLOR": "1"}
+def _run_beside_nobody(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run the harness with a folder of temporary files of its own: some mutants leave files there on purpose."""
+    # Short, for the path of a socket is, too; and open, for the proxy comes as another user.
+    with tempfile.TemporaryDirectory(prefix="mutant-", ignore_cleanup_errors=True) as scratch:
+        Path(scratch).chmod(0o755)
+        environ = {name: value for name, value in os.environ.items() if name != "ARGS"}
+        environ |= {"NO_COLOR": "1", "TMPDIR": scratch}
+        return subprocess.run(
+            command, cwd=REPOSITORY, env=environ, capture_output=True, text=True, timeout=RUN_TIMEOUT_S, check=False
+        )
 
 
 def _outcome(mutant: Mutant, said: dict[str, Any], complaints: list[str], record: Path | None, began: float) -> Outcome:
