@@ -12,7 +12,8 @@ def list_complaints(mutant: Mutant, said: Mapping[str, Any]) -> list[str]:
     """Each way in which a verdict is wrong, in words; none where it is right."""
     found = {finding["id"]: finding for finding in said.get("findings", ())}
     complaints = [*_judge_verdict(mutant, said.get("verdict"), found.keys())]
-    if mutant.verdicts == {"violated"} or said.get("verdict") == "violated" in mutant.verdicts:
+    only = mutant.verdicts == {"violated"}
+    if only or ("violated" in mutant.verdicts and said.get("verdict") == "violated"):
         complaints += _judge_findings(mutant, found.keys())
     if mutant.culprit is not None:
         complaints += _judge_culprit(mutant, found)
