@@ -17,6 +17,7 @@ from tests.mutants.subjects import REPOSITORY, WORKSHOP, FetchError, PatchError,
 from tests.mutants.table import Mutant
 
 RUN_TIMEOUT_S = 300.0
+CLEAN_UP_S = 30.0
 PROFILE = ("--profile", "quick")
 _SHOWN_CHARACTERS = 400
 
@@ -79,9 +80,24 @@ def _run_beside_nobody(command: list[str]) -> subprocess.CompletedProcess[str]:
         Path(scratch).chmod(0o755)
         environ = {name: value for name, value in os.environ.items() if name != "ARGS"}
         environ |= {"NO_COLOR": "1", "TMPDIR": scratch}
-        return subprocess.run(
-            command, cwd=REPOSITORY, env=environ, capture_output=True, text=True, timeout=RUN_TIMEOUT_S, check=False
-        )
+        with subprocess.Popen(
+            command, cwd=REPOSITORY, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            try:
+                out, err = process.communicate(timeout=RUN_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                _end(process)
+                raise
+        return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Let the harness clean up behind itself; only then end it the hard way."""
+    process.terminate()
+    try:
+        process.communicate(timeout=CLEAN_UP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def _outcome(mutant: Mutant, said: dict[str, Any], complaints: list[str], record: Path | None, began: float) -> Outcome:
