@@ -6,6 +6,7 @@ with it: pytest-xprocess kills whatever has the pid in that file, and pids are u
 
 from __future__ import annotations
 
+import concurrent.futures.thread
 import itertools
 import os
 import secrets
@@ -37,6 +38,11 @@ def require_plugins(config: pytest.Config) -> None:
     for name, remedy in NEEDED.items():
         if not config.pluginmanager.has_plugin(name):
             pytest.fail(f"The pytest plugin {name} is not loaded.\nTo do: {remedy}", pytrace=False)
+
+
+FORK_HOOKS = (concurrent.futures.thread,)
+"""Loaded before the first fork: pytest-xprocess forks with Python's hooks, and a module that is imported in another
+thread just then has its lock released after a fork that never took it (a RuntimeError that pytest reports)."""
 
 
 class Launcher:
