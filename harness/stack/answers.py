@@ -11,10 +11,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from harness.core.model import Cell
+from harness.core.model import Cell, is_error
 
 HEADER = b"X-Request-Id"
 TEXT = b"Hello World"
+STATUS = 200
+"""The app's status for each request with an id."""
+
 TEXT_VARIABLE = "RECYCLE_HARNESS_ANSWER"
 """Holds TEXT; a load for which it is not set does not look into the answers."""
 
@@ -25,6 +28,7 @@ WRONG_ANSWERS = {
     "foreign": "the answer to another request",
     "empty": "an empty body",
     "body": "another body than the app's",
+    "status": "another status than the app's",
 }
 """In which way an answer of success can be wrong, in words."""
 
@@ -56,8 +60,9 @@ def read_answer(request_id: bytes | None, status: int, headers: Iterable[tuple[b
     if request_id is None:
         return Answer(outcome=str(status))
     said = next((value for name, value in headers if name.lower() == HEADER.lower()), None)
-    succeeded = 200 <= status < 300  # noqa: PLR2004 - the class of success; what redirects has no body to check
-    wrong = _find_wrong(request_id, said, body) if succeeded else None
+    if status != STATUS and body == make_body(request_id):
+        return Answer(outcome=str(status), wrong="status")
+    wrong = None if is_error(str(status)) else _find_wrong(request_id, said, body)
     return Answer(outcome=str(status), by_app=said == request_id, wrong=wrong)
 
 

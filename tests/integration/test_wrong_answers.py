@@ -48,6 +48,7 @@ def misbehaving(fault: str) -> Behaviour:
                 "foreign": render_answer(b"200 OK", other, make_body(other)),
                 "empty": render_answer(b"200 OK", own, b""),
                 "body": render_answer(b"200 OK", own, TEXT),
+                "status": render_answer(b"202 Accepted", own, make_body(own)),
                 "app-error": render_answer(b"503 Busy", own, b"Busy"),
                 "server-error": render_answer(b"500 Oh no", None, b"Oh no"),
             }
@@ -84,13 +85,15 @@ def total(report: LoadReport) -> tuple[Counter[str], Counter[str]]:
 
 @needs_tools
 @pytest.mark.parametrize("load", ["wrk", "httpx"])
-@pytest.mark.parametrize("fault", ["right", "headers", "foreign", "empty", "body", "app-error", "server-error"])
+@pytest.mark.parametrize(
+    "fault", ["right", "headers", "foreign", "empty", "body", "status", "app-error", "server-error"]
+)
 def test_each_kind_of_wrong_answer_is_counted_as_what_it_is(load: str, fault: str, tmp_path: Path) -> None:
     report = drive(load, fault, tmp_path)
     wrong, own = total(report)
     assert report.requests > 3 * EVERY
     expected = report.requests // EVERY
-    kinds = {fault} if fault in {"headers", "foreign", "empty", "body"} else set()
+    kinds = {fault} if fault in {"headers", "foreign", "empty", "body", "status"} else set()
     assert set(wrong) == kinds
     assert sum(wrong.values()) == pytest.approx(expected if kinds else 0, abs=8)
     assert sum(own.values()) == pytest.approx(expected if fault == "app-error" else 0, abs=8)

@@ -41,6 +41,11 @@ def test_what_is_wrong_with_an_answer(headers: list[tuple[bytes, bytes]], body: 
     assert read_answer(b"w12", 200, headers, body).wrong == wrong
 
 
+@pytest.mark.parametrize("status", [202, 301, 404, 503])
+def test_the_apps_text_with_another_status_was_changed_on_its_way(status: int) -> None:
+    assert read_answer(b"w12", status, [OWN], make_body(b"w12")) == Answer(outcome=str(status), wrong="status")
+
+
 @pytest.mark.parametrize(("headers", "by_app"), [([OWN], True), ([LENGTH], False), ([(b"X-Request-Id", b"w1")], False)])
 def test_an_error_is_the_apps_where_it_carries_the_id(headers: list[tuple[bytes, bytes]], by_app: bool) -> None:
     assert read_answer(b"w12", 503, headers, b"Oh no") == Answer(outcome="503", by_app=by_app)

@@ -37,7 +37,7 @@ def test_an_old_record_has_neither_answer_nor_note() -> None:
     assert verdict.notes == ()
 
 
-@pytest.mark.parametrize("kind", ["headers", "foreign", "empty", "body"])
+@pytest.mark.parametrize("kind", ["headers", "foreign", "empty", "body", "status"])
 def test_one_wrong_answer_of_the_load_is_enough(kind: str) -> None:
     record = compared(healthy()).add(2.0, "answers", outcomes={"200": 3}, wrong={kind: 1})
     verdict = record.judge()

@@ -25,7 +25,7 @@ class Probe(Event):
         id: that the request carried; left out where there is no ledger.
         by_app: whether the app itself made this answer, as the id that it sent back shows; of errors only, and left
             out where the app does not send ids back.
-        wrong: why an answer of success is not the one to this request: headers, foreign, empty or body.
+        wrong: why the answer is not the one to this request: headers, foreign, empty, body or status.
     """
 
     kind: ClassVar[str] = "probe"
@@ -102,7 +102,8 @@ class Answers(Event):
         outcomes: status or client error -> requests.
         by_app: error status -> those answers that the app itself made; left out where there are no errors, or where
             the app does not send ids back.
-        wrong: why an answer of success was not the request's (headers, foreign, empty or body) -> answers; likewise.
+        wrong: why an answer was not the request's (headers, foreign, empty, body or status) -> answers; left out where
+            all were right.
     """
 
     kind: ClassVar[str] = "answers"

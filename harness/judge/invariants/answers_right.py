@@ -27,7 +27,7 @@ def judge(observations: Observations) -> Judgement | None:
     finding = Finding(
         id=FindingId.WRONG_ANSWERS,
         at_s=since_load_s(observations, min(at_ns for at_ns, _ in rows)),
-        detail=f"{kinds.total():,} answers of success were not the ones to their requests: {named}",
+        detail=f"{kinds.total():,} answers were not the ones to their requests: {named}",
         evidence={"kinds": dict(kinds), "by_probes": sum(probe.wrong is not None for probe in observations.probes)},
     )
     return Judgement(state=State.VIOLATED, reason=finding.detail, findings=(finding,))
