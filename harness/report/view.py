@@ -66,6 +66,7 @@ class RunView:
     strength: str | None
     reasons: Rows  # label, text: why there is no clear answer
     findings: Rows  # id, text
+    to_be_known: Rows  # id, text: the verdict's notes
     is_scenario: bool
     tables: Sequence[tuple[str, list[str], list[list[str]]]]
     notes: Sequence[str]
@@ -134,6 +135,7 @@ def view_run(stored: StoredRun, *, logs: Sequence[Excerpt] = (), removals: Seque
         strength=summary.strength_line(verdict),
         reasons=summary.error_lines(verdict),
         findings=[(text(one, "id"), summary.describe(one)) for one in summary.findings(verdict)],
+        to_be_known=summary.note_lines(verdict),
         is_scenario=summary.is_scenario(verdict),
         tables=summary.tables_of(verdict),
         notes=summary.notes_of(verdict),

@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from harness.core.findings import FindingId
-from harness.core.model import Cell, Finding, Outcome, State, Verdict
+from harness.core.model import Cell, Finding, Note, Outcome, State, Verdict
 from harness.records.stored import StoredRun
+from harness.report.as_html import render_html
+from harness.report.as_markdown import render_markdown
 from harness.report.as_terminal import render_terminal
 
 RecordRun = Callable[..., StoredRun]
@@ -143,3 +145,19 @@ def test_a_hostile_record_can_neither_steer_the_terminal_nor_break_the_report(re
     text = render(record_run(edit=spoil, facts={"gunicorn": None, "deviations": 3}))
     assert "evil" in text
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", text)
+
+
+def test_notes_are_told_in_every_report(record_run: RecordRun) -> None:
+    note = Note(id="app-errors", detail="the app itself answered <3> requests with an error")
+    verdict = Verdict(cell=CELL, outcome=Outcome.HOLDS, reasons=(), invariants=SURVIVED, notes=(note,))
+    run = record_run(verdict=verdict)
+    assert "app-errors  the app itself answered <3> requests with an error" in render(run)
+    assert "app-errors: the app itself answered" in render_markdown(run)
+    assert "answered &lt;3&gt; requests" in render_html(run)
+
+
+def test_the_strength_stands_in_the_first_lines(record_run: RecordRun) -> None:
+    strength = {"failure_rate_upper_95": 0.08, "failure_rate_per_request_upper_95": 0.00015, "recycles": 34}
+    verdict = Verdict(cell=CELL, outcome=Outcome.HOLDS, reasons=(), counts={"requests": 20000}, strength=strength)
+    text = " ".join(line.strip() for line in render(record_run(verdict=verdict)).splitlines()[:6])
+    assert "fewer than 8.00% of all recycles and fewer than 0.00015 of all requests fail" in text
