@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from harness.core.events import clients, course, servers
+from harness.core.events import bound_path, clients, course, servers
 from harness.core.events.base import Event, state_of
 from harness.core.events.parsing import KINDS, list_fields
 
@@ -47,7 +47,7 @@ of another type makes the record unreadable, and the error names the line.
 "optional" fields stay out of a line where nobody knew a value, and in records of older versions.
 """
 
-_GROUPS = {"The run": course, "The servers": servers, "The clients": clients}
+_GROUPS = {"The run": course, "The servers": servers, "The bound path": bound_path, "The clients": clients}
 
 
 def render_page() -> str:

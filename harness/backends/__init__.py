@@ -72,6 +72,9 @@ class Watchers(Protocol):
     def watch_arbiter(self, pid: int, *, memory: bool = False) -> None:
         """As soon as gunicorn has a pid; ``memory``: everybody's memory too."""
 
+    def meet_clients(self, proxy: int | None) -> None:
+        """The service answers; ``proxy``: its pid, where there is one."""
+
     def probe(self, ways: Mapping[str, str], *, ledger: bool = True, compares: bool = False) -> None:
         """With the load; ``ledger``: the requests carry ids; ``compares``: the app sends them back."""
 

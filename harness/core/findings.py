@@ -40,6 +40,12 @@ class FindingId(str, Enum):
         "the path names another inode than the one bound",
         "socket file replaced",
     )
+    SOCKET_UNREACHABLE = (
+        "socket-unreachable",
+        "socket-survives",
+        "the file is there and the same, but its mode, owner or folder changed so that the proxy's user can't connect",
+        "socket file shut",
+    )
     PERMANENT_OUTAGE = (
         "permanent-outage",
         "service-recovers",

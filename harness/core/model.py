@@ -18,6 +18,7 @@ from harness.core.cell_fields import Cell as Cell  # noqa: PLC0414 - a word of t
 from harness.core.findings import FindingId
 
 if TYPE_CHECKING:
+    from harness.core.events.bound_path import CallEffect, ClientRights, LiveProcesses
     from harness.core.events.clients import Answers, LoadEnded, Probe
     from harness.core.events.course import Stall
     from harness.core.events.servers import SocketChange
@@ -47,11 +48,11 @@ class State(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Culprit:
-    """Who removed the bound path: from the tracer inside gunicorn, innermost frame last."""
+    """Who removed, replaced or shut the bound path: from the tracer inside gunicorn, innermost frame last."""
 
     pid: int
     role: str  # "arbiter", "worker" or "other"
-    call: str  # "os.unlink", "os.rename", ...
+    call: str  # "os.unlink", "os.rename", ...; where a command did it, the call that started it
     stack: tuple[str, ...]  # "gunicorn/sock.py:123 close"
     source: tuple[str, ...] = ()  # the source line of each frame, "" where it could not be read
 
@@ -86,6 +87,18 @@ class Removal:
     at_ns: int
     culprit: Culprit
     failed: str | None = None
+    replaces: bool | None = None  # another file was put in its place, so that it was never gone; None: not known
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathCall:
+    """A call inside gunicorn that binds the path, changes its rights, or may let somebody else remove it."""
+
+    at_ns: int
+    culprit: Culprit
+    effect: CallEffect
+    paths: tuple[str, ...]
+    mode: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +153,9 @@ class Observations:
     fault: Mapping[str, Json] | None  # why there is nothing to judge: {"outcome", "type", "what", "remedy"}
     ledger: Mapping[str, Json] | None = None  # what became of each request; see ``harness.engine.ledger``
     cut_short: bool = False  # the record was not closed: its last lines may be missing
+    calls: tuple[PathCall, ...] = ()  # those that succeeded, as far as that is known
+    rights: ClientRights | None = None  # as whom the clients come to the path; None in records of older versions
+    processes: tuple[LiveProcesses, ...] = ()  # who was alive when something happened to the path
     defects: tuple[str, ...] = ()  # why the record can't be believed, whatever it says
 
 

@@ -30,6 +30,7 @@ def await_ready(stack: Stack) -> float:
     given_up = await_gunicorn(stack) + await_proxy(stack)
     boot_s = (now_ns() - stack.spawned_ns) / 1e9
     stack.sink.emit(Readiness(given_up=given_up, queue=stack.backend.read_queue()))
+    stack.watchers.meet_clients(None if stack.proxy is None else stack.proxy.process.pid)
     if stack.run.request.all_ready:
         await_workers(stack)
     return boot_s

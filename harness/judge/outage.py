@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from harness.core.events.clients import LoadEnded, Probe
 from harness.core.events.servers import SocketChange
 from harness.core.model import Observations, Removal
+from harness.judge.reach import is_shut_for_good
 from harness.judge.timeline import SAME_MOMENT_NS
 from harness.stack.gunicorn import most_in_hand
 
@@ -65,13 +66,29 @@ def arbiter_end_ns(observations: Observations) -> int | None:
 
 
 def find_removal(observations: Observations, vanishing: SocketChange) -> Removal | None:
-    """The tracer's record of the call that made the file go: the last that succeeded before it was seen to be gone."""
+    """The tracer's record of the call that made the file go: the first that succeeded since something else happened.
+
+    Where there is none, it is the last one before that: the watcher of the path may have been slow to tell.
+    """
     bound = since_bind(observations)
     earliest, latest = (bound[0].at_ns if bound else 0) - SAME_MOMENT_NS, vanishing.at_ns + CLOCK_STEP_NS
     candidates = [
-        removal for removal in observations.removals if removal.failed is None and earliest <= removal.at_ns <= latest
+        removal
+        for removal in observations.removals
+        if removal.failed is None and not removal.replaces and earliest <= removal.at_ns <= latest
     ]
-    return candidates[-1] if candidates else None
+    if not candidates:
+        return None
+    if any(one.replaces is None for one in candidates):
+        return candidates[-1]  # of an older tracer, which does not tell a rename onto the path from one away from it
+    before_ns = max((change.at_ns for change in bound if change.at_ns < vanishing.at_ns), default=0)
+    return next((one for one in candidates if one.at_ns >= before_ns), candidates[-1])
+
+
+def vanished_ns(observations: Observations, vanishing: SocketChange) -> int:
+    """When the file went: as the first of those told it who saw it."""
+    removal = find_removal(observations, vanishing)
+    return vanishing.at_ns if removal is None else min(removal.at_ns, vanishing.at_ns)
 
 
 def _is_gone(change: SocketChange) -> bool:
@@ -169,10 +186,10 @@ def describe_overload(observations: Observations) -> str:
 
 
 def has_lasting_cause(observations: Observations) -> bool:
-    """Whether nothing can be answered any more: the path vanished and did not come back, or the arbiter ended."""
+    """Whether nobody new can be answered any more: the path is gone or shut for good, or the arbiter ended."""
     if observations.arbiter_exit_ns is not None:
         return True
-    return is_gone_for_good(observations)
+    return is_gone_for_good(observations) or is_shut_for_good(observations)
 
 
 def is_gone_for_good(observations: Observations) -> bool:
@@ -193,10 +210,12 @@ def _failures_at_the_end(observations: Observations, way: str) -> list[Probe]:
 def proxy_in_doubt(observations: Observations) -> bool:
     """Whether the proxy may be what failed: it ended, or gunicorn answered directly while it let everybody down.
 
-    Never where the socket file is gone for good: no proxy can reach what is not there.
+    Never where the socket file is gone or shut for good: no proxy can reach what is not there, or what it may not.
     """
     outage = find_outage(observations)
-    if client_way(observations) != "proxy" or outage is None or is_gone_for_good(observations):
+    if client_way(observations) != "proxy" or outage is None:
+        return False
+    if is_gone_for_good(observations) or is_shut_for_good(observations):
         return False
     direct = settle_probes(observations, "direct")
     return observations.proxy_exit_ns is not None or any(p.ok and p.at_ns >= outage.onset_ns for p in direct)

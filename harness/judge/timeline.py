@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from harness.core.events.base import ArmEvent, Event, UnknownEvent
+from harness.core.events.bound_path import ClientRights, LiveProcesses, TracedCall
 from harness.core.events.clients import Answers, LedgerClosed, LedgerFailed, LoadEnded, Probe
 from harness.core.events.course import (
     Contradiction,
@@ -36,9 +37,10 @@ from harness.core.events.servers import (
     TracerLoaded,
     TracerProblem,
 )
-from harness.core.model import Cell, Culprit, Json, Observations, Removal
+from harness.core.model import Cell, Json, Observations
 from harness.judge.defects import describe_defect
 from harness.judge.lives import Lives
+from harness.judge.traced_calls import TracedCalls
 
 MUTE = "mute: gunicorn's log does not say how its workers end; do the app or the settings switch its loggers off?"
 
@@ -60,7 +62,9 @@ class _Reader:
         self.queue: int | None = None
         self.control = (0, 0)
         self.socket: list[SocketChange] = []
-        self.removals: list[Removal] = []
+        self.calls = TracedCalls(arbiter_pid)
+        self.rights: ClientRights | None = None
+        self.processes: list[LiveProcesses] = []
         self.probes: list[Probe] = []
         self.answers: list[Answers] = []
         self.lives = Lives()
@@ -100,21 +104,8 @@ class _Reader:
     def _read_control(self, event: Control) -> None:
         self.control = (event.asked, event.answered)
 
-    def _read_removal(self, event: TracedRemoval) -> None:
-        culprit = Culprit(
-            pid=event.pid,
-            role=self._role(event),
-            call=event.call,
-            stack=tuple(f"{file}:{line} {name}" for file, line, name, _ in event.stack),
-            source=tuple(text for *_, text in event.stack),
-        )
-        self.removals.append(Removal(at_ns=event.at_ns, culprit=culprit, failed=event.failed))
-
-    def _role(self, event: TracedRemoval) -> str:
-        """The arbiter that the harness started outranks what the traced process thinks of itself."""
-        if event.pid == self.arbiter_pid:
-            return "arbiter"
-        return "worker" if event.ppid == self.arbiter_pid else "other"
+    def _read_rights(self, event: ClientRights) -> None:
+        self.rights = event
 
     def _read_workers(self, event: LiveWorkers) -> None:
         self.lives.see(event.at_ns, dict(event.live))
@@ -192,7 +183,10 @@ _READ: Mapping[type[Event], Callable[[_Reader, Any], None]] = {
     Readiness: _Reader._read_readiness,
     Control: _Reader._read_control,
     SocketChange: lambda reader, event: reader.socket.append(event),
-    TracedRemoval: _Reader._read_removal,
+    TracedRemoval: lambda reader, event: reader.calls.read_removal(event),
+    TracedCall: lambda reader, event: reader.calls.read_call(event),
+    ClientRights: _Reader._read_rights,
+    LiveProcesses: lambda reader, event: reader.processes.append(event),
     Probe: lambda reader, event: reader.probes.append(event),
     Answers: lambda reader, event: reader.answers.append(event),
     LiveWorkers: _Reader._read_workers,
@@ -249,7 +243,10 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         control_asked=reader.control[0],
         control_answered=reader.control[1],
         socket=tuple(reader.socket),
-        removals=tuple(reader.removals),
+        removals=tuple(reader.calls.removals),
+        calls=tuple(reader.calls.others),
+        rights=reader.rights,
+        processes=tuple(reader.processes),
         probes=tuple(reader.probes),
         answers=tuple(reader.answers),
         lives=reader.lives.close(log_complete=reader.watchers.get("logs") == "stopped"),

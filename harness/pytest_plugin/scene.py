@@ -67,6 +67,8 @@ class Scene:
         """
         self.stack = with_started_proxy(self.stack)
         await_proxy(self.stack)
+        if self.stack.proxy is not None:
+            self.stack.watchers.meet_clients(self.stack.proxy.process.pid)
         return H2oProxy(scene=self, address=self.stack.client_address)
 
 

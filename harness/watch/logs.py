@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
 
+from harness.core.events.bound_path import TracedCall
 from harness.core.events.parsing import parse_event
 from harness.core.events.servers import (
     GunicornLine,
@@ -87,23 +88,23 @@ def tally_proxy_errors(sink: EventSink, proxy: Proxy) -> Handler:
 
 
 def read_trace(sink: EventSink, site: str) -> Handler:
-    """The tracer's file as ``tracer`` and ``removal`` events; ``site`` is what is cut off the paths of the stack."""
+    """The tracer's file as events; ``site`` is what is cut off the paths of the stack."""
 
     def handle(lines: bytes, at_ns: int) -> None:
         for raw in lines.splitlines():
             event = parse_event({"at_ns": at_ns, **json.loads(raw)})
-            if not isinstance(event, TracerLoaded | TracedRemoval | TracerProblem):
+            if not isinstance(event, TracerLoaded | TracedRemoval | TracedCall | TracerProblem):
                 raise TypeError(f"the tracer does not tell of {event.kind}")
-            sink.emit(_tidy(event, site) if isinstance(event, TracedRemoval) else event)
+            sink.emit(_tidy(event, site) if isinstance(event, TracedRemoval | TracedCall) else event)
 
     return handle
 
 
-def _tidy(removal: TracedRemoval, site: str) -> TracedRemoval:
+def _tidy(call: TracedRemoval | TracedCall, site: str) -> TracedRemoval | TracedCall:
     """Short paths, and without the frames of how gunicorn was started."""
-    frames = [frame for frame in removal.stack if Path(frame[0]).name != "runpy.py"]
+    frames = [frame for frame in call.stack if Path(frame[0]).name != "runpy.py"]
     stack = tuple((_shorten(file, site), line, name, text) for file, line, name, text in frames)
-    return replace(removal, stack=stack)
+    return replace(call, stack=stack)
 
 
 def _shorten(file: str, site: str) -> str:

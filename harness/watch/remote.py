@@ -94,6 +94,11 @@ class WatcherServer:
         self._crew.watch_arbiter(pid)
         return None
 
+    def meet_clients(self, proxy: int | None) -> Json:
+        """See ``LocalWatchers``."""
+        self._crew.meet_clients(proxy)
+        return None
+
     def probe(self, ways: Mapping[str, str], ledger: bool, compares: bool) -> Json:
         """See ``LocalWatchers``."""
         self._crew.probe(ways, ledger=ledger, compares=compares)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -27,7 +28,7 @@ READERS = {"logs", "tallies"}
 
 
 class LocalWatchers:
-    """Start in three steps (``watch_files``, ``watch_arbiter``, ``probe``), stop in one."""
+    """Start in four steps (``watch_files``, ``watch_arbiter``, ``meet_clients``, ``probe``), stop in one."""
 
     def __init__(self, sink: EventSink) -> None:
         self._sink = sink
@@ -50,9 +51,16 @@ class LocalWatchers:
 
     def watch_arbiter(self, pid: int, *, memory: bool = False) -> None:
         """As soon as gunicorn has a pid: its children, and where it is wanted everybody's memory."""
+        if self._socket is not None:
+            self._socket.know_arbiter(pid)
         self._start("workers", WorkerSampler(pid, self._sink))
         if memory:
             self._start("memory", MemorySampler(pid, self._sink))
+
+    def meet_clients(self, proxy: int | None) -> None:
+        """The service answers: as whom the proxy comes to the socket, or where there is none the load, as we do."""
+        if self._socket is not None:
+            self._socket.meet_clients(os.getpid() if proxy is None else proxy)
 
     def probe(self, ways: Mapping[str, str], *, ledger: bool = True, compares: bool = False) -> None:
         """With the load: an independent client on each way.

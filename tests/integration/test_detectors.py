@@ -50,11 +50,12 @@ def test_a_misbehaving_server_is_caught(tmp_path: Path, behaviour: str, finding:
         assert "socket-deleted" not in ran.findings
 
 
-def test_a_file_that_no_python_code_removed_was_removed_from_outside(tmp_path: Path) -> None:
+def test_a_file_that_a_command_removed_is_laid_to_who_started_it(tmp_path: Path) -> None:
     ran = run_stub(tmp_path, "removed-by-rm", "--worker", "sync")
     deleted = next(one for one in ran.verdict["findings"] if one["id"] == "socket-deleted")
-    assert deleted["culprit"] is None
-    assert "removed from outside gunicorn" in deleted["detail"]
+    assert "not seen by the tracer" in deleted["detail"]
+    assert "outside" not in deleted["detail"]
+    assert (deleted["culprit"]["role"], deleted["culprit"]["call"]) == ("worker", "subprocess.Popen")
     without = run_stub(tmp_path, "removed-by-rm", "--worker", "sync", "--no-trace")
     detail = next(one["detail"] for one in without.verdict["findings"] if one["id"] == "socket-deleted")
     assert "tracer was off" in detail

@@ -239,6 +239,65 @@ def test_calls_that_go_round_the_wrappers_are_audited(traced: Traced) -> None:
         assert removal["stack"][-1][3] == script.strip(), "the frame that called, not the hook's own"
 
 
+def _calls(ran: Ran) -> list[tuple[str, str, Any]]:
+    assert (ran.status, ran.stderr) == (0, "")
+    return [(line["call"], line["effect"], line.get("mode")) for line in ran.said if line["kind"] == "path-call"]
+
+
+def test_what_changes_its_rights_is_reported_once_and_removes_nothing(traced: Traced) -> None:
+    for script, call in {
+        "os.chmod(SOCK, 0o600)": ("os.chmod", "rights", 0o600),
+        "os.chmod('gunicorn.sock', mode=0)": ("os.chmod", "rights", 0),
+        "import pathlib; pathlib.Path(SOCK).chmod(0o777)": ("os.chmod", "rights", 0o777),
+        "os.chmod(FOLDER, 0o755)": ("os.chmod", "folder-rights", 0o755),
+        "os.chown(SOCK, os.getuid(), os.getgid())": ("os.chown", "rights", None),
+        "os.chmod(SOCK + '/..', 0o755) if False else os.chmod('.', 0o755)": ("os.chmod", "folder-rights", 0o755),
+    }.items():
+        ran = traced.run(script + "\n")
+        assert (_calls(ran), ran.removals) == ([call], []), script
+
+
+def test_a_rename_tells_whether_the_path_went_or_names_another_file(traced: Traced) -> None:
+    for script, effect in {
+        "os.rename(SOCK, SOCK + '2')": "removed",
+        "os.unlink(SOCK)": "removed",
+        "open(SOCK + '2', 'w').close(); os.replace(SOCK + '2', SOCK)": "replaced",
+        "os.rename(FOLDER, FOLDER + '2')": "removed",
+    }.items():
+        assert traced.one(script + "\n")["effect"] == effect, script
+
+
+def test_who_starts_a_command_that_names_the_path_is_told(traced: Traced) -> None:
+    for script, call in {
+        "import subprocess; subprocess.call(['true', SOCK])": "subprocess.Popen",
+        "import subprocess; subprocess.call('true ' + SOCK, shell=True)": "subprocess.Popen",
+        "import subprocess; subprocess.call(['true', 'gunicorn.sock'])": "subprocess.Popen",
+        "import subprocess; subprocess.call([b'true', os.fsencode(FOLDER)])": "subprocess.Popen",
+        "os.system('true ' + SOCK)": "os.system",
+        "os.popen('true ' + SOCK).close()": "subprocess.Popen",
+        "os.spawnlp(os.P_WAIT, 'true', 'true', SOCK)": "os.spawn",
+    }.items():
+        ran = traced.run(script + "\n")
+        assert _calls(ran)[0] == (call, "command", None), script
+        told = next(line for line in ran.said if line["kind"] == "path-call")
+        assert told["stack"][-1][3] == script, "who wants it, not the library that starts it"
+
+
+def test_a_command_that_names_something_else_is_not(traced: Traced) -> None:
+    script = "import subprocess\nsubprocess.call(['true', '/gunicorn'])\nos.system('true')\nos.chdir('/')\n"
+    ran = traced.run(script + "subprocess.call(['true', 'gunicorn.sock'])\nprint(os.system('exit 3') >> 8)\n")
+    assert (_calls(ran), ran.stdout) == ([], "3\n")
+
+
+def test_binding_it_and_looking_up_what_could_remove_it_are_seen_by_the_audit_hook(traced: Traced) -> None:
+    if traced.version < AUDITED_SINCE:
+        pytest.skip("audit hooks came with Python 3.8")
+    bind = "os.unlink(SOCK)\nimport socket\nsocket.socket(socket.AF_UNIX).bind(SOCK)\n"
+    assert _calls(traced.run(bind)) == [("socket.bind", "bound", None)]
+    look = "import ctypes\nlibrary = ctypes.CDLL(None)\nlibrary.getpid\nlibrary.unlink\n"
+    assert _calls(traced.run(look)) == [("ctypes.dlsym", "symbol", None)]
+
+
 def test_nothing_is_said_about_other_paths(traced: Traced) -> None:
     script = """
 import pathlib, shutil, tempfile

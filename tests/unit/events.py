@@ -142,8 +142,9 @@ class Record:
         call: str = "os.unlink",
         stack: list[Any] | None = None,
         ppid: int | None = None,
+        effect: str | None = None,
     ) -> Record:
-        """What the tracer says about a call on the bound path."""
+        """What the tracer says about a call on the bound path; one of an older version does not tell the effect."""
         parent = ppid if ppid is not None else (1 if pid == ARBITER else ARBITER)
         return self.add(
             at_s,
@@ -155,7 +156,25 @@ class Record:
             paths=[SOCKET],
             role="worker",
             stack=WORKER_STACK if stack is None else stack,
+            **({} if effect is None else {"effect": effect}),
         )
+
+    def call(self, at_s: float, pid: int, call: str, effect: str, *paths: str, **more: Any) -> Record:
+        """What the tracer says about a call that removes nothing by itself."""
+        parent = 1 if pid == ARBITER else ARBITER
+        said = {"failed": None, "stack": WORKER_STACK, "paths": list(paths), **more}
+        return self.add(at_s, "path-call", pid=pid, ppid=parent, call=call, effect=effect, **said)
+
+    def path(self, at_s: float, action: str = "rights", mode: int = 0o777, **more: Any) -> Record:
+        """What the path is, with its rights: open to all unless told otherwise."""
+        folders = [["/", 0o40755, 0, 0], ["/tmp/x", more.pop("folder_mode", 0o40755), 0, 0]]  # noqa: S108 - a name
+        said = {"inode": INODE, "mode": 0o140000 | mode, "owner": [0, 0], "folders": folders, **more}
+        return self.add(at_s, "socket", action=action, **said)
+
+    def clients(self, *, uid: int = 65534, groups: Iterable[int] = (65534,), overrides: bool = False) -> Record:
+        """As whom the proxy comes, and what the path is once it has answered."""
+        self.add(-0.5, "client-rights", pid=90, uid=uid, groups=list(groups), overrides=overrides)
+        return self
 
     def load_ended(
         self, at_s: float = 5.0, *, statuses: dict[str, int], errors: dict[str, int] | None = None, **more: Any

@@ -160,6 +160,58 @@ class TestSocketWatcher:
         assert "deleted" in sink.actions()
         assert [fields_of(e)["inode"] for e in sink.events if fields_of(e).get("action") == "snapshot"] == [None]
 
+    def test_a_folder_that_is_moved_back_brings_the_path_again(self, path: Path, sink: _Sink) -> None:
+        with self._watch(path, sink):
+            inode = self._bind(path)
+            path.parent.rename(path.parent.with_name("t"))
+            assert wait_until(lambda: "deleted" in sink.actions(), timeout_s=5, alive=lambda: True)
+            path.parent.with_name("t").rename(path.parent)
+        assert sink.actions() == ["created", "deleted", "created"]
+        assert fields_of(sink.events[-2])["inode"] == inode
+
+    def test_other_rights_of_the_file_and_of_its_folder_are_told_and_the_same_ones_are_not(
+        self, path: Path, sink: _Sink
+    ) -> None:
+        with self._watch(path, sink):
+            self._bind(path)
+            assert wait_until(sink.actions, timeout_s=5, alive=lambda: True) == ["created"]
+            for place, mode in ((path, 0o600), (path.parent, 0o711), (path.parent.parent, 0o755)):
+                told = len(sink.actions())
+                place.chmod(mode)
+                assert wait_until(lambda: sink.actions()[told:], timeout_s=5, alive=lambda: True)  # noqa: B023 - at once
+            path.chmod(0o600)
+            os.utime(path)
+        assert sink.actions() == ["created", "rights", "rights", "rights"]
+        last = fields_of(next(event for event in reversed(sink.events) if event.kind == "socket"))
+        assert last["mode"] & 0o7777 == 0o600
+        assert [folder[1] & 0o777 for folder in last["folders"]][-2:] == [0o755, 0o711]
+
+    def test_a_file_that_is_bound_anew_has_another_inode(self, path: Path, sink: _Sink) -> None:
+        """Many file systems give the number of a removed file to the next one."""
+        with self._watch(path, sink):
+            first = self._bind(path)
+            assert wait_until(sink.actions, timeout_s=5, alive=lambda: True)
+            path.unlink()
+            assert self._bind(path) != first
+
+    def test_who_is_alive_is_told_when_the_path_changes(self, path: Path, sink: _Sink) -> None:
+        with self._watch(path, sink) as watcher:
+            watcher.know_arbiter(os.getpid())
+            self._bind(path)
+            path.unlink()
+        (looked,) = (fields_of(event)["live"] for event in sink.events if event.kind == "processes")
+        assert next(pid for pid, _, _ in looked) == os.getpid()
+
+    def test_as_whom_the_clients_come_is_told_with_what_the_path_is_then(self, path: Path, sink: _Sink) -> None:
+        with self._watch(path, sink) as watcher:
+            inode = self._bind(path)
+            watcher.meet_clients(os.getpid())
+        (rights,) = (fields_of(event) for event in sink.events if event.kind == "client-rights")
+        assert (rights["pid"], rights["uid"]) == (os.getpid(), os.geteuid())
+        assert os.getegid() == rights["groups"][0]
+        (snapshot,) = (fields_of(event) for event in sink.events if fields_of(event).get("action") == "snapshot")
+        assert snapshot["inode"] == inode
+
     def test_a_queue_that_overflows_ends_the_watch(self, path: Path, sink: _Sink) -> None:
         from inotify_simple import Event as Told
         from inotify_simple import flags

@@ -124,6 +124,10 @@ class Observer:
             raise SurroundingsError(what=NO_MEMORY, remedy="Use --backend local.")
         self.order("watch_arbiter", pid=pid)
 
+    def meet_clients(self, proxy: int | None) -> None:
+        """See ``Crew``."""
+        self.order("meet_clients", proxy=proxy)
+
     def probe(self, ways: Mapping[str, str], *, ledger: bool = True, compares: bool = False) -> None:
         """See ``Crew``."""
         self.order("probe", ways=dict(ways), ledger=ledger, compares=compares)

@@ -9,10 +9,13 @@ from typing import ClassVar, Literal, TypeAlias
 from harness.core.events.base import Event
 from harness.core.model import Json
 
-SocketAction: TypeAlias = Literal["created", "deleted", "moved", "snapshot"]
+SocketAction: TypeAlias = Literal["created", "deleted", "moved", "rights", "snapshot"]
 
 Frame: TypeAlias = tuple[str, int | None, str, str]
 """File, line, function, and the line's text ("" where it could not be read)."""
+
+Folder: TypeAlias = tuple[str, int, int, int]
+"""Path, mode, user and group."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,12 +66,15 @@ class ProxyExited(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SocketChange(Event):
-    """The bound path changed, as inotify tells it, or what it was when the watch ended (snapshot).
+    """The bound path changed, as inotify tells it, or what it was when it was known to work and when the watch ended.
 
     Attributes:
-        action: what happened to it.
+        action: what happened to it; rights: another mode or owner, of the file or of a folder of it; snapshot: nothing.
         inode: of the file that the path names now; null where there is none, or where nobody looked.
-        whole_folder: true where the folder around it went.
+        whole_folder: true where it happened to a folder around it.
+        mode: of the file, with its type.
+        owner: user and group of the file.
+        folders: of each folder on the way to it, outermost first, its path, mode, user and group.
     """
 
     kind: ClassVar[str] = "socket"
@@ -76,6 +82,9 @@ class SocketChange(Event):
     action: SocketAction
     inode: int | None
     whole_folder: bool | None = None
+    mode: int | None = None
+    owner: tuple[int, int] | None = None
+    folders: tuple[Folder, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +97,7 @@ class TracedRemoval(Event):
         call: os.unlink, os.rename, ...
         failed: the name of the system's error; null where the call did what it was asked to.
         stack: the frames, innermost last: file, line, function, the line's text.
+        effect: whether the path was to go, alone or with a folder of it, or to name another file.
         paths: the arguments of the call.
         role: what the process thinks that it is: arbiter, worker or other.
         thread: the name of the thread that called.
@@ -101,6 +111,7 @@ class TracedRemoval(Event):
     call: str
     failed: str | None
     stack: tuple[Frame, ...]
+    effect: Literal["removed", "replaced"] | None = None
     paths: tuple[str, ...] = ()
     role: str | None = None
     thread: str | None = None

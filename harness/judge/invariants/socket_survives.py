@@ -1,21 +1,22 @@
-"""The bound Unix socket stays where it is, as the same file, for as long as the arbiter lives."""
+"""The bound Unix socket stays where it is, as the same file, open to its clients, for as long as the arbiter lives."""
 
 from __future__ import annotations
 
 from harness.core.events.servers import SocketChange
 from harness.core.findings import FindingId
-from harness.core.model import Finding, Judgement, Observations, Removal, State
-from harness.judge.outage import arbiter_end_ns, find_removal, find_vanishing, since_bind
+from harness.core.model import Culprit, Finding, Judgement, Observations, State
+from harness.judge.outage import CLOCK_STEP_NS, arbiter_end_ns, find_removal, find_vanishing, since_bind, vanished_ns
+from harness.judge.reach import describe_barrier, find_closure
 from harness.judge.timeline import find_blind, since_load_s
+from harness.judge.witnesses import describe_unseen, find_command
 
 
 def judge(observations: Observations) -> Judgement:
-    """Violated by ``socket-deleted`` or ``socket-replaced``; needs the socket watcher for anything better."""
+    """Violated by ``socket-deleted``, ``-replaced`` or ``-unreachable``; needs the socket watcher for more."""
     if observations.cell.bind != "unix":
         return Judgement(state=State.HOLDS, reason="does not apply: gunicorn listens on TCP, there is no socket file")
-    findings = tuple(
-        finding for finding in (_find_deleted(observations), _find_replaced(observations)) if finding is not None
-    )
+    found = (_find_deleted(observations), _find_replaced(observations), _find_unreachable(observations))
+    findings = tuple(finding for finding in found if finding is not None)
     if findings:
         return Judgement(state=State.VIOLATED, reason=findings[0].detail, findings=findings)
     blind = find_blind(observations, "socket")
@@ -47,23 +48,27 @@ def _find_deleted(observations: Observations) -> Finding | None:
     came_back = any(c.inode is not None and c.at_ns > vanishing.at_ns for c in observations.socket)
     failed_later = sum(r.failed is not None and r.at_ns > vanishing.at_ns for r in observations.removals)
     what = "was renamed away" if vanishing.action == "moved" else "was deleted"
+    if vanishing.whole_folder:
+        what = "is gone with a folder around it, which was moved or removed,"
+    who = removal.culprit if removal else None
+    by = describe_unseen(observations, vanishing.at_ns) if who is None else _name(who)
     return Finding(
         id=FindingId.SOCKET_DELETED,
-        at_s=since_load_s(observations, vanishing.at_ns),
-        detail=f"the socket file {what} while the arbiter lived, {_by_whom(observations, removal)}",
-        culprit=removal.culprit if removal else None,
+        at_s=since_load_s(observations, vanished_ns(observations, vanishing)),
+        detail=f"the socket file {what} while the arbiter lived, {by}",
+        culprit=who or _find_starter(observations, vanishing.at_ns),
         evidence={"came_back": came_back, "later_attempts_on_the_missing_file": failed_later},
     )
 
 
-def _by_whom(observations: Observations, removal: Removal | None) -> str:
-    if removal is not None:
-        culprit = removal.culprit
-        return f"by {culprit.role} {culprit.pid} with {culprit.call}"
-    tracer = observations.watchers.get("tracer", "off")
-    if tracer == "stopped":
-        return "removed from outside gunicorn: no Python code of its processes did it"
-    return f"by an unknown process: the unlink tracer was {tracer}"
+def _name(culprit: Culprit) -> str:
+    return f"by {culprit.role} {culprit.pid} with {culprit.call}"
+
+
+def _find_starter(observations: Observations, at_ns: int) -> Culprit | None:
+    """Who started a command that names the path, just before something happened to it that no traced call explains."""
+    command = find_command(observations, at_ns)
+    return None if command is None else command.culprit
 
 
 def _find_replaced(observations: Observations) -> Finding | None:
@@ -72,9 +77,53 @@ def _find_replaced(observations: Observations) -> Finding | None:
     if again is None:
         return None
     first, *later = since_bind(observations)
+    made = _find_maker(observations, again)
+    who = None if made is None else made[1]
+    by = "" if who is None else f", {_name(who)}"
+    if who is None and observations.processes:  # records of older versions don't tell who replaced it
+        by = f", {describe_unseen(observations, again.at_ns)}"
     return Finding(
         id=FindingId.SOCKET_REPLACED,
-        at_s=since_load_s(observations, again.at_ns),
-        detail=f"the path was bound as inode {first.inode} and now names inode {again.inode}",
+        at_s=since_load_s(observations, again.at_ns if made is None else min(made[0], again.at_ns)),
+        detail=f"the path was bound as inode {first.inode} and now names inode {again.inode}{by}",
+        culprit=who or _find_starter(observations, again.at_ns),
         evidence={"inodes": [first.inode, *(change.inode for change in later if change.inode is not None)]},
+    )
+
+
+def _find_maker(observations: Observations, again: SocketChange) -> tuple[int, Culprit] | None:
+    """Who put the other file there and when: with a rename, else by binding anew, else by having removed the first."""
+    bound_ns, latest_ns = since_bind(observations)[0].at_ns, again.at_ns + CLOCK_STEP_NS
+    removals = [r for r in observations.removals if r.failed is None and bound_ns <= r.at_ns <= latest_ns]
+    renamed = [(one.at_ns, one.culprit) for one in removals if one.replaces]
+    anew = [
+        (c.at_ns, c.culprit) for c in observations.calls if c.effect == "bound" and bound_ns <= c.at_ns <= latest_ns
+    ]
+    removed = [(one.at_ns, one.culprit) for one in removals if not one.replaces]
+    return next((made[-1] for made in (renamed, anew, removed) if made), None)
+
+
+def _find_unreachable(observations: Observations) -> Finding | None:
+    """Nobody who has a connection already notices; who comes anew is refused."""
+    closure, rights = find_closure(observations), observations.rights
+    if closure is None or rights is None:
+        return None
+    who = None if closure.call is None else closure.call.culprit
+    by = describe_unseen(observations, closure.at_ns) if who is None else _name(who)
+    client = "the proxy" if observations.cell.proxy != "none" else "the load"
+    barrier = closure.barrier
+    return Finding(
+        id=FindingId.SOCKET_UNREACHABLE,
+        at_s=since_load_s(observations, closure.at_ns),
+        detail=f"the socket file is there, but {client} (user {rights.uid}) may not connect: "
+        f"{describe_barrier(barrier)}, {by}",
+        culprit=who or _find_starter(observations, closure.at_ns),
+        evidence={
+            "mode": f"{barrier.mode & 0o7777:04o}",
+            "owner": [barrier.uid, barrier.gid],
+            "user": rights.uid,
+            "groups": list(rights.groups),
+            "until_s": None if closure.until_ns is None else since_load_s(observations, closure.until_ns),
+            "denied_in_the_proxys_log": observations.proxy_errors.get("denied", 0),
+        },
     )
