@@ -208,10 +208,11 @@ ERROR_OF_ERRNO: Mapping[int, str] = {
 """Which client error a system's error is; any other one is ``other``."""
 
 
-PROXY_ERRORS = ("missing", "refused", "connect", "closed", "reset", "timeout", "other", "retried")
-"""Why a proxy's attempt at its upstream failed, from its own log: no such socket file, connection refused, not
-connected (the log does not say why), closed or reset before the answer was whole, no answer in time, anything else.
-``retried`` is no failure of its own: so many attempts were made again, and the client may have noticed nothing."""
+PROXY_ERRORS = ("missing", "refused", "denied", "connect", "closed", "reset", "timeout", "other", "retried")
+"""Why a proxy's attempt at its upstream failed, from its own log: no such socket file, connection refused, no right to
+connect, not connected (the log does not say why), closed or reset before the answer was whole, no answer in time,
+anything else. ``retried`` is no failure of its own: so many attempts were made again, and the client may have noticed
+nothing."""
 
 
 def is_success(outcome: str) -> bool:

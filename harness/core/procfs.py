@@ -38,6 +38,17 @@ def read_stat(pid: int) -> list[str]:
     return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
 
 
+def read_name(pid: int) -> str:
+    """The name of a process, cut off by the kernel after 15 bytes. OSError where it is gone."""
+    return (PROC / str(pid) / "comm").read_text(errors="replace").rstrip("\n")
+
+
+def read_status(pid: int) -> Mapping[str, str]:
+    """What the kernel tells of a process by name: Uid, Gid, Groups, CapEff, ... OSError where it is gone."""
+    lines = (PROC / str(pid) / "status").read_text(errors="replace").splitlines()
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
 def start_ticks(pid: int) -> int | None:
     """The start time of a process in clock ticks since boot; None where it is gone or a zombie."""
     try:

@@ -8,6 +8,7 @@ from harness.core.model import Moment, Observations
 from harness.judge.invariants.max_requests_honoured import is_recycle
 from harness.judge.invariants.socket_survives import find_replacement
 from harness.judge.outage import find_outage, find_removal, find_vanishing, probe_failures, since_bind
+from harness.judge.reach import find_closure
 from harness.judge.timeline import since_load_s
 
 
@@ -50,6 +51,11 @@ def _socket_moments(observations: Observations) -> Iterator[tuple[int, str]]:
     again = find_replacement(observations)
     if again is not None:
         yield again.at_ns, f"the path names another file (inode {again.inode})"
+    closure = find_closure(observations)
+    if closure is not None:
+        yield closure.at_ns, "the socket file is there, but its clients may no longer connect"
+    if closure is not None and closure.until_ns is not None:
+        yield closure.until_ns, "the socket file's clients may connect again"
     vanishing = find_vanishing(observations)
     if vanishing is None:
         return

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.core.events.bound_path import ClientRights, LiveProcess, LiveProcesses
 from harness.core.events.servers import Folder, SocketAction, SocketChange
-from harness.watch.workers import ChildList
+from harness.core.procfs import list_pids, list_tree, read_name, read_stat, read_status
 
 CAP_DAC_OVERRIDE = 1
 """Number of the capability to pass over the modes of files and folders (linux/capability.h)."""
@@ -47,17 +46,16 @@ def read_rights(pid: int) -> ClientRights | None:
 
     A proxy that root started keeps at most its first process as root.
     """
-    found = [rights for child in _walk_tree(pid) if (rights := _read_status(child)) is not None]
+    found = [rights for child in list_tree(pid) if (rights := _read_rights(child)) is not None]
     return min(found, key=lambda rights: (rights.overrides, rights.uid == 0), default=None)
 
 
-def _read_status(pid: int) -> ClientRights | None:
+def _read_rights(pid: int) -> ClientRights | None:
     """As the kernel says it: effective ids are the second of four."""
     try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
+        fields = read_status(pid)
     except OSError:
         return None
-    fields = dict(line.split(":", 1) for line in lines if ":" in line)
     group, *more = int(fields["Gid"].split()[1]), *map(int, fields["Groups"].split())
     return ClientRights(
         pid=pid,
@@ -69,40 +67,23 @@ def _read_status(pid: int) -> ClientRights | None:
 
 def list_family(leader: int) -> list[LiveProcess]:
     """A process and all below it: quick enough to catch a command that has just done its work."""
-    return [one for pid in _walk_tree(leader) if (one := _look_at(pid)) is not None][:MOST_PROCESSES]
+    return [one for pid in list_tree(leader) if (one := _look_at(pid)) is not None][:MOST_PROCESSES]
 
 
 def list_processes(leader: int, family: Sequence[LiveProcess]) -> LiveProcesses:
     """The family, and those that have lost their parents: they are in the session that the leader began."""
     known = {pid for pid, _, _ in family}
-    pids = (int(name) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208 - Path costs 5 times as much
-    session = [one for pid in pids if pid not in known and (one := _look_at(pid, session=leader)) is not None]
+    others = (pid for pid in list_pids() if pid not in known)
+    session = [one for pid in others if (one := _look_at(pid, session=leader)) is not None]
     return LiveProcesses(live=(*family, *session))
 
 
 def _look_at(pid: int, *, session: int | None = None) -> LiveProcess | None:
-    said = _read_stat(pid)
-    if said is None or session not in (None, int(said[2])):
-        return None
-    return pid, int(said[1]), said[0]
-
-
-def _read_stat(pid: int) -> tuple[str, str, str] | None:
-    """Name, parent and session of a process; None where it is gone or only waits to be forgotten."""
+    """One process; None where it is gone or only waits to be forgotten, or is not of the session."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        state, parent, _, of_session, *_ = read_stat(pid)
+        if state in "ZX" or session not in (None, int(of_session)):
+            return None
+        return pid, int(parent), read_name(pid)
     except OSError:
         return None
-    head, _, rest = text.rpartition(")")
-    state, parent, _, session, *_ = rest.split()
-    return None if state in "ZX" else (head.partition("(")[2], parent, session)
-
-
-def _walk_tree(pid: int) -> Iterator[int]:
-    """A process and all below it, the process first."""
-    yield pid
-    children = ChildList(pid)
-    listed = children.read()
-    children.close()
-    for child in listed.split():
-        yield from _walk_tree(int(child))

@@ -31,7 +31,11 @@ def test_a_good_server_holds(tmp_path: Path) -> None:
     ("behaviour", "finding"),
     [
         ("removed-by-rm", "socket-deleted"),
+        ("removed-by-c", "socket-deleted"),
         ("replaces-socket", "socket-replaced"),
+        ("binds-anew", "socket-replaced"),
+        ("shuts-socket", "socket-unreachable"),
+        ("shuts-folder", "socket-unreachable"),
         ("hangs", "permanent-outage"),
         ("arbiter-dies", "permanent-outage"),
         ("answers-500-later", "failed-responses"),
@@ -46,8 +50,37 @@ def test_a_misbehaving_server_is_caught(tmp_path: Path, behaviour: str, finding:
     ran = run_stub(tmp_path, behaviour, "--worker", "sync")
     assert ran.verdict["verdict"] == "violated", ran.out + ran.err
     assert finding in ran.findings, ran.out
-    if behaviour not in {"removed-by-rm", "arbiter-dies"}:
+    if behaviour not in {"removed-by-rm", "removed-by-c", "binds-anew", "arbiter-dies"}:
         assert "socket-deleted" not in ran.findings
+
+
+def test_rights_that_leave_the_way_open_and_a_command_that_only_looks_are_no_fault(tmp_path: Path) -> None:
+    ran = run_stub(tmp_path, "changes-rights-harmlessly", "--worker", "sync")
+    assert (ran.code, ran.verdict["verdict"]) == (0, "holds"), ran.out + ran.err
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "finding", "call"),
+    [
+        ("replaces-socket", "socket-replaced", "os.rename"),
+        ("shuts-socket", "socket-unreachable", "os.chmod"),
+        ("shuts-folder", "socket-unreachable", "os.chmod"),
+    ],
+)
+def test_who_did_it_to_the_path_is_named(tmp_path: Path, behaviour: str, finding: str, call: str) -> None:
+    ran = run_stub(tmp_path, behaviour, "--worker", "sync")
+    culprit = next(one["culprit"] for one in ran.verdict["findings"] if one["id"] == finding)
+    assert (culprit["role"], culprit["call"]) == ("worker", call)
+    assert culprit["stack"][-1].endswith("leave")
+
+
+def test_c_code_that_removes_the_file_is_not_seen_and_nobody_is_blamed(tmp_path: Path) -> None:
+    ran = run_stub(tmp_path, "removed-by-c", "--worker", "sync")
+    deleted = next(one for one in ran.verdict["findings"] if one["id"] == "socket-deleted")
+    assert deleted["culprit"] is None
+    assert "not seen by the tracer" in deleted["detail"]
+    assert "alive then: arbiter" in deleted["detail"]
+    assert "outside" not in deleted["detail"]
 
 
 def test_a_file_that_a_command_removed_is_laid_to_who_started_it(tmp_path: Path) -> None:

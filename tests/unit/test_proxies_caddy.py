@@ -74,7 +74,7 @@ def test_a_request_is_told_by_its_id() -> None:
         ("dial unix /x/g.sock: connect: no such file or directory", "missing"),
         ("dial unix /x/g.sock: connect: connection refused", "refused"),
         ("dial unix /x/g.sock: connect: resource temporarily unavailable", "refused"),
-        ("dial unix /x/g.sock: connect: permission denied", "connect"),
+        ("dial unix /x/g.sock: connect: permission denied", "denied"),
         ("dial tcp 127.0.0.1:1: i/o timeout", "connect"),
         ("EOF", "closed"),
         ("write unix @->/x/g.sock: write: broken pipe", "closed"),

@@ -127,7 +127,7 @@ def test_an_answer_that_is_none_counts_as_closed() -> None:
             error(
                 "connect() to unix:/x/g.sock failed (13: Permission denied) while connecting to upstream", level="crit"
             ),
-            "connect",
+            "denied",
         ),
         (
             error("upstream prematurely closed connection while reading response header from upstream"),

@@ -217,7 +217,7 @@ class ProxyErrors(Event):
     """A piece of the proxy's log: how many attempts at gunicorn have failed since the piece before.
 
     Attributes:
-        reasons: why -> attempts: missing, refused, connect, closed, reset, timeout, other, retried.
+        reasons: why -> attempts: missing, refused, denied, connect, closed, reset, timeout, other, retried.
     """
 
     kind: ClassVar[str] = "proxy_errors"

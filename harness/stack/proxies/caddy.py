@@ -40,6 +40,7 @@ _CUT_SHORT = re.compile(rb'"msg":"aborting with incomplete response","error":"(?
 _REASONS = (
     ("no such file or directory", "missing"),
     ("connection refused", "refused"),
+    ("permission denied", "denied"),
     ("resource temporarily unavailable", "refused"),  # the backlog is full: as the prober counts it
     ("dial ", "connect"),
     ("timeout", "timeout"),

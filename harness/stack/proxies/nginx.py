@@ -51,6 +51,7 @@ _FAILED = re.compile(rb'^\S+ \S+ \[\w+\] [\d#]+: \*\d+ ([^\n]*?), client: [^\n]*
 _REASONS = (
     ("(2: ", "missing"),
     ("(111: ", "refused"),
+    ("(13: ", "denied"),
     ("(11: ", "refused"),  # the backlog is full: as the prober counts it
     ("timed out", "timeout"),
     ("prematurely closed", "closed"),

@@ -5,6 +5,7 @@ the test. Only what the harness looks at is imitated.
 """
 
 import contextlib
+import ctypes
 import os
 import re
 import signal
@@ -110,6 +111,19 @@ class Worker:
         path = self.settings["bind"][5:]
         if BEHAVIOUR == "removed-by-rm":
             subprocess.call(["rm", path])
+        elif BEHAVIOUR == "removed-by-c":
+            ctypes.CDLL(None).unlink(os.fsencode(path))
+        elif BEHAVIOUR == "binds-anew":
+            os.unlink(path)
+            bind("unix:" + path)
+        elif BEHAVIOUR == "shuts-socket":
+            os.chmod(path, 0)
+        elif BEHAVIOUR == "shuts-folder":
+            os.chmod(os.path.dirname(path), 0o600)
+        elif BEHAVIOUR == "changes-rights-harmlessly":
+            os.chmod(path, 0o766)
+            os.chmod(os.path.dirname(path), 0o711)
+            subprocess.call(["test", "-S", path])
         elif BEHAVIOUR == "replaces-socket":
             bind("unix:" + path + ".new")
             os.rename(path + ".new", path)
