@@ -49,7 +49,7 @@ class RecycleRun:
 
     @property
     def socket_survived(self) -> bool:
-        """Whether the bound socket file stayed where and what it was. Skips the test where gunicorn listens on TCP."""
+        """Whether the socket file stayed the same, and open to its clients. Skips where gunicorn listens on TCP."""
         if self.verdict.cell.bind != "unix":
             pytest.skip("gunicorn listens on TCP here: there is no socket file that could survive")
         return self._held("socket-survives")
