@@ -1,7 +1,7 @@
 """Debian's and Ubuntu's packages: installed with the rights to do so, or fetched and unpacked without them.
 
-``bootstrap`` and ``tools`` share it, so it imports nothing outside the standard library. What a package is
-good for, and what to do on other systems, is theirs to know.
+``bootstrap`` and ``tools`` share it, so it imports nothing outside the standard library. They know what a package
+is good for, and what to do on other systems.
 """
 
 from __future__ import annotations
@@ -50,7 +50,10 @@ def install(packages: Sequence[str], *, rights: Sequence[str]) -> None:
     """Install ``packages`` system-wide, without questions and without starting their services.
 
     The package lists are fetched where there are none, and once more if the first attempt fails: mirrors drop
-    superseded versions. Raises SurroundingsError with the end of apt-get's output.
+    superseded versions.
+
+    Raises:
+        SurroundingsError: apt-get failed; the error has the end of its output.
     """
     become = [*rights, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", *OPTIONS]
     attempt = [*become, "install", "--no-install-recommends", *packages]
@@ -65,9 +68,12 @@ def install(packages: Sequence[str], *, rights: Sequence[str]) -> None:
 
 
 def disable_service(service: str, *, rights: Sequence[str]) -> None:
-    """Have the system not start ``service`` at its next boot, as a package that was just installed would have it.
+    """Keep the system from starting ``service``, whose package was just installed, at its next boot.
 
-    Raises SurroundingsError where that fails; does nothing where there is nothing that starts services.
+    Does nothing on a system where nothing starts services.
+
+    Raises:
+        SurroundingsError: the service could not be switched off.
     """
     search_path = os.pathsep.join((os.environ.get("PATH", os.defpath), *SBIN))
     systemctl, update = (shutil.which(name, path=search_path) for name in ("systemctl", "update-rc.d"))
@@ -83,7 +89,10 @@ def disable_service(service: str, *, rights: Sequence[str]) -> None:
 def unpack(package: str, into: Path) -> str:
     """Fetch ``package`` and those of its dependencies that are not installed, unpack them below ``into``.
 
-    Needs no rights. Returns the version of ``package``. ``into`` is created; on an error it may be half filled.
+    Needs no special rights. Returns the version of ``package``. Creates ``into``, and may leave it half filled.
+
+    Raises:
+        SurroundingsError: a package could not be fetched or unpacked.
     """
     into.mkdir(parents=True)
     with tempfile.TemporaryDirectory(prefix="recycle-harness-debs-") as scratch:
@@ -125,10 +134,10 @@ def _has_lists(folder: Path) -> bool:
 
 @contextmanager
 def _services_kept_down(rights: Sequence[str]) -> Iterator[None]:
-    """Have Debian's own switch say "no" to starting services while a package is installed.
+    """Make Debian's policy script refuse to start services while a package is installed.
 
-    h2o's package would otherwise start a server on port 80. A policy that is there already is left alone. Ours
-    ends with us: if we are killed and it stays behind, it allows everything again.
+    h2o's package would otherwise start a server on port 80. A policy script that is there already is left alone. Ours
+    refuses only while this process lives: if it stays behind after a kill, it allows everything again.
     """
     if POLICY.exists() and POLICY_MARK not in POLICY.read_text(errors="replace"):
         yield
@@ -161,7 +170,7 @@ def _run(argv: Sequence[str], cwd: Path | None = None) -> subprocess.CompletedPr
 
 
 def _require(done: subprocess.CompletedProcess[str], what: str) -> subprocess.CompletedProcess[str]:
-    """``done`` itself where it succeeded, else SurroundingsError with the end of what it printed."""
+    """Return ``done`` if the command succeeded; else raise SurroundingsError with the end of what it printed."""
     if done.returncode == 0:
         return done
     shown = "\n".join(f"    {line}" for line in done.stdout.strip().splitlines()[-OUTPUT_LINES:])

@@ -1,8 +1,8 @@
 """Makes the project's virtual environment, ``.venv``, from the lock; a second call finds its stamp and does nothing.
 
-A script for whatever Python is there: the standard library alone, and no syntax that Python 3.6 does not know,
-so that an old one can look for a newer one or say clearly what is missing. What the *harness* needs beyond its
-own environment (h2o, wrk, the pinned gunicorns) is made elsewhere.
+This script runs on whatever Python is installed. It uses the standard library alone, and no syntax that Python 3.6
+does not know, so that an old Python can look for a newer one or say clearly what is missing. What the *harness* needs
+beyond its own environment (h2o, wrk, the pinned gunicorns) is made elsewhere.
 """
 
 import fcntl
@@ -41,7 +41,7 @@ class Setup:
         self.inputs = (root / "pyproject.toml", self.lock)
 
     def fingerprint(self) -> str:
-        """What the environment was made from: pyproject, lock, place and Python. A moved checkout has another."""
+        """What the environment was made from: pyproject, lock, folder and Python. A moved checkout gets another one."""
         digest = hashlib.sha256(str(self.root).encode())
         for path in (*self.inputs, self.venv / "pyvenv.cfg"):
             digest.update(b"\0" + path.read_bytes())
@@ -56,7 +56,7 @@ class Setup:
 
 
 def main(arguments: List[str]) -> int:
-    """Make the environment; ``--check`` only says by its exit code (0 or 1) whether that is needed."""
+    """Make the environment; with ``--check``, only return whether that is needed, as exit code 0 (no) or 1 (yes)."""
     setup = Setup(ROOT)
     if "--check" in arguments:
         return 0 if setup.is_ready() else 1
@@ -82,7 +82,7 @@ def main(arguments: List[str]) -> int:
 
 
 def make(setup: Setup, lock_fd: int) -> None:
-    """Make the environment from nothing; what a killed call left behind goes first. The stamp comes last."""
+    """Make the environment from nothing: remove what a killed call left behind, install, and write the stamp last."""
     import venv
 
     _say(f"making .venv with Python {sys.version.split()[0]} (the first time, its packages are downloaded)")
@@ -102,7 +102,11 @@ def make(setup: Setup, lock_fd: int) -> None:
 
 
 def parse_locked(lock_text: str, name: str) -> str:
-    """The lines of one requirement, with its hashes, from a lock; LookupError where the lock has none."""
+    """The lines of one requirement, with its hashes, from a lock.
+
+    Raises:
+        LookupError: the lock has none.
+    """
     block: List[str] = []
     inside = False
     for line in lock_text.splitlines(keepends=True):
@@ -158,7 +162,7 @@ def _first_pip(folders: Iterable[Path]) -> Optional[Path]:
 
 
 def _run(setup: Setup, lock_fd: int, argv: List[str], what: str) -> None:
-    """Run one step with its output in the log. It keeps the lock: if we are killed, nobody meddles while it lives."""
+    """Run one step with its output in the log. It inherits the lock, so no other call starts while it still runs."""
     from harness.core.errors import SurroundingsError
 
     _say(what)
@@ -190,7 +194,7 @@ def _clean_environment() -> Dict[str, str]:
 
 @contextmanager
 def _alone(root: Path) -> Iterator[int]:
-    """Hold the checkout's lock; a second caller waits, then finds the work done. It ends with the process."""
+    """Hold the checkout's lock until the process ends; a second caller waits, then finds the work done."""
     lock_fd = os.open(str(root), os.O_RDONLY)
     try:
         fcntl.flock(lock_fd, fcntl.LOCK_EX)
@@ -208,7 +212,7 @@ def _another_python_is_wanted(setup: Setup) -> bool:
 
 
 def _start_again_with_newer(arguments: List[str]) -> int:
-    """Hand over to a Python that is new enough, or say what was looked at."""
+    """Start this script again with a Python that is new enough, or report where one was looked for."""
     newer = find_newer_python(os.environ.get("PATH", ""), Path.home())
     if newer is None:
         print(

@@ -1,7 +1,7 @@
-"""Building one environment: what it is made of, its key, and the steps from an empty folder to a finished one.
+"""Builds one environment: what it is made of, its key, and the steps from an empty folder to a finished environment.
 
-All of it happens beside the final place, under a lock that the caller holds; the rename at the end is what makes an
-environment exist. Which interpreter is taken, and who may use the result, isn't decided here.
+The work happens beside the final folder, under a lock that the caller holds; the environment exists from the rename at
+the end. Other modules decide which interpreter is taken and who may use the result.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _CHECK = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildPlan:
-    """What is to be installed on what, and where it will lie; equal plans have equal keys."""
+    """What is to be installed on which interpreter, and in which folder; equal plans have equal keys."""
 
     source: Source
     interpreter: Interpreter
@@ -57,7 +57,7 @@ class BuildPlan:
         return self.envs / self.key
 
     def beside(self, ending: str) -> Path:
-        """A file that belongs to the environment but lies beside it: ``lock``, ``log``, ``refused``."""
+        """The path of a file that belongs to the environment but lies beside it: ``lock``, ``log`` or ``refused``."""
         return self.envs / f"{self.key}.{ending}"
 
 
@@ -83,9 +83,15 @@ def make_plan(
 
 
 def build(plan: BuildPlan, *, lock_fd: int, say: Callable[[str], None]) -> None:
-    """Build an environment into its place; the caller holds its lock, and uv holds it too for as long as it lives.
+    """Build an environment; the caller holds its lock, and uv inherits the lock for as long as it runs.
 
-    WrongPythonError, UnrunnableError, SurroundingsError, OSError. Nothing of a failed attempt stays but the log.
+    Of a failed attempt only the log stays.
+
+    Raises:
+        WrongPythonError: this interpreter can't run the release; another one may.
+        UnrunnableError: the release can't be installed or imported on any Python.
+        SurroundingsError: the index, the disk or a tool failed.
+        OSError: the cache folder can't be written to.
     """
     sweep_unfinished(plan.envs, plan.key)
     say(f"installing {plan.source.name} on Python {plan.interpreter.version} ({plan.interpreter.path})")
@@ -115,7 +121,7 @@ def read_mark(place: Path) -> dict[str, Any] | None:
 
 
 def sweep_unfinished(envs: Path, key: str) -> tuple[Path, ...]:
-    """Remove what killed builds of a key left behind; the caller holds the key's lock. Gives what was there."""
+    """Remove what killed builds of a key left behind, and return it; the caller holds the key's lock."""
     found = tuple(path for path in envs.glob(f"{BUILDING}*") if path.name[len(BUILDING) :].rpartition("-")[0] == key)
     for path in found:
         shutil.rmtree(path)
@@ -163,10 +169,10 @@ def _choose_shims(plan: BuildPlan, python: Path, building: Path, lock_fd: int) -
 
 
 def _compile_and_check(plan: BuildPlan, python: Path, building: Path, shims: Sequence[str], lock_fd: int) -> None:
-    """Write bytecode, which a boot would else spend its time on, and see that gunicorn can be imported.
+    """Write the bytecode, so that gunicorn's boot doesn't spend time on it, and check that gunicorn can be imported.
 
-    In one process, because starting another takes as long as the import. uv's own way to compile fails on Python 3.6.
-    Whether all compiles says nothing: packages carry files for other Pythons, which nobody imports.
+    One process does both, because starting another takes as long as the import. uv's own way to compile fails on Python
+    3.6. A file that does not compile is no error: packages carry files for other Pythons, which are never imported.
     """
     options, environ = ["-I"], {}
     if shims:  # loaded as in a run: with -I no folder could be named
@@ -218,7 +224,7 @@ def _write_mark(plan: BuildPlan, building: Path, shims: Sequence[str], *, build_
 
 
 def _discard(building: Path, cause: BaseException) -> None:
-    """Remove a failed attempt; if that fails too, it is told as a note to the cause."""
+    """Remove a failed attempt; if that fails too, add a note to the first error."""
     try:
         if building.exists():
             shutil.rmtree(building)

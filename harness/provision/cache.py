@@ -1,7 +1,7 @@
-"""One environment for many processes: taken from its place, or built by one while the others wait.
+"""Shares one environment between processes: if it is missing, one process builds it while the others wait.
 
-Everybody who uses an environment holds a shared lease on it, and whoever builds it the exclusive one. Which
-environment, and what is in it, was decided before (``building.Plan``).
+Each process that uses an environment holds a shared lease on it; the process that builds it holds the exclusive one.
+Which environment it is, and what is in it, was decided before (``build.BuildPlan``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from harness.provision.installer import WrongPythonError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obtained:
-    """A finished environment's facts, as its mark tells them, and the lease that keeps it."""
+    """The facts of a finished environment, read from its mark, and the lease that keeps it from being removed."""
 
     facts: Mapping[str, Any]
     built: bool  # by this call
@@ -29,7 +29,12 @@ class Obtained:
 
 
 def obtain(plan: BuildPlan, say: Callable[[str], None]) -> Obtained:
-    """An environment under a shared lease: as it is there, else built. WrongPythonError also from an earlier try."""
+    """Return the environment under a shared lease; build it first where it is missing.
+
+    Raises:
+        WrongPythonError: the release's metadata exclude this Python, as found now or by an earlier attempt.
+        UnrunnableError, SurroundingsError, OSError: as ``build``.
+    """
     known = _read_refusal(plan)
     if known is not None:
         raise known
@@ -49,11 +54,11 @@ def obtain(plan: BuildPlan, say: Callable[[str], None]) -> Obtained:
         facts = build.read_mark(plan.place)
         if facts is not None:
             return Obtained(facts=facts, built=built, lease=lease)
-        lease.close()  # somebody cleaned up in between: once more
+        lease.close()  # another process removed it in between: try again
 
 
 def _build_if_missing(plan: BuildPlan, lease: Lease, say: Callable[[str], None]) -> bool:
-    """Build under the exclusive lease unless another process was faster; the lease is given back on failure."""
+    """Build under the exclusive lease, unless another process was faster; on failure, release the lease."""
     try:
         if build.read_mark(plan.place) is not None:
             return False

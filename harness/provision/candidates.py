@@ -1,6 +1,6 @@
-"""Where Python interpreters may lie: on PATH, below pyenv's versions, among those that uv manages, in this order.
+"""Lists the files that may be Python interpreters: on PATH, below pyenv's versions, and among those that uv manages.
 
-Only names of files. What a file turns out to be is asked in ``interpreters``; no process is started here.
+This module deals with file names and starts no process; ``interpreters`` finds out what each file is.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def list_candidates(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
 
 
 def one_per_file(candidates: Iterable[Path]) -> Iterator[Path]:
-    """Only what can be executed, and each real file once: under the first of its names."""
+    """Keep the files that can be executed, and each real file once, under the first of its names."""
     seen: set[Path] = set()
     for candidate in candidates:
         if not os.access(candidate, os.X_OK) or candidate.is_dir():

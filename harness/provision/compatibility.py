@@ -1,6 +1,6 @@
-"""Which of the interpreters that are here a gunicorn is installed on, in which order, and why not the others.
+"""Chooses the interpreters on which a gunicorn can be installed, in which order, and says why the others can't be used.
 
-Pure: it is given what was found (``interpreters``) and what is known (``releases``), and starts nothing.
+The functions are pure: they get what was found (``interpreters``) and what is known (``releases``).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class NoInterpreterError(UnrunnableError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The interpreters that may do, the best first, and every other one that was considered, with why not."""
+    """The interpreters that may run the release, the best first, and why each other one that was considered can't."""
 
     candidates: tuple[Interpreter, ...]
     with_era_shims: tuple[Interpreter, ...]  # those that do once era shims are loaded; after the candidates
@@ -92,7 +92,11 @@ def refuse_request(
     worker: str,
     era_shims: bool = True,
 ) -> None:
-    """UnrunnableError where the very Python that was asked for is known not to run the release, here or anywhere."""
+    """Refuse a Python that the user asked for and that is known not to run the release anywhere.
+
+    Raises:
+        UnrunnableError: the release does not run on that Python.
+    """
     asked = request.interpreter.version if request.interpreter is not None else request.version
     if asked is None:
         return
@@ -158,4 +162,4 @@ def _parse_specifier(text: str) -> SpecifierSet:
     try:
         return SpecifierSet(text)
     except InvalidSpecifier:
-        return SpecifierSet("")  # uv shortened it in its message: then nothing is known
+        return SpecifierSet("")  # uv shortened the specifier in its message, so it tells nothing

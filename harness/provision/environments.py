@@ -1,8 +1,9 @@
-"""Pinned environments: a gunicorn installed on an interpreter that runs it, cached, safe when many ask at once.
+"""Pinned environments: a gunicorn installed on an interpreter that runs it, cached, safe with many callers at once.
 
-``prepare`` calls the rest in order: ``releases`` says what runs where, ``interpreters`` what is here,
-``compatibility`` which is taken, ``sources`` what a SPEC's content is, ``build`` how one is made, ``cache`` how many
-share one; ``eviction`` removes what nobody uses. Nothing in here starts gunicorn.
+``prepare`` calls the other modules in order. ``releases`` knows which release runs on which Python, ``interpreters``
+finds the Pythons of this machine, ``compatibility`` chooses among them, ``sources`` identifies what a SPEC names,
+``build`` makes an environment, ``cache`` shares it between processes, and ``eviction`` removes those that are not in
+use. Nothing in this package starts gunicorn.
 """
 
 from __future__ import annotations
@@ -48,18 +49,18 @@ class Environment:
     leases: tuple[Lease, ...] = field(repr=False, compare=False)
 
     def close(self) -> None:
-        """Let it be removed from now on."""
+        """Allow the environment to be removed."""
         for lease in self.leases:
             lease.close()
 
 
 Refusals: TypeAlias = dict[tuple[Path, bool], WrongPythonError]
-"""What an interpreter said against the release, without (False) and with (True) era shims."""
+"""Why an interpreter does not run the release, without (False) and with (True) era shims."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wish:
-    """What is asked for, with all that is needed to look for it."""
+class _Search:
+    """What the caller asked for, with all that is needed to look for it."""
 
     source: Source
     request: Request
@@ -90,13 +91,15 @@ def prepare(
     era_shims: bool = True,
     catalogue: Catalogue | None = None,
 ) -> Environment:
-    """The environment for a SPEC: found in the cache, or built now. ``say`` is told what takes time.
+    """The environment for a SPEC: found in the cache, or built now. ``say`` gets a line for each slow step.
 
     ``era_shims``: whether a Python will do on which the release runs only with them.
     ``catalogue``: what is known about releases, where it is not the one that is packed with the harness.
 
-    UnrunnableError if this gunicorn can't be installed here (NoInterpreterError: only for want of a Python);
-    SurroundingsError for index, disk, git; UsageError for a ``python`` or a revision that doesn't exist.
+    Raises:
+        UnrunnableError: this gunicorn can't be installed here; NoInterpreterError if only a Python is missing.
+        SurroundingsError: the index, the disk or git failed.
+        UsageError: ``python`` or the revision doesn't exist.
     """
     try:
         envs = paths.cache_dir() / "envs"
@@ -107,7 +110,7 @@ def prepare(
             spec = Release(version=installer.newest_release(base=Path(sys.executable), cwd=envs))
         source = describe_source(spec)
         catalogue = load_catalogue() if catalogue is None else catalogue
-        wish = _Wish(
+        search = _Search(
             source=source,
             request=request,
             worker=worker,
@@ -116,8 +119,8 @@ def prepare(
             era_shims=era_shims,
             say=say,
         )
-        _refuse_hopeless(wish)
-        return _prepare_wish(wish, envs)
+        _refuse_hopeless(search)
+        return _find_or_build(search, envs)
     except OSError as error:
         raise SurroundingsError(
             what=f"the environment can't be prepared: {error}",
@@ -125,64 +128,66 @@ def prepare(
         ) from error
 
 
-def _refuse_hopeless(wish: _Wish) -> None:
-    """What no interpreter could change: a worker class that the release doesn't have, a Python it can't run on."""
-    source = wish.source
-    gap = wish.catalogue.why_no_worker(source.version, wish.worker)
+def _refuse_hopeless(search: _Search) -> None:
+    """Raise where no interpreter can help: the release lacks the worker class, or can't run on the Python asked for."""
+    source = search.source
+    gap = search.catalogue.why_no_worker(source.version, search.worker)
     if gap is not None:
         raise UnrunnableError(
-            what=f"{source.name} can't run the {wish.worker} worker: {gap}", remedy="name another --worker or release"
+            what=f"{source.name} can't run the {search.worker} worker: {gap}", remedy="name another --worker or release"
         )
     refuse_request(
-        wish.catalogue,
-        wish.request,
+        search.catalogue,
+        search.request,
         subject=source.name,
         release=source.version,
-        worker=wish.worker,
-        era_shims=wish.era_shims,
+        worker=search.worker,
+        era_shims=search.era_shims,
     )
 
 
-def _prepare_wish(wish: _Wish, envs: Path) -> Environment:
-    """Try what is here, the best first; then what uv may fetch; then give up with the list of what was looked at."""
+def _find_or_build(search: _Search, envs: Path) -> Environment:
+    """Try the interpreters here, the best first, then one that uv may fetch; else raise with the whole list."""
     refusals: Refusals = {}
-    choice = wish.look_around()
-    environment = _try_all(wish, choice, envs, refusals)
+    choice = search.look_around()
+    environment = _try_all(search, choice, envs, refusals)
     if environment is None:
-        _refuse_asked(wish, refusals)
-        wanted = _list_wanted(wish, refusals)
-        failure = _fetch_one(wish, wanted, envs)
+        _refuse_asked(search, refusals)
+        wanted = _list_wanted(search, refusals)
+        failure = _fetch_one(search, wanted, envs)
         if failure is None:
-            choice = wish.look_around()
-            environment = _try_all(wish, choice, envs, refusals)
+            choice = search.look_around()
+            environment = _try_all(search, choice, envs, refusals)
             failure = "the one that uv fetched does not do either"
         if environment is None:
-            raise _no_interpreter(wish, choice, refusals, wanted, failure)
+            raise _no_interpreter(search, choice, refusals, wanted, failure)
     return environment
 
 
-def _try_all(wish: _Wish, choice: Choice, envs: Path, refusals: Refusals) -> Environment | None:
-    """The first interpreter that does; those that the release's metadata exclude are added to ``refusals``."""
-    for interpreter, shimmed in _attempts(wish, choice, refusals):
+def _try_all(search: _Search, choice: Choice, envs: Path, refusals: Refusals) -> Environment | None:
+    """Use the first interpreter that works; those that the release's metadata exclude are added to ``refusals``."""
+    for interpreter, shimmed in _attempts(search, choice, refusals):
         if (interpreter.path, shimmed) in refusals:
             continue
-        plan = make_plan(wish.catalogue, wish.source, interpreter, worker=wish.worker, envs=envs, era_shims=shimmed)
+        plan = make_plan(
+            search.catalogue, search.source, interpreter, worker=search.worker, envs=envs, era_shims=shimmed
+        )
         try:
-            obtained = obtain(plan, wish.say)
+            obtained = obtain(plan, search.say)
         except WrongPythonError as refusal:
             refusals[interpreter.path, shimmed] = refusal
             continue
-        return _describe(plan, obtained, wish.catalogue, choice.looked_at(interpreter, _told(refusals)))
+        return _describe(plan, obtained, search.catalogue, choice.looked_at(interpreter, _told(refusals)))
     return None
 
 
-def _attempts(wish: _Wish, choice: Choice, refusals: Refusals) -> Iterator[tuple[Interpreter, bool]]:
-    """Each interpreter, and whether with era shims; at last those on which a module of old was missing without."""
+def _attempts(search: _Search, choice: Choice, refusals: Refusals) -> Iterator[tuple[Interpreter, bool]]:
+    """Each interpreter, and whether with era shims; last those on which a former module was missing without."""
     yield from ((interpreter, False) for interpreter in choice.candidates)
     yield from ((interpreter, True) for interpreter in choice.with_era_shims)
     for interpreter in sorted(choice.candidates, key=lambda one: one.minor):
         refusal = refusals.get((interpreter.path, False))
-        if wish.era_shims and refusal is not None and not refusal.wants:
+        if search.era_shims and refusal is not None and not refusal.wants:
             yield interpreter, True
 
 
@@ -211,38 +216,40 @@ def _describe(plan: BuildPlan, obtained: Obtained, catalogue: Catalogue, looked_
     )
 
 
-def _refuse_asked(wish: _Wish, refusals: Refusals) -> None:
-    """The very Python that was asked for is here and was refused: no other one could change that."""
-    if refusals and (wish.request.version is not None or wish.request.interpreter is not None):
+def _refuse_asked(search: _Search, refusals: Refusals) -> None:
+    """Raise where the very Python that was asked for is here and was refused, because no other one may replace it."""
+    if refusals and (search.request.version is not None or search.request.interpreter is not None):
         refusal = next(iter(refusals.values()))
-        asked = wish.request.version or f"{wish.request.interpreter and wish.request.interpreter.path}"
+        asked = search.request.version or f"{search.request.interpreter and search.request.interpreter.path}"
         raise UnrunnableError(
             what=f"{refusal.what}, and Python {asked} was asked for",
             remedy="leave --python out, or ask for another one",
         ) from refusal
 
 
-def _list_wanted(wish: _Wish, refusals: Refusals) -> tuple[str, ...]:
+def _list_wanted(search: _Search, refusals: Refusals) -> tuple[str, ...]:
     wants = next((refusal.wants for refusal in reversed(refusals.values()) if refusal.wants), "")
-    return wanted_pythons(wish.catalogue, wish.request, release=wish.source.version, worker=wish.worker, wants=wants)
+    return wanted_pythons(
+        search.catalogue, search.request, release=search.source.version, worker=search.worker, wants=wants
+    )
 
 
-def _fetch_one(wish: _Wish, wanted: tuple[str, ...], envs: Path) -> str | None:
-    """Let uv fetch the first wanted Python that it knows of. None where it did; else why not, in a line."""
+def _fetch_one(search: _Search, wanted: tuple[str, ...], envs: Path) -> str | None:
+    """Let uv fetch the first wanted Python that it knows. Returns None where it did, else why it did not, in a line."""
     failure = "no Python that uv could fetch would do"
     for version in wanted:
-        wish.say(f"no Python here runs {wish.source.name}: asking uv for Python {version}")
+        search.say(f"no Python here runs {search.source.name}: asking uv for Python {version}")
         said = installer.download_python(version, cwd=envs)
         if said is None:
             return None
         failure = f"uv can't fetch Python {version}: {said}"
         if not installer.is_unknown_python(said):
-            break  # the way there is broken, so the next one would fail alike
+            break  # the download itself failed, so the next one would fail too
     return failure
 
 
 def _no_interpreter(
-    wish: _Wish,
+    search: _Search,
     choice: Choice,
     refusals: Refusals,
     wanted: tuple[str, ...],
@@ -250,7 +257,7 @@ def _no_interpreter(
 ) -> NoInterpreterError:
     names = ", ".join(wanted) or "none that is known"
     return NoInterpreterError(
-        what=f"no Python here runs {wish.source.name} with the {wish.worker} worker ({names} would), and {failure}",
+        what=f"no Python here runs {search.source.name} with the {search.worker} worker ({names} would), and {failure}",
         remedy="install one of those (pyenv install, uv python install), or name one with --python",
         looked_at=choice.looked_at(None, _told(refusals)),
     )

@@ -1,9 +1,9 @@
-"""Era shims: what left Python since a release's time is put back by small files that are loaded before gunicorn.
+"""Era shims: small files, loaded before gunicorn, that put back what Python has removed since a release's time.
 
 A shim is a row of ``releases.toml`` (its name, the Pythons that it is for, what its users' source looks like) and a
 file below ``fixtures/era`` (which asks the interpreter whether the thing is missing, and puts it back). It is applied
-only where the installed source uses it and the very interpreter lacks it. Which release may run so, and on which
-Python, is said by the limits of the catalogue.
+only where the installed source uses it and the interpreter lacks it. The limits of the catalogue say which release may
+run with it, and on which Python.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ for path in sys.argv[1:]:
         answers.append(False)
 print(json.dumps(answers))
 """
-"""Says of each shim's file whether what it puts back is missing; without the module that it is about, nothing can be
-put back."""
+"""Prints for each shim's file whether what it puts back is missing; False where the module that it patches is missing
+too, because then nothing can be put back."""
 
 _NOT_SCANNED = re.compile(r"/(?:setuptools|pkg_resources|_distutils_hack|pip|tests?)/|\.dist-info/")
 
@@ -54,7 +54,7 @@ def identify(shims: Sequence[EraShim]) -> list[str]:
 
 
 def find_used(shims: Sequence[EraShim], site: Path) -> tuple[EraShim, ...]:
-    """Those of the shims that the source installed in ``site`` has a use for."""
+    """The shims whose feature the source installed in ``site`` uses."""
     left, used = list(shims), []
     for text in _sources(site) if shims else ():
         found = [shim for shim in left if re.search(shim.uses, text, re.MULTILINE)]
@@ -66,7 +66,11 @@ def find_used(shims: Sequence[EraShim], site: Path) -> tuple[EraShim, ...]:
 
 
 def parse_missing(shims: Sequence[EraShim], said: str) -> tuple[str, ...]:
-    """The names of the shims that an interpreter lacks, out of what PROBE printed for their files; ValueError."""
+    """The names of the shims whose feature an interpreter lacks, from what PROBE printed for their files.
+
+    Raises:
+        ValueError: the output is not PROBE's.
+    """
     answers = json.loads(said)
     return tuple(shim.name for shim, missing in zip(shims, answers, strict=True) if missing)
 

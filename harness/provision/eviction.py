@@ -1,6 +1,6 @@
-"""Which environments are stored, and removing those that nobody uses and what killed builds left behind.
+"""Lists the stored environments, and removes those that are not in use and what killed builds left behind.
 
-Whatever a live process holds a lease on stays; nothing here decides what to keep otherwise.
+An environment on which a live process holds a lease stays. This module has no other rule about what to keep.
 """
 
 from __future__ import annotations
@@ -44,7 +44,11 @@ def list_environments() -> tuple[Stored, ...]:
 
 
 def remove_unused(*, only_leftovers: bool = False) -> tuple[Removed, ...]:
-    """Remove the environments that no live process uses; ``only_leftovers``: just those that aren't whole. OSError."""
+    """Remove the environments that no live process uses; ``only_leftovers``: just those that aren't complete.
+
+    Raises:
+        OSError: a file could not be removed.
+    """
     removed: list[Removed] = []
     stored = list_environments()
     for key in sorted({one.key for one in stored} | _keys_beside(_envs_dir())):
@@ -82,7 +86,7 @@ def _remove(stored: Stored) -> Removed:
 
 
 def _remove_beside(key: str) -> None:
-    """The lock last: whoever waits for it notices that its file is gone, and asks for the new one."""
+    """Remove the lock last: a process that waits for it notices that the file is gone, and opens the new one."""
     for ending in BESIDE:
         _beside(key, ending).unlink(missing_ok=True)
 
@@ -100,6 +104,6 @@ def _envs_dir() -> Path:
 
 
 def _measure(folder: Path) -> int:
-    """Bytes on disk that belong to this folder alone: files that uv linked from its own cache free nothing."""
+    """Bytes on disk that belong to this folder alone; files that uv linked from its own cache don't count."""
     statuses = (path.lstat() for path in folder.rglob("*") if path.is_symlink() or path.is_file())
     return sum(status.st_blocks * 512 for status in statuses if status.st_nlink == 1)

@@ -1,8 +1,7 @@
-"""Running uv: virtual environments, installing, what the index has; and what uv's complaints mean.
+"""Runs uv to make virtual environments, to install and to ask the index; and tells what uv's error messages mean.
 
-The user's own configuration of *where* packages come from is honoured (mirrors, certificates, cache, offline);
-whatever would change *what* is installed is not, because an environment here is pinned. Which release needs what is
-the catalogue's business, where environments lie that of ``environments``.
+The user's own configuration of *where* packages come from is honoured (mirrors, certificates, cache, offline).
+Configuration that would change *what* is installed is ignored, because an environment here is pinned.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ _PIP_SETTINGS = {"PIP_INDEX_URL": "UV_DEFAULT_INDEX", "PIP_CERT": "SSL_CERT_FILE
 
 
 class Complaint(Enum):
-    """What is behind a failure of uv, as far as it matters to what happens next."""
+    """The kinds of failure of uv that have different consequences."""
 
     DISK = "the disk is full"
     UNREACHABLE = "the package index can't be reached"
@@ -73,7 +72,7 @@ class WrongPythonError(UnrunnableError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """How a program ended, with all of what it said."""
+    """How a program ended, and its whole output."""
 
     status: int
     stdout: str
@@ -81,7 +80,11 @@ class Done:
 
 
 def find_uv() -> Path:
-    """The uv executable: of the ``uv`` distribution that the harness depends on, else on PATH. SurroundingsError."""
+    """The uv executable: of the ``uv`` distribution that the harness depends on, else on PATH.
+
+    Raises:
+        SurroundingsError: there is none.
+    """
     try:
         import uv
     except ModuleNotFoundError:
@@ -107,7 +110,11 @@ def uv_environ(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def create_venv(folder: Path, *, base: Path, cwd: Path, keep_open: Sequence[int] = ()) -> None:
-    """An empty virtual environment that can be moved. SurroundingsError where it can't be made."""
+    """Make an empty virtual environment that can be moved.
+
+    Raises:
+        SurroundingsError: it can't be made.
+    """
     done = run_uv(
         ["venv", "--relocatable", "--no-python-downloads", "--python", str(base), str(folder)], cwd, keep_open=keep_open
     )
@@ -120,12 +127,14 @@ def install(
 ) -> None:
     """Install into an environment. ``subject`` names the gunicorn; ``log`` gets all that uv said if it fails.
 
-    WrongPythonError, UnrunnableError (no such release; its build fails) or SurroundingsError (all else).
+    Raises:
+        WrongPythonError: a distribution's metadata exclude the interpreter.
+        UnrunnableError, SurroundingsError: there is no such release, or its build fails; anything else failed.
     """
     listed = "".join(f"{line}\n" for line in requirements)
     command = ["pip", "install", "--python", str(python), "--requirement", "-"]
-    # What is in uv's cache does: asking the index again takes seconds, and some answers make uv build an old source
-    # distribution anew. The requirements name their releases, so the index has nothing newer to say about them.
+    # Try uv's cache first: asking the index again takes seconds, some answers make uv build an old source distribution
+    # anew, and the requirements are pinned, so that the index has nothing newer.
     for cached_only in (["--offline"], []):
         done = run_uv([*command, *cached_only], cwd, keep_open=keep_open, stdin=listed)
         if done.status == 0:
@@ -155,10 +164,10 @@ def judge_failure(stderr: str, *, subject: str, log: Path | None) -> HarnessErro
 
 
 def newest_release(*, base: Path, cwd: Path) -> str:
-    """The newest final release of gunicorn that the index has at this moment, on whatever Python it runs.
+    """The newest final release of gunicorn in the index, on whatever Python it runs; uv needs any one as ``base``.
 
-    ``base`` is any interpreter; uv wants one, but resolves for a Python newer than all. SurroundingsError where the
-    index can't be reached.
+    Raises:
+        SurroundingsError: the index can't be reached.
     """
     output = ["--quiet", "--no-deps", "--no-header", "--no-annotate"]
     target = ["--refresh-package", "gunicorn", "--python", str(base), "--python-version", "3.99"]
@@ -192,18 +201,18 @@ def name_cause(text: str) -> str:
 
 
 def is_unknown_python(failure: str) -> bool:
-    """Whether uv fetched nothing because it knows no such Python, as opposed to not getting at it."""
+    """Whether uv fetched nothing because it knows no such Python, and not because the download failed."""
     return "No download found" in failure or "cannot be installed" in failure
 
 
 def classify(stderr: str) -> Complaint:
-    """What is behind a failure, from uv's words; the surroundings are looked for before the release is blamed."""
+    """The kind of a failure, from uv's output; a fault of the surroundings is looked for before one of the release."""
     flat = " ".join(stderr.split())
     return next((complaint for complaint, sign in _SIGNS if sign.search(flat)), Complaint.OTHER)
 
 
 def one_line(text: str) -> str:
-    """A complaint of many lines as one, from where uv calls it an error on, cut at LINE_LENGTH characters."""
+    """An error message of many lines as one: from where uv says "error", at most LINE_LENGTH characters."""
     start = _ERROR_MARK.search(text)
     joined = " ".join(text[start.end() if start else 0 :].split()).replace(" cause: ", ": ")
     return joined if len(joined) <= LINE_LENGTH else joined[: LINE_LENGTH - 3] + "..."
@@ -271,7 +280,7 @@ def run_uv(
 
 
 def complain(done: Done, what: str, kind: type[HarnessError]) -> HarnessError:
-    """An error of that kind: ``what``, and what uv said, with its cure where one is known."""
+    """Make an error of that kind from ``what`` and uv's output, with a remedy where one is known."""
     complaint = classify(done.stderr)
     return kind(what=f"{what}: {one_line(done.stderr)}", remedy=_cure(complaint))
 

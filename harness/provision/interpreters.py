@@ -1,8 +1,7 @@
-"""Which Python interpreters are here: what each candidate is, and which of them a user asked for.
+"""Finds the Python interpreters of this machine: what each candidate is, and which of them a user asked for.
 
-What an interpreter said of itself is remembered by path, size and time of change, so that a second look starts no
-process. Where to look is ``candidates``; nothing is said here about which release runs on which Python
-(``releases``), and nothing is downloaded (``installer``).
+The answer of an interpreter is remembered by path, size and time of change, so that a second look starts no process.
+``candidates`` knows where to look, ``releases`` which release runs on which Python, and ``installer`` downloads.
 """
 
 from __future__ import annotations
@@ -66,7 +65,7 @@ Probe: TypeAlias = Callable[[Path], Answer]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """All interpreters that were found, in the order of the search, and the candidates that are none, with why."""
+    """All interpreters that were found, in the order of the search, and why each other candidate is none."""
 
     interpreters: tuple[Interpreter, ...]
     rejected: tuple[tuple[Path, str], ...]
@@ -74,7 +73,7 @@ class Survey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What ``--python`` asks for: a version ("3.6", "3.6.15") or one certain interpreter; neither: any."""
+    """What ``--python`` asks for: a version ("3.6", "3.6.15"), one particular interpreter, or (neither is set) any."""
 
     version: str | None = None
     interpreter: Interpreter | None = None
@@ -96,7 +95,7 @@ class Memory:
 
     @classmethod
     def load(cls, file: Path) -> Memory:
-        """The memory as it was stored; empty where there is none, or where it can't be read as one."""
+        """Load the stored memory; it is empty where there is none, or where the file can't be read."""
         try:
             data = json.loads(file.read_bytes())
         except (OSError, ValueError):
@@ -128,7 +127,7 @@ class Memory:
         return answer
 
     def save(self) -> None:
-        """Write the file anew in one step if there is anything new; a failure, or two at once, cost an answer."""
+        """Write the file in one step if there is a new answer. A failed or a concurrent write loses an answer."""
         if not self.changed:
             return
         with suppress(OSError):
@@ -161,8 +160,10 @@ def parse_request(
 ) -> Request:
     """What ``--python`` means: a version, a path (executable, or the folder of an environment), or a name on PATH.
 
-    UsageError where it is nothing of that, or names something that isn't a Python. Whether a *version* that was
-    asked for is here isn't judged: something else may provide it.
+    A *version* that was asked for need not be here: uv or a container may provide it.
+
+    Raises:
+        UsageError: the text is none of these, or names something that isn't a Python.
     """
     if text is None:
         return Request()

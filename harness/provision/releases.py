@@ -1,7 +1,7 @@
 """The catalogue of gunicorn releases: the Pythons they run on, the pins of their era, the shims they need.
 
-The facts lie in ``releases.toml`` beside this module; here is only how to read and ask them. No process, no
-interpreter that exists on this machine, no index: what is *here* belongs to ``interpreters`` and ``environments``.
+The facts lie in ``releases.toml`` beside this module, which reads them and answers questions about them. It starts no
+process and asks no index; ``interpreters`` and ``environments`` know what exists on this machine.
 """
 
 from __future__ import annotations
@@ -160,13 +160,21 @@ def as_version(release: str | None) -> Version | None:
 
 
 def parse_minor(text: str) -> Minor:
-    """The first two numbers of a Python's version: "3.6.15" gives (3, 6). ValueError for anything else."""
+    """The first two numbers of a Python's version: "3.6.15" gives (3, 6).
+
+    Raises:
+        ValueError: the text is not of that form.
+    """
     major, minor = text.split(".")[:2]
     return int(major), int(minor)
 
 
 def parse_catalogue(text: str) -> Catalogue:
-    """The catalogue from the text of ``releases.toml``; KeyError or ValueError where the file is at fault."""
+    """Read the catalogue from the text of ``releases.toml``.
+
+    Raises:
+        KeyError, ValueError: the text is not a catalogue of this schema.
+    """
     data: Mapping[str, Any] = tomllib.loads(text)
     if data["schema"] != CATALOGUE_SCHEMA:
         raise ValueError(f"releases.toml has schema {data['schema']}, this harness reads {CATALOGUE_SCHEMA}")

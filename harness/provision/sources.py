@@ -1,7 +1,7 @@
 """The source of an environment: what identifies it, and how its content gets into a folder to be installed from.
 
 A user's folder is only read: content is identified by a digest, and installed from a copy, because building leaves
-files behind. Nothing is imported or executed from it here; that is up to the installer.
+files behind. This module neither imports nor executes anything from it; the installer does.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _GIT_LOCAL = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "G
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One gunicorn to install. ``version`` is what can be known before installing it; None where that is nothing."""
+    """One gunicorn to install. ``version`` is None where it can't be known before it is installed."""
 
     name: str  # for messages: "gunicorn 19.6.0"
     version: str | None
@@ -46,7 +46,11 @@ class Source:
 
 
 def describe_source(spec: Release | Tree | Archive | GitRevision) -> Source:
-    """What a SPEC names, read but not yet copied. UsageError where the path or revision is no (longer) there."""
+    """Identify what a SPEC names, without copying it yet.
+
+    Raises:
+        UsageError: the path or the revision does not exist (any more).
+    """
     if isinstance(spec, Release):
         return _describe_release(spec)
     if isinstance(spec, Tree):
@@ -170,7 +174,7 @@ def list_files(root: Path) -> tuple[PurePath, ...]:
         return tuple(_walk(root, everything=False))
     listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     if listed.returncode != 0:
-        return tuple(_walk(root, everything=False))  # no repository after all, or one that git distrusts
+        return tuple(_walk(root, everything=False))  # it is no repository after all, or git distrusts it
     names = {PurePath(name) for name in listed.stdout.split("\0") if name}
     return tuple(name for name in names if (root / name).is_symlink() or (root / name).is_file())
 
@@ -206,7 +210,11 @@ def _refuse_change(path: Path, expected: str, copied: str) -> None:
 
 
 def resolve_revision(spec: GitRevision) -> str:
-    """The full id of the commit that a revision names. UsageError where the repository has no such commit."""
+    """The full id of the commit that a revision names.
+
+    Raises:
+        UsageError: the repository has no such commit.
+    """
     if shutil.which("git") is None:
         raise SurroundingsError(what=f"git is missing, {spec.repository} can't be read", remedy="install git")
     found = _git(spec.repository, "rev-parse", "--verify", "--end-of-options", f"{spec.revision}^{{commit}}")

@@ -64,7 +64,8 @@ Spec: TypeAlias = Release | Latest | Tree | Archive | GitRevision
 def parse_spec(text: str) -> Spec:
     """The SPEC of the command line as a value; paths come back absolute.
 
-    UsageError for everything that is not one of the forms, or that names a path which is missing or isn't gunicorn.
+    Raises:
+        UsageError: the text is none of the forms, or names a path that is missing or isn't gunicorn.
     """
     if not text or text != text.strip() or not text.isprintable():
         raise _refusal(

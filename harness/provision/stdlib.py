@@ -1,7 +1,7 @@
 """What a missing module means: which one a traceback names, and whether Python itself once had it.
 
-A release that wants a module which this Python dropped can't run here; any other missing module is a hole in the
-environment. Only text and a table; nothing is imported to find out.
+A release that wants a module which this Python dropped can't run here; any other missing module is a gap in the
+environment. The answers come from text and a table, so nothing is imported to find out.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The native tools an experiment needs (a proxy, wrk, ...): where they are, which version, how to get them.
+"""The native tools an experiment needs (a proxy, wrk, ...): where they are, which version they have, how to get them.
 
-A tool is looked for on PATH and in the folders that an ordinary user's PATH leaves out, then among those that we
-unpacked ourselves. Which tools there are is not known here: the module of each proxy and load has its recipe.
+A tool is looked for on PATH, in the folders that an ordinary user's PATH leaves out, and among those that the harness
+unpacked itself. The recipe of each tool stands in the module of its proxy or load.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ VERSION_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tool:
-    """A tool that is here. ``env`` is to be added to the environment it is started with (paths of an unpacked one).
+    """An installed tool. ``env`` is added to the environment that it is started with (the paths of an unpacked one).
 
-    ``version``: where it is known already, because the tool can't be started here (it lies in an image).
+    ``version`` is set where the tool can't be started here to ask it, because it lies in an image.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Tool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """How to get a tool and how to ask for its version. ``packages``: system -> what its user should do."""
+    """How to get a tool and how to ask for its version. ``packages`` maps a system to what its user should do."""
 
     name: str  # of the program
     debian: str
@@ -63,7 +63,11 @@ def find_tool(recipe: Recipe) -> Tool | None:
 
 
 def require_tool(recipe: Recipe, needed_for: str) -> Tool:
-    """The tool; SurroundingsError, with the package of each system, where it is missing."""
+    """Find the tool.
+
+    Raises:
+        SurroundingsError: it is missing; the error names its package on each system.
+    """
     tool = find_tool(recipe)
     if tool is None:
         raise missing(recipe, needed_for)
@@ -71,7 +75,11 @@ def require_tool(recipe: Recipe, needed_for: str) -> Tool:
 
 
 def tool_version(recipe: Recipe, tool: Tool) -> str:
-    """The version the tool states of itself ("2.2.5"); SurroundingsError where it does not start or states none."""
+    """Ask the tool for its version ("2.2.5").
+
+    Raises:
+        SurroundingsError: it does not start, or prints no version.
+    """
     if tool.version is not None:
         return tool.version
     said = _ask(tool, [str(tool.path), recipe.version_argument])
@@ -79,7 +87,11 @@ def tool_version(recipe: Recipe, tool: Tool) -> str:
 
 
 def parse_version(recipe: Recipe, said: str, *, program: str = "") -> str:
-    """The version in what the tool printed; SurroundingsError where it states none."""
+    """Find the version in what the tool printed.
+
+    Raises:
+        SurroundingsError: there is none.
+    """
     matched = re.search(recipe.version_pattern, said)
     if matched is None:
         raise SurroundingsError(
@@ -91,10 +103,12 @@ def parse_version(recipe: Recipe, said: str, *, program: str = "") -> str:
 
 
 def install_tool(recipe: Recipe) -> Tool:
-    """The tool, fetched first where it is missing: with apt-get as root, else unpacked below the cache.
+    """Find the tool, and get it first where it is missing: with apt-get as root, else unpacked below the cache.
 
-    Two callers at once don't disturb each other; the second one finds the tool. Raises SurroundingsError where
-    neither way is open.
+    Two callers at once don't disturb each other; the second one finds the tool.
+
+    Raises:
+        SurroundingsError: neither way is open.
     """
     if tool := find_tool(recipe):
         return tool
@@ -122,7 +136,7 @@ def tools_dir() -> Path:
 
 
 def missing(recipe: Recipe, needed_for: str) -> SurroundingsError:
-    """The error for a missing tool: what needs it, and its package on each system."""
+    """Make the error for a missing tool: what needs it, and its package on each system."""
     ways = "; ".join(f"{system}: {how}" for system, how in recipe.packages.items())
     return SurroundingsError(
         what=f"{recipe.name} is missing, and {needed_for} needs it; it is neither on PATH nor in {tools_dir()}.",
@@ -148,7 +162,7 @@ def unpacked_tool(recipe: Recipe, tree: Path) -> Tool | None:
 
 
 def _unpack_tool(recipe: Recipe) -> Tool:
-    """Unpack beside the final place and move it there only when it has started once."""
+    """Unpack beside the final folder, and move it there once the tool has started."""
     half = tools_dir() / f"{recipe.name}.tmp"
     if half.exists():
         shutil.rmtree(half)
@@ -163,7 +177,7 @@ def _unpack_tool(recipe: Recipe) -> Tool:
 
 
 def _ask(tool: Tool, argv: Sequence[str]) -> str:
-    """What the tool prints on either stream. Its exit status says nothing: wrk's is 1 after telling its version."""
+    """What the tool prints on either stream. The exit status is ignored: wrk's is 1 after it printed its version."""
     try:
         done = subprocess.run(
             argv,
