@@ -1,7 +1,7 @@
 """Reads ``events.jsonl`` line by line: typed events, and events that say what is wrong with the file itself.
 
-The one event log numbers the lines (``seq``, from 0 on) and closes the record with an ``end``. Records of older
-versions have neither, and nothing is asked of them.
+The event log numbers the lines (``seq``, from 0 on) and closes the record with an ``end``. Records of older versions
+have neither, and are read without these checks.
 """
 
 from __future__ import annotations
@@ -48,7 +48,11 @@ def read_events(stream: BinaryIO, path: Path, say: Callable[[str], None]) -> Ite
 
 
 def parse_json(raw: bytes) -> Json:
-    """Strict JSON: UTF-8, no NaN, no infinity; ValueError for all that is wrong, endless nesting too."""
+    """Parse strict JSON: UTF-8, no NaN, no infinity.
+
+    Raises:
+        ValueError: it is not such JSON, or is nested too deeply.
+    """
     try:
         parsed: Json = _DECODER.decode(raw.decode("utf-8"))
     except RecursionError as problem:
@@ -80,14 +84,14 @@ def _parse(raw: bytes) -> tuple[int | None, Event]:
 
 
 class _Numbering:
-    """Compares the numbers of the lines with those that the log gave; the first line tells whether it gave any."""
+    """Checks the sequence numbers of the lines; the first line shows whether the record has any."""
 
     def __init__(self) -> None:
         self.used = False
         self._told = False
 
     def check(self, line: int, seq: int | None, at_ns: int) -> Contradiction | None:
-        """What is wrong with a line's number, told once: after a line that is missing, all are wrong."""
+        """What is wrong with a line's number; returned once, because all numbers after a missing line are wrong."""
         if line == 1:
             self.used = seq is not None
         expected = line - 1 if self.used else None

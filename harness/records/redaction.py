@@ -1,6 +1,6 @@
-"""What must not leave this machine inside an attachment: home folders, names of user and host, secrets.
+"""Removes what must not leave this machine inside an attachment: home folders, names of user and host, secrets.
 
-Lines in, lines out. Files are not read here, and nothing is decided about which files are sent.
+The functions take and return lines. ``report.attachment`` reads the files and decides which of them are sent.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ SHORTEST_IN_TEXT = 8
 """Shorter values ("1", "true") are no secrets, and would be found everywhere."""
 
 _ORDINARY = {"", "root", "nobody", "localhost", "bin", "lib", "usr", "etc", "tmp", "var", "opt", "home", "srv", "dev"}
-"""Names that tell nothing about anybody, or that stand in every path."""
+"""Names that identify no person or machine, or that stand in every path."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Whose traces are taken out."""
+    """The person and the machine whose traces are taken out."""
 
     home: str
     user: str
@@ -93,7 +93,7 @@ def secrets_of(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def secret_in_facts(facts: Json, secrets: Mapping[str, str]) -> str | None:
-    """The name of a variable whose value stands in some text of ``facts``; None where all is well."""
+    """The name of a variable whose value stands in a text of ``facts``; None where there is none."""
     texts = list(_texts(facts))
     for name, value in secrets.items():
         if len(value) >= SHORTEST_IN_FACTS and any(value in text for text in texts):
@@ -102,7 +102,7 @@ def secret_in_facts(facts: Json, secrets: Mapping[str, str]) -> str | None:
 
 
 def make_secret_finder(secrets: Mapping[str, str]) -> Callable[[bytes], str | None]:
-    """A function that names the variable whose value stands in one line, be it as it is or inside a JSON string."""
+    """A function that names the variable whose value stands in a line, either as it is or inside a JSON string."""
     needles = {
         spelling.encode("utf-8", "surrogateescape"): name
         for name, value in secrets.items()

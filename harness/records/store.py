@@ -1,6 +1,6 @@
 """Where runs lie: makes run folders, writes into them without ever leaving half a file, and finds stored runs again.
 
-The layout is the contract's; what the files say is not this room's business (see ``cells`` and ``report``).
+The contract defines the layout. The content of the files is defined elsewhere (``core.cells``, ``report``).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class RunFolder:
         return self.path / "config"
 
     def write_json(self, name: str, data: Json) -> Path:
-        """Write ``data`` as ``name`` in one step; SurroundingsError where the folder can't take it."""
+        """Write ``data`` as ``name`` in one step; see ``write_text``."""
         return self.write_text(name, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
     def write_text(self, name: str, text: str, *, executable: bool = False) -> Path:
@@ -69,7 +69,7 @@ class RunFolder:
         return target
 
     def link_latest(self) -> str | None:
-        """Point ``latest``, beside this folder, here. Says why not where something else has that name."""
+        """Make the link ``latest``, beside this folder, point here; warn where something else has that name."""
         link = self.path.parent / LATEST
         if not link.is_symlink() and link.exists():
             return f"{link} is not a link, so it was left alone; the run lies in {self.path}."
@@ -78,7 +78,7 @@ class RunFolder:
             fresh.symlink_to(self.path.name, target_is_directory=True)
             fresh.replace(link)
         except OSError as problem:
-            with suppress(OSError):  # the first failure is the one that is told
+            with suppress(OSError):  # the first failure is the one to report
                 fresh.unlink(missing_ok=True)
             return f"{link} could not be set ({problem.strerror}); the run lies in {self.path}."
         return None
@@ -117,7 +117,7 @@ def load_run(path: Path) -> StoredRun:
         return _load_folder(found.resolve(), None)
     if found.name == "verdict.json":
         return _load_folder(found.resolve().parent, None)
-    import zipfile  # it and its kin cost 5 ms, and not every run is an attachment
+    import zipfile  # this import costs 5 ms, and most runs are no attachments
 
     if not (found.is_file() and zipfile.is_zipfile(found)):
         raise UsageError(what=f"{path} is neither a run's folder nor an attachment.", remedy=_remedy(found))

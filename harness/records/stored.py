@@ -1,7 +1,7 @@
 """A run read back from its folder: typed access to what was stored, and the stream of its events.
 
-Reports, the attachment and the judge read runs through this. A stored run may come from somebody else, so nothing
-is believed before its type was looked at. Writing and finding runs is the work of ``store``.
+Reports, the attachment and the judge read runs through this. A stored run may come from another machine, so each
+value's type is checked before it is used. ``store`` writes and finds runs.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class Unpacked:
         self.path = Path(tempfile.mkdtemp(prefix="recycle-harness-"))
 
     def close(self) -> None:
-        """Remove it; a second call does nothing."""
+        """Remove the folder; a second call does nothing."""
         if self.path.exists():
             shutil.rmtree(self.path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredRun:
-    """A run as it lies on disk. As a context manager it removes what an attachment was unpacked to."""
+    """A run as it lies on disk. As a context manager, it removes the folder to which an attachment was unpacked."""
 
     path: Path
     run_id: str

@@ -1,7 +1,7 @@
-"""Opens an attachment that somebody sent: nothing in it is believed, nothing is written outside of its folder.
+"""Opens an attachment from another person: nothing in it is trusted, nothing is written outside of its folder.
 
-Only archives that ``attachment`` could have written are taken; everything else is refused with the entry's name.
-Limits hold for what is really unpacked, whatever the headers claim.
+Only archives that ``report.attachment`` could have written are accepted; any other is refused with the entry's name.
+The limits apply to the bytes that are really unpacked, whatever the headers claim.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MOST_ENTRIES = 2000
 MOST_BYTES = 2 * 2**30
 MOST_RATIO = 100
 RATIO_FREE_BYTES = 64 * 2**20
-"""Below that the ratio is not looked at: a cut log of one repeated line shrinks 500-fold, and is harmless."""
+"""Smaller archives may have any ratio: a cut log of one repeated line shrinks 500-fold, and is harmless."""
 
 _MOST_DIRECTORY_BYTES = 2 * 2**20
 _MOST_CHECKSUM_BYTES = 2**20
@@ -40,7 +40,7 @@ _LONGEST_NAME_BYTES = 255
 
 @dataclass(slots=True, kw_only=True)
 class _Budget:
-    """How much may still be unpacked from an archive of that size."""
+    """How many bytes may still be unpacked from an archive of a given size."""
 
     archive_bytes: int
     used: int = 0
@@ -56,11 +56,11 @@ class _Budget:
 def open_attachment(path: Path, into: Path) -> Path:
     """Check the attachment ``path``, unpack it below the folder ``into``, and return the run's folder there.
 
-    All or nothing: where a check fails, nothing stays behind.
+    Where a check fails, nothing stays behind.
 
     Raises:
         UsageError: not an attachment, damaged (an entry missing, extra or changed), or made to do harm.
-        SurroundingsError: it can't be written there.
+        SurroundingsError: ``into`` can't be written to.
     """
     try:
         _check_directory(path)
@@ -91,7 +91,7 @@ def _refusal(why: str, path: Path | None = None) -> UsageError:
 
 
 def _check_directory(path: Path) -> None:
-    """Refuse a giant table of contents before the zipfile module reads it whole."""
+    """Refuse an oversized table of contents before the zipfile module reads it into memory."""
     size = path.stat().st_size
     with path.open("rb") as stream:
         stream.seek(max(0, size - 2**16 - _END_RECORD.size))
@@ -105,7 +105,7 @@ def _check_directory(path: Path) -> None:
 
 
 def _check_entries(infos: Sequence[zipfile.ZipInfo]) -> tuple[str, dict[str, zipfile.ZipInfo]]:
-    """(top folder, entries by their name below it); refuses what is not a plain file with a plain name."""
+    """Return (top folder, entries by their name below it); refuse an entry that is no plain file with a plain name."""
     if len(infos) > MOST_ENTRIES:
         raise _refusal(f"has {len(infos)} entries, more than {MOST_ENTRIES}")
     entries: dict[str, zipfile.ZipInfo] = {}
@@ -142,7 +142,7 @@ def _checked_parts(info: zipfile.ZipInfo) -> list[str]:
 
 
 def _fold(name: str) -> str:
-    """The name as a file system may see it that ignores case and the way accents are composed."""
+    """The name as it looks to a file system that ignores case and the composition of accents."""
     return unicodedata.normalize("NFC", name).casefold()
 
 
@@ -162,7 +162,7 @@ def _read_sums(archive: zipfile.ZipFile, info: zipfile.ZipInfo, budget: _Budget)
 
 
 def _parse_sums(raw: bytes, names: Set[str]) -> dict[str, str]:
-    """The checksums by name; they must name exactly the other entries."""
+    """Return the checksums by name; they must name exactly the other entries."""
     sums: dict[str, str] = {}
     for line in raw.decode("utf-8", "replace").split("\n")[:-1]:
         found = _SUM_LINE.fullmatch(line)
@@ -180,7 +180,7 @@ def _extract(
     archive: zipfile.ZipFile, folder: Path, entries: dict[str, zipfile.ZipInfo], sums: dict[str, str], budget: _Budget
 ) -> Path:
     try:
-        folder.mkdir()  # exclusively: nothing that was there before, a link for instance, is written through
+        folder.mkdir()  # exclusively, so that a file or a link that was there before is never written to
     except FileExistsError as problem:
         raise UsageError(what=f"{folder} exists already.", remedy="Unpack into an empty folder.") from problem
     try:
@@ -193,7 +193,7 @@ def _extract(
 
 
 def _unpack(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path, budget: _Budget, wanted: str) -> None:
-    """Write one entry and check its SHA-256; the budget is charged for what really comes out."""
+    """Write one entry and check its SHA-256; the budget counts the bytes that are really unpacked."""
     target.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha256()
     try:
