@@ -44,7 +44,7 @@ say. So is one with a kind that the judge does not know: what it would have told
 `seq` nor `end`; they are judged as they are. Fields that a kind does not have are passed over; one that is missing or
 of another type makes the record unreadable, and the error names the line.
 
-"optional" fields stay out of a line where nobody knew a value, and in records of older versions.
+"optional" fields are left out of a line where the value was not known, and in records of older versions.
 """
 
 _GROUPS = {"The run": course, "The servers": servers, "The bound path": bound_path, "The clients": clients}

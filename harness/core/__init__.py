@@ -1,1 +1,1 @@
-"""What every other room stands on: the vocabulary, errors, time, paths, locks, signals. Nothing here knows gunicorn."""
+"""What all other packages use: the vocabulary, errors, time, paths, locks, signals. It knows nothing of gunicorn."""

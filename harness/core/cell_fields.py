@@ -1,8 +1,8 @@
-"""The cell: what defines one experiment, one row a field. Whatever speaks of a field derives from its row.
+"""The cell: all that defines one experiment, as a table with one row for each field.
 
 The options of the command line, make's variables, the plugin's options, JSON with its checks, the command that repeats
-a run, the deviations in the facts and docs/options.md are made from these rows. What a choice can be is not known here:
-that are the tables of the rooms above. Which values contradict each other says ``engine.cell_rules``.
+a run, the deviations in the facts and docs/options.md are made from these rows. The values of a choice stand in the
+tables of the packages above; ``engine.cell_rules`` tells which values contradict each other.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ class CellField:
     name: str = ""
     kind: Kind = Kind.TEXT
     optional: bool = False  # whether it may be None
-    default: object = None  # that of the original report
-    contract: int | None = None  # its place among the keys that the contract names
-    flag: str | None = None  # on the command line; a switch's flag turns its default round
+    default: object = None  # the original report's value
+    contract: int | None = None  # its position among the keys that the contract names
+    flag: str | None = None  # on the command line; a switch's flag negates its default
     help: str = ""
-    shown: str | None = None  # in --help, in the place of the default
+    shown: str | None = None  # in --help, instead of the default
     section: Section = Section.CELL
     least: int = 0  # of a whole number
-    parse: Callable[[str], object] | None = None  # a type for argparse; None is any text, or that of the kind
-    metavar: str | None = None  # likewise
+    parse: Callable[[str], object] | None = None  # a type for argparse; None is any text, or the type of the kind
+    metavar: str | None = None  # a type for argparse too
     deviates: bool = False  # whether the facts name another value than the original report's
-    make: bool = False  # whether make has a variable of its name
+    make: bool = False  # whether make has a variable with its name
     plugin: str | None = None  # what the values of pytest's option --gunicorn-... are called, if it has one
 
 

@@ -1,6 +1,6 @@
-"""A cell as JSON, as a name and as options: what ``cell.json`` and the ``cell`` object of ``verdict.json`` hold.
+"""Turns a cell into JSON (``cell.json``, and ``cell`` in ``verdict.json``), a name and options, and JSON into a cell.
 
-Pure text and types; no file is read here. Cells that are read come from other machines too, so types are checked.
+The functions are pure. A cell may come from another machine, so its types are checked.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CONTRACT_KEYS = tuple(
 
 
 def cell_to_json(cell: Cell) -> dict[str, Json]:
-    """Every field of the cell, the contract's keys first; unknown versions are null, ``scenario`` is there if set."""
+    """All fields of the cell, the contract's keys first; unknown versions are null; ``scenario`` only if set."""
     values: dict[str, Json] = asdict(cell)
     if cell.scenario is None:
         del values["scenario"]
@@ -35,7 +35,7 @@ def cell_from_json(data: object, *, where: str) -> Cell:
     """The cell that ``data`` describes; unknown keys are left out, missing ones have the report's default.
 
     Raises:
-        UsageError: not an object, no ``spec``, or a value of a wrong type; names ``where`` (the file) and the key.
+        UsageError: not an object, no ``spec``, or a value of a wrong type. The error names ``where`` and the key.
     """
     if not isinstance(data, Mapping):
         raise UsageError(what=f"{where} holds {_kind(data)}, not an object.", remedy=_REMEDY)
@@ -57,9 +57,9 @@ def cell_id(cell: Cell, label: str) -> str:
 
 
 def write_options(cell: Cell) -> Iterator[tuple[CellField, str | None]]:
-    """Each field that has a flag and a value, and the value as text: what follows the flag on a command line.
+    """Each field that has a flag and a value, with the value as it is written after the flag on a command line.
 
-    A switch has no text, and is left out where it has its default.
+    A switch has no such text, and is left out where it has its default.
     """
     for row in CELL_FIELDS.values():
         value = getattr(cell, row.name)
@@ -68,7 +68,7 @@ def write_options(cell: Cell) -> Iterator[tuple[CellField, str | None]]:
 
 
 def write_value(value: object) -> str:
-    """A value as text; a number that is whole has no point."""
+    """A value as text; a whole number has no decimal point."""
     return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)
 
 

@@ -1,6 +1,6 @@
-"""Monotonic time and waiting: every wait has a deadline and notices at once when what it waits for has died.
+"""Monotonic time and waiting: every wait has a deadline and notices at once when the process it waits for has died.
 
-No log text as readiness, no wall-clock deadline, no sleeping for the sake of synchronising.
+The harness uses no log text as a sign of readiness, no wall-clock deadline, and no sleep to synchronise.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 POLL_S = 0.005
-"""How often a wait looks again: short against gunicorn's boot (0.2 s and more), cheap against a core (5 us a look)."""
+"""How often a wait asks again: often against gunicorn's boot (0.2 s and more), and cheap (5 us each time)."""
 
 
 def now_ns() -> int:
@@ -23,10 +23,10 @@ def now_ns() -> int:
 def wait_until(
     probe: Callable[[], T | None], *, timeout_s: float, alive: Callable[[], bool], poll_s: float = POLL_S
 ) -> T | None:
-    """Ask ``probe`` until it gives something truthy; None when ``timeout_s`` is over or ``alive`` says no.
+    """Call ``probe`` until it returns a true value; None once ``timeout_s`` is over or ``alive`` returns False.
 
-    ``alive`` is asked before the probe and the probe once more after a death, so that an answer which was
-    ready just before the end isn't lost.
+    ``alive`` is called before the probe, and the probe once more after a death, so that an answer which was ready just
+    before the end isn't lost.
     """
     deadline_ns = now_ns() + int(timeout_s * 1e9)
     while True:

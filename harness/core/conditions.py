@@ -1,4 +1,4 @@
-"""What ``harness doctor`` tells, a row each; every room can say something of what it needs."""
+"""The rows that ``harness doctor`` prints; each package can add rows about what it needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One thing looked at. ``needed``: without it no run is possible here. ``remedy``: what to do where not ``ok``."""
+    """One thing that was checked. ``needed``: no run is possible without it. ``remedy``: what to do if not ``ok``."""
 
     name: str
     ok: bool

@@ -1,8 +1,8 @@
-"""What can fail in the harness itself or its surroundings; never the misbehaviour of the server under test.
+"""The failures of the harness itself and of its surroundings; never the misbehaviour of the server under test.
 
-Every class carries its exit code; its text says what failed, on what, the measured value, where to look, and
-what to do next. ``cli`` alone turns them into exit codes. A failure of cleaning up is added as a note to the
-first cause (``add_note``), never raised over it.
+Each class has an exit code; its text says what failed, on what, the measured value, where to look, and what to do
+next. Only ``cli`` turns errors into exit codes. A failure to clean up is added to the first error as a note
+(``add_note``) and never replaces it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ EXIT_CHECK_SKIP = 125
 
 @dataclass(kw_only=True, eq=False)
 class HarnessError(Exception):
-    """The root: ``what`` failed in one line, ``remedy`` in one line, ``log`` where more is to be read."""
+    """The base class: one line each for ``what`` failed and its ``remedy``, and the ``log`` with more."""
 
     what: str
     remedy: str = ""
@@ -40,7 +40,7 @@ class HarnessError(Exception):
 
 
 class UsageError(HarnessError):
-    """The user asked for something that cannot be meant."""
+    """The user asked for something that does not exist or contradicts itself."""
 
     exit_code = EXIT_USAGE
 

@@ -1,4 +1,4 @@
-"""Files that appear in one piece: a reader, or a crash, sees the old content or the new one, never a part."""
+"""Writes files in one step: a reader, or a crash, sees the old content or the new one, never a part."""
 
 from __future__ import annotations
 
@@ -13,17 +13,19 @@ OPEN_TO_ALL = 0o644
 
 
 def replace_file(target: Path, content: bytes | str, *, mode: int = OPEN_TO_ALL, durable: bool = False) -> None:
-    """Write ``content`` (text as UTF-8) to ``target`` in one piece, as ``replacing_file`` does."""
+    """Write ``content`` (text as UTF-8) to ``target`` in one step; see ``replacing_file``."""
     with replacing_file(target, mode=mode, durable=durable) as stream:
         stream.write(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
 def replacing_file(target: Path, *, mode: int = OPEN_TO_ALL, durable: bool = False) -> Iterator[BinaryIO]:
-    """A stream whose content takes ``target``'s place at the end of the block, unless the block fails.
+    """A stream whose content replaces ``target`` at the end of the block, unless the block fails.
 
-    ``durable``: it is on the disk before it has the name, so that a power cut leaves no empty file. OSError where the
-    folder can't be written to.
+    ``durable``: the content is on the disk before it gets the name, so that a power cut leaves no empty file.
+
+    Raises:
+        OSError: the folder can't be written to.
     """
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     beside = Path(name)

@@ -1,7 +1,7 @@
 """All findings, a row each: id, the invariant that it breaks, what it means, the sentence that a report begins with.
 
-Judges, reports, expectations and the tables of the docs (``python -m maintenance.findings``) all go by this table. Who
-adds one writes the invariant that finds it and a row here.
+The judge, the reports, the expectations and the tables of the docs (``python -m maintenance.findings``) use this table.
+A new finding needs a row here and an invariant that finds it.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class FindingId(str, Enum):
 
 _ROWS = {finding.value: finding for finding in FindingId}
 ORDER = {finding.value: place for place, finding in enumerate(FindingId)}
-"""The place of each in a report."""
+"""The position of each in a report."""
 
 
 def find_row(name: object) -> FindingId | None:

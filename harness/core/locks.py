@@ -1,8 +1,8 @@
-"""Locks on what is costly to make: one builds, many use, and what is in use isn't removed.
+"""Locks for environments and images: one process builds, many use, and what is in use isn't removed.
 
-A lease is a ``flock`` on a file beside it. The kernel drops it when the last process that holds the
-file ends, however it ends, so that nothing has to be tidied after a kill. Many can share one, and a child can inherit
-one, which no library's lock offers together. Nothing in here knows what is locked.
+A lease is a ``flock`` on a file beside the locked thing. The kernel releases it when the last process that holds the
+file ends, however it ends, so that nothing has to be cleaned up after a kill. Several processes can share a lease, and
+a child can inherit one, which no library's lock offers together.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ from pathlib import Path
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Lease:
-    """An open lock until its owner calls ``close``. Not inherited, unless ``fd`` is passed on."""
+    """A lock that is held until its owner calls ``close``. A child inherits it only if it gets ``fd``."""
 
     path: Path
     fd: int
 
     def share(self) -> None:
-        """Turn an exclusive lease into a shared one. Others may get in between: look at what is locked again."""
+        """Turn an exclusive lease into a shared one. Another process may hold it in between: check the thing again."""
         fcntl.flock(self.fd, fcntl.LOCK_SH)
 
     def close(self) -> None:
-        """Give the lock back; a second call does nothing."""
+        """Release the lock; a second call does nothing."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
 
 
 def take_shared(path: Path, *, on_wait: Callable[[], None]) -> Lease:
-    """A shared lease: many at once. Waits while somebody builds, after ``on_wait`` was told."""
+    """Take a shared lease, which many can hold at once. If another process builds, call ``on_wait`` and wait."""
     return _take(path, fcntl.LOCK_SH, on_wait)
 
 
 def take_exclusive(path: Path, *, on_wait: Callable[[], None]) -> Lease:
-    """The only lease. Waits for all others, after ``on_wait`` was told."""
+    """Take the exclusive lease. If there are other leases, call ``on_wait`` and wait for their end."""
     return _take(path, fcntl.LOCK_EX, on_wait)
 
 
 def try_exclusive(path: Path) -> Lease | None:
-    """The only lease if it can be had at once, else None."""
+    """Take the exclusive lease if that is possible at once; else return None."""
     lease = _open(path)
     if _lock(lease, fcntl.LOCK_EX | fcntl.LOCK_NB) and _is_current(lease):
         return lease
@@ -62,7 +62,7 @@ def _take(path: Path, kind: int, on_wait: Callable[[], None]) -> Lease:
             fcntl.flock(lease.fd, kind)
         if _is_current(lease):
             return lease
-        lease.close()  # whoever held it removed the file: that lock keeps nobody out any more
+        lease.close()  # the holder removed the file, so this lock excludes no other process any more
 
 
 def _open(path: Path) -> Lease:

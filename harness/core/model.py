@@ -1,7 +1,7 @@
 """The vocabulary of the project: cells, observations, findings, verdicts.
 
-Frozen types only; what was seen one by one is in ``events``. Nothing here reads a file, starts a process or imports
-another package of ours, so that a stored run can be loaded and judged anywhere. Times are nanoseconds of
+All types are frozen; the single observations are in ``events``. This module reads no file, starts no process and
+imports no other package of ours, so that a stored run can be loaded and judged anywhere. Times are nanoseconds of
 CLOCK_MONOTONIC (``*_ns``) or seconds since the start of the load (``at_s``); they compare across the processes of one
 machine, never across two.
 """
@@ -112,12 +112,12 @@ class WorkerLife:
     restart_ns: int | None  # when it logged that it reached max_requests
     crash: str | None = None  # the last line of its traceback, or the signal
     crash_ns: int | None = None
-    ready_ns: int | None = None  # when it said that its app is loaded; only where the settings make it say so
-    limit: int | None = None  # after how many requests it restarts, as it said then
+    ready_ns: int | None = None  # when it logged that its app is loaded; only where the settings make it do so
+    limit: int | None = None  # after how many requests it restarts, as logged then
 
     @property
     def announced_restart(self) -> bool:
-        """Whether it said that it reached max_requests."""
+        """Whether it logged that it reached max_requests."""
         return self.restart_ns is not None
 
 
@@ -130,10 +130,10 @@ class Observations:
     arbiter_pid: int | None
     arbiter_exit_ns: int | None
     arbiter_status: int | None
-    arbiter_stopping_ns: int | None  # it said that it shuts down, although nobody of ours asked
-    arbiter_asked_ns: int | None = None  # somebody else sent it a signal (stop, reload): no evidence from then on
+    arbiter_stopping_ns: int | None  # it logged that it shuts down, although the harness had not asked it to
+    arbiter_asked_ns: int | None = None  # another process sent it a signal (stop, reload): no evidence from then on
     proxy_exit_ns: int | None
-    given_up: int  # requests sent before anybody answered, and not waited for
+    given_up: int  # requests sent before the first answer, and not waited for
     queue: int | None  # how many connections may wait for a worker; None where that is not known
     control_asked: int
     control_answered: int
@@ -142,14 +142,14 @@ class Observations:
     probes: tuple[Probe, ...]
     answers: tuple[Answers, ...]
     lives: tuple[WorkerLife, ...]
-    live_at_end: int | None  # the most at one time in the last second
+    live_at_end: int | None  # the most at a time in the last second
     fewest_live: int | None
     load: LoadEnded | None
     watchers: Mapping[str, str]  # name -> "stopped" (saw the whole window), "started", "died: why", "mute: why"
     proxy_errors: Mapping[str, int]  # reason in the proxy's log -> lines
-    stalls: tuple[Stall, ...]  # the machine gave the harness no time: time-outs in there are nobody's fault
+    stalls: tuple[Stall, ...]  # the harness was not run: time-outs in there are the machine's fault
     foreign_share: float | None  # of all cores, used by others while the load ran
-    interrupted: str | None  # the phase in which somebody pressed Ctrl-C
+    interrupted: str | None  # the phase in which the user pressed Ctrl-C
     fault: Mapping[str, Json] | None  # why there is nothing to judge: {"outcome", "type", "what", "remedy"}
     ledger: Mapping[str, Json] | None = None  # what became of each request; see ``harness.engine.ledger``
     cut_short: bool = False  # the record was not closed: its last lines may be missing
@@ -226,5 +226,5 @@ def is_error(outcome: str) -> bool:
 
 
 def is_failure(outcome: str) -> bool:
-    """Whether a client was let down: a 5xx answer, or none at all. 4xx is the app's own word and neither."""
+    """Whether a request failed: a 5xx answer, or none at all. 4xx is the app's own answer and neither."""
     return not outcome.isdigit() or outcome[:1] == "5"

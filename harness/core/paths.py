@@ -1,4 +1,4 @@
-"""Where things lie: the cache folder, the fixtures, the Dockerfiles. No other policy comes in here."""
+"""The paths of the cache folder, the fixtures and the Dockerfiles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TCP ports of the loopback: a free one, or whether one can be had."""
+"""TCP ports of the loopback: finds a free one, or checks whether a given one is free."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from harness.core.errors import SurroundingsError
 
 
 def find_free_port() -> int:
-    """A port of 127.0.0.1 that is free now; whoever uses it must be ready to try another."""
+    """A port of 127.0.0.1 that is free now; another process may take it first, so the caller must be able to retry."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -16,7 +16,11 @@ def find_free_port() -> int:
 
 
 def require_free_port(port: int) -> None:
-    """SurroundingsError where somebody listens on 127.0.0.1:port."""
+    """Check that 127.0.0.1:port can be listened on.
+
+    Raises:
+        SurroundingsError: another process listens there, or the port may not be used.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

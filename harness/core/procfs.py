@@ -1,7 +1,7 @@
-"""What Linux tells in /proc, and the only place that reads it: a process, its children, all cores, the kernel's limits.
+"""Reads Linux's /proc: processes, their children, CPU times, memory and the kernel's limits. No other module reads it.
 
-Only the standard library may come in here: the reaper imports this room in an interpreter without site packages. What
-the figures mean is for those who ask.
+It may import only the standard library, because the reaper imports it in an interpreter without site packages. The
+callers know what the figures mean.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 PROC = Path("/proc")
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 GONE = (FileNotFoundError, ProcessLookupError)
-"""What reading says of a process that has ended."""
+"""The errors of reading about a process that has ended."""
 
 PIECE_BYTES = 1 << 12
 SOMAXCONN = PROC / "sys/net/core/somaxconn"
@@ -30,11 +30,16 @@ _IDLE = (3, 4)
 """The columns of /proc/stat (user nice system idle iowait irq softirq steal ...) in which no core works."""
 
 _COLUMNS = 8
-"""Up to steal: what the host gave to others counts as theirs. The guest columns are part of the first two."""
+"""Up to steal: time that the host gave to other guests counts as used by others. The guest columns are part of the
+first two."""
 
 
 def read_stat(pid: int) -> list[str]:
-    """The fields of a process after its name, which may hold anything: the state first. OSError where it is gone."""
+    """The fields of a process after its name (a name may contain any character); the first is the state.
+
+    Raises:
+        OSError: the process is gone.
+    """
     return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
 
 
@@ -67,7 +72,7 @@ def group_of(pid: int) -> int | None:
 
 
 def has_variable(pid: int, variable: bytes) -> bool:
-    """Whether a process was started with ``NAME=value``; False where it is gone, or not ours to look at."""
+    """Whether a process was started with ``NAME=value``; False where it is gone, or its environment can't be read."""
     try:
         return variable in (PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
@@ -130,7 +135,7 @@ class ChildList:
             return b""
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
@@ -153,7 +158,7 @@ def busy_cpu_s() -> float:
 
 
 def rollup_file(pid: int | str) -> Path:
-    """Where the kernel sums up a process's memory; ``self`` is the one that asks."""
+    """The file in which the kernel sums up a process's memory; ``self`` is the calling process."""
     return PROC / str(pid) / ROLLUP
 
 
@@ -163,12 +168,12 @@ def parse_kib(text: bytes) -> Mapping[str, int]:
 
 
 def available_bytes() -> int:
-    """What the kernel says can still be used without swapping."""
+    """How much memory can still be used without swapping, as the kernel estimates it."""
     return parse_kib((PROC / "meminfo").read_bytes())["MemAvailable"] * 1024
 
 
 def read_number(path: Path) -> int | None:
-    """A setting of the kernel; None where it has none of that name."""
+    """A setting of the kernel; None where it has no such setting."""
     try:
         return int(path.read_text())
     except (OSError, ValueError):

@@ -1,9 +1,9 @@
-"""Ends what a run started, when the harness itself can't: after kill -9, or for ``harness clean``.
+"""Ends the processes of a run when the harness itself can't: after kill -9, or for ``harness clean``.
 
-Runs in an interpreter of its own (see ``render_command``) without site packages, so it and what it imports of ours may
-import only the standard library. It reads its standard input, which the harness holds open: ``leader PID START`` and
-``folder PATH`` say what belongs to the run, ``done`` that all is well. The end of the input without ``done`` means that
-the harness was killed.
+It runs in an interpreter of its own (see ``render_command``) without site packages, so it and the modules it imports
+may import only the standard library. It reads its standard input, which the harness holds open: ``leader PID START``
+and ``folder PATH`` name what belongs to the run; ``done`` means that the run has ended in order. If the input ends
+without ``done``, the harness was killed.
 
 A process belongs to the run if its environment carries the run's marker, or if it is in the group of a leader that
 the harness named (same pid and same start time, so that a re-used pid is never mistaken for ours).
@@ -27,7 +27,7 @@ _START = "import sys; sys.path.append(sys.argv[1]); from harness.core import rea
 
 
 def render_command(marker: str) -> list[str]:
-    """The argv of a reaper for this run: no environment variable and no site package has a say in it."""
+    """The argv of a reaper for this run, which ignores environment variables and site packages."""
     return [sys.executable, "-I", "-S", "-c", _START, str(Path(__file__).parents[2]), marker]
 
 

@@ -1,4 +1,4 @@
-"""How a command is interrupted: which signals end it, and when that has to wait."""
+"""Handles the signals that interrupt a command, and delays them where an interruption would do harm."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from contextlib import contextmanager
 from types import FrameType
 
 INTERRUPTING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM)
-"""The signals that end a run; the last one is that of our timer, for one that came at a bad moment."""
+"""The signals that end a run; the last one comes from our timer, and repeats a signal that had to be delayed."""
 
 AGAIN_S = 0.01
 
 
 def hear_signals() -> None:
-    """TERM and HUP end a run as Ctrl-C does: everything is stopped and the record kept. nohup is honoured."""
+    """Make TERM and HUP end a run as Ctrl-C does: everything is stopped and the record kept. nohup is honoured."""
     for number in INTERRUPTING:
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """A signal; where it meets an import it comes back in a moment.
+    """Raise KeyboardInterrupt; if the signal arrives during an import, wait a moment and try again.
 
-    Python's own import loses an exception in some places, and with it the lock for which every other thread then waits.
+    Python's import system loses an exception in some places, and with it a lock that all other threads then wait for.
     """
     if _is_importing(frame):
         signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
@@ -42,7 +42,7 @@ def _is_importing(frame: FrameType | None) -> bool:
 
 @contextmanager
 def shielded() -> Iterator[None]:
-    """Ctrl-C has been heard; a second one must not leave anything running. Bounded: stopping takes a second at most."""
+    """Ignore signals inside the block: a second Ctrl-C must not leave a process running. Stopping takes a second."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

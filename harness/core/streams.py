@@ -1,7 +1,7 @@
-"""The standard streams of a command: always there, and a reader who goes takes no exit code along.
+"""The standard streams of a command: they always exist, and a reader that ends early does not change the exit code.
 
-A shell may start us with one closed (``2>&-``), its reader may end early (``| head``), and a full disk may lie behind
-it. What is said on standard error is said as well as can be; what standard output can't take is an error of its own.
+A shell may start us with a stream closed (``2>&-``), its reader may end early (``| head``), and the disk behind it may
+be full. A failed write to standard error is ignored; a failed write to standard output is an error.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ STDOUT, STDERR = 1, 2
 
 
 def prepare_streams() -> None:
-    """Put ours in the place of Python's, for the rest of the process."""
+    """Replace Python's standard streams by ours for the rest of the process."""
     for number in (0, STDOUT, STDERR):
-        if _is_closed(number):  # the next file that is opened would get this number, and whatever is printed
+        if _is_closed(number):  # else the next file that is opened gets this number, and all that is printed
             os.open(os.devnull, os.O_RDWR)
     sys.stdout, sys.stderr = open_output(STDOUT), open_complaints(STDERR)
 
 
 def open_output(number: int) -> TextIO:
-    """Standard output on that file; SurroundingsError where it can't be written, but not where its reader has gone."""
+    """Standard output on that file. Writing raises SurroundingsError, except where the reader has ended."""
     return _open_text(_Output(number, "w", closefd=False))
 
 
 def open_complaints(number: int) -> TextIO:
-    """Standard error on that file: what can't be written is lost, because there is nobody else to tell."""
+    """Standard error on that file. Text that can't be written is lost, because there is no other place for it."""
     return _open_text(_Complaints(number, "w", closefd=False))
 
 
@@ -55,7 +55,7 @@ class _Output(io.FileIO):
     _lost = False
 
     def write(self, data: Any, /) -> int:  # noqa: ANN401 - whatever holds bytes
-        if self._lost:  # said once; a second time it would only disturb the end of the process
+        if self._lost:  # raised once; a second error would only disturb the end of the process
             return memoryview(data).nbytes
         try:
             return super().write(data) or 0

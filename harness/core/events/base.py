@@ -1,7 +1,7 @@
-"""What all events have in common, and the two that wrap others: of a scenario's arm, and of a kind unknown here.
+"""What all events have in common, and two special events: those of a scenario's arm, and those of an unknown kind.
 
-An event becomes one line: ``{"at_ns", "kind", ...}`` with its fields by their names. A field that is None because
-nobody gave it stays out of the line.
+An event becomes one line: ``{"at_ns", "kind", ...}`` with its fields by their names. An optional field that was not
+given is left out of the line.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that was seen, at a moment of CLOCK_MONOTONIC: now, unless told otherwise."""
+    """Something that was observed. ``at_ns`` is a time of CLOCK_MONOTONIC; its default is now."""
 
     kind: ClassVar[str]
 
@@ -40,7 +40,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArmEvent(Event):
-    """An event of one run of a scenario, in the scenario's record: its line has the field ``arm`` besides."""
+    """An event of one run of a scenario, in the scenario's record: its line has the additional field ``arm``."""
 
     kind: ClassVar[str] = "of an arm"
 
@@ -54,15 +54,15 @@ class ArmEvent(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnknownEvent(Event):
-    """A line of a record whose kind this version does not know. Nobody can say what the record means without it."""
+    """A line of a record whose kind this version does not know, so that the record can't be judged."""
 
     kind: ClassVar[str] = "unknown"
 
-    name: str  # its kind, with its state where only that one is unknown
+    name: str  # its kind, and its state if only the state is unknown
     said: Mapping[str, Json]  # the whole line
 
     def to_json(self) -> dict[str, Json]:
-        """The line as it was."""
+        """The line as it was read."""
         return {**self.said, "at_ns": self.at_ns}
 
 
@@ -72,18 +72,18 @@ def strip_arm(event: Event) -> Event:
 
 
 def encode(event: Event) -> str:
-    """The event as JSON, without a line's end."""
+    """The event as JSON, without a line break."""
     return _ENCODER.encode(event.to_json())
 
 
 def state_of(kind: type[Event]) -> str | None:
-    """The value of ``state`` that tells this class from others of its kind; None for a kind with one class."""
-    state = getattr(kind, "state", None)  # a field of that name is a descriptor here
+    """The value of ``state`` that distinguishes this class from others of its kind; None for a kind with one class."""
+    state = getattr(kind, "state", None)  # a field with that name is a descriptor here
     return state if isinstance(state, str) else None
 
 
 def _written(kind: type[Event]) -> tuple[tuple[str, bool], ...]:
-    """The fields after ``at_ns``, each with whether it stays out of the line where it is None."""
+    """The fields after ``at_ns``, each with whether it is left out of the line where it is None."""
     known = _WRITTEN.get(kind)
     if known is None:
         known = tuple((one.name, one.default is not MISSING) for one in fields(kind) if one.name != "at_ns")

@@ -21,8 +21,8 @@ class Probe(Event):
     Attributes:
         via: through the proxy, or straight into gunicorn's socket.
         outcome: a status ("200"), or a client error: closed, timeout, refused, missing or other.
-        took_ns: until the answer was whole, or the request had failed, in nanoseconds.
-        id: that the request carried; left out where there is no ledger.
+        took_ns: the time until the answer was complete or the request had failed, in nanoseconds.
+        id: the id of the request; left out where there is no ledger.
         by_app: whether the app itself made this answer, as the id that it sent back shows; of errors only, and left
             out where the app does not send ids back.
         wrong: why the answer is not the one to this request: headers, foreign, empty, body or status.
@@ -39,12 +39,12 @@ class Probe(Event):
 
     @property
     def ok(self) -> bool:
-        """Whether this counts as an answer of success: 2xx or 3xx, or the app's own word."""
+        """Whether this counts as an answer of success: 2xx or 3xx, or an error that the app itself made."""
         return is_success(self.outcome) or self.by_app is True
 
     @property
     def failed(self) -> bool:
-        """Whether the client was let down: by an error that gunicorn or the proxy made, or without an answer."""
+        """Whether the request failed: with an error that gunicorn or the proxy made, or without an answer."""
         return not self.ok and (is_failure(self.outcome) or self.by_app is False)
 
 
@@ -54,7 +54,7 @@ class LoadStarted(Event):
 
     Attributes:
         client: wrk or httpx.
-        pid: of its process.
+        pid: the pid of its process.
     """
 
     kind: ClassVar[str] = "load"
@@ -66,17 +66,17 @@ class LoadStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadEnded(Event):
-    """What the load generator says at its end.
+    """The load generator's report at its end.
 
     Attributes:
         requests: how many were answered.
         statuses: status -> answers.
         errors: client error -> requests that got no answer: closed, timeout, refused, missing or other.
         stopped_early: whether the harness ended it, because the evidence was conclusive.
-        failed: why not to trust it; null where it can be trusted.
-        late: of the time-outs, those that have a status too; left out where that is not known, as with wrk: all.
+        failed: why it can't be trusted; null where it can be trusted.
+        late: how many of the time-outs have a status too; left out where that is not known (wrk: all of them).
         latency_ms: percentile -> milliseconds; empty where it was not measured.
-        pace: of an open loop, the requests that were due, delayed and unstarted.
+        pace: with a constant rate, how many requests were due, delayed and unstarted.
         compared: whether each answer was compared with its request; false where the app does not send ids back.
     """
 
@@ -114,11 +114,11 @@ class Answers(Event):
 
     @property
     def succeeded(self) -> bool:
-        """Whether any client was answered with success, or by the app's own word."""
+        """Whether any client got an answer of success, or an error that the app itself made."""
         return bool(self.by_app) or any(map(is_success, self.outcomes))
 
     def failures(self) -> Counter[str]:
-        """How clients were let down: by errors that gunicorn or the proxy made, or without an answer."""
+        """The failures by outcome: errors that gunicorn or the proxy made, and requests without an answer."""
         own = self.by_app or {}
         return Counter(
             {
@@ -132,7 +132,7 @@ class Answers(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerTimes(Event):
-    """How long the load's answers took that came within a tenth of a second, from the event's time on.
+    """How long the load's answers took, for those that came within a tenth of a second from the event's time on.
 
     Attributes:
         took: p -> answers that took 2^p microseconds or more, and less than twice that.
@@ -145,7 +145,7 @@ class AnswerTimes(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerClosed(Event):
-    """What became of each request, by all who saw it. See docs/ledger.md.
+    """What became of each request, by the accounts of all who saw it. See docs/ledger.md.
 
     Attributes:
         counts: ending -> requests, and their sum as ``requests``.
@@ -154,11 +154,11 @@ class LedgerClosed(Event):
         run_but_not_logged: requests that the app ran and gunicorn's access log does not have.
         answered_but_not_logged_by_proxy: requests that a client got an answer to and the proxy's log does not have.
         answers_to_nobody: witness -> answers that belong to no request.
-        unknown_ids: witness -> lines with an id that nobody sent.
-        repeated: requests that the app ran more than once for one attempt; left out where nobody can tell.
+        unknown_ids: witness -> lines with an id that no client sent.
+        repeated: requests that the app ran more than once for one attempt; left out where that can't be known.
         repeated_examples: the ids of a few of these.
-        witnesses: who wrote an account at all.
-        took_s: how long it took to put the accounts together, in seconds.
+        witnesses: those that wrote an account.
+        took_s: how long it took to combine the accounts, in seconds.
     """
 
     kind: ClassVar[str] = "ledger"
@@ -179,7 +179,7 @@ class LedgerClosed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerFailed(Event):
-    """The accounts could not be put together.
+    """The accounts could not be combined.
 
     Attributes:
         detail: why.

@@ -1,4 +1,4 @@
-"""The events of the run itself: its phases, its watchers, what went wrong with it, and where its record ends."""
+"""The events of the run itself: its phases, its watchers, its errors, and the end of its record."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Readiness(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control(Event):
-    """The control requests are through: too few to recycle a worker, one after the other.
+    """The control requests were sent one after the other; they are too few to recycle a worker.
 
     Attributes:
         asked: how many were sent.
@@ -72,7 +72,7 @@ class WatcherState(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine(Event):
-    """The load has ended: how busy the machine was meanwhile.
+    """How busy the machine was during the load, at the load's end.
 
     Attributes:
         foreign_share: the part of all cores that programs of others used, from 0 to 1.
@@ -88,7 +88,7 @@ class Stall(Event):
     """The machine did not run the harness for a while, from the event's time on.
 
     Attributes:
-        gap_ns: for how long, in nanoseconds.
+        gap_ns: how long, in nanoseconds.
     """
 
     kind: ClassVar[str] = "stall"
@@ -98,7 +98,7 @@ class Stall(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interrupted(Event):
-    """Somebody ended the run with Ctrl-C.
+    """The user ended the run with Ctrl-C, or a signal did.
 
     Attributes:
         phase: the phase in which that happened; of a scenario, between which of its runs.
@@ -111,14 +111,14 @@ class Interrupted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault(Event):
-    """The harness or its surroundings failed: there is nothing to judge.
+    """The harness or its surroundings failed, so that there is nothing to judge.
 
     Attributes:
         outcome: the verdict that follows from it.
         what: what failed, on what.
         type: the class of the error.
         remedy: what to do next.
-        log: the log that says more, below the run's folder where it lies there.
+        log: the log with more about it; its path is relative to the run's folder if it lies there.
     """
 
     kind: ClassVar[str] = "fault"
@@ -136,7 +136,7 @@ class ScenarioBegun(Event):
 
     Attributes:
         name: leak, jitter or tcp.
-        settings: what it was told beside the cells of its arms.
+        settings: the scenario's own settings, beside the cells of its arms.
     """
 
     kind: ClassVar[str] = "scenario"

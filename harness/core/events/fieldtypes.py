@@ -1,6 +1,6 @@
-"""The types that the fields of events have: how a value of JSON is looked at before it is believed, and its words.
+"""The types of the fields of events: how a value of JSON is checked, and how the type is described in words.
 
-Made once a class, when the first line of its kind is read; a record may have a million lines.
+The checks of a class are made once, when the first line of its kind is read; a record may have a million lines.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from types import UnionType
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin
 
 Check: TypeAlias = Callable[[Any], Any]
-"""From a value of JSON to the field's own; TypeError or ValueError where it is another type's."""
+"""Turns a value of JSON into the field's value; raises TypeError or ValueError if it has another type."""
 
 _WORDS: Mapping[Any, str] = {
     int: "a whole number",
@@ -22,10 +22,10 @@ _WORDS: Mapping[Any, str] = {
 
 
 def check_of(hint: Any) -> Check:  # noqa: ANN401 - a type, or what typing makes of several
-    """How to look at a value of this type.
+    """The check for values of this type.
 
     Raises:
-        KeyError: a type that no event has had so far, and that nobody has said here how to look at.
+        KeyError: there is no check for this type yet; add one to the table below.
     """
     if _is_json(hint):
         return _as_it_is
@@ -52,12 +52,12 @@ def describe(hint: Any) -> str:  # noqa: ANN401 - as above
 
 
 def _is_json(hint: Any) -> bool:  # noqa: ANN401 - as above
-    """Whether this is ``Json``: a union that names itself. What was parsed is nothing else."""
+    """Whether this is ``Json``, a union that names itself. Such a value needs no check: parsing gives nothing else."""
     return get_origin(hint) in (Union, UnionType) and bool in get_args(hint)
 
 
 def _exactly(kind: type) -> Check:
-    """Of this type and of none below it: true is no number."""
+    """The check for exactly this type and no subclass: true is no number."""
 
     def check(value: Any) -> Any:  # noqa: ANN401 - not looked at yet
         if type(value) is not kind:
@@ -98,7 +98,7 @@ def _optional(hint: Any, none: type[None]) -> Check:  # noqa: ANN401 - as above
 
 
 def _mapping(key: type, hint: Any) -> Check:  # noqa: ANN401 - as above
-    """An object; JSON has only texts as keys, so that numbers are made of them here."""
+    """The check for an object; the keys of JSON are texts, so they are turned into numbers where needed."""
     inner = check_of(hint)
 
     def check(value: Any) -> Any:  # noqa: ANN401 - as above
@@ -123,7 +123,7 @@ def _list(hint: Any) -> Check:  # noqa: ANN401 - as above
 
 
 def _row(*hints: Any) -> Check:
-    """A list of so many values, or where the last one is an ellipsis of any number of them."""
+    """The check for a list of a fixed number of values, or of any number where the last type is an ellipsis."""
     if hints[-1] is Ellipsis:
         return _list(hints[0])
     inner = [check_of(hint) for hint in hints]
@@ -145,4 +145,4 @@ _OF_PARTS: Mapping[Any, Callable[..., Check]] = {
     Sequence: _list,
     tuple: _row,
 }
-"""By the origin of a type: from its parts to the check."""
+"""For the origin of a type, the function that makes a check from its parts."""

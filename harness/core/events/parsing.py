@@ -1,4 +1,4 @@
-"""From the object of a line to an event of its class; nothing is believed before its type was looked at."""
+"""Turns the object of a line into an event of its class, and checks the type of each field."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ class UnknownKindError(ValueError):
 
 
 def parse_event(data: Mapping[str, Json]) -> Event:
-    """The event that an object says. Fields that its class does not have are left out.
+    """The event that an object describes. Fields that its class does not have are ignored.
 
     Raises:
-        UnknownKindError: no class here is meant.
+        UnknownKindError: there is no class for its kind.
         ValueError: a field is missing, or of another type.
     """
     kind = data.get("kind")
@@ -86,7 +86,7 @@ def parse_event(data: Mapping[str, Json]) -> Event:
 
 
 def _find(kind: str, data: Mapping[str, Json]) -> _Build:
-    """What makes the events of this kind; by its state where several classes are of it."""
+    """The function that makes the events of this kind; where the kind has several classes, of this state."""
     known = _builders()
     build = known.get((kind, None))
     if build is None:
@@ -106,7 +106,7 @@ def _builders() -> Mapping[tuple[str, str | None], _Build]:
 
 
 def _builder(kind: type[Event]) -> _Build:
-    """Makes events of one class; what each field needs is found out once."""
+    """Make the function that makes events of one class; the checks of its fields are found once."""
     rows = [(one.name, one.check, one.words, one.required) for one in list_fields(kind)]
 
     def build(data: Mapping[str, Json]) -> Event:
@@ -127,7 +127,7 @@ def _builder(kind: type[Event]) -> _Build:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventField:
-    """One field of a kind: how to look at its value, its type in words, and whether each line must have it."""
+    """One field of a kind: the check for its value, its type in words, and whether each line must have it."""
 
     name: str
     check: Check

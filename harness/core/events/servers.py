@@ -23,7 +23,7 @@ class ArbiterStarted(Event):
     """Gunicorn was started.
 
     Attributes:
-        pid: of its arbiter.
+        pid: the pid of its arbiter.
     """
 
     kind: ClassVar[str] = "arbiter"
@@ -34,11 +34,11 @@ class ArbiterStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArbiterExited(Event):
-    """The arbiter was found to have ended although nobody of the harness asked it to.
+    """The arbiter was found to have ended although the harness had not asked it to.
 
     Attributes:
-        pid: of the arbiter.
-        status: its exit status; below zero it is a signal's number.
+        pid: the pid of the arbiter.
+        status: its exit status; a negative one is a signal's number.
     """
 
     kind: ClassVar[str] = "arbiter"
@@ -53,8 +53,8 @@ class ProxyExited(Event):
     """The proxy was found to have ended in mid-run.
 
     Attributes:
-        pid: of the proxy.
-        status: its exit status; below zero it is a signal's number.
+        pid: the pid of the proxy.
+        status: its exit status; a negative one is a signal's number.
     """
 
     kind: ClassVar[str] = "proxy"
@@ -92,14 +92,14 @@ class TracedRemoval(Event):
     """A call inside gunicorn that removed or renamed the bound path, from the tracer.
 
     Attributes:
-        pid: who called.
-        ppid: its parent.
+        pid: the pid of the calling process.
+        ppid: the pid of its parent.
         call: os.unlink, os.rename, ...
-        failed: the name of the system's error; null where the call did what it was asked to.
+        failed: the name of the system's error; null where the call succeeded.
         stack: the frames, innermost last: file, line, function, the line's text.
         effect: whether the path was to go, alone or with a folder of it, or to name another file.
         paths: the arguments of the call.
-        role: what the process thinks that it is: arbiter, worker or other.
+        role: what the process takes itself for: arbiter, worker or other.
         thread: the name of the thread that called.
         around: the source around the innermost frames, innermost first; the number of the first line, and the lines.
     """
@@ -157,7 +157,7 @@ class LiveWorkers(Event):
     """The arbiter's live children: whenever they change, and once at the end.
 
     Attributes:
-        live: of each its pid and the time of its start, in clock ticks since the machine's boot.
+        live: the pid of each, and the time of its start in clock ticks since the machine's boot.
         final: whether the watch ends here.
     """
 
@@ -169,7 +169,7 @@ class LiveWorkers(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GunicornLine(Event):
-    """A line of gunicorn's error log, when it was read.
+    """A line of gunicorn's error log; the event's time is when it was read.
 
     Attributes:
         text: the line; a long one is cut off.
