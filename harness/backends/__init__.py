@@ -1,7 +1,7 @@
 """Where the processes of a run live: here (``local``), or in containers (``docker``), one row each in ``BACKENDS``.
 
-Paths are the same for a server, for the watchers and in the record, wherever the processes live. No other room asks
-which back end it has: what differs between them is asked of the back end. A newcomer adds one folder and one row.
+Paths are the same for a server, for the watchers and in the record, wherever the processes live. No other package asks
+which back end it has: it asks the back end for what differs. To add a back end, add one folder and one row.
 """
 
 from __future__ import annotations
@@ -67,92 +67,108 @@ class Watchers(Protocol):
     """All watchers of a run; see ``watch.watchers.LocalWatchers``."""
 
     def watch_files(self, cell: Cell, *, logs: Path, socket: Path, trace: Path, site: str) -> None:
-        """Before gunicorn starts."""
+        """Watch the socket file, the logs and the tracer's output; called before gunicorn starts."""
 
     def watch_arbiter(self, pid: int, *, memory: bool = False) -> None:
-        """As soon as gunicorn has a pid; ``memory``: everybody's memory too."""
+        """Watch the arbiter and its workers, as soon as gunicorn has a pid; ``memory``: sample their memory too."""
 
     def meet_clients(self, proxy: int | None) -> None:
         """The service answers; ``proxy``: its pid, where there is one."""
 
     def probe(self, ways: Mapping[str, str], *, ledger: bool = True, compares: bool = False) -> None:
-        """With the load; ``ledger``: the requests carry ids; ``compares``: the app sends them back."""
+        """Send probes while the load runs; ``ledger``: they carry ids; ``compares``: the app sends the ids back."""
 
     def hurry_probes(self) -> None:
-        """The load is off: probe as often as can be."""
+        """Probe as often as possible; called when the load has ended."""
 
     def pause_probes(self, way: str, pause_s: float) -> None:
-        """Let one way rest."""
+        """Send no probes over one way for a while."""
 
     def stop(self) -> None:
-        """Everything seen is in the sink afterwards."""
+        """Stop watching; afterwards all events are in the sink."""
 
 
 class Backend(Protocol):
-    """Starts processes, and is where they are looked at from. What it started and nobody stopped, ``close`` stops."""
+    """Starts the processes of a run, and watches them from where they live. ``close`` stops those that still run."""
 
     @property
     def clock_offset_ns(self) -> int:
-        """What is to be added to a time that a process took, for the clock of this machine; 0 where they are one."""
+        """What to add to a process's time to get this machine's time; 0 where they have the same clock."""
 
     def require_room(self, cell: Cell) -> None:
-        """SurroundingsError where the system lets a process have too little for this cell."""
+        """Check that the system's limits allow this cell.
+
+        Raises:
+            SurroundingsError: a limit is too low.
+        """
 
     def choose_port(self, wanted: int | None) -> int:
-        """A port for the proxy: the wanted one, else a free one; SurroundingsError where the wanted one is taken."""
+        """A port for the proxy: the wanted one, else a free one.
+
+        Raises:
+            SurroundingsError: the wanted port is taken.
+        """
 
     def read_queue(self) -> int | None:
         """How many connections can wait for a worker; None where that is not known."""
 
     def find_proxy_user(self, proxy: Proxy) -> str | None:
-        """Whom a proxy is to turn into; None where it stays who starts it."""
+        """The user that a proxy is to switch to; None where it keeps the user that starts it."""
 
     def spawn(self, command: Command) -> Process:
-        """Start a process; SurroundingsError where the program can't be executed."""
+        """Start a process.
+
+        Raises:
+            SurroundingsError: the program can't be executed.
+        """
 
     def adopt_folder(self, folder: Path) -> None:
-        """A folder that must vanish with the run, even if the harness is killed."""
+        """Remove this folder at the end of the run, even if the harness is killed."""
 
     def find_tool(self, name: str, needed_for: str) -> Tool:
-        """The program of a proxy or a load; SurroundingsError where it is missing."""
+        """The program of a proxy or a load.
+
+        Raises:
+            SurroundingsError: it is missing.
+        """
 
     def watchers(self, sink: EventSink) -> Watchers:
-        """The run's watchers, beside the processes that they watch."""
+        """The run's watchers, which live where the processes live."""
 
     def open_client(self, address: str) -> AbstractContextManager[Client]:
-        """A client beside the processes, for ``unix:PATH`` or ``HOST:PORT``."""
+        """A client for ``unix:PATH`` or ``HOST:PORT``, which lives where the processes live."""
 
     def exists(self, path: Path) -> bool:
         """Whether there is such a file where the processes live."""
 
     def read_usage(self, trees: Sequence[int]) -> Usage:
-        """What all cores and this run's processes did so far; see ``watch.machine``."""
+        """The CPU time of all cores and of this run's processes so far; see ``watch.machine``."""
 
     def fetch(self, path: Path) -> None:
-        """Bring a file or folder of the record, as it is now, into the run's folder here; one that isn't is none."""
+        """Copy a file or folder of the record, as it is now, into the run's folder here, if it exists."""
 
     def facts(self) -> Mapping[str, Json]:
-        """What a record should say of the place where the processes lived."""
+        """What the record should say about the place where the processes lived."""
 
     def close(self) -> None:
-        """Stop everything and forget it."""
+        """Stop all processes."""
 
 
 Start: TypeAlias = Callable[[Command, Mapping[str, str], BinaryIO, BinaryIO], "subprocess.Popen[bytes]"]
-"""(command, whole environment, stdout, stderr) -> the child, which leads a process group; OSError where it can't be."""
+"""(command, whole environment, stdout, stderr) -> the child, which leads a process group; raises OSError."""
 
 MakeBackend: TypeAlias = Callable[[str, Path], Backend]
-"""(the run's marker, its folder) -> where its processes live."""
+"""(the run's marker, its folder) -> the back end of this run."""
 
 
 class BackendKind(Protocol):
-    """What is asked of a back end's module before there is a run, and after all runs."""
+    """What a back end's module offers before and after a run."""
 
     PLACE: str
     """Where its processes live, in words."""
 
     STAND_INS: tuple[str, ...]
-    """The back ends to go on with, in turn, where no Python of this one runs a release."""
+    """The back ends to try next, in order, where no Python of this one runs a release."""
 
     STARTS_HERE: bool
     """Whether its servers are children of the harness, which a test framework may start in its own way."""
@@ -170,13 +186,13 @@ class BackendKind(Protocol):
     """Folders in it that no run needs."""
 
     def why_not(self, cell: Cell, *, memory: bool = False) -> UsageError | None:
-        """Why a cell can't be run there; None where it can. ``memory``: the processes' memory is to be measured."""
+        """Why a cell can't be run there; None where it can. ``memory``: whether memory is to be measured."""
 
     def answers(self) -> bool:
-        """Whether a run could begin now, asked briefly."""
+        """Whether a run could begin now; answers quickly."""
 
     def choose_load(self, cell: Cell) -> tuple[Cell, str | None]:
-        """The cell with a load that can be had there where nobody named one, and a word about it if it is another."""
+        """The cell with a load that is available there, if the user named none; and a note if it is not the default."""
 
     def list_programs(self, proxy: str, load: str) -> tuple[str, ...]:
         """Those of a cell's programs that have to be installed on this machine."""
@@ -184,22 +200,22 @@ class BackendKind(Protocol):
     def prepare(
         self, cell: Cell, *, python: str | None, era_shims: bool, start: Start | None, say: Callable[[str], None]
     ) -> tuple[Environment, MakeBackend]:
-        """What gunicorn runs in, and how to make the back end of a run; ``say`` is told what takes time.
+        """Prepare gunicorn's environment and the function that makes the back end; ``say`` gets a line per slow step.
 
         ``era_shims``: whether a Python will do on which the release runs only with them.
 
         Raises:
-            UnrunnableError: this release can't be had there.
+            UnrunnableError: this release can't be installed there.
             SurroundingsError: something that is needed is missing.
-            UsageError: the SPEC or the interpreter can't be meant.
+            UsageError: the SPEC or the interpreter doesn't exist.
         """
 
     def examine(self) -> list[Condition]:
-        """What ``harness doctor`` should say of it."""
+        """The rows that ``harness doctor`` prints about it."""
 
     def sweep(self, *, everything: bool) -> list[str]:
-        """Remove what runs left behind, beside what ``active`` lists; gives a line for each thing removed."""
+        """Remove what runs left behind, except what ``active`` lists; returns a line for each thing removed."""
 
 
 BACKENDS: Mapping[str, BackendKind] = {"local": local, "docker": docker}
-"""By the name of ``--backend``. A module loads what it needs when it is asked."""
+"""By the name of ``--backend``. A module imports what it needs when it is used."""

@@ -1,4 +1,4 @@
-"""The runs under way, a file each in the cache folder, whatever their back end: it tells what a killed run left."""
+"""The runs in progress, with a file each in the cache folder, which names what a killed run leaves behind."""
 
 from __future__ import annotations
 

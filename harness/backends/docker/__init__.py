@@ -1,6 +1,6 @@
 """The back end in containers of a Docker or Podman engine: what it refuses, needs and prepares.
 
-``backend`` starts the servers; the observer, which runs beside them, watches. Each is loaded when it is asked for.
+``backend`` starts the servers; the observer, which runs beside them, watches. Both are imported when they are used.
 """
 
 from __future__ import annotations
@@ -50,19 +50,19 @@ def answers() -> bool:
 
 
 def choose_load(cell: Cell) -> tuple[Cell, str | None]:
-    """See ``backends.BackendKind``: its image has what the cell names."""
+    """See ``backends.BackendKind``: an image has the load that the cell names."""
     return cell, None
 
 
 def list_programs(proxy: str, load: str) -> tuple[str, ...]:
-    """See ``backends.BackendKind``: they are in their images."""
+    """See ``backends.BackendKind``: none, because the programs are in their images."""
     return ()
 
 
 def prepare(
     cell: Cell, *, python: str | None, era_shims: bool, start: Start | None, say: Callable[[str], None]
 ) -> tuple[Environment, MakeBackend]:
-    """See ``backends.BackendKind``. How this machine starts a process has no say here, and images need no era shims."""
+    """See ``backends.BackendKind``. ``start`` is about processes of this machine, and images need no era shims."""
     from harness.backends.docker import images
     from harness.backends.docker.backend import DockerBackend
 
@@ -91,7 +91,7 @@ def examine() -> list[Condition]:
 
 
 def sweep(*, everything: bool) -> list[str]:
-    """See ``backends.BackendKind``. Where no engine answers at once, nothing of ours on it could be reached."""
+    """See ``backends.BackendKind``. An engine that does not answer at once is skipped."""
     from importlib.util import find_spec
 
     if find_spec("docker") is None:

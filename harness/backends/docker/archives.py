@@ -1,7 +1,7 @@
-"""Files into a run's volumes and out of them, as the engine's archives; no folder of this machine is shared.
+"""Copies files into a run's volumes and out of them, as the engine's archives; no folder of this machine is shared.
 
-What was delivered once is never touched again: a file that is being replaced is missing for a moment, and a worker that
-boots in that moment can't import its app.
+A file that was copied once is never written again: a file that is being replaced is missing for a moment, and a worker
+that boots in that moment can't import its app.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Folder:
 
 @dataclass(slots=True, kw_only=True)
 class Porter:
-    """Carries to and fro through one container, which has the volumes mounted."""
+    """Copies files through one container, which has the volumes mounted."""
 
     api: APIClient
     container: str
@@ -43,13 +43,13 @@ class Porter:
         self.api.put_archive(self.container, str(place), pack(folders, {}))
 
     def deliver(self, place: Path, folder: Path) -> None:
-        """Bring what is new in ``folder`` (below ``place``) to the same path there: root's, readable by all."""
+        """Copy the new files in ``folder`` (below ``place``) to the same path there: owned by root, readable by all."""
         folders, files = self.select(place, folder)
         if folders or files:
             self.api.put_archive(self.container, str(place), pack(folders, files))
 
     def select(self, place: Path, folder: Path) -> tuple[list[Folder], dict[str, bytes]]:
-        """What was not delivered yet, or is another one now; from now on it counts as delivered."""
+        """The files that were not copied yet or have changed since; they count as copied afterwards."""
         folders: list[Folder] = []
         files: dict[str, bytes] = {}
         for path in sorted(folder.rglob("*")):
@@ -65,7 +65,7 @@ class Porter:
         return folders, files
 
     def fetch(self, path: Path) -> None:
-        """Bring a file, or a folder with its files, to the same path here; nothing where it isn't there."""
+        """Copy a file, or a folder with its files, to the same path here; do nothing where it doesn't exist."""
         import docker.errors
 
         with connection.speaking(f"{path} could not be fetched from its container"):
@@ -78,7 +78,7 @@ class Porter:
 
 
 def pack(folders: Sequence[Folder], files: Mapping[str, bytes]) -> bytes:
-    """A tar file of these; folders come first."""
+    """A tar archive of these files; folders come first."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as archive:
         for folder in folders:
@@ -93,7 +93,7 @@ def pack(folders: Sequence[Folder], files: Mapping[str, bytes]) -> bytes:
 
 
 def unpack(archive: tarfile.TarFile, folder: Path) -> None:
-    """Plain files alone, below ``folder``; what begins with a dot is between a server's launcher and the observer."""
+    """Unpack plain files below ``folder``, except those with a leading dot, by which launcher and observer talk."""
     for member in archive:
         name = Path(member.name)
         if not member.isfile() or ".." in name.parts or name.is_absolute() or name.name.startswith("."):
@@ -108,18 +108,18 @@ def unpack(archive: tarfile.TarFile, folder: Path) -> None:
 
 
 class _Pieces(io.RawIOBase):
-    """An iterator of bytes as a file to read from."""
+    """Makes an iterator of bytes a file to read from."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = iter(pieces)
         self._rest = b""
 
     def readable(self) -> bool:
-        """Nothing else."""
+        """Always true, where the base class says false."""
         return True
 
     def read(self, size: int = -1) -> bytes:
-        """At most ``size`` bytes, b"" at the end."""
+        """Read at most ``size`` bytes; b"" at the end."""
         while size < 0 or len(self._rest) < size:
             piece = next(self._pieces, None)
             if piece is None:

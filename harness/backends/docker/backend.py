@@ -1,9 +1,9 @@
-"""Processes in containers: gunicorn, the proxy, wrk, and beside them the observer, which watches (``observer``).
+"""Runs gunicorn, the proxy and wrk in containers, and beside them the observer, which watches (see ``observer``).
 
-Nothing of this machine is shared with them: no folder, no port, no process namespace. Two volumes belong to a run, one
-with the socket, one with the record's ``config`` and ``logs``, and both are mounted where the paths of the record say,
-so that configuration, events and verdict are those of a local run. The engine may be anywhere. Who shares what with
-whom, and what each may do, is ``pod``'s.
+The containers share nothing with this machine: no folder, no port, no process namespace. Each run has two volumes, one
+with the socket, one with the record's ``config`` and ``logs``. Both are mounted at the paths that the record names, so
+that configuration, events and verdict are those of a local run. The engine may be on another machine. ``pod`` defines
+what the containers share and what each may do.
 """
 
 from __future__ import annotations
@@ -34,16 +34,17 @@ if TYPE_CHECKING:
     from docker import APIClient
 
 _OURS_ONLY = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
-"""Variables that speak of this machine's files, which a container does not have."""
+"""Variables that name files of this machine, which a container does not have."""
 
 _LAUNCH = (
     'printf "%s\\n" "$$" >"$0.new" && mv "$0.new" "$0" && out=$1 && err=$2 && shift 2 && exec "$@" >>"$out" 2>>"$err"'
 )
-"""Files and not the engine's pipes: a slow reader must never be able to stop the server under test."""
+"""Writes the pid, then starts the program with its output in files, not in the engine's pipes: a slow reader must never
+be able to stop the server under test."""
 
 
 class DockerBackend:
-    """See ``backends.Backend``. ``marker`` is the run's id; the local back end keeps what lies on this machine."""
+    """See ``backends.Backend``. ``marker`` is the run's id; the local back end cares for what lies on this machine."""
 
     def __init__(self, marker: str, run_folder: Path, *, images: ImageSet, cell: Cell) -> None:
         self._images = images
@@ -63,10 +64,10 @@ class DockerBackend:
         return self._observer.clock_offset_ns
 
     def require_room(self, cell: Cell) -> None:
-        """See ``backends.Backend``: each container's limits are the pod's."""
+        """See ``backends.Backend``: ``pod`` sets the limits of each container."""
 
     def choose_port(self, wanted: int | None) -> int:
-        """See ``backends.Backend``: the containers have a loopback of their own, on which all are free."""
+        """See ``backends.Backend``: the containers have a loopback of their own, on which all ports are free."""
         return wanted or find_free_port()
 
     def read_queue(self) -> int | None:
@@ -74,11 +75,11 @@ class DockerBackend:
         return None
 
     def find_proxy_user(self, proxy: Proxy) -> str | None:
-        """See ``backends.Backend``: its container has the user that it is to have."""
+        """See ``backends.Backend``: the container already runs as the right user."""
         return None
 
     def adopt_folder(self, folder: Path) -> None:
-        """See ``backends.Backend``. With the folder of the socket all paths are known: the observer starts."""
+        """See ``backends.Backend``. Once the socket's folder is known, all paths are, and the observer can start."""
         self._local.adopt_folder(folder)
         with connection.speaking("The run's containers could not be started"):
             pod = self._pod = Pod(
@@ -119,14 +120,14 @@ class DockerBackend:
         return process
 
     def find_tool(self, name: str, needed_for: str) -> tools.Tool:
-        """See ``backends.Backend``: it is in its image."""
+        """See ``backends.Backend``: the program is in its image."""
         version = self._images.versions.get(name)
         if version is None:
             raise SurroundingsError(what=f"No image of this run has {name}, and {needed_for} needs it.")
         return tools.Tool(name=name, path=Path(name), version=version)
 
     def watchers(self, sink: EventSink) -> Observer:
-        """See ``backends.Backend``. It is there before it is connected, because a run's folders come later."""
+        """See ``backends.Backend``. The observer is connected later, once the run's folders exist."""
         self._observer.report_to(sink)
         return self._observer
 
@@ -160,7 +161,7 @@ class DockerBackend:
         }
 
     def close(self) -> None:
-        """See ``backends.Backend``. Found by label, so that nothing is forgotten that an interruption cut short."""
+        """See ``backends.Backend``. Containers are found by label, so that an interrupted start leaves none behind."""
         try:
             self.fetch(self._run / "logs")
         finally:

@@ -1,7 +1,7 @@
-"""The base images: which one a Python or a Debian is taken from, and what it turns out to be.
+"""Finds the base image of a Python or a Debian, and which version it contains.
 
-In this order: what the user named, what ``docker/local-base`` made, the public image that is here, the public image
-pulled. Nothing is built here.
+The first of these is used: the image that the user named, the one that ``docker/local-base`` made, the public image
+that is on the engine, the public image pulled.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 PYTHON_VARIABLE = "RECYCLE_HARNESS_PYTHON_IMAGE"
-"""Names the Python image, by tag or digest; ``{version}`` in it stands for 3.6 and so on."""
+"""The variable with the Python image's tag or digest; ``{version}`` in it stands for 3.6 and so on."""
 
 DEBIAN_VARIABLE = "RECYCLE_HARNESS_DEBIAN_IMAGE"
 PYTHON_IMAGE = "python:{version}-slim"
@@ -27,7 +27,7 @@ DEBIAN_IMAGE = "debian:12-slim"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
-    """A base image that is here. ``version``: of its Python; "" for a Debian."""
+    """A base image on the engine. ``version`` is that of its Python; "" for a Debian."""
 
     name: str
     identity: str
@@ -36,7 +36,11 @@ class Base:
 
 
 def find_python(client: DockerClient, minor: str, say: Callable[[str], None]) -> Base:
-    """The base image of a Python ("3.6"); SurroundingsError where none can be had."""
+    """Find the base image of a Python ("3.6").
+
+    Raises:
+        SurroundingsError: there is none, and none can be pulled.
+    """
     named = os.environ.get(PYTHON_VARIABLE, "").replace("{version}", minor)
     base = _find(client, f"python-{minor}", named or PYTHON_IMAGE.format(version=minor), bool(named), say)
     if not base.version.startswith(f"{minor}."):
@@ -48,7 +52,11 @@ def find_python(client: DockerClient, minor: str, say: Callable[[str], None]) ->
 
 
 def find_debian(client: DockerClient, say: Callable[[str], None]) -> Base:
-    """The base image that h2o is installed in; SurroundingsError where none can be had."""
+    """Find the base image that h2o is installed in.
+
+    Raises:
+        SurroundingsError: there is none, and none can be pulled.
+    """
     named = os.environ.get(DEBIAN_VARIABLE, "")
     return _find(client, "debian", named or DEBIAN_IMAGE, bool(named), say)
 
@@ -82,7 +90,7 @@ def _find(client: DockerClient, kind: str, name: str, named: bool, say: Callable
 
 
 def _list_local(client: DockerClient, kind: str) -> list[Any]:
-    """Those that ``docker/local-base`` made; what stands on one inherits its label, and is none."""
+    """The images that ``docker/local-base`` made, without those built on them, which inherit the label."""
     found = client.images.list(filters={"label": f"{connection.BASE_LABEL}={kind}"})
     return [image for image in found if connection.IMAGE_LABEL not in image.labels]
 
@@ -102,7 +110,7 @@ def _pull(client: DockerClient, kind: str, name: str, say: Callable[[str], None]
 
 
 class NoBaseImageError(SurroundingsError):
-    """A base image is neither here nor to be pulled."""
+    """A base image is not on the engine and can't be pulled."""
 
 
 def _remedy(kind: str) -> str:
@@ -137,7 +145,7 @@ def _describe(client: DockerClient, name: str, image: Any) -> Base:  # noqa: ANN
 def try_in_turn(
     client: DockerClient, minors: tuple[str, ...], say: Callable[[str], None]
 ) -> tuple[Base | None, tuple[tuple[str, HarnessError], ...]]:
-    """The first of these Pythons whose base image can be had, and why not those before it."""
+    """The first of these Pythons that has a base image, and why those before it have none."""
     refused: list[tuple[str, HarnessError]] = []
     for minor in minors:
         found = _try(client, minor, say)

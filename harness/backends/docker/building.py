@@ -1,7 +1,7 @@
-"""Building one image from a folder: with progress, once for equal content, and with the whole log where it fails.
+"""Builds one image from a folder: it shows the progress, builds equal content once, and keeps the log of a failure.
 
-An image is found again by its key, a digest of all that it is made of; its tag carries the key and its labels the
-facts. What goes into an image isn't decided here.
+An image is found again by its key, a digest of all that it is made of; its tag contains the key and its labels the
+facts. The callers decide what goes into an image.
 """
 
 from __future__ import annotations
@@ -36,29 +36,29 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageRecipe:
-    """What an image is made of. ``fill`` puts the files into the build's folder, and is only called for a build."""
+    """What an image is made of. ``fill`` puts the files into the build's folder; it is called only for a build."""
 
     kind: str  # "gunicorn", "h2o", "wrk": the folder below docker/, and the label
     dockerfile: str
-    matter: tuple[str, ...]  # whatever else decides what comes out
+    matter: tuple[str, ...]  # all else that the result depends on
     arguments: Mapping[str, str]
-    fill: Callable[[Path], Mapping[str, Json]]  # gives the facts
+    fill: Callable[[Path], Mapping[str, Json]]  # returns the facts
 
     @property
     def key(self) -> str:
-        """Equal for equal images."""
+        """A digest that is equal for equal images."""
         matter = [SCHEMA, self.kind, self.dockerfile, *self.matter, *sorted(self.arguments.items())]
         return hashlib.sha256(json.dumps(matter).encode()).hexdigest()[:16]
 
     @property
     def tag(self) -> str:
-        """Its name on the engine."""
+        """The image's name on the engine."""
         return f"recycle-harness/{self.kind}:{self.key}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Image:
-    """An image that is there, kept from being removed until its owner closes the lease."""
+    """An image on the engine, kept from being removed until its owner closes the lease."""
 
     identity: str
     tag: str
@@ -72,7 +72,7 @@ class BuildFailedError(SurroundingsError):
 
 
 def obtain(client: DockerClient, recipe: ImageRecipe, say: Callable[[str], None]) -> Image:
-    """The image of a recipe: found on the engine, else built now, by one process at a time."""
+    """Find the image of a recipe on the engine, or build it; one process at a time builds."""
     lock = lock_of(recipe.key)
     lease = locks.take_shared(lock, on_wait=lambda: say(f"waiting for another run that builds {recipe.tag}"))
     try:
@@ -100,12 +100,12 @@ def obtain(client: DockerClient, recipe: ImageRecipe, say: Callable[[str], None]
 
 
 def lock_of(key: str) -> Path:
-    """The file on which those who build or use an image hold a lease."""
+    """The file on which the processes that build or use an image hold a lease."""
     return work_dir() / f"{key}.lock"
 
 
 def work_dir() -> Path:
-    """Where locks, logs and downloaded distributions lie."""
+    """The folder of locks, logs and downloaded distributions."""
     return cache_dir() / "docker"
 
 
@@ -115,13 +115,17 @@ def read_dockerfile(kind: str) -> str:
 
 
 def remember(file: Path, text: str) -> str:
-    """Keep what is dear to ask for, in one step; gives the text."""
+    """Store a text that takes long to get, in one step; return the text."""
     replace_file(file, text)
     return text
 
 
 def build(client: DockerClient, recipe: ImageRecipe, say: Callable[[str], None]) -> None:
-    """Build it. BuildFailedError with the log; whatever ``fill`` raises."""
+    """Build the image.
+
+    Raises:
+        BuildFailedError: a step failed; the error names the log. What ``fill`` raises is passed on.
+    """
     import tempfile
 
     log = work_dir() / f"{recipe.key}.log"
@@ -183,7 +187,7 @@ def _find(client: DockerClient, recipe: ImageRecipe, lease: Lease, *, built: boo
 
 
 def _follow(said: Iterable[Mapping[str, Any]], recipe: ImageRecipe, log: Path, say: Callable[[str], None]) -> None:
-    """Tell each step as it begins; keep all in the log."""
+    """Report each step as it begins; write the whole output to the log."""
     step, printed = "", ""
     for line in said:
         text = _ANSI.sub("", str(line.get("stream", "")))

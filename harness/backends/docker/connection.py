@@ -1,4 +1,4 @@
-"""The connection to a Docker engine, and what its refusals mean, each with its remedy.
+"""The connection to a Docker engine, and what its errors mean, each with its remedy.
 
 The engine is the one that the docker client would talk to: ``DOCKER_HOST``, else ``DOCKER_CONTEXT``, else the current
 context, else the default socket.
@@ -40,9 +40,10 @@ _MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 
 
 def connect(*, timeout_s: float = TIMEOUT_S) -> DockerClient:
-    """A client of the engine, which has answered within ``timeout_s``; SurroundingsError where none does, or not to us.
+    """Connect to the engine, which must answer within ``timeout_s``; later answers may take TIMEOUT_S.
 
-    Later answers may take TIMEOUT_S: removing an image is slow.
+    Raises:
+        SurroundingsError: no engine answers, or we may not use it.
     """
     try:
         import docker
@@ -67,7 +68,7 @@ def connect(*, timeout_s: float = TIMEOUT_S) -> DockerClient:
 
 
 def answers() -> bool:
-    """Whether an engine answers, asked briefly; False also where the SDK is not installed."""
+    """Whether an engine answers at once; False also where the SDK is not installed."""
     try:
         connect(timeout_s=LOOK_S).close()
     except SurroundingsError:
@@ -76,7 +77,7 @@ def answers() -> bool:
 
 
 def address() -> str:
-    """Where the engine is looked for, for messages."""
+    """The engine's address, for messages."""
     from docker.context import ContextAPI
 
     named = os.environ.get("DOCKER_HOST")
@@ -84,7 +85,7 @@ def address() -> str:
 
 
 def architecture(client: DockerClient) -> str:
-    """The engine's architecture in the words of images: amd64, arm64."""
+    """The engine's architecture as images name it: amd64, arm64."""
     with speaking("The engine does not tell about itself"):
         machine = str(client.info().get("Architecture", ""))
     return _MACHINES.get(machine, machine)
@@ -92,7 +93,7 @@ def architecture(client: DockerClient) -> str:
 
 @contextmanager
 def speaking(what: str) -> Iterator[None]:
-    """Around every word with the engine: its refusals become SurroundingsError, ``what`` first, with the remedy."""
+    """Turn the engine's errors inside the block into a SurroundingsError with ``what`` and the remedy."""
     import docker.errors
     import requests.exceptions
 
@@ -103,12 +104,12 @@ def speaking(what: str) -> Iterator[None]:
 
 
 def is_about_the_machine(said: str) -> bool:
-    """Whether words of a build speak of a full disk or of another kind of machine, and not of what was built."""
+    """Whether a build failed because of a full disk or another kind of machine, and not because of its content."""
     return any(sign in said.lower() for sign in (*_FULL, *_WRONG_PLATFORM))
 
 
 def explain(what: str, said: str) -> SurroundingsError:
-    """The error for what an engine or the way to it said, with the remedy where one is known."""
+    """Make the error for a message of the engine or the connection, with the remedy where one is known."""
     lower = said.lower()
     line = " ".join(said.split())[:600]
     if any(sign in lower for sign in _FULL):
@@ -134,14 +135,14 @@ def explain(what: str, said: str) -> SurroundingsError:
 
 
 def _refuse_missing_socket() -> None:
-    """The commonest case, said without a detour through the SDK's own words."""
+    """Report the most common case, a missing socket file, in plainer words than the SDK's."""
     scheme, _, path = address().partition("://")
     if scheme in {"unix", "http+unix"} and not Path(path).exists():
         raise explain("No Docker engine is to be found", f"no such file: {path}")
 
 
 def _refuse_missing_context() -> None:
-    """The SDK silently takes the default engine where a context does not exist; an experiment must not."""
+    """Refuse a context that does not exist: the SDK would silently use the default engine."""
     if os.environ.get("DOCKER_HOST"):
         return
     from docker.context import ContextAPI

@@ -1,6 +1,6 @@
-"""The image with gunicorn: on which Python, with what beside it, and what a failed build says of the release.
+"""The image with gunicorn: its Python, its packages, and what a failed build says about the release.
 
-What a release needs is the catalogue's word, as for the local back end; which base images there are is ``bases``'.
+The catalogue knows what a release needs, as for the local back end; ``bases`` finds the base images.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ GUNICORN_HOME = PurePosixPath("/opt/gunicorn")
 def prepare_gunicorn(
     client: DockerClient, cell: Cell, python: str | None, say: Callable[[str], None]
 ) -> tuple[Image, Environment]:
-    """On the first Python, of those that the release runs on, whose base image can be had and that does."""
+    """Build the image on the first Python that runs the release, has a base image and can install it."""
     catalogue, source, request = load_catalogue(), _describe(cell.spec), _request(python)
     gap = catalogue.why_no_worker(source.version, cell.worker)
     if gap is not None:
@@ -110,7 +110,7 @@ def _build_gunicorn(
         matter=(base.identity, source.identity, *requirements),
         arguments={
             "BASE": base.name,
-            # the only gunicorn that is to be found there
+            # the only gunicorn that can be found there
             "GUNICORN": f"gunicorn=={source.version}" if source.is_release else "gunicorn",
             "PINS": " ".join(requirements),
         },
@@ -156,7 +156,7 @@ def _name(wheel: Path) -> str:
 
 
 def _judge_build(problem: BuildFailedError, source: Source, base: Base) -> HarnessError:
-    """What the build's log says of the release: it wants another Python, or it is broken, or the harness is."""
+    """Find in the build's log whether the release wants another Python, is broken, or the harness failed."""
     said = problem.log.read_text(encoding="utf-8", errors="replace") if problem.log else ""
     missing = missing_module(said)
     if missing is not None and was_in_stdlib(missing, base.version):

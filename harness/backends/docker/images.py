@@ -1,6 +1,6 @@
 """The three images of a run: gunicorn on its Python, the proxy, and the clients with the observer.
 
-Which cells can have them, and all of them at once; each is made in ``gunicorn_image`` or ``tool_images``.
+This module knows which cells have images, and prepares all three; ``gunicorn_image`` and ``tool_images`` make each.
 """
 
 from __future__ import annotations
@@ -60,10 +60,12 @@ def why_not(cell: Cell) -> UsageError | None:
 
 
 def prepare(cell: Cell, *, python: str | None, say: Callable[[str], None]) -> tuple[Environment, ImageSet]:
-    """All images of a cell: found, or built now; the environment keeps them. ``say`` is told what takes time.
+    """Find or build all images of a cell; the environment keeps them. ``say`` gets a line for each slow step.
 
-    UnrunnableError where this gunicorn can't be installed; SurroundingsError for the engine, the index, base images;
-    UsageError for what containers can't have.
+    Raises:
+        UnrunnableError: this gunicorn can't be installed.
+        SurroundingsError: the engine, the index or a base image failed.
+        UsageError: the cell can't be run in containers.
     """
     client = connection.connect()
     try:
@@ -78,7 +80,7 @@ def prepare(cell: Cell, *, python: str | None, say: Callable[[str], None]) -> tu
             if proxy is not None:
                 leases.callback(proxy.lease.close)
                 versions[cell.proxy] = ask_version(client, proxy, recipe_of(cell.proxy))
-            leases.pop_all()  # nothing failed: from now on they are the caller's
+            leases.pop_all()  # nothing failed, so the caller owns them now
         beside = tuple(image.lease for image in (clients, proxy) if image is not None)
         environment = replace(environment, leases=(*environment.leases, *beside))
         return environment, ImageSet(gunicorn=gunicorn, clients=clients, proxy=proxy, versions=versions)

@@ -1,7 +1,7 @@
-"""What runs leave on an engine: containers, volumes and images, found by their labels alone, and removed.
+"""Removes what runs leave on an engine: containers, volumes and images, which are found by their labels alone.
 
-A run belongs to the process that its label names. One whose process has gone, on this machine, has been abandoned; of
-another machine's runs (one engine may serve several) nothing is known but whether their containers still run.
+A run belongs to the process that its label names. If that process was on this machine and has ended, the run is
+abandoned. Of another machine's runs (one engine may serve several) only their containers are known.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 STRANGE_S = 600.0
-"""So old must another machine's run be, and nothing of it running, before it counts as abandoned."""
+"""The age at which another machine's run counts as abandoned, if none of its containers runs."""
 
 
 def owner() -> str:
-    """This process, for OWNER_LABEL."""
+    """The value of OWNER_LABEL for this process."""
     return f"{platform.node()}/{os.getpid()}/{procfs.start_ticks(os.getpid()) or 0}"
 
 
 def remove_run(client: DockerClient, marker: str) -> int:
-    """Everything that carries a run's marker; gives how many containers there were. Idempotent."""
+    """Remove everything that carries a run's marker; return the number of its containers. Idempotent."""
     filters = {"label": f"{connection.RUN_LABEL}={marker}"}
     api = client.api
     with connection.speaking("The run's containers could not be removed"):
@@ -43,7 +43,7 @@ def remove_run(client: DockerClient, marker: str) -> int:
 
 
 def find_abandoned(client: DockerClient) -> tuple[str, ...]:
-    """The markers of the runs that nobody will end any more."""
+    """The markers of the runs whose harness no longer lives."""
     with connection.speaking("The engine's containers can't be looked at"):
         containers = client.api.containers(all=True, filters={"label": connection.RUN_LABEL})
         volumes = client.api.volumes(filters={"label": connection.RUN_LABEL}).get("Volumes") or ()
@@ -58,16 +58,16 @@ def find_abandoned(client: DockerClient) -> tuple[str, ...]:
 
 
 def remove_abandoned(client: DockerClient) -> Iterator[str]:
-    """What abandoned runs left on the engine; gives a line for each run."""
+    """Remove what abandoned runs left on the engine; return a line for each run."""
     for marker in find_abandoned(client):
         count = remove_run(client, marker)
         yield f"containers of the interrupted run {marker.rpartition('.')[0]}: {count} removed, and its volumes"
 
 
 def remove_images(client: DockerClient, *, everything: bool) -> Iterator[str]:
-    """The images that this user's runs built and no live process uses, and what their builds left; a line for each.
+    """Remove the images of this user's runs that no live process uses, and what builds left; return a line for each.
 
-    ``everything``: also those of other users of the engine, unless a container stands on them.
+    ``everything``: also those of other users of the engine, unless a container uses them.
     """
     with connection.speaking("The engine's images can't be looked at"):
         images = client.api.images(all=False, filters={"label": connection.IMAGE_LABEL})
@@ -80,7 +80,7 @@ def remove_images(client: DockerClient, *, everything: bool) -> Iterator[str]:
 
 
 def _remove_image(client: DockerClient, identity: str, key: str | None) -> bool:
-    """Whether it could go: nobody uses it, and no container or other image stands on it."""
+    """Remove an image unless a process, a container or another image uses it; return whether it was removed."""
     import docker.errors
 
     lease = locks.try_exclusive(building.lock_of(key)) if key else None
@@ -119,7 +119,7 @@ def _seconds(stamp: str) -> float:
 
 
 def _in_parallel(calls: list[Callable[[], Any]]) -> None:
-    """All of them; what is gone already, or going, is as it should be. The first other refusal is raised."""
+    """Make all calls. Things that are gone, or are being removed, are no error; the first other error is raised."""
     import docker.errors
 
     def forgiving(call: Callable[[], Any]) -> None:

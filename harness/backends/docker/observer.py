@@ -1,7 +1,7 @@
 """The harness's end of the observer: the watchers that run in a container (``watch.remote``), as if they were here.
 
-Orders go to the container's standard input, events come from its standard output, in the order in which they were
-seen. If the container's clock is another one (an engine in a virtual machine), its times are moved to ours.
+Orders go to the container's standard input; events come from its standard output, in the order in which they were
+observed. If the container has another clock (an engine in a virtual machine), its times are converted to ours.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ANSWER_S = 30.0
 NO_MEMORY = "The docker back end does not look at the memory of the processes."
 HELLOS = 5
 SAME_CLOCK_NS = 20_000_000
-"""Clocks that differ by less than a slow answer takes are one clock; two machines' differ by hours."""
+"""Clocks that differ by less than a slow answer takes count as one clock; those of two machines differ by hours."""
 
 _HEAD_BYTES = 8
 _STDOUT = 1
@@ -42,13 +42,13 @@ class Channel(Protocol):
     """The attached streams of a container."""
 
     def send(self, data: bytes) -> None:
-        """All of it."""
+        """Send all of the data."""
 
     def receive(self, size: int) -> bytes:
-        """At most ``size`` bytes; b"" at the end."""
+        """Receive at most ``size`` bytes; b"" at the end."""
 
     def close(self) -> None:
-        """The container sees the end of its input."""
+        """Close the connection; the container sees the end of its input."""
 
 
 class ObservingClient:
@@ -84,17 +84,25 @@ class Observer:
         self._reader = threading.Thread(target=self._read, name="observer", daemon=True)
 
     def connect(self, channel: Channel) -> None:
-        """From now on orders reach it; SurroundingsError where it does not answer."""
+        """Connect to the started container, so that orders reach it.
+
+        Raises:
+            SurroundingsError: it does not answer.
+        """
         self._channel = channel
         self._reader.start()
         self._set_clock()
 
     def report_to(self, sink: EventSink) -> None:
-        """Where the events go from now on."""
+        """Set the function that gets the events."""
         self._sink = sink
 
     def order(self, what: str, **fields: Json) -> Any:  # noqa: ANN401 - each order has an answer of its own
-        """One order, and its answer. SurroundingsError where the observer failed or has gone."""
+        """Send one order and return its answer.
+
+        Raises:
+            SurroundingsError: the observer failed or has ended.
+        """
         if self._channel is None:
             raise self._explain(what, "it was never started")
         self._number += 1
@@ -111,15 +119,15 @@ class Observer:
             raise self._explain(what, str(answer["error"]))
         return answer.get("value")
 
-    # --- watching, as Crew does it ---
+    # --- watching, as LocalWatchers does it ---
 
     def watch_files(self, cell: Cell, *, logs: Path, socket: Path, trace: Path, site: str) -> None:
-        """See ``Crew``."""
+        """See ``LocalWatchers``."""
         paths = {"logs": str(logs), "socket": str(socket), "trace": str(trace), "site": site}
         self.order("watch_files", cell=cell_to_json(cell), **paths)
 
     def watch_arbiter(self, pid: int, *, memory: bool = False) -> None:
-        """See ``Crew``. The memory of another user's processes can't be seen, and gunicorn's user is another one."""
+        """See ``LocalWatchers``. gunicorn has another user here, whose processes' memory can't be read."""
         if memory:
             raise SurroundingsError(what=NO_MEMORY, remedy="Use --backend local.")
         self.order("watch_arbiter", pid=pid)
@@ -129,19 +137,19 @@ class Observer:
         self.order("meet_clients", proxy=proxy)
 
     def probe(self, ways: Mapping[str, str], *, ledger: bool = True, compares: bool = False) -> None:
-        """See ``Crew``."""
+        """See ``LocalWatchers``."""
         self.order("probe", ways=dict(ways), ledger=ledger, compares=compares)
 
     def hurry_probes(self) -> None:
-        """See ``Crew``."""
+        """See ``LocalWatchers``."""
         self.order("hurry_probes")
 
     def pause_probes(self, way: str, pause_s: float) -> None:
-        """See ``Crew``."""
+        """See ``LocalWatchers``."""
         self.order("pause_probes", way=way, pause_s=pause_s)
 
     def stop(self) -> None:
-        """See ``Crew``. Where the observer has gone, its watchers were reported dead when it went."""
+        """See ``LocalWatchers``. If the observer has ended, its watchers were reported dead at its end."""
         if self._watching and self._reader.is_alive():
             self.order("stop")
 
@@ -165,13 +173,13 @@ class Observer:
         return Usage(**self.order("read_usage", trees=trees))
 
     def close(self) -> None:
-        """End the observer, and with it every server in its process namespace."""
+        """End the observer, and with it all servers in its process namespace."""
         self._closing = True
         if self._channel is not None:
             with suppress(OSError):
                 self._channel.close()
 
-    # --- the way back ---
+    # --- its events ---
 
     def _read(self) -> None:
         with suppress(OSError):
@@ -208,14 +216,14 @@ class Observer:
             self._sink.emit(event if here else replace(event, at_ns=event.at_ns + self.clock_offset_ns))
 
     def _bury(self) -> None:
-        """The observer has ended; whoever watched there is blind from now on."""
+        """Report the watchers as dead, because the observer has ended."""
         if self._sink is not None and not self._closing:
             for name in sorted(self._watching):
                 self._sink.emit(WatcherState(name=name, state="died", detail="the observer's container ended"))
         self._answers.put(None)
 
     def _set_clock(self) -> None:
-        """The quickest of a few answers tells best how far its clock is from ours."""
+        """Compare the clocks by the quickest of a few answers, which is the most exact."""
         answers = []
         for _ in range(HELLOS):
             asked_ns = now_ns()

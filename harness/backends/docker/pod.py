@@ -1,8 +1,8 @@
 """The containers of a run: what they share, what they may write, and the limits of each.
 
-The observer owns the process namespace and a network namespace that has nothing but its loopback; the proxy and wrk
-join both, gunicorn the first (and the second only with ``--bind tcp``). They outlive any server that dies, and end,
-with every server in them, when the harness ends, however it ends: its end closes the observer's input.
+The observer owns the process namespace and a network namespace with only a loopback. The proxy and wrk join both;
+gunicorn joins the first (and the second only with ``--bind tcp``). The namespaces outlive any server that dies. They
+end with all servers in them when the harness ends, in whatever way, because that closes the observer's input.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PROCESSES = 4096
 
 GUNICORN_UID = 10001
 PROXY_FOLDER = "proxy"
-"""A proxy's temporary files, below the run's scratch folder: in memory, because the volume is not its to write to."""
+"""A proxy's temporary files, below the run's scratch folder: in memory, because it may not write to the volume."""
 
 _SCRATCH = "mode=1777,size=256m"
 _TMP = {"/tmp": _SCRATCH}  # noqa: S108 - the container's own
@@ -32,8 +32,8 @@ _TMP = {"/tmp": _SCRATCH}  # noqa: S108 - the container's own
 class Pod:
     """Two volumes, mounted at ``record`` and at ``base`` (the folder of the socket), and containers that share them.
 
-    ``observer`` is the first one, made of the image ``clients`` and not started yet; through it the ``porter`` carries
-    files. Whatever is made carries the labels, by which it is found again and removed.
+    ``observer`` is the first one, made of the image ``clients`` and not started yet; the ``porter`` copies files
+    through it. All that is made has the labels, by which it is found again and removed.
     """
 
     def __init__(self, api: APIClient, labels: Mapping[str, str], *, clients: str, record: Path, base: Path) -> None:
@@ -50,7 +50,7 @@ class Pod:
         self.porter.make(record, [Folder(name="config"), Folder(name="logs", mode=0o1777)])
 
     def create_server(self, role: str, image: str, *, alone: bool, **more: Any) -> str:
-        """A container that joins the observer, not started yet; ``alone``: without the network.
+        """Create a container that joins the observer, without starting it; ``alone``: without the network.
 
         ``role`` is one of MEMORY_BYTES: only gunicorn may change the socket's folder.
         """

@@ -1,4 +1,4 @@
-"""The program of a container: its end as the engine tells it, and the signals that reach it through the engine."""
+"""The program of a container: the engine reports its end and sends it signals."""
 
 from __future__ import annotations
 
@@ -57,14 +57,14 @@ class DockerProcess:
                     raise
 
     def _wait(self) -> None:
-        """The engine tells a signal as a shell does, as 128 and its number; a process here as its negative."""
+        """Wait for the status. The engine reports a signal as 128 plus its number; ``Process`` as its negative."""
         import docker.errors
         import requests.exceptions
 
         try:
             code = int(self._api.wait(self.container, timeout=None)["StatusCode"])
         except (docker.errors.DockerException, requests.exceptions.RequestException, OSError):
-            self._ended.set()  # removed, or the engine is gone: ``poll`` says nothing, the observer notices
+            self._ended.set()  # removed, or the engine has ended: ``poll`` returns None, and the observer notices
             return
         self._status = code if code <= 128 else 128 - code  # noqa: PLR2004 - the shell's convention
         self._ended.set()

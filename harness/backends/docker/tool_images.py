@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OBSERVER_PYTHONS = ("3.12", "3.11", "3.13", "3.10")
 OBSERVER_NEEDS = ("httpx", "inotify-simple")
-"""What the harness's watchers import from elsewhere."""
+"""The third-party packages that the harness's watchers import."""
 
 
 def prepare_proxy(client: DockerClient, cell: Cell, say: Callable[[str], None]) -> Image | None:
@@ -41,7 +41,7 @@ def prepare_proxy(client: DockerClient, cell: Cell, say: Callable[[str], None]) 
 
 
 def prepare_clients(client: DockerClient, say: Callable[[str], None]) -> Image:
-    """wrk, and the observer with all that it imports."""
+    """The image with wrk, and the observer with all that it imports."""
     here = tuple(minor for minor in OBSERVER_PYTHONS if bases.is_here(client, minor))
     base, refused = bases.try_in_turn(client, here or OBSERVER_PYTHONS, say)
     if base is None:
@@ -71,7 +71,7 @@ def prepare_clients(client: DockerClient, say: Callable[[str], None]) -> Image:
 
 
 def ask_version(client: DockerClient, image: Image, recipe: tools.Recipe) -> str:
-    """What the program in an image says of itself; asked once an image."""
+    """The version that the program in an image prints; asked once for each image."""
     name = recipe.name
     known = building.work_dir() / f"{image.identity.rpartition(':')[2]}.{name}"
     if known.is_file():
@@ -93,7 +93,7 @@ def ask_version(client: DockerClient, image: Image, recipe: tools.Recipe) -> str
 
 
 def _pin(name: str) -> str:
-    """As it is installed beside the harness; what only Linux needs may be missing there."""
+    """The package pinned to the version beside the harness; one that only Linux needs may be missing here."""
     try:
         return f"{name}=={metadata.version(name)}"
     except metadata.PackageNotFoundError:
@@ -101,7 +101,7 @@ def _pin(name: str) -> str:
 
 
 def _own_code() -> dict[str, bytes]:
-    """The rooms up to the watchers, by their path below the package: what the observer is made of."""
+    """The packages up to ``watch``, by their path below ``harness``: what the observer is made of."""
     package = Path(paths.__file__).parents[1]
     names = ("*.py", "core/*.py", "provision/*.py", "stack/**/*.py", "watch/*.py")
     found = sorted(path for name in names for path in package.glob(name))

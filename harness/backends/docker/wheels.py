@@ -1,7 +1,7 @@
-"""The distributions that an image is built from, in a folder: resolved by uv for the image's Python, fetched here.
+"""Fetches the distributions that an image is built from into a folder; uv resolves them for the image's Python.
 
-So a build needs no index, and honours the host's mirror and certificates. Nothing is built here, except where the
-user's own source has to become a wheel: an old source distribution may only be understood by an old Python.
+So a build needs no index, and honours the host's mirror and certificates. Only the user's own source is built here, to
+become a wheel; other source distributions are built in the image, because an old one may need an old Python.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ requires-dist = []
 _PLATFORMS = {"amd64": "x86_64-unknown-linux-gnu", "arm64": "aarch64-unknown-linux-gnu"}
 _MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}
 _INSTALLER = ("pip",)
-"""The newest for that Python: the one in a base image may be too old to know today's wheels."""
+"""The newest pip for that Python: the one in a base image may be too old for today's wheels."""
 
 _TO_BUILD = ("setuptools", "wheel")
-"""What pip needs beside a source distribution, where the base image does not have it."""
+"""What pip needs to build a source distribution, where the base image does not have it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """The Python of an image: its full version, and the architecture in the words of images (amd64, arm64)."""
+    """The Python of an image: its full version, and the architecture as images name it (amd64, arm64)."""
 
     version: str
     architecture: str
@@ -55,9 +55,10 @@ class Target:
 def fill(folder: Path, requirements: Sequence[str], target: Target, *, subject: str, log: Path) -> list[str]:
     """Put into ``folder`` (which is made) all that the requirements need on that Python, and the pip to install it.
 
-    Gives ``name==version`` of what will be installed.
+    Returns ``name==version`` of what will be installed.
 
-    The errors are those of ``installer.install``: WrongPythonError, UnrunnableError, SurroundingsError.
+    Raises:
+        WrongPythonError, UnrunnableError, SurroundingsError: as ``installer.install``.
     """
     folder.mkdir(parents=True)
     locked = _resolve(requirements, target, subject=subject, log=log)
@@ -72,7 +73,11 @@ def fill(folder: Path, requirements: Sequence[str], target: Target, *, subject: 
 
 
 def build_wheel(source: Path, folder: Path, *, subject: str, log: Path) -> Path:
-    """A wheel of the user's own source (a folder or an archive) in ``folder``; UnrunnableError where it can't be."""
+    """Build a wheel of the user's own source (a folder or an archive) in ``folder``.
+
+    Raises:
+        UnrunnableError: it can't be built.
+    """
     if source.suffix == ".whl":
         folder.mkdir(parents=True, exist_ok=True)
         return Path(shutil.copy(source, folder))
@@ -119,7 +124,7 @@ def _choose_wheel(package: Mapping[str, Any], target: Target) -> Mapping[str, An
 
 
 def _tags(target: Target) -> Iterable[str]:
-    """The tags that such a Python takes, the best first, as ``cp36-cp36m-manylinux2014_x86_64``."""
+    """The tags that such a Python accepts, the best first, such as ``cp36-cp36m-manylinux2014_x86_64``."""
     from packaging.tags import compatible_tags, cpython_tags
 
     minor = tuple(int(part) for part in target.version.split(".")[:2])

@@ -26,7 +26,7 @@ DISPOSABLE: tuple[str, ...] = ()
 
 
 def why_not(cell: Cell, *, memory: bool = False) -> UsageError | None:
-    """See ``backends.BackendKind``: it is what all cells are made for."""
+    """See ``backends.BackendKind``: every cell can be run here."""
     return None
 
 
@@ -55,7 +55,7 @@ def prepare(
 
 
 def prepare_environment(cell: Cell, *, python: str | None, era_shims: bool, say: Callable[[str], None]) -> Environment:
-    """The environment of a release on this machine; the errors are those of ``prepare``."""
+    """The environment of a release on this machine; it raises the errors of ``prepare``."""
     from harness.provision.environments import prepare
     from harness.provision.spec import parse_spec
 

@@ -1,7 +1,7 @@
-"""Processes on this machine: each leads a group of its own, carries the run's marker, and dies with the harness.
+"""Starts processes on this machine: each leads its own group, carries the run's marker, and ends with the harness.
 
-A small reaper process stands by for the case that the harness is killed; ``active/`` in the cache folder holds one
-file for each run under way, for ``harness clean``, should the reaper be killed too.
+A small reaper process ends them if the harness is killed. ``active/`` in the cache folder has a file for each run in
+progress, so that ``harness clean`` can end them if the reaper is killed too.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class LocalProcess:
 
     @property
     def pid(self) -> int:
-        """Not re-used while we have not waited for it, because it is our child."""
+        """The pid, which can't be re-used before we have waited for the process, because it is our child."""
         return self._popen.pid
 
     def poll(self) -> int | None:
@@ -68,14 +68,14 @@ class LocalProcess:
             self._popen.send_signal(signal.SIGINT)
 
     def stop(self) -> int:
-        """See ``backends.Process``. The group goes also when its leader is dead: workers outlive an arbiter."""
+        """See ``backends.Process``. The group is killed even if its leader is dead: workers outlive an arbiter."""
         with suppress(ProcessLookupError):
             os.killpg(self._popen.pid, signal.SIGKILL)
         return self._popen.wait(timeout=10)
 
 
 class LocalBackend:
-    """See ``backends.Backend``. ``marker`` is the run's id; ``start`` is all that may differ in how one is spawned."""
+    """See ``backends.Backend``. ``marker`` is the run's id; ``start`` is how a process is started."""
 
     clock_offset_ns = 0
 
@@ -93,7 +93,7 @@ class LocalBackend:
     def _start_reaper(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
             reaper.render_command(self._marker),
-            # Where this harness is itself a process of a matrix: its end must not take the reaper along.
+            # This harness may itself be a process of a matrix, whose end must not end the reaper too.
             env={name: value for name, value in os.environ.items() if name != reaper.MARKER},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
@@ -164,10 +164,10 @@ class LocalBackend:
         return machine.read_usage(trees)
 
     def fetch(self, path: Path) -> None:
-        """See ``backends.Backend``: it is here."""
+        """See ``backends.Backend``: the file is already here."""
 
     def facts(self) -> Mapping[str, Json]:
-        """See ``backends.Backend``: all that is to be said is said of this machine."""
+        """See ``backends.Backend``: the facts of this machine say it all."""
         return {}
 
     def close(self) -> None:
@@ -190,7 +190,7 @@ class LocalBackend:
             self._reaper.stdin.flush()
 
     def _note(self) -> None:
-        """Keep the file in ``active`` true."""
+        """Write the processes and folders of the run into its file in ``active``."""
         content = {
             "marker": self._marker,
             "run": str(self._run_folder),

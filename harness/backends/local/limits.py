@@ -1,7 +1,7 @@
-"""What the system lets a run's processes have: enough for the cell, else their errors would look like gunicorn's.
+"""Checks that the system's limits suffice for the cell; else the errors of its processes would look like gunicorn's.
 
-A proxy that may open no more files answers 502, and a worker that may start no more threads dies; both would be found
-and judged. So the limit is raised where it can be, and is an error where it can't.
+A proxy that may open no more files answers 502, and a worker that may start no more threads dies; both would count as
+findings. So a limit that is too low is raised where that is possible, and is an error where it isn't.
 """
 
 from __future__ import annotations
@@ -15,14 +15,18 @@ from harness.core.model import Cell
 from harness.stack import gunicorn
 
 SPARE_FILES = 256
-"""Open files of one process beside the connections of the load and as many to the upstream: probes, logs, pipes."""
+"""Open files of one process for probes, logs and pipes, in addition to the connections of the load and the upstream."""
 
 SPARE_TASKS = 64
 """Processes and threads beside those of gunicorn and the load: a proxy's, and the watchers'."""
 
 
 def require_room(cell: Cell) -> None:
-    """Raise the limit of open files where it is too low for ``cell``; SurroundingsError where too little is allowed."""
+    """Raise the limit of open files where it is too low for ``cell``.
+
+    Raises:
+        SurroundingsError: the system allows too few open files, processes or threads.
+    """
     _allow_files(2 * cell.connections + SPARE_FILES, cell)
     # Twice the workers: while one ends, another one boots in its place.
     _require_tasks(2 * cell.workers * (1 + cell.threads) + cell.load_threads + SPARE_TASKS)
@@ -44,7 +48,7 @@ def _allow_files(needed: int, cell: Cell) -> None:
 
 
 def _require_tasks(needed: int) -> None:
-    """Root is not bound by this limit."""
+    """Check the limit of processes and threads, which does not apply to root."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NPROC)
     if os.geteuid() == 0 or allowed == resource.RLIM_INFINITY:
         return
@@ -57,6 +61,6 @@ def _require_tasks(needed: int) -> None:
 
 
 def read_queue() -> int | None:
-    """How many connections can wait for a worker here; None where the kernel does not say."""
+    """How many connections can wait for a worker here; None where the kernel does not tell it."""
     most = procfs.read_number(procfs.SOMAXCONN)
     return None if most is None else min(gunicorn.BACKLOG, most)
