@@ -1,1 +1,1 @@
-"""One run from left to right: preparation, stage, control, load, settle, conclusion."""
+"""One run from start to end: preparation, the stack, control, load, settle, conclusion."""

@@ -1,6 +1,6 @@
-"""Which values of a cell contradict each other: one rule each, said in the words in which the user gave them.
+"""The rules about values of a cell that contradict each other; the errors name the fields as the user wrote them.
 
-What a single value may be stands with its field; what a back end can't have is the back end's.
+``core.cell_fields`` defines the values of a single field, and each back end what it can't run.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Rule = Callable[[Cell, Wording], UsageError | None]
 
 
 def find_contradiction(cell: Cell, say: Wording = as_flag) -> UsageError | None:
-    """The first rule that the cell breaks; None where it can be meant."""
+    """The error of the first rule that the cell breaks; None where there is none."""
     return next((problem for rule in RULES if (problem := rule(cell, say)) is not None), None)
 
 
@@ -84,4 +84,4 @@ def _not_on_the_back_end(cell: Cell, _say: Wording) -> UsageError | None:
 
 
 RULES: tuple[Rule, ...] = (_one_thread, _way_to_the_socket, _constant_rate, _jitter_of_nothing, _not_on_the_back_end)
-"""In the order in which a user is told."""
+"""In the order in which they are checked."""

@@ -11,16 +11,16 @@ from harness.report.as_json import verdict_to_json
 
 
 def judge_stored(folder: RunFolder) -> Verdict:
-    """The verdict on the events of a run's folder; written as ``verdict.json`` in one piece."""
+    """Judge the events of a run's folder, and write ``verdict.json`` in one step."""
     verdict, content = judge_path(folder.path)
     folder.write_json("verdict.json", content)
     return verdict
 
 
 def store_reports(folder: RunFolder) -> None:
-    """Write what people read and run: ``report.md``, ``report.html`` and ``reproduce.sh``.
+    """Write ``report.md``, ``report.html`` and ``reproduce.sh``.
 
-    The script comes first, because the reports say whether it is there.
+    The script comes first, because the reports tell whether there is one.
     """
     from harness.report.as_html import render_html
     from harness.report.as_markdown import render_markdown
@@ -37,7 +37,7 @@ def store_reports(folder: RunFolder) -> None:
 
 
 def judge_path(path: Path) -> tuple[Verdict, dict[str, Json]]:
-    """The verdict on a run's folder or attachment, and the content of its verdict.json. Writes nothing."""
+    """Judge a run's folder or attachment, without writing; return the verdict and the content of its verdict.json."""
     with load_run(path) as stored:
         verdict, story = judge_record(stored.cell, stored.events())
         return verdict, verdict_to_json(verdict, run_id=stored.run_id, story=story)

@@ -1,4 +1,4 @@
-"""Why a stack does not get ready: what died or is blocked, told from its logs, its exit status and the files' modes."""
+"""Explains why a stack does not get ready: what died or is blocked, from logs, exit status and the files' modes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.watch.follow import read_tail
 
 
 def explain_death(stack: Stack, *, workers_die: bool) -> HarnessError:
-    """Why gunicorn does not answer; ``workers_die``: its workers ended as often as they were started."""
+    """Explain why gunicorn does not answer; ``workers_die``: its workers ended as often as they were started."""
     log = stack.logs / "gunicorn.error.log"
     stack.backend.fetch(log)
     tail = read_tail(log)
@@ -46,7 +46,7 @@ def explain_death(stack: Stack, *, workers_die: bool) -> HarnessError:
 
 
 def explain_dead_proxy(stack: Stack) -> SurroundingsError:
-    """Why the proxy does not listen."""
+    """Explain why the proxy does not listen."""
     proxy = stack.cell.proxy
     log = stack.logs / f"{proxy}.error.log"
     stack.backend.fetch(log)
@@ -63,7 +63,7 @@ def explain_dead_proxy(stack: Stack) -> SurroundingsError:
 
 
 def explain_broken_setup(stack: Stack, answer: str) -> SetupBrokenError:
-    """Why a request through the proxy gets ``answer``, although gunicorn itself answers."""
+    """Explain why a request through the proxy gets ``answer``, although gunicorn itself answers."""
     blocked = find_blocked_folder(stack)
     if blocked is not None:
         user, folder, mode = blocked
@@ -83,7 +83,7 @@ def explain_broken_setup(stack: Stack, answer: str) -> SetupBrokenError:
 def find_blocked_folder(stack: Stack) -> tuple[str, Path, int] | None:
     """(proxy's user, folder, mode) of the first folder above the socket that the proxy's user may not enter.
 
-    Only where the proxy gives up root: else it may do what the harness may.
+    Only where the proxy gives up root; else it has the rights of the harness.
     """
     user = None if stack.proxy is None else stack.proxy.user
     if user is None or stack.cell.bind != "unix":

@@ -1,4 +1,4 @@
-"""What a run ran on: versions of everything, kernel, limits, what deviates from the original report. Only looks."""
+"""Collects what a run ran on: versions, kernel, limits, and what deviates from the original report."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def collect_facts(
     brought: Sequence[str] = (),
     containers: Mapping[str, Json] | None = None,
 ) -> dict[str, Json]:
-    """The content of ``facts.json``; asks the tools for their versions (some 10 ms).
+    """The content of ``facts.json``; asks the tools for their versions (about 10 ms).
 
     ``command``: gunicorn's. ``brought``: how a scenario's own files differ from the original report's, in words.
     ``containers``: what the back end says of the place where the servers live, where that is not this machine itself.

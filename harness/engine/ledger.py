@@ -1,6 +1,6 @@
-"""Closes the ledger of a run: reads all accounts once more, from the files, and puts them side by side.
+"""Closes the ledger of a run: reads all accounts from their files, and compares them.
 
-What it says becomes one event; judging reads that event and never these files. ``bench/ledger.py`` has its cost.
+The result becomes one event; the judge reads that event and never these files. ``bench/ledger.py`` measures the cost.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from harness.stack.proxies import PROXIES
 from harness.watch.follow import read_tail
 
 NOTES_FILE = "ledger.notes.log"
-"""What the app notes, below ``logs``."""
+"""The app's account, below ``logs``."""
 
 LAST_PROBES = 5
 LAST_LINES_S = 0.3
@@ -34,7 +34,7 @@ LAST_LINES_S = 0.3
 
 @dataclass(slots=True)
 class Clients:
-    """Hears what the clients say while the run goes on: how each probe ended, and the load as a whole."""
+    """Collects the clients' events during the run: how each probe ended, and the load as a whole."""
 
     probes: dict[str, dict[int, str]] = field(default_factory=lambda: {"p": {}, "d": {}})
     load: LoadEnded | None = None
@@ -52,10 +52,10 @@ def _is_here(path: Path) -> None:
 
 
 def await_last_lines(cell: Cell, logs: Path, clients: Clients, *, fetch: Callable[[Path], None] = _is_here) -> None:
-    """Give the servers time to log the last probes: they do so after the answer, and are about to be stopped.
+    """Give the servers time to log the last probes: they log a request after its answer, and will be stopped next.
 
-    Bounded by LAST_LINES_S; whoever has not written by then is found out when the ledger is closed. ``fetch`` brings a
-    log from where the servers live.
+    The wait is bounded by LAST_LINES_S; a line that is still missing is found when the ledger is closed. ``fetch``
+    copies a log from where the servers live.
     """
     direct, proxied = _last_answered(clients.probes["d"]), _last_answered(clients.probes["p"])
     wanted = {logs / "gunicorn.access.log": [f" d{number} " for number in direct]}
@@ -71,12 +71,12 @@ def await_last_lines(cell: Cell, logs: Path, clients: Clients, *, fetch: Callabl
 
 
 def _last_answered(probes: Mapping[int, str]) -> list[int]:
-    """The few that may have been answered just now; a proxy's own 502 is logged like any other answer."""
+    """The few probes that may have been answered just now; a proxy's own 502 is logged like any other answer."""
     return [number for number in sorted(probes)[-LAST_PROBES:] if is_success(probes[number])]
 
 
 def close_ledger(cell: Cell, logs: Path, clients: Clients) -> LedgerClosed | LedgerFailed:
-    """What became of each request, or why that can't be told."""
+    """What became of each request, or why that isn't known."""
     started_ns = now_ns()
     try:
         said = _reconcile(cell, logs, clients)
@@ -90,7 +90,7 @@ def _reconcile(cell: Cell, logs: Path, clients: Clients) -> LedgerClosed:
     sizes = {"w": max((thread.end for thread in threads), default=0)}
     sizes |= {letter: max(probes, default=0) + 1 for letter, probes in clients.probes.items()}
     books = Books(sizes)
-    nobodys = Counter({"load": load_account.read_outcomes(logs, threads, books.by_letter[b"w"])})
+    unattributed = Counter({"load": load_account.read_outcomes(logs, threads, books.by_letter[b"w"])})
     for letter, probes in clients.probes.items():
         table = books.by_letter[letter.encode()].client
         for number, outcome in probes.items():
@@ -104,7 +104,7 @@ def _reconcile(cell: Cell, logs: Path, clients: Clients) -> LedgerClosed:
         proxied=witnesses.proxied,
         gaps=witnesses.gaps or not witnesses.proxied,
     )
-    nobodys["load"] += unanswered.settle(books.by_letter[b"w"], threads, bounds)
+    unattributed["load"] += unanswered.settle(books.by_letter[b"w"], threads, bounds)
     tally = Tally()
     for client, letter in LETTERS.items():
         met = replace(witnesses, proxied=False) if client == "probe-direct" else witnesses
@@ -113,12 +113,12 @@ def _reconcile(cell: Cell, logs: Path, clients: Clients) -> LedgerClosed:
     unproxied = {"d"} if cell.proxy != "none" else set(LETTERS.values())
     repeated = find_repeated(logs / NOTES_FILE, books, unproxied=unproxied)
     return LedgerClosed(
-        counts=tally.sum_up(unattributed=nobodys.total() + books.strangers.total()),
+        counts=tally.sum_up(unattributed=unattributed.total() + books.strangers.total()),
         by_client={client: dict(endings) for client, endings in tally.by_client.items()},
         examples={ending.value: tally.examples[ending] for ending in Ending if ending in tally.examples},
         run_but_not_logged=tally.unlogged,
         answered_but_not_logged_by_proxy=tally.gaps,
-        answers_to_nobody=dict(+nobodys),
+        answers_to_nobody=dict(+unattributed),
         unknown_ids=dict(books.strangers),
         repeated=len(repeated) if witnesses.noted else None,
         repeated_examples=repeated[:EXAMPLES] or None,
@@ -131,7 +131,7 @@ def _closed(load: LoadEnded | None) -> int:
 
 
 def _write_servers(cell: Cell, logs: Path, books: Books) -> Witnesses:
-    """Read what the servers wrote; who wrote nothing with an id in it was no witness."""
+    """Read what the servers wrote; a log without any id is no account."""
     proxy, proxied = PROXIES[cell.proxy], 0
     if proxy is not None:
         for piece in read_pieces(logs / f"{cell.proxy}.access.log"):

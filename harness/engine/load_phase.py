@@ -1,6 +1,6 @@
 """Drives the load: starts it, watches the processes meanwhile, ends it once enough was seen, and records its result.
 
-It decides when there is enough evidence, never what the evidence means: that is the judge's, from the record.
+It decides when there is enough evidence. What the evidence means, the judge decides later, from the record.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def run_load(stack: Stack) -> None:
     cell, backend = stack.cell, stack.backend
     result = stack.logs / f"{cell.load}.result"
     command = _make_command(stack, result)
-    stack.scratch.load_ending.unlink(missing_ok=True)  # what ended an earlier load
+    stack.scratch.load_ending.unlink(missing_ok=True)  # the file that ended an earlier load
     process = backend.spawn(command)
     course, before = (
         _begin_disturbance(stack),
         _read_usage(stack),
-    )  # afterwards: what starting it takes is not the load's
+    )  # afterwards, so that the time to start is not counted for the load
     stack.sink.emit(LoadStarted(client=cell.load, pid=process.pid))
     early = _follow_load(stack, process, course)
     stack.sink.emit(Machine(foreign_share=round(foreign_share(before, _read_usage(stack)), 3)))
@@ -77,7 +77,7 @@ def _make_command(stack: Stack, result: Path) -> Command:
 
 
 def _render_argv(stack: Stack, tool: tools.Tool) -> list[str]:
-    """The load's argv, its script written into the record."""
+    """The load's argv; writes its script into the record."""
     load, folder = LOADS[stack.cell.load], stack.run.folder
     if load.SCRIPT is not None:
         folder.write_text(f"config/{load.SCRIPT}", (fixtures_dir() / "load" / load.SCRIPT).read_text())
@@ -91,13 +91,13 @@ def _begin_disturbance(stack: Stack) -> Course:
 
 
 def _read_usage(stack: Stack) -> Usage:
-    """What the cores did so far, for all and for this run's servers; the ended load is among our children."""
+    """The CPU time so far, of all cores and of this run's servers; an ended load counts among our children."""
     servers = [stack.gunicorn] + ([stack.proxy.process] if stack.proxy else [])
     return stack.backend.read_usage([server.pid for server in servers])
 
 
 def _follow_load(stack: Stack, process: Process, course: Course) -> bool:
-    """Until the load has ended; True where it was told to end early."""
+    """Wait until the load has ended; return whether it was ended early."""
     timings, started_ns = stack.timings, now_ns()
     early, deadline_s = False, stack.cell.duration_s + timings.load_grace_s
     while process.poll() is None:
@@ -127,7 +127,7 @@ def is_enough(stack: Stack, course: Course) -> bool:
 
 
 def _end_load(stack: Stack, process: Process) -> None:
-    """By SIGINT, which ends any load; the file, where the load can see it, spares wrk's threads a tenth of a second."""
+    """End the load by SIGINT, and by a file that wrk's threads, if they see it, notice a tenth of a second sooner."""
     with suppress(OSError):
         stack.scratch.load_ending.touch()
     process.interrupt()

@@ -1,6 +1,6 @@
 """The options of a run, made from the fields of a cell, and the cell that they describe.
 
-Everything that can't be meant is refused here, before anything is prepared. What a value does is not known here.
+Options that contradict each other or name what doesn't exist are refused here, before anything is prepared.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "load": tuple(LOADS),
     "backend": tuple(BACKENDS),
 }
-"""The values of each field that has only some: the rows of their tables."""
+"""The values of each field that is a choice: the rows of its table."""
 
 DEFAULTS = Cell(spec="")
 PROFILES: Mapping[str, Cell] = {
@@ -47,10 +47,10 @@ NO_ERA_SHIMS = "--no-era-shims"
 
 
 def add_run_options(parser: argparse.ArgumentParser, defaults: Cell | None = None) -> None:
-    """SPEC and the options that `reproduce`, `check` and the scenarios share.
+    """Add SPEC and the options that `reproduce`, `check` and the scenarios share.
 
-    ``defaults``: a scenario's own, which take the place of the original report's and of the profiles; its ``spec`` is
-    used where none is given.
+    ``defaults``: a scenario's own, which replace the original report's and the profiles; its ``spec`` is used where the
+    user gives none.
     """
     parser.set_defaults(defaults=defaults)
     spec = "a release (19.6.0), latest, a path, or git+file:///path@rev"
@@ -73,7 +73,7 @@ def add_cell_options(
     titles: tuple[str, str] = (Section.CELL.value, Section.RUN.value),
     without: Collection[str] = (),
 ) -> tuple[argparse._ArgumentGroup, argparse._ArgumentGroup]:
-    """What makes the cell, and how a run of it is made, as two groups; ``without`` fields that are given otherwise."""
+    """Add the options of the cell and of the run, as two groups; ``without`` the fields that have another option."""
     cell, run = (parser.add_argument_group(title) for title in titles)
     if defaults is None:
         cell.add_argument(
@@ -97,7 +97,7 @@ def add_cell_options(
 
 
 def _add_option(group: argparse._ArgumentGroup, flag: str, row: CellField, defaults: Cell | None) -> None:
-    """Without a default of its own: what isn't given is the profile's, or the scenario's."""
+    """Add an option without a default, because the profile or the scenario gives it."""
     choices = CHOICES.get(row.name)
     form: dict[str, Any] = {"type": row.parse, "choices": choices, "metavar": None if choices else row.metavar}
     if row.kind is Kind.SWITCH:
@@ -106,7 +106,7 @@ def _add_option(group: argparse._ArgumentGroup, flag: str, row: CellField, defau
 
 
 def describe_option(row: CellField, defaults: Cell | None = None) -> str:
-    """The line of --help: what it is, its choices, and the default, with that of each profile that has another one."""
+    """The line of --help: meaning, choices and default, with the default of each profile that has another one."""
     choices = CHOICES.get(row.name, ())
     what = f"{row.help}: {', '.join(choices)}" if choices else row.help
     default = getattr(defaults or DEFAULTS, row.name)
@@ -118,7 +118,11 @@ def describe_option(row: CellField, defaults: Cell | None = None) -> str:
 
 
 def make_request(options: argparse.Namespace) -> RunRequest:
-    """The cell and the run that the options describe; UsageError where they contradict each other."""
+    """The cell and the run that the options describe.
+
+    Raises:
+        UsageError: they contradict each other.
+    """
     profile: Cell = getattr(options, "defaults", None) or PROFILES[options.profile]
     named = {row.name: getattr(options, row.name) for row in CELL_FIELDS.values() if row.flag is not None}
     given: dict[str, Any] = {name: value for name, value in named.items() if value is not None}

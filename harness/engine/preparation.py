@@ -1,4 +1,4 @@
-"""Before a run has a record: its load, its back end, and the environment that gunicorn gets there."""
+"""Prepares a run, before it has a record: chooses its load and its back end, and prepares gunicorn's environment."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from harness.provision.environments import Environment
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """Where gunicorn will live: what is asked for, on the back end that it came to, and what it runs in.
+    """A request with the back end that was chosen for it and gunicorn's environment there.
 
-    A context manager: at its end the environment may be removed.
+    A context manager: after its end the environment may be removed.
     """
 
     request: RunRequest
@@ -43,7 +43,7 @@ class Prepared:
 
 
 def prepare_run(request: RunRequest, start: Start | None, say: Callable[[str], None]) -> Prepared:
-    """The environment on the cell's back end; on one that stands in for it where no Python there runs the release."""
+    """The environment on the cell's back end, or, where no Python there runs the release, on one that replaces it."""
     prepared = _prepare(request, start, say)
     name = None if prepared.problem is None else _find_stand_in(request, prepared.problem)
     if name is None:
@@ -80,7 +80,7 @@ def _find_stand_in(request: RunRequest, problem: HarnessError) -> str | None:
 
 
 def settle_load(request: RunRequest) -> RunRequest:
-    """The wish with a load that the back end can have, where nobody named one."""
+    """The request with a load that the back end has, if the user named none."""
     if request.load_named:
         return request
     cell, note = BACKENDS[request.cell.backend].choose_load(request.cell)
@@ -90,7 +90,11 @@ def settle_load(request: RunRequest) -> RunRequest:
 def prepare_environment(
     request: RunRequest, say: Callable[[str], None]
 ) -> tuple[Environment | None, HarnessError | None]:
-    """The environment here for what is wished, or why there is none; UsageError where it can't be meant."""
+    """The environment for the request, or why there is none.
+
+    Raises:
+        UsageError: the SPEC or the interpreter doesn't exist.
+    """
     from harness.backends.local import prepare_environment
 
     try:

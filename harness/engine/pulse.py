@@ -1,4 +1,4 @@
-"""Whether the servers of a run still live, looked at again and again while the load and the settle phase go on."""
+"""Checks again and again during the load and the settle phase whether the servers of a run still live."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Waits until gunicorn and the proxy answer, and sends the control requests.
 
-Readiness is an answered request, never a line of a log, and every wait notices a death at once. What dies here, dies at
-its start: that is about the release or the surroundings, and never a verdict on recycling. What the watchers saw
-meanwhile (a socket file removed by a worker) outranks a failed control.
+Readiness is an answered request, never a line of a log, and every wait notices a death at once. A process that dies
+here dies at its start: that is an error about the release or the surroundings, never a verdict on recycling. What the
+watchers saw meanwhile (a socket file removed by a worker) outranks a failed control request.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from harness.engine.running_stack import Stack
 CONTROL_REQUESTS = 30
 
 BOOTS_TOO_MANY = 4
-"""Workers that died before the first answer, per configured worker: by then the release does not start here."""
+"""So many deaths before the first answer, per configured worker, mean that the release does not start here."""
 
 
 def await_ready(stack: Stack) -> float:
-    """Until gunicorn and the proxy have answered; returns how many seconds gunicorn took to boot.
+    """Wait until gunicorn and the proxy have answered; return how many seconds gunicorn took to boot.
 
     Raises:
         UnrunnableError, SurroundingsError, SetupBrokenError: as ``await_gunicorn``, ``await_proxy``, ``await_workers``.
@@ -39,8 +39,8 @@ def await_ready(stack: Stack) -> float:
 def control_budget(max_requests: int) -> int:
     """How many control requests can't recycle any worker, after one direct and one proxied request of readiness.
 
-    One worker may get them all. 0 where there is no room: then the request that shows the proxy to be ready is all
-    the control there is.
+    One worker may get them all. 0 where even one would be too many: then the request that shows that the proxy is ready
+    is the only control request.
     """
     return CONTROL_REQUESTS if max_requests == 0 else max(0, min(CONTROL_REQUESTS, max_requests - 3))
 
@@ -54,9 +54,9 @@ def is_tight(stack: Stack) -> bool:
 
 
 def await_gunicorn(stack: Stack) -> int:
-    """Until gunicorn answers a request straight into its socket (or, with next to no requests per life, is bound).
+    """Wait until gunicorn answers a request straight into its socket (or is bound, if a life is too short for that).
 
-    Returns how many requests were given up on meanwhile: gunicorn may serve and count them, but need not log them.
+    Returns how many requests got no answer in time: gunicorn may serve and count them, but need not log them.
 
     Raises:
         UnrunnableError: it died, or its workers keep dying, before the first answer.
@@ -104,10 +104,11 @@ def _await_answer(stack: Stack, alive: Callable[[], bool]) -> tuple[list[str], b
 
 
 def await_proxy(stack: Stack) -> int:
-    """Until a request through the proxy is answered with 200; returns how many were given up on meanwhile.
+    """Wait until a request through the proxy is answered with 200; return how many got no answer in time.
 
     Raises:
-        SurroundingsError: the proxy died or never listened; SetupBrokenError: it can't reach gunicorn, which answers.
+        SurroundingsError: the proxy died or never listened.
+        SetupBrokenError: it can't reach gunicorn, which answers.
     """
     if stack.proxy is None:
         return 0
@@ -133,10 +134,11 @@ def await_proxy(stack: Stack) -> int:
 
 
 def await_workers(stack: Stack) -> None:
-    """Until every worker has said that its app is loaded, which the settings must make it say.
+    """Wait until every worker has logged that its app is loaded; the settings must make it log that.
 
     Raises:
-        UnrunnableError: gunicorn died meanwhile; SurroundingsError: some took too long.
+        UnrunnableError: gunicorn died meanwhile.
+        SurroundingsError: some workers took too long.
     """
     wanted, progress = stack.cell.workers, stack.progress
     patience_s = stack.timings.boot_s + stack.timings.fork_s * wanted
@@ -156,12 +158,12 @@ def await_workers(stack: Stack) -> None:
 
 
 def _patience_s(stack: Stack) -> float:
-    """Where gunicorn itself has not answered yet, its workers may still be booting behind a proxy that is up."""
+    """How long errors of the proxy are tolerated: longer if gunicorn itself may still be booting."""
     return stack.timings.boot_s if is_tight(stack) else stack.timings.proxy_errors_s
 
 
 def send_controls(stack: Stack) -> None:
-    """A few dozen requests through the proxy, too few to recycle a worker; each must be answered with 200.
+    """Send a few dozen requests through the proxy, too few to recycle a worker; each must be answered with 200.
 
     Raises:
         SetupBrokenError: one was not, although no worker can have been recycled yet and the socket file is there.

@@ -1,4 +1,4 @@
-"""A run under way and its record: opened before anything starts, told of whatever ends the run, never cut short."""
+"""A run in progress and its record, which is opened before anything starts and in which any error becomes an event."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from harness.records.store import RunFolder, create_run
 from harness.watch.event_log import EventSink
 
 TEARDOWN = ("closed", "ended")
-"""Phases in which nothing of the experiment happens any more: no run is interrupted in one of them."""
+"""Phases after the experiment; an interruption in one of them is recorded with the last phase before."""
 
 
 @dataclass(slots=True, kw_only=True)
 class Run:
-    """A run under way."""
+    """A run in progress."""
 
     request: RunRequest
     cell: Cell
@@ -38,14 +38,18 @@ class Run:
     interrupted: bool = False
 
     def enter(self, phase: str, at_ns: int | None = None) -> None:
-        """A new phase begins."""
+        """Begin a new phase."""
         if phase not in TEARDOWN:
             self.phase = phase
         self.sink.emit(Phase(name=phase, at_ns=now_ns() if at_ns is None else at_ns))
 
 
 def open_run(request: RunRequest, environment: Environment | None, say: Callable[[str], None]) -> Run:
-    """A fresh folder for the record, with the cell and its surroundings in it; SurroundingsError where it can't be."""
+    """Make a new folder for the record, with the cell and its surroundings in it.
+
+    Raises:
+        SurroundingsError: the folder can't be made or written to.
+    """
     cell, label = describe_cell(request, environment)
     folder = create_run(request.out, request.label + cell_id(cell, label))
     folder.write_json("cell.json", cell_to_json(cell))
@@ -54,7 +58,7 @@ def open_run(request: RunRequest, environment: Environment | None, say: Callable
 
 
 def describe_cell(request: RunRequest, environment: Environment | None) -> tuple[Cell, str]:
-    """The cell with the versions that it came to, and what its folder's name calls the release."""
+    """The cell with the versions that were installed, and the release's name in the name of the folder."""
     if environment is None:
         return request.cell, request.cell.spec.rstrip("/").rpartition("/")[2]
     cell = replace(request.cell, gunicorn=environment.gunicorn_version, python=environment.python_version)
@@ -63,7 +67,7 @@ def describe_cell(request: RunRequest, environment: Environment | None) -> tuple
 
 @contextmanager
 def recording(run: Run) -> Iterator[None]:
-    """Whatever ends the experiment becomes an event; the verdict follows from the events."""
+    """Turn what ends the experiment (an error, Ctrl-C) into an event; the verdict follows from the events."""
     try:
         yield
     except KeyboardInterrupt:
@@ -94,5 +98,5 @@ def _keep_log(run: Run, log: Path) -> str:
     try:
         shutil.copyfile(log, run.folder.logs / "install.log")
     except OSError:
-        return str(log)  # it can't be kept, but it is where it was
+        return str(log)  # it could not be copied, so the event names the original
     return "logs/install.log"

@@ -1,6 +1,6 @@
-"""One cell from left to right: environment, stack, control, load, settle; then judge the record and store it.
+"""Runs one cell from start to end: environment, stack, control, load, settle; then judges the record and stores it.
 
-Whatever goes wrong, what was started is stopped, the record so far is kept, and a verdict is written in one piece.
+After any failure, what was started is stopped, the record so far is kept, and a verdict is written in one step.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from harness.engine.settling import settle
 from harness.stack.answers import sends_ids_back
 
 LEAST_FREE_BYTES = 1 << 21
-"""Room for the verdict and its reports; a file system with less may also have cut a log short."""
+"""Room for the verdict and its reports; on a file system with less, a log may be cut short too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def run_cell(request: RunRequest, *, say: Callable[[str], None], start: Start | 
 
 
 def _experiment(stack: Stack) -> None:
-    """From the start of the servers to the end of the settle phase; the window is closed by the end of the stack."""
+    """Run from the start of the servers to the end of the settle phase; the end of the stack closes the window."""
     run, watchers = stack.run, stack.watchers
     import_ahead()  # both while gunicorn boots, which takes longer
     _write_facts(stack)
@@ -99,7 +99,7 @@ def _write_facts(stack: Stack) -> None:
 
 
 def _conclude(run: Run) -> Result:
-    """Judge the record as it lies on disk, exactly as `harness judge` will, and write everything that follows."""
+    """Judge the record as it lies on disk, exactly as `harness judge` will; write the verdict and the reports."""
     from harness.engine.conclusion import judge_stored, store_reports
 
     run.sink.close()

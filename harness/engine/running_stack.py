@@ -1,7 +1,7 @@
-"""The one place that starts and stops a whole stack: gunicorn, its proxy, and the watchers that look on.
+"""Starts and stops a whole stack: gunicorn, its proxy, and the watchers. No other module does.
 
-A run of the command line, the fixtures of the pytest plugin and the catalogue's trials all use it. Whether the servers
-are ready is asked by ``readiness``, once they are started; the load is driven by ``load_phase``. Nothing here judges.
+A run of the command line, the fixtures of the pytest plugin and the catalogue's trials all use it. ``readiness`` finds
+out whether the started servers are ready, and ``load_phase`` drives the load.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from harness.watch.progress import Progress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stack:
-    """What has been started for one run, for those who wait for it, drive it and look at it."""
+    """What has been started for one run, for the modules that wait for it, drive it and watch it."""
 
     run: Run
     cell: Cell
@@ -58,7 +58,7 @@ class Stack:
 
     @property
     def arbiter_pid(self) -> int:
-        """As its watchers see it."""
+        """The arbiter's pid, as its watchers see it."""
         return self.gunicorn.pid
 
     @property
@@ -68,7 +68,7 @@ class Stack:
 
     @property
     def ways(self) -> Mapping[str, str]:
-        """The ways on which it can be asked, with the address of each: ``direct``, and ``proxy`` where it has one."""
+        """The ways to reach gunicorn, with the address of each: ``direct``, and ``proxy`` where there is one."""
         return {"direct": self.address} | ({"proxy": self.client_address} if self.proxy else {})
 
 
@@ -76,11 +76,11 @@ class Stack:
 def running_stack(
     run: Run, environment: Environment, make_backend: MakeBackend, *, with_proxy: bool = True, with_load: bool = True
 ) -> Iterator[Stack]:
-    """Start gunicorn and the cell's proxy under the watchers' eyes; stop everything at the end, however it comes.
+    """Start the watchers, gunicorn and the cell's proxy; stop everything at the end, also after an error.
 
-    They have been started, and need not answer yet. The window for judging is closed before anything is torn down.
-    ``with_proxy``: False leaves the proxy to the caller, see ``with_started_proxy``. ``with_load``: False where no load
-    will come, so that its program need not be there.
+    The servers are started, but need not answer yet. The window for judging is closed before anything is stopped.
+    ``with_proxy``: False leaves the proxy to the caller, see ``with_started_proxy``. ``with_load``: False if there will
+    be no load, so that its program may be missing.
 
     Raises:
         SurroundingsError: a program is missing, a port is taken, no folder can be made, or a limit is too low.
@@ -108,7 +108,7 @@ def _start(
 ) -> Stack:
     cell, logs = run.cell, run.folder.logs
     if with_load:
-        find_load_tool(cell, backend)  # what is missing is said before anything is started
+        find_load_tool(cell, backend)  # so that a missing program is reported before anything is started
     backend.require_room(cell)
     scratch, progress = make_scratch_folder(backend), Progress()
     run.sink.listen(progress.hear)
@@ -144,7 +144,7 @@ def with_started_proxy(stack: Stack) -> Stack:
 
 
 def _stop(run: Run, backend: Backend, watchers: Watchers, clients: Clients) -> None:
-    """First the watchers, which closes the window; then the processes, whatever the watchers' end came to."""
+    """Stop the watchers first, which closes the window; then the processes, even if stopping the watchers failed."""
     try:
         watchers.stop()
         run.enter("closed")
@@ -156,5 +156,9 @@ def _stop(run: Run, backend: Backend, watchers: Watchers, clients: Clients) -> N
 
 
 def find_load_tool(cell: Cell, backend: Backend) -> tools.Tool:
-    """The load's program; SurroundingsError where it is missing."""
+    """The load's program.
+
+    Raises:
+        SurroundingsError: it is missing.
+    """
     return backend.find_tool(cell.load, f"--load {cell.load}")

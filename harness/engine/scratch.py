@@ -1,4 +1,4 @@
-"""The scratch folder of one run: the socket, gunicorn's HOME and what else must vanish when the run has ended."""
+"""The scratch folder of one run: the socket, gunicorn's HOME and all else that is removed at the end of the run."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ LONGEST_SOCKET_PATH = 107
 PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+@:,=~-]+")
 
 RANDOM_BYTES = 4
-"""In a scratch folder's name: one that exists already is refused by mkdir, and a socket's path must be short."""
+"""Random bytes in a scratch folder's name: few, because a socket's path must be short, and mkdir refuses a name that
+exists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScratchFolder:
-    """Where this run's short-lived files lie, outside of the record."""
+    """The folder of this run's temporary files, outside of the record."""
 
     base: Path
 
@@ -33,17 +34,17 @@ class ScratchFolder:
 
     @property
     def home(self) -> Path:
-        """HOME of this run's gunicorn: recent releases keep a control socket there, which masters steal from others."""
+        """HOME of this run's gunicorn: recent releases keep a control socket there, and one master takes another's."""
         return self.base / "home"
 
     @property
     def load_ending(self) -> Path:
-        """A file that tells the load to end, once it is there."""
+        """A file whose existence tells the load to end."""
         return self.base / "load-ending"
 
     @property
     def proxy(self) -> Path:
-        """The proxy's own folder: its pid file and whatever else it would leave elsewhere."""
+        """The proxy's own folder, for its pid file and temporary files."""
         return self.base / "proxy"
 
 
@@ -59,11 +60,11 @@ def make_scratch_folder(backend: Backend, *, longest: int = LONGEST_SOCKET_PATH)
             what=f"The socket's path {scratch.socket} is longer than the {longest} bytes that Linux allows.",
             remedy="Set TMPDIR to a folder with a shorter path, such as /tmp.",
         )
-    backend.adopt_folder(scratch.base)  # before it exists, so that no interruption can leave it behind
+    backend.adopt_folder(scratch.base)  # before the folder exists, so that an interruption can't leave it behind
     try:
         for folder in (scratch.base, scratch.socket.parent, scratch.home, scratch.proxy):
             folder.mkdir()
-            folder.chmod(0o755)  # whatever the umask: the proxy, which drops its user, has to reach the socket
+            folder.chmod(0o755)  # despite the umask, because the proxy, which gives up root, has to reach the socket
     except OSError as problem:
         raise SurroundingsError(
             what=f"No temporary folder could be made in {scratch.base.parent}: {problem.strerror}.",
@@ -73,7 +74,7 @@ def make_scratch_folder(backend: Backend, *, longest: int = LONGEST_SOCKET_PATH)
 
 
 def _temporary_folder() -> Path:
-    """A folder whose path each server can read in its settings, in any quoting and locale: nginx splits at blanks."""
+    """A folder whose path each server can read in its settings, with any quoting and locale: nginx splits at blanks."""
     try:
         folder = Path(tempfile.gettempdir()).absolute()
     except FileNotFoundError as problem:

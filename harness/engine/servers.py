@@ -1,6 +1,6 @@
 """How gunicorn and the proxy of a run are started: their files in the record's ``config``, their commands, their ports.
 
-What their settings say is the work of ``harness.stack``; where their processes live is the back end's.
+``harness.stack`` writes their settings; the back end decides where their processes live.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ NOTES_VARIABLE = "RECYCLE_HARNESS_NOTES"
 
 
 def base_environment(home: Path) -> dict[str, str]:
-    """What every process of a run gets."""
+    """The environment of every process of a run."""
     passed = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return {**passed, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def choose_address(cell: Cell, scratch: ScratchFolder) -> str:
-    """Where gunicorn shall listen: ``unix:PATH`` or ``HOST:PORT``."""
+    """The address on which gunicorn is to listen: ``unix:PATH`` or ``HOST:PORT``."""
     return f"unix:{scratch.socket}" if cell.bind == "unix" else f"127.0.0.1:{find_free_port()}"
 
 
@@ -111,7 +111,7 @@ class StartedProxy:
 
     process: Process
     port: int
-    user: str | None  # the one that it turns into
+    user: str | None  # the user that it switches to
     tool: tools.Tool
     module: Proxy
     command: Sequence[str]

@@ -1,4 +1,4 @@
-"""The settle phase: the load is off, and the service gets its time to come back to full number and to answer again."""
+"""The settle phase: after the load, the service gets time to come back to its full number of workers and to answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.judge.outage import ENOUGH_PROBES
 
 
 def settle(stack: Stack, *, boot_s: float) -> None:
-    """Until the service is whole again, or plainly isn't coming back, or has had its time.
+    """Wait until the service has recovered, or clearly won't recover, or its time is over.
 
     ``boot_s``: from gunicorn's start to its first answer; it lengthens that time, see ``Timings.settle_boots``.
     """

@@ -1,4 +1,4 @@
-"""How long a run waits for what, in one place; a test hands in shorter ones."""
+"""How long a run waits, in one place; a test uses shorter times."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timings:
-    """Upper bounds and pauses of one run, in seconds unless the name says otherwise."""
+    """Upper bounds and pauses of one run, in seconds unless the name has another unit."""
 
     boot_s: float = 20.0
     """For gunicorn's first answer."""
@@ -19,10 +19,10 @@ class Timings:
     """For the proxy to listen."""
 
     proxy_errors_s: float = 1.0
-    """For so long a proxy that is up may answer with errors before the set-up is called broken."""
+    """How long a proxy that listens may answer with errors before the set-up counts as broken."""
 
     tick_s: float = 0.01
-    """How often the load and the settle phase look at the processes."""
+    """How often the load and the settle phase check the processes."""
 
     load_grace_s: float = 10.0
     """A load ends by itself when its duration is over; wrk looks every 0.1 s; httpx takes a second or more to
@@ -33,16 +33,16 @@ class Timings:
     missing worker within a second."""
 
     settle_boots: int = 2
-    """So many of the app's boot times a service may take on top: all workers may boot at once, and side by side they
-    are slower than the first that answered."""
+    """How many of the app's boot times a service may take in addition: all workers may boot at once, and are then
+    slower than the first one that answered."""
 
     steady_s: float = 0.1
-    """So long the same workers must have lived, and none be about to end, before the service counts as settled."""
+    """How long the same workers must have lived, with none about to end, before the service counts as settled."""
 
     linger_s: float = 3.5
-    """Connections that the proxy holds open to gunicorn may be answered although the path is gone. Without requests
-    they are closed after keepalive (2 s), which gunicorn looks at once a second; so long the probes through the proxy
-    pause."""
+    """How long the probes through the proxy pause. Connections that the proxy holds open to gunicorn may be answered
+    although the path is gone; without requests gunicorn closes them after keepalive (2 s), which it checks once a
+    second."""
 
 
 TIMINGS = Timings()
