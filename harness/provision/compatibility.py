@@ -140,7 +140,7 @@ def _why_not(
     *,
     shimmed: bool = False,
 ) -> str | None:
-    """The reasons in the order in which they matter to a reader; the last only where nobody asked for this one."""
+    """The reason that matters most to a reader; the last one does not apply to an interpreter that was asked for."""
     if not request.matches(interpreter):
         return f"not the Python {request.version} that was asked for"
     if interpreter.minor < OLDEST_PYTHON:

@@ -1,1 +1,1 @@
-"""What is started: gunicorn, the reverse proxies and the load generators, each as a command and its log lines."""
+"""What is started: gunicorn, the reverse proxies and the load generators, each with its command and its log lines."""

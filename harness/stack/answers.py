@@ -19,7 +19,7 @@ STATUS = 200
 """The app's status for each request with an id."""
 
 TEXT_VARIABLE = "RECYCLE_HARNESS_ANSWER"
-"""Holds TEXT; a load for which it is not set does not look into the answers."""
+"""The variable that holds TEXT; a load for which it is not set does not check the answers."""
 
 _ANY_BODY = re.compile(TEXT + rb" [wpd]\d+")
 
@@ -30,7 +30,7 @@ WRONG_ANSWERS = {
     "body": "another body than the app's",
     "status": "another status than the app's",
 }
-"""In which way an answer of success can be wrong, in words."""
+"""The ways in which an answer of success can be wrong, in words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ def make_body(request_id: bytes) -> bytes:
 
 
 def read_answer(request_id: bytes | None, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> Answer:
-    """An answer that came whole; without an id nobody can say whose it is."""
+    """Check a complete answer; without an id it can't be compared with its request."""
     if request_id is None:
         return Answer(outcome=str(status))
     said = next((value for name, value in headers if name.lower() == HEADER.lower()), None)

@@ -1,7 +1,7 @@
 """gunicorn seen from outside: the command line and settings for a cell, and what its log lines mean.
 
-Pure text in, text out. No version number may come in here: differences between releases are shims, named by the
-catalogue and rendered as text.
+The functions are pure: they take and return text. No version number may come in here: differences between releases are
+shims, named by the catalogue and rendered as text.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def started_worker_class(cell: Cell) -> tuple[str, int]:
 
 
 def most_in_hand(cell: Cell) -> int:
-    """The most requests that one worker may be at work on at a time, as far as the load goes."""
+    """The most requests of the load that one worker may handle at a time."""
     return cell.threads if find_worker(cell.worker).bounded else cell.connections
 
 
@@ -57,7 +57,11 @@ def noting_app(worker: str) -> str:
 
 
 def render_config(template: str, cell: Cell, *, bind: str, access_log: str, shims: Sequence[str]) -> str:
-    """The settings file for a cell; UsageError where the catalogue names a shim that nobody knows."""
+    """The settings file for a cell.
+
+    Raises:
+        UsageError: the catalogue names an unknown shim.
+    """
     worker_class, threads = started_worker_class(cell)
     unknown = [name for name in shims if name not in SHIMS]
     if unknown:
@@ -82,7 +86,7 @@ def render_config(template: str, cell: Cell, *, bind: str, access_log: str, shim
 
 
 HOOKS_MARK = "\n\ndef pre_fork("
-"""Where the fixture's values end and its hooks begin."""
+"""The line between the fixture's values and its hooks."""
 
 
 OWN_LOG = """\
@@ -92,11 +96,11 @@ logconfig = None
 logconfig_dict = {}
 logconfig_json = None
 """
-"""Undoes what a user's settings may have in this; a release ignores what it doesn't know."""
+"""Undoes a user's settings of gunicorn's own log, which tells of its workers; a release ignores unknown ones."""
 
 
 def put_before_values(settings: str, template: str) -> str:
-    """A template of the user's own settings: theirs (hooks and all) first, then the values that the cell fixes."""
+    """A template with the user's own settings: theirs (hooks too) first, then the values that the cell fixes."""
     values, _, _ = template.partition(HOOKS_MARK)
     return settings.replace("$", "$$") + "\n\n" + values + "\n" + OWN_LOG
 
@@ -122,7 +126,7 @@ _HEAD = re.compile(
     r"(?:^\[[^]]*\]|\[[-0-9]{10} [:0-9]{8}[^]]*\]|[-0-9]{10} [:0-9]{8})"
     r" \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] (?P<text>.*)$"
 )
-"""Wherever it stands in the line: what an app has written to standard error without a line's end comes before it."""
+"""It may stand anywhere in the line: an app may have written text without a line break to standard error before."""
 
 _NAMED_PID = re.compile(r"\bpid:? ?(\d+)")
 _STATES = (
@@ -146,7 +150,7 @@ _STATES = (
 changes its workers; ``ready`` is said by a hook of ours (``fixtures/scenarios/telling.py``), and by no release."""
 
 _NAMES_ANOTHER = {"booted", "ready", "exiting", "timed-out", "terminated", "signalled", "failed"}
-"""The states whose line names the pid that is meant; the others mean the process that wrote the line."""
+"""The states whose line names the pid of another process; the others are about the process that wrote the line."""
 
 
 def parse_log_line(text: str) -> LogLine:
@@ -168,7 +172,7 @@ _LIMIT = re.compile(r"restarts after (\d+) requests$")
 
 
 def parse_limit(text: str) -> int | None:
-    """The requests after which a worker restarts, jitter and all, out of its ``ready`` line; None in any other."""
+    """The requests after which a worker restarts, jitter included, from its ``ready`` line; None for other lines."""
     found = _LIMIT.search(text)
     return int(found[1]) if found else None
 
@@ -196,7 +200,7 @@ _NO_APP = re.compile(
 
 
 def app_error(log_tail: str) -> str | None:
-    """Why the app could not be loaded, from the log of a gunicorn that ended; None where it wasn't that."""
+    """Why the app could not be loaded, from the log of a gunicorn that ended; None if it ended for another reason."""
     refused = _NO_APP.search(log_tail)
     if refused is not None:
         return refused[0]

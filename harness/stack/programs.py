@@ -16,11 +16,15 @@ RECIPES: Mapping[str, Recipe] = {
 }
 
 DEFAULTS = (Cell(spec="").proxy, Cell(spec="").load)
-"""Those of a run without further options."""
+"""The programs of a run without further options."""
 
 
 def recipe_of(name: str) -> Recipe:
-    """The recipe for ``name``; UsageError where there is none."""
+    """The recipe for ``name``.
+
+    Raises:
+        UsageError: there is none.
+    """
     try:
         return RECIPES[name]
     except KeyError:

@@ -1,6 +1,6 @@
-"""The lines that come at the head of gunicorn's settings file for some releases, so that they start.
+"""The lines at the top of gunicorn's settings file without which some releases don't start on a recent system.
 
-Text only, run by the server under test on Python 3.6 and later. Which release needs which shim is ``releases.toml``'s.
+The server under test runs them on Python 3.6 and later. ``releases.toml`` tells which release needs which shim.
 """
 
 from __future__ import annotations

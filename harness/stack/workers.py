@@ -1,6 +1,6 @@
-"""The worker classes: one row each in ``WORKERS``, from which all that is particular to one derives.
+"""The worker classes: one row each in ``WORKERS``, with all in which one differs from another.
 
-What a worker class needs to be installed, and which releases have it, stands in ``provision/releases.toml``.
+``provision/releases.toml`` tells what has to be installed for a worker class, and which releases have it.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _access.addHandler(_AccessLog())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerClass:
-    """What distinguishes one worker class from another, as far as the harness has to know."""
+    """What the harness has to know about a worker class."""
 
-    has_threads: bool = False  # whether ``threads`` means something for it; else it has one
+    has_threads: bool = False  # whether it uses ``threads``; else it has one
     bounded: bool = False  # whether it takes no more requests at a time than it has threads
     asgi: bool = False  # whether its app is an ASGI app
     named_with_threads: str | None = None  # the class that the settings name where there are several threads
@@ -59,7 +59,7 @@ WORKERS: Mapping[str, WorkerClass] = {
 
 
 def find_worker(name: str) -> WorkerClass:
-    """The row of a worker class; that of a record from another version of the harness may be missing, and is plain."""
+    """The row of a worker class; for one that only another version of the harness knows, a row with the defaults."""
     return WORKERS.get(name, WorkerClass())
 
 

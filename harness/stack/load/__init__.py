@@ -1,7 +1,7 @@
 """The load generators: one small module each, one row each in ``LOADS``.
 
-A module says which program it needs, renders its command line and leaves its result in one form (see ``result``).
-What drives them and when they stop is the engine's. A newcomer adds one file and one row.
+A module names the program it needs, renders its command line and writes its result in one form (see ``result``). The
+engine starts and stops them. To add a load generator, add one file and one row.
 """
 
 from __future__ import annotations
@@ -35,27 +35,31 @@ class LoadGenerator(Protocol):
         """The folder below ``docker`` that its image is made from; None where it has no image."""
 
     def find_program(self) -> Tool:
-        """What is to be started; SurroundingsError where it is missing."""
+        """The program to start.
+
+        Raises:
+            SurroundingsError: it is missing.
+        """
 
     def state_version(self, program: Tool) -> str:
         """The version, for the facts."""
 
     def render_command(self, program: str, cell: Cell, *, url: str, script: str) -> list[str]:
-        """The argv. It ends by itself after the cell's duration, and early on SIGINT; both leave a result."""
+        """The argv. The program writes its result after the cell's duration, or early on SIGINT, and ends."""
 
     def ledger_environment(self, cell: Cell, prefix: str) -> dict[str, str]:
-        """What makes it give each request an id and write its account of them to ``prefix`` and what follows."""
+        """The variables that make it give each request an id and write its account to ``prefix`` and what follows."""
 
 
 LOADS: Mapping[str, LoadGenerator] = {"wrk": wrk, "httpx": httpx_load}
 """By the name of ``--load``."""
 
 STAND_IN = {"wrk": "httpx"}
-"""What makes the load where nobody named one and the default can't be had."""
+"""The load where the user named none and the default is missing."""
 
 
 def choose_load(cell: Cell) -> tuple[Cell, str | None]:
-    """The cell with a load that can be had here where nobody named one, and a word about it where it isn't wrk."""
+    """The cell with a load that is available here, if the user named none; and a note if it isn't wrk."""
     if cell.load != wrk.RECIPE.name or find_tool(wrk.RECIPE) is not None:
         return cell, None
     return replace(cell, load=STAND_IN[cell.load]), (

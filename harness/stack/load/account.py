@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.core.clock import now_ns
 
 LEDGER_VARIABLE = "RECYCLE_HARNESS_LEDGER"
-"""Holds PREFIX; without it the requests carry no ids."""
+"""The variable that holds PREFIX; without it the requests carry no ids."""
 
 NS_PER_MARK = 100_000_000
 BUFFER_BYTES = 1 << 16
@@ -41,20 +41,20 @@ class Account:
         return self.last
 
     def note(self, number: int, outcome: str) -> None:
-        """How a request ended."""
+        """Write down how a request ended."""
         self._stream.write(f"w{number} {outcome}\n")
 
     def close(self) -> None:
-        """Everything is in the file afterwards."""
+        """Write the rest to the file and close it."""
         self._stream.close()
 
 
 def name_request(number: int) -> bytes:
-    """The id as it stands in the header."""
+    """The id as it is written in the header."""
     return b"w%d" % number
 
 
 def close_accounts(prefix: str, last: Mapping[int, int]) -> None:
-    """The account of the whole: ``last`` is the highest id of each process, below its first where it gave out none."""
+    """Write the account of the whole load: ``last`` is each process's highest id, below its first if it used none."""
     lines = [f"issued {process} {number}\n" for process, number in sorted(last.items())]
     Path(f"{prefix}.log").write_text("".join(lines), encoding="ascii")

@@ -1,8 +1,8 @@
 """The clients of one process of the httpx load: when each sends its next request, and what is counted of it.
 
-Closed loop: a client sends its next request once the last one is answered. Open loop: requests start at a constant rate
-whatever becomes of the others, each at its place in a schedule, with the client that is free; latency counts from the
-start that was intended, so that a server that stalls can't slow its own measurement down.
+Closed loop: a client sends its next request once the last one is answered. Open loop: requests start at a constant
+rate, each at its time in a schedule, with a client that is free. Latency counts from the intended start, so that a
+server that stalls can't slow down its own measurement.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from harness.stack.load.pace import TARDY_NS, Schedule
 from harness.stack.load.result import BUCKET_NS, NS_PER_TENTH, LoadTally
 
 PATIENCE_NS = 2_000_000_000
-"""As wrk's: an answer that takes longer is a time-out. It is waited for all the same, so that no server has to deal
-with clients that leave it, which would be another experiment."""
+"""As wrk's: an answer that takes longer is a time-out. The client still waits for it, because a server whose clients
+leave would be another experiment."""
 
 WATCH_S = 0.05
-"""How often somebody looks who has waited too long."""
+"""How often the time-outs are checked."""
 
 RESPITE_S = 0.005
-"""Before connecting again where connecting failed: asking a closed door faster tells nothing more."""
+"""The pause after a failed connect: more attempts on a closed port would show nothing new."""
 
 UNREACHABLE = {"refused", "missing", "other"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadPlan:
-    """What one process has to do. ``schedule``: of an open loop; None is a closed one."""
+    """What one process has to do. ``schedule`` is that of an open loop; None means a closed one."""
 
     url: str
     clients: int
@@ -47,7 +47,7 @@ class LoadPlan:
 
 @dataclass(slots=True, kw_only=True)
 class Wait:
-    """A request under way: when it was meant to start, when it did, its id, and whether it was given up on."""
+    """A request in progress: when it was meant to start, when it did, its id, and whether it has timed out."""
 
     intended_ns: int
     started_ns: int
@@ -69,19 +69,19 @@ class ClientPool:
         self._ended_ns: int | None = None
 
     async def drive(self, told_to_stop: asyncio.Event) -> None:
-        """Until the time is over or the event is set; then until nothing is under way that may still be in time."""
+        """Send requests until the time is over or the event is set; then wait for those that may still be in time."""
         clients = [asyncio.ensure_future(self._loop(number)) for number in range(self._plan.clients)]
         watch = asyncio.ensure_future(self._watch(told_to_stop))
-        everybody = {*clients, watch}
-        while everybody:
-            done, everybody = await asyncio.wait(everybody, return_when=asyncio.FIRST_COMPLETED)
+        tasks = {*clients, watch}
+        while tasks:
+            done, tasks = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                task.result()  # raises what went wrong in it
+                task.result()  # raises its error
             if watch in done:
                 break
-        for task in everybody:
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*everybody, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._close_books()
 
     async def _loop(self, number: int) -> None:
@@ -100,7 +100,7 @@ class ClientPool:
             await client.close()
 
     async def _next_start(self) -> int | None:
-        """When the next request is meant to start, as soon as it is; None once the load is over."""
+        """Wait for the intended start of the next request and return it; None once the load is over."""
         schedule = self._plan.schedule
         intended_ns = now_ns() if schedule is None else schedule.at_ns(next(self._numbers))
         if intended_ns >= self._plan.end_ns:
@@ -113,7 +113,7 @@ class ClientPool:
         return self._ended_ns is not None or now_ns() >= self._plan.end_ns
 
     async def _watch(self, told_to_stop: asyncio.Event) -> None:
-        """Count who waits too long, as it happens; ends once the load is over and nobody waits in hope."""
+        """Count a request that takes too long when it does; end once the load is over and none may still be in time."""
         while True:
             self._count_overdue()
             if self._ended_ns is None and (told_to_stop.is_set() or self._is_over()):
@@ -138,7 +138,7 @@ class ClientPool:
             self._account.note(wait.number, outcome)
 
     def _count(self, wait: Wait, answer: Answer) -> None:
-        """An answer counts also where it is late; another error of a request that was a time-out does not."""
+        """Count the end of a request: an answer even if it is late, another error only if it was no time-out before."""
         at_ns = now_ns()
         if not wait.overdue and at_ns - wait.started_ns > PATIENCE_NS:
             self._give_up(wait, at_ns)
@@ -153,7 +153,7 @@ class ClientPool:
             self._tally.pace["delayed"] += wait.started_ns - wait.intended_ns > TARDY_NS
 
     def _compare(self, answer: Answer, at_ns: int, took_ns: int) -> None:
-        """Who made it, whether it is the request's, and how long it took."""
+        """Count who made the answer, whether it is the request's, and how long it took."""
         bucket = at_ns // BUCKET_NS
         if answer.by_app and answer.outcome >= "400":
             self._tally.own[bucket, answer.outcome] += 1
@@ -162,7 +162,7 @@ class ClientPool:
         self._tally.took[at_ns // NS_PER_TENTH, str(max(took_ns // 1000, 1).bit_length() - 1)] += 1
 
     def _close_books(self) -> None:
-        """What was never answered has taken at least until now, and so has what could not even start."""
+        """Count the requests that were never answered, or could not start, as having taken at least until now."""
         at_ns, schedule = now_ns(), self._plan.schedule
         for wait in self._waiting.values():
             self._tally.latency[bucket_us(at_ns - wait.intended_ns)] += 1

@@ -18,11 +18,11 @@ from harness.stack.answers import HEADER, Answer, read_answer
 from harness.stack.load.stream import Stream
 
 IDLE_S = 0.5
-"""A connection that was idle for so long is not used again: a server that closes it just then would be blamed for the
-request. Servers wait a second at least. Only an open loop leaves connections idle."""
+"""A connection that was idle for longer is not used again: if a server closed it at that moment, the request would
+count as failed. Servers wait a second at least. Only an open loop leaves connections idle."""
 
 _OUR_OWN = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL}
-"""What this machine has run out of; no server is to blame."""
+"""The errors of a machine that has run out of something; they are no fault of a server."""
 
 
 class LoadClient:
@@ -39,9 +39,9 @@ class LoadClient:
         self._connection: httpcore.AsyncHTTP11Connection | None = None
 
     async def ask(self, name: bytes | None = None) -> Answer:
-        """One request, its answer read to the end. ``name``: the id that it carries, if any.
+        """Send one request and read its answer to the end. ``name``: the id that it carries, if any.
 
-        Waits as long as it takes: who waits too long is the caller's to say.
+        There is no time-out: the caller counts those.
 
         Raises:
             SurroundingsError: this machine can open no further connection.

@@ -1,8 +1,8 @@
-"""The load on httpx as a program of its own: what wrk does, in Python, and what wrk can't.
+"""The load on httpx as a program of its own, for what wrk can do and what it can't.
 
-Shares the clients out to processes; what each of them does is ``crowd``'s. Ends after the duration or on SIGINT: what
-is under way may still be answered in time; the result goes to the file named by ``result.RESULT_VARIABLE``, or to
-standard output.
+It distributes the clients over processes; ``clients`` has what each process does. It ends after the duration or on
+SIGINT, when requests in progress may still be answered in time. The result goes to the file named by
+``result.RESULT_VARIABLE``, or to standard output.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ from harness.stack.load.result import RESULT_VARIABLE, LoadTally, render_result
 
 
 def run_process(plan: LoadPlan, stop: tuple[int, int], result: Connection) -> None:
-    """The whole life of one process: its clients, then its tally to the parent.
+    """Run one process: drive its clients, then send its tally to the parent.
 
-    ``stop``: the ends of a pipe. It can be read once the parent says so, or is no more.
+    ``stop``: the ends of a pipe, which becomes readable when the parent writes to it or ends.
     """
     told_to_stop, tell = stop
-    os.close(tell)  # the parent's alone
+    os.close(tell)  # only the parent handles it
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it
     tally, account = LoadTally(), open_account(plan)
     try:
-        asyncio.run(_run_crowd(ClientPool(plan, tally, account), told_to_stop))
+        asyncio.run(_run_pool(ClientPool(plan, tally, account), told_to_stop))
     except HarnessError as problem:
         print(f"error: {problem}", file=sys.stderr, flush=True)
         os._exit(EXIT_ERROR)
@@ -53,12 +53,12 @@ def run_process(plan: LoadPlan, stop: tuple[int, int], result: Connection) -> No
 
 
 def open_account(plan: LoadPlan) -> Account | None:
-    """Where this process writes its requests down; None where nobody wants to know."""
+    """The account of this process's requests; None where none is wanted."""
     prefix = os.environ.get(LEDGER_VARIABLE)
     return Account(prefix, first=plan.process, stride=plan.processes) if prefix else None
 
 
-async def _run_crowd(crowd: ClientPool, told_to_stop: int) -> None:
+async def _run_pool(pool: ClientPool, told_to_stop: int) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -67,11 +67,11 @@ async def _run_crowd(crowd: ClientPool, told_to_stop: int) -> None:
         stop.set()
 
     loop.add_reader(told_to_stop, hear)
-    await crowd.drive(stop)
+    await pool.drive(stop)
 
 
 def split_plan(options: argparse.Namespace, start_ns: int) -> list[LoadPlan]:
-    """One plan a process; the clients are dealt out as evenly as can be."""
+    """One plan for each process; the clients are distributed as evenly as possible."""
     processes: int = min(options.processes, options.connections)
     more = options.connections % processes
     return [
@@ -110,7 +110,7 @@ def conduct(plans: Sequence[LoadPlan]) -> LoadTally | None:
     for receiving in pipes:
         tallies.append(_receive(receiving))
         if tallies[-1] is None:
-            _tell(tell)  # no use in the others then
+            _tell(tell)  # then the others are of no use
     for child in children:
         child.join()
     return _sum(tallies)
@@ -138,12 +138,12 @@ def _sum(said: Sequence[tuple[LoadTally, int] | None]) -> LoadTally | None:
 
 
 def _tell(pipe: int) -> None:
-    """All children see it, now or once they look; nobody reads it, so it stays."""
+    """Make the pipe readable for all children; none of them reads it, so it stays readable."""
     os.write(pipe, b"!")
 
 
 def leave_result(tally: LoadTally) -> None:
-    """Write the result in one piece."""
+    """Write the result in one step."""
     text, path = render_result(tally), os.environ.get(RESULT_VARIABLE)
     if path is None:
         sys.stdout.write(text)

@@ -25,7 +25,7 @@ signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
 from harness.stack.load import httpx_client
 raise SystemExit(httpx_client.main())
 """
-"""Python takes its time to start, and may be told to end before it could hear it: the signal waits until it can."""
+"""Python takes a while to start and may be told to end before it handles signals: the signal is blocked until then."""
 
 
 def find_program() -> Tool:
@@ -42,7 +42,7 @@ def state_version(_program: Tool) -> str:
 
 
 def render_command(program: str, cell: Cell, *, url: str, script: str) -> list[str]:
-    """The argv; more processes than cores would only wait for each other, and each needs a client at least."""
+    """The argv; there are no more processes than cores, and each has a client at least."""
     processes = min(cell.load_threads, cell.connections, len(os.sched_getaffinity(0)))
     options = {
         "--processes": processes,
@@ -55,5 +55,5 @@ def render_command(program: str, cell: Cell, *, url: str, script: str) -> list[s
 
 
 def ledger_environment(cell: Cell, prefix: str) -> dict[str, str]:
-    """It knows itself how many processes it has."""
+    """See ``LoadGenerator``."""
     return {LEDGER_VARIABLE: prefix}

@@ -1,7 +1,7 @@
-"""How long requests took, in few buckets: as in HdrHistogram, the width of a bucket grows with what it holds.
+"""How long requests took, in few buckets: as in HdrHistogram, the width of a bucket grows with its value.
 
-Pure. A duration keeps its SIGNIFICANT_BITS highest bits, so a percentile is at most 1.6 % above the real one, and a
-day in microseconds needs some 2,000 buckets.
+The functions are pure. A duration keeps its SIGNIFICANT_BITS highest bits, so a percentile is at most 1.6 % above the
+real one, and a day in microseconds needs about 2,000 buckets.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def upper_us(bucket: int) -> int:
 
 
 def summarise(buckets: Mapping[int, int]) -> dict[str, float]:
-    """PERCENTILES in ms from (bucket -> count), each the upper bound of its bucket; {} where nothing was counted."""
+    """PERCENTILES in ms from (bucket -> count), each the upper bound of its bucket; {} if there are no counts."""
     total, seen = sum(buckets.values()), 0
     found: dict[str, float] = {}
     for bucket in sorted(buckets):

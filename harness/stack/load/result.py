@@ -1,6 +1,6 @@
-"""The result file of a load: read from every load, written by those that are ours.
+"""The result file of a load: read for every load, written here for the httpx load.
 
-One fact a line, the summary last, so that a torn file is known as one:
+Each line has one fact; the summary comes last, so that a truncated file is noticed:
 
     answers <bucket> <status> <count>      in buckets of 10 ms of CLOCK_MONOTONIC
     errors <bucket> <error> <count>        likewise, by ``model.CLIENT_ERRORS``; wrk has totals only
@@ -9,7 +9,7 @@ One fact a line, the summary last, so that a torn file is known as one:
     took <tenth> <power> <count>           in tenths of a second: answers that took 2^power us and less than twice that
     late <count>                           of the time-outs, those that were answered after all; wrk's all were
     latency <us> <count>                   see ``latency``; wrk has none
-    pace <name> <count>                    of an open loop; see ``crowd``
+    pace <name> <count>                    of an open loop; see ``clients``
     summary requests= connect= read= write= timeout=
 """
 
@@ -25,10 +25,10 @@ from harness.core.model import CLIENT_ERRORS
 from harness.stack.load.latency import summarise
 
 RESULT_VARIABLE = "RECYCLE_HARNESS_LOAD_RESULT"
-"""Names the file that a load leaves its result in."""
+"""The variable that names the file for a load's result."""
 
 ENDING_VARIABLE = "RECYCLE_HARNESS_LOAD_ENDING"
-"""Names a file; once it is there a load may end, as on SIGINT."""
+"""The variable that names a file; once the file exists a load may end, as on SIGINT."""
 
 BUCKET_NS = 10_000_000
 NS_PER_TENTH = 100_000_000
@@ -56,7 +56,7 @@ class LoadTally:
     pace: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: LoadTally) -> None:
-        """Take the counts of another process in."""
+        """Add the counts of another process."""
         self.outcomes.update(other.outcomes)
         self.own.update(other.own)
         self.wrong.update(other.wrong)
@@ -85,7 +85,7 @@ class LoadReport:
 
 
 def parse_result(text: str) -> LoadReport | None:
-    """The result file, or None where it is torn or empty: another line in it, or the summary not whole at its end."""
+    """Parse the result file; None where it has an unknown line or no complete summary at its end."""
     *lines, last = text.splitlines() or [""]
     ended = _SUMMARY.fullmatch(last)
     if ended is None or not text.endswith("\n"):

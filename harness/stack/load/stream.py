@@ -1,4 +1,4 @@
-"""asyncio's streams as httpcore wants them: no time-outs, no TLS, few steps a request. For ``exchange`` alone."""
+"""Wraps asyncio's streams for httpcore, without time-outs and TLS, so that a request of ``exchange`` takes few steps."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ import httpcore
 
 
 class Stream(httpcore.AsyncNetworkStream):
-    """An open connection. What fails is raised as httpcore's own network errors."""
+    """An open connection. Errors are raised as httpcore's own network errors."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Some bytes; none at the end."""
+        """Read some bytes; none at the end."""
         try:
             return await self._reader.read(max_bytes)
         except OSError as problem:
             raise httpcore.ReadError(str(problem)) from problem
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Hand it to the kernel; a request is smaller than any socket's buffer, so nothing has to be waited for.
+        """Give the data to the kernel without waiting: a request is smaller than any socket's buffer.
 
-        A connection that was lost is known from the next read, and only from there: an answer may have come first.
+        Only the next read shows that the connection was lost, because an answer may have come first.
         """
         if buffer and not self._writer.is_closing():
             self._writer.write(buffer)
 
     async def aclose(self) -> None:
-        """Close it; what the kernel does with the rest is not waited for."""
+        """Close the connection, without waiting for the kernel."""
         self._writer.close()
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - httpcore's signature

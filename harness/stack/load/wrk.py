@@ -1,7 +1,7 @@
-"""wrk: its command line. What it saw is told by its Lua script (``fixtures/load/wrk.lua``).
+"""wrk: its command line. Its Lua script (``fixtures/load/wrk.lua``) writes what it saw.
 
-wrk exits 0 whatever happened and lumps all statuses above 399 together; the script's result file is therefore the
-only source, and a missing or torn one means that the load has failed.
+wrk always exits with 0 and counts all statuses above 399 together. So the script's result file is the only source, and
+a missing or truncated one means that the load has failed.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ THREADS_VARIABLE = "RECYCLE_HARNESS_LOAD_THREADS"
 
 
 def find_program() -> Tool:
-    """wrk; SurroundingsError where it is missing."""
+    """See ``LoadGenerator``."""
     return require_tool(RECIPE, f"--load {RECIPE.name}")
 
 
 def state_version(program: Tool) -> str:
-    """What wrk says of itself."""
+    """The version that wrk prints."""
     return tool_version(RECIPE, program)
 
 
 def ledger_environment(cell: Cell, prefix: str) -> dict[str, str]:
-    """What makes the script give each request an id and write its account to ``prefix`` and what follows."""
+    """See ``LoadGenerator``; the script reads the variables."""
     return {LEDGER_VARIABLE: prefix, THREADS_VARIABLE: str(_threads(cell))}
 
 

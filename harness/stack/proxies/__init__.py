@@ -1,7 +1,7 @@
 """The reverse proxies: one small module each, one row each in ``PROXIES``.
 
-A proxy's module has everything about it: how to get its program, its configuration, how it is started, whom it turns
-into, and what its logs say. Nothing here starts a process. A newcomer adds one file, its template and one row.
+A proxy's module has everything about it: how to get its program, its configuration, its command line, the user that it
+switches to, and how to read its logs. To add a proxy, add one file, its template and one row.
 """
 
 from __future__ import annotations
@@ -53,13 +53,15 @@ class Proxy(Protocol):
         """Whole lines of either of its logs -> failed attempts at the upstream, by ``model.PROXY_ERRORS``."""
 
     def user_when_root(self) -> str | None:
-        """The user that it turns into when root starts it; None where it stays."""
+        """The user that it switches to when root starts it; None where it stays root."""
 
     def render_portable(self, config: str) -> str:
         """A rendered configuration with @PORT@ and @DIR@ (an empty folder) for what belongs to the recorded run.
 
-        It logs to its standard output and error, and names no user: anybody may start it. Raises UsageError where the
-        configuration is not one that was rendered here.
+        It logs to its standard output and error, and names no user, so that any user may start it.
+
+        Raises:
+            UsageError: the configuration is not one that was rendered here.
         """
 
 

@@ -1,6 +1,6 @@
-"""caddy. A request that failed on a connection kept from an earlier one is sent again, and no log says so.
+"""caddy. It sends a request again that failed on a connection kept from an earlier one, and doesn't log that.
 
-Both logs are lines of JSON, in which a quote inside a text is escaped: what is matched can't come from a client.
+Both logs are lines of JSON, in which a quote inside a text is escaped, so that no client can forge what is matched.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _REASONS = (
     ("EOF", "closed"),
     ("broken pipe", "closed"),
 )
-"""What its log says -> the reason; the first that fits."""
+"""Text in its log -> the reason; the first that matches."""
 
 _CLIENT_GONE = "context canceled"
 
@@ -63,17 +63,17 @@ def render_config(template: str, setting: Setting) -> str:
 
 
 def render_command(program: str, config: str) -> list[str]:
-    """``run`` stays in the foreground; what it keeps goes to the run's own HOME."""
+    """``run`` stays in the foreground; caddy stores its files in the run's own HOME."""
     return [program, "run", "--adapter", "caddyfile", "--config", config]
 
 
 def parse_access(chunk: bytes) -> Counter[str]:
-    """Answers by status; 0 stands for a client that had gone."""
+    """Answers by status; 0 stands for a client that had closed the connection."""
     return Counter(status.decode() for status in _ANSWER.findall(chunk) if status != b"0")
 
 
 def parse_ledger(chunk: bytes) -> list[tuple[bytes, bytes, bytes]]:
-    """The id is among the request's headers; the status is 0 where the client had gone."""
+    """The id is among the request's headers; the status is 0 where the client had closed the connection."""
     return [(status, letter, number) for letter, number, status in _NUMBERED.findall(chunk)]
 
 
@@ -90,7 +90,7 @@ def _reason(text: str) -> str:
 
 
 def user_when_root() -> str | None:
-    """It stays what it was started as; packages start it as a user of its own."""
+    """None: caddy keeps the user that starts it; packages start it as a user of its own."""
     return None
 
 

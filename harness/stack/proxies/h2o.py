@@ -30,13 +30,13 @@ IMAGE = "h2o"
 LOGS_ALL = True
 
 KEPT_MS = 2000
-"""How long it keeps an idle connection to the upstream: h2o's own default, written out because 0 turns it off."""
+"""How long it keeps an idle connection to the upstream: h2o's own default, written here because 0 turns it off."""
 
 MOST_CONNECTIONS = 1024
-"""Of clients at a time: h2o's own default, and room for more where more come: it lets the others wait unanswered."""
+"""Connections of clients at a time: h2o's own default, or more if the load has more; h2o lets the rest wait."""
 
 SPARE_CONNECTIONS = 512
-"""For probes, beside those of the load."""
+"""Connections for probes, in addition to those of the load."""
 
 _STATUS = re.compile(rb'^[^"\n]*"[^"\n]*" (\d{3}) ', re.MULTILINE)
 _NUMBERED = re.compile(rb'" (\d{3}) [^\n]* ([wpd])(\d+)$', re.MULTILINE)
@@ -44,7 +44,7 @@ _FAILED = re.compile(rb"^\[[^]\n]*proxy\.c\] in request:[^\n]*:([^:\n]+)$", re.M
 
 
 def render_config(template: str, setting: Setting) -> str:
-    """The configuration; h2o writes a Unix socket as ``http://[unix:/path]/``, and turns into ``nobody`` by itself."""
+    """The configuration; h2o writes a Unix socket as ``http://[unix:/path]/``, and switches to ``nobody`` by itself."""
     upstream = setting.upstream
     address = f"[{upstream}]" if upstream.startswith("unix:") else upstream
     keepalive_ms = KEPT_MS if setting.keepalive else 0

@@ -1,8 +1,8 @@
 """haproxy. It repeats a connect that failed, but never a request that it has sent.
 
-It has one log, of requests, with a termination state of two letters: who ended the request, and in which phase. What
-it says of the upstream is read from there. It is not complete: where the upstream closes a connection on which the
-client had an answer before, haproxy closes the client's too, and logs nothing at all.
+Its one log has the requests, each with a termination state of two letters: who ended the request, and in which phase.
+The errors of the upstream are read from there. They are not complete: if the upstream closes a connection on which the
+client had an answer before, haproxy closes the client's connection too, and logs nothing.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ CONFIG = "haproxy.cfg"
 IMAGE = "haproxy"
 
 LOGS_ALL = False
-"""A thread of haproxy rather drops a line than waits for another one that writes (``fd_write_frag_line``)."""
+"""A thread of haproxy drops a line rather than wait for another thread that writes (``fd_write_frag_line``)."""
 
 LONGEST_PATH = 97
 """haproxy keeps the last ten of the 107 bytes that Linux allows for the names of sockets that it renames."""
 
 _USERS = ("haproxy", "nobody")
-"""That of all distributions' packages, and for one that was built from source."""
+"""The user of the distributions' packages, and one for a haproxy that was built from source."""
 
 _ANSWER = re.compile(rb"^(-?\d+) [\w-]{2} \+?\d+ ", re.MULTILINE)
 _NUMBERED = re.compile(rb"^(-?\d+) [\w-]{2} [^\n]* ([wpd])(\d+)$", re.MULTILINE)
@@ -54,7 +54,8 @@ _CONNECTING = "C"
 def render_config(template: str, setting: Setting) -> str:
     """The configuration; a Unix socket is written as ``unix@/path``.
 
-    Raises SurroundingsError where the socket's path is too long for haproxy.
+    Raises:
+        SurroundingsError: the socket's path is too long for haproxy.
     """
     path = setting.upstream.partition("unix:")[2]
     if len(os.fsencode(path)) > LONGEST_PATH:
@@ -103,7 +104,7 @@ def parse_errors(chunk: bytes) -> Counter[str]:
 
 
 def _reason(state: str) -> str:
-    """The first letter: S the server closed or refused, s it was too late, P, R and I haproxy itself stopped it."""
+    """The reason by the first letter: S the server closed or refused, s it was too late; P, R and I: haproxy's own."""
     who, phase = state[0], state[1]
     if who == "s":
         return "timeout"

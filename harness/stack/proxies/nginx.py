@@ -1,7 +1,7 @@
-"""nginx. A request that failed on a connection kept from an earlier one, nginx sends again on a fresh one.
+"""nginx. It sends a request again, on a new connection, that failed on a connection kept from an earlier one.
 
-The access log names the upstream's status of each attempt, so a retry that nobody noticed is seen there; why an
-attempt failed is in the error log.
+The access log has the upstream's status of each attempt, and so shows retries that no client noticed; the error log
+tells why an attempt failed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ KEPT_CONNECTIONS = 64
 """Idle connections that each of its processes keeps: more than gunicorn has threads in the original report (25)."""
 
 SPARE_CONNECTIONS = 512
-"""Of one process, beside those of the load and as many to the upstream: for probes, and those kept open."""
+"""Connections of one process for probes and those kept open, in addition to those of the load and the upstream."""
 
 _USERS = ("www-data", "nginx", "nobody")
 """Debian's, Fedora's and Alpine's, nginx's own."""
@@ -60,7 +60,7 @@ _REASONS = (
     ("connect() ", "connect"),
     ("no live upstreams", "connect"),
 )
-"""What its error log says -> the reason; the first that fits. The numbers are Linux's errno."""
+"""Text in its error log -> the reason; the first that matches. The numbers are Linux's errno."""
 
 
 def render_config(template: str, setting: Setting) -> str:
@@ -83,12 +83,12 @@ def render_config(template: str, setting: Setting) -> str:
 
 
 def render_command(program: str, config: str) -> list[str]:
-    """The prefix is the configuration's folder; that it stays in the foreground is said in the configuration."""
+    """The prefix is the configuration's folder; the configuration keeps nginx in the foreground."""
     return [program, "-p", os.path.dirname(config) or ".", "-c", config]  # noqa: PTH120 - "" is an answer here
 
 
 def parse_access(chunk: bytes) -> Counter[str]:
-    """Answers by status; ``closed`` for what is no HTTP answer at all, which nginx passes on and calls 009."""
+    """Answers by status; ``closed`` for an answer that is no HTTP, which nginx passes on and logs as 009."""
     return Counter("closed" if status.startswith(b"0") else status.decode() for status in _ANSWER.findall(chunk))
 
 

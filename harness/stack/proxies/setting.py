@@ -1,4 +1,4 @@
-"""What one run asks of its proxy, whichever it is."""
+"""What one run asks of its proxy, the same for all proxies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whom a proxy turns into when root starts it: the first of its usual users that this system has."""
+"""The user that a proxy switches to when root starts it: the first of its usual users that exists on this system."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ def first_user(names: Iterable[str]) -> str | None:
 
 
 def group_of(user: str) -> str:
-    """The name of a user's own group, which is not always that of the user; KeyError where there is no such user."""
+    """The name of a user's own group, which is not always that of the user.
+
+    Raises:
+        KeyError: there is no such user.
+    """
     return grp.getgrgid(pwd.getpwnam(user).pw_gid).gr_name
 
 
