@@ -113,10 +113,10 @@ def _check_entries(infos: Sequence[zipfile.ZipInfo]) -> tuple[str, dict[str, zip
     tops: set[str] = set()
     for info in infos:
         parts = _checked_parts(info)
-        folded = _fold(info.orig_filename)
-        if folded in taken:
+        normal = _normalise(info.orig_filename)
+        if normal in taken:
             raise _refusal(f"has two entries {info.orig_filename!r}")
-        taken.add(folded)
+        taken.add(normal)
         tops.add(parts[0])
         entries["/".join(parts[1:])] = info
     _check_no_file_is_folder(taken)
@@ -141,7 +141,7 @@ def _checked_parts(info: zipfile.ZipInfo) -> list[str]:
     return parts
 
 
-def _fold(name: str) -> str:
+def _normalise(name: str) -> str:
     """The name as it looks to a file system that ignores case and the composition of accents."""
     return unicodedata.normalize("NFC", name).casefold()
 

@@ -1,6 +1,6 @@
 """The chart of the scenario `jitter`: workers away over time in each arm, and jitter against the worst absence.
 
-A dict out of what was measured, nothing else; see ``chart`` for how it is drawn.
+It makes a dict from the measurements; see ``chart`` for how it is drawn.
 """
 
 from __future__ import annotations

@@ -32,10 +32,13 @@ class Drawing:
 
 
 def render_html(stored: StoredRun, logs: Sequence[Excerpt] | None = None) -> str:
-    """The page; UsageError where the run has no verdict.
+    """The page.
 
     Where the events can't be read, the page says why it has no timeline. ``logs`` are the run's excerpts, where the
-    caller has them already. Home folders and names of user and host are taken out, as from the attachment.
+    caller has them already. Home folders and names of user and host are removed, as from the attachment.
+
+    Raises:
+        UsageError: the run has no verdict.
     """
     events, problem = _events(stored)
     removals = [event for event in map(strip_arm, events) if isinstance(event, TracedRemoval)]
@@ -45,7 +48,7 @@ def render_html(stored: StoredRun, logs: Sequence[Excerpt] | None = None) -> str
 
 
 def _events(stored: StoredRun) -> tuple[Sequence[Event], str]:
-    """The events, or none and why: a page about a broken record is better than no page."""
+    """The events; or none, and why they can't be read: a page about a broken record is better than no page."""
     stored.judged()
     try:
         return list(stored.events()), ""
@@ -62,7 +65,7 @@ def _draw(stored: StoredRun, events: Sequence[Event]) -> Drawing:
         return Drawing(chart=_to_json(drawn.spec), shown=_to_json(shown), has_focus=drawn.focus_s is not None)
     except UsageError as broken:
         return Drawing(problem=broken.what)
-    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as broken:  # a record from somebody else
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as broken:  # a record from another machine
         said = f"{type(broken).__name__}: {broken}"
         return Drawing(problem=f"an event holds what no event of its kind does ({said})")
 

@@ -37,7 +37,11 @@ def verdict_to_json(verdict: Verdict, *, run_id: str, story: Sequence[Moment]) -
 
 
 def render_json(stored: StoredRun) -> str:
-    """The stored verdict, printed as it is written; UsageError where the run was never judged."""
+    """The stored verdict, printed as it is written.
+
+    Raises:
+        UsageError: the run was never judged.
+    """
     return json.dumps(stored.judged(), indent=1, ensure_ascii=False) + "\n"
 
 

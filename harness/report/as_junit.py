@@ -31,10 +31,13 @@ class _Case:
 
 
 def render_junit(stored: StoredRun) -> str:
-    """The suite as XML text; UsageError where the run has no verdict.
+    """The suite as XML text.
 
     ``violated`` is a failure and ``unknown`` is skipped; an ``error`` verdict adds the case ``run`` with an error, an
     ``unrunnable`` or ``inconclusive`` one adds it as skipped, so that neither looks like a pass.
+
+    Raises:
+        UsageError: the run has no verdict.
     """
     verdict = stored.judged()
     cases = [*_invariant_cases(verdict), *_stray_findings(verdict), *_run_case(verdict)]

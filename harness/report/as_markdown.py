@@ -11,8 +11,9 @@ from harness.report.view import view_run
 
 
 def render_markdown(stored: StoredRun, logs: Sequence[Excerpt] | None = None) -> str:
-    """The report; UsageError where the run has no verdict. Every verdict gets one, an error too.
+    """The report; every verdict gets one, an error too. ``logs`` are the excerpts, if the caller has them.
 
-    ``logs`` are the run's excerpts, where the caller has them already.
+    Raises:
+        UsageError: the run has no verdict.
     """
     return render("run.md.j2", run=view_run(stored, logs=excerpts(stored) if logs is None else logs))

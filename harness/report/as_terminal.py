@@ -1,7 +1,7 @@
-"""A run for a tired person at a terminal: the answer first, then whatever else broke, then the evidence.
+"""A run as text for a terminal: the answer first, then what else broke, then the evidence.
 
-Plain text; with ``colour`` a few ANSI attributes round whole lines. Whether there is a terminal, how wide it is and
-what NO_COLOR says is the caller's business.
+It is plain text; with ``colour`` whole lines get ANSI attributes. The caller finds out whether there is a terminal, how
+wide it is, and whether NO_COLOR is set.
 """
 
 from __future__ import annotations
@@ -21,12 +21,16 @@ _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _TONES = {Tone.BAD: "\x1b[1;31m", Tone.GOOD: "\x1b[1;32m", Tone.UNSURE: "\x1b[1;33m"}
 _NARROWEST = 40
 MOST_LINES = 5
-"""Of a run that never began."""
+"""The most lines of a report on a run that never began."""
 _FAILED = {Outcome.ERROR.value, Outcome.UNRUNNABLE.value}
 
 
 def render_terminal(stored: StoredRun, *, colour: bool, width: int) -> str:
-    """The report in lines of at most ``width`` characters (40 or more); UsageError where there is no verdict."""
+    """The report in lines of at most ``width`` characters (40 or more).
+
+    Raises:
+        UsageError: there is no verdict.
+    """
     page = _Page(colour=colour, width=max(width, _NARROWEST))
     verdict = stored.judged()
     if dig(verdict, "verdict") in _FAILED and dig(stored.facts, "gunicorn") is None:

@@ -1,7 +1,7 @@
 """The bug-report attachment: one zip of a run, the same bytes for the same record, safe to be sent.
 
-What of a run goes in, how long logs are cut, and with which checksums. What is private is known by ``privacy``;
-reading somebody else's attachment, with all the distrust that takes, lies in ``unpack``.
+This module decides which files of a run go in, cuts long logs and adds checksums. ``records.redaction`` knows what is
+private; ``records.unpack`` reads an attachment from another person.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _fill(archive: zipfile.ZipFile, run: StoredRun, lines: _Filter) -> None:
 
 
 def _content(run: StoredRun, name: str) -> Iterator[bytes]:
-    """A file's lines. The page is made afresh: it then says what the record says, whoever has sent it on before."""
+    """A file's lines. The page is made again, so that it says what the record says, whatever the stored page says."""
     if name == _PAGE:
         from harness.report.as_html import render_html
 

@@ -1,7 +1,7 @@
 """The timeline of a run as a Vega-Lite specification: the panels from above to below, and the numbered moments.
 
-A dict out of tables, nothing else: the page draws it in the browser with the library that travels with it, ``picture``
-without a browser. What the other panels show is the business of ``chart_server`` and ``chart_answers``.
+It makes a dict from tables. The page draws it in the browser with the library that it contains, ``picture`` without a
+browser. ``chart_server`` and ``chart_answers`` have the other panels.
 """
 
 from __future__ import annotations

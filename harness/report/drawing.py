@@ -43,9 +43,12 @@ nothing to draw. One without a row here has no chart."""
 
 
 def draw(cell: Cell, events: Sequence[Event], story: Sequence[Any] = ()) -> Chart | None:
-    """The chart of a record, its data included; None where there is nothing to draw. UsageError: it is broken.
+    """The chart of a record, its data included; None where there is nothing to draw.
 
     ``story``: the moments as stored, with ``at_s`` and ``what``; only a single run's timeline numbers them.
+
+    Raises:
+        UsageError: the record is broken.
     """
     if cell.scenario is not None:
         draw_trial = CHARTS.get(cell.scenario)

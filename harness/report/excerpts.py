@@ -1,7 +1,7 @@
 """The few lines of a log that matter: around the first recycle and the first error, read as a stream.
 
-Logs may be large, repetitive and hostile: repeats are folded, lines are shortened, and never more is read than
-READ_BYTES. Which lines matter is known here; what a report makes of them is not.
+Logs may be large, repetitive and hostile: repeated lines are counted, lines are shortened, and at most READ_BYTES are
+read. This module chooses the lines; the reports render them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _ERROR_LOG = "gunicorn.error.log"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FoldedLog:
+class RepeatedLine:
     """A line and how often it came in a row."""
 
     text: str
@@ -92,9 +92,9 @@ def _of_run(logs: Path) -> list[Excerpt]:
 def _around(path: Path, wanted: re.Pattern[str], title: str) -> Excerpt | None:
     if not _readable(path):
         return None
-    before: deque[FoldedLog] = deque(maxlen=BEFORE)
+    before: deque[RepeatedLine] = deque(maxlen=BEFORE)
     with path.open("rb") as stream:
-        lines = _fold(stream, OWN_READ_BYTES if path.name == _ERROR_LOG else READ_BYTES)
+        lines = _count_repeats(stream, OWN_READ_BYTES if path.name == _ERROR_LOG else READ_BYTES)
         for line in lines:
             if wanted.search(line.text):
                 shown = [*before, line, *islice(lines, AFTER)]
@@ -108,11 +108,11 @@ def _tail(path: Path) -> list[Excerpt]:
         return []
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - TAIL * LINE_CHARS * 4))
-        lines = deque(_fold(stream), maxlen=TAIL)
+        lines = deque(_count_repeats(stream), maxlen=TAIL)
     return [_excerpt(path, "its end", list(lines))]
 
 
-def _excerpt(path: Path, title: str, shown: list[FoldedLog]) -> Excerpt:
+def _excerpt(path: Path, title: str, shown: list[RepeatedLine]) -> Excerpt:
     return Excerpt(
         log=path.name,
         title=title,
@@ -126,16 +126,16 @@ def _readable(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
 
 
-def _fold(stream: BinaryIO, limit_bytes: int = READ_BYTES) -> Iterator[FoldedLog]:
-    """The lines, with those that repeat the one before counted instead of given again."""
-    last: FoldedLog | None = None
+def _count_repeats(stream: BinaryIO, limit_bytes: int = READ_BYTES) -> Iterator[RepeatedLine]:
+    """The lines; one that repeats the line before is counted instead of given again."""
+    last: RepeatedLine | None = None
     for number, text in enumerate(_lines(stream, limit_bytes), start=1):
         if last is not None and text == last.text:
-            last = FoldedLog(text=text, number=last.number, times=last.times + 1)
+            last = RepeatedLine(text=text, number=last.number, times=last.times + 1)
             continue
         if last is not None:
             yield last
-        last = FoldedLog(text=text, number=number, times=1)
+        last = RepeatedLine(text=text, number=number, times=1)
     if last is not None:
         yield last
 

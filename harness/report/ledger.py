@@ -1,4 +1,4 @@
-"""What became of the requests, in words: the wording of the ledger that the reports share. Stored JSON in, text out."""
+"""What became of the requests, in words: turns the stored ledger into the text that the reports share."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The memory over time of the scenario ``leak``: both arms in one panel, then the processes of each arm in theirs.
 
-A dict out of samples, nothing else. The arms ran one after the other and are drawn over each other, each from the start
-of its own load, so that the difference is what meets the eye.
+It makes a dict from samples. The arms ran one after the other and are drawn over each other, each from the start of its
+own load, so that the difference is easy to see.
 """
 
 from __future__ import annotations

@@ -26,7 +26,12 @@ PNG_SCALE = 2.0
 
 
 def render_svg(stored: StoredRun) -> str:
-    """The picture as SVG text; UsageError without a verdict or events, SurroundingsError without vl-convert."""
+    """The picture as SVG text.
+
+    Raises:
+        UsageError: the run has no verdict or no events.
+        SurroundingsError: vl-convert is not installed.
+    """
     converted: str = _converter().vegalite_to_svg(_dark_on_white(stored), vl_version=VEGA_LITE)
     return _renumbered(converted) + "\n"
 

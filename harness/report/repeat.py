@@ -9,7 +9,7 @@ from harness.report.fields import texts
 from harness.stack.workers import find_worker
 
 _OF_THIS_MACHINE = {"port"}
-"""Left out: elsewhere it may be taken, and any other does as well."""
+"""Left out, because another machine may not have it free, and any other port works too."""
 
 
 def repeat_command(cell: Cell) -> list[str]:

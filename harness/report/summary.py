@@ -201,7 +201,7 @@ def error_lines(verdict: Mapping[str, Json]) -> list[tuple[str, str]]:
 
 
 def load_line(facts: Mapping[str, Json]) -> str | None:
-    """Why another load than the default one was used, where nobody asked for it."""
+    """Why another load than the default one was used, if the user had not asked for it."""
     return text(facts, "load", "note", default="") or None
 
 

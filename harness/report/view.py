@@ -115,9 +115,10 @@ class RunView:
 
 
 def view_run(stored: StoredRun, *, logs: Sequence[Excerpt] = (), removals: Sequence[TracedRemoval] = ()) -> RunView:
-    """The view; UsageError where the run has no verdict.
+    """The view; ``removals`` are the tracer's events, which have the source lines around each call.
 
-    ``removals`` are the tracer's events, which know the source lines around each call.
+    Raises:
+        UsageError: the run has no verdict.
     """
     verdict, facts = stored.judged(), stored.facts
     outcome = text(verdict, "verdict")

@@ -1,7 +1,7 @@
 """The templates of the reports, and how a value that they print becomes text of the format.
 
 What a template prints is escaped by itself: as one line in HTML and Markdown, as one word in a shell script. Text of
-several lines, code and data go through the filters below. A name that nobody gave is an error.
+several lines, code and data go through the filters below. A name without a value is an error.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ FILTERS: Mapping[str, Mapping[str, Callable[..., str]]] = {
         "here_text": escaping.here_text,
     },
 }
-"""What makes finished text of the format. ``asset`` and ``source`` are given names of our own files, nothing else."""
+"""The filters that make finished text of the format. ``asset`` and ``source`` only ever get names of our own files."""
 
 
 def render(name: str, **values: object) -> str:
@@ -99,7 +99,7 @@ def _compiled() -> BytecodeCache | None:
             return super().get_source_checksum(source + settings)  # on which the compiled template depends, too
 
         def dump_bytecode(self, bucket: Bucket) -> None:
-            with contextlib.suppress(OSError):  # where nobody may write, they are compiled each time
+            with contextlib.suppress(OSError):  # without the right to write, they are compiled each time
                 super().dump_bytecode(bucket)
 
     if sys.dont_write_bytecode:
