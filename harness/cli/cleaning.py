@@ -1,7 +1,7 @@
-"""Sweeps up: what killed runs left running or lying about, unused environments, and on demand the whole cache.
+"""Removes what killed runs left behind, unused environments, and on demand the whole cache.
 
-Nothing that a live run uses is touched, and nothing is found by name pattern: processes by their run's marker or group,
-folders by what the run wrote down about itself, containers, volumes and images by their labels.
+It touches nothing that a live run uses, and finds nothing by name pattern: processes are found by their run's marker or
+group, folders by the list that the run kept, containers, volumes and images by their labels.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from harness.core.errors import SurroundingsError
 from harness.core.paths import cache_dir
 
 KEPT = {active.FOLDER, *(kind.CACHE for kind in BACKENDS.values())}
-"""Below the cache folder: swept entry by entry, because live runs may hold some of it."""
+"""Below the cache folder: removed entry by entry, because live runs may use some of them."""
 
 
 def sweep_all(*, everything: bool) -> Iterator[str]:
-    """Sweep, and say what was done, a line each; ``everything``: also the tools and all else in the cache folder."""
+    """Clean up, and return a line for each thing removed; ``everything``: also the tools and the rest of the cache."""
     done = False
     for line in [
         *_sweep_runs(),

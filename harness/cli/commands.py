@@ -59,7 +59,7 @@ def scenario(options: argparse.Namespace) -> int:
 
 
 def _show(result: Result, options: argparse.Namespace, *, check: bool) -> int:
-    """Print a finished run; gives the exit code."""
+    """Print a finished run; return the exit code."""
     print_run(result.path, as_json=options.json)
     if result.note and not options.json:
         print(result.note)
@@ -72,7 +72,7 @@ def _show(result: Result, options: argparse.Namespace, *, check: bool) -> int:
 
 
 def _tell_github(path: Path, *, as_wished: bool) -> None:
-    """Under GitHub Actions: annotations on the job, and a summary on its page. A summary that fails changes nothing."""
+    """Under GitHub Actions, write annotations on the job and a summary on its page; a failure here is only reported."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
     from harness.records.store import load_run
@@ -116,7 +116,7 @@ def print_run(path: Path, *, as_json: bool) -> None:
 
 
 def wants_colour() -> bool:
-    """Colour only for a terminal that has some, and never against NO_COLOR."""
+    """Whether to use colour: only on a terminal that has colours, and never against NO_COLOR."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
@@ -146,7 +146,7 @@ def judge(options: argparse.Namespace) -> int:
 
 
 def _compare(before: Mapping[str, Json] | None, now: Mapping[str, Json]) -> None:
-    """Say where the stored verdict was another one: the judge has changed since, or somebody edited the record."""
+    """Report where the stored verdict differs: the judge has changed since, or the record was edited."""
     changed = [key for key in now if key != "run" and before is not None and before.get(key) != now[key]]
     if changed:  # a folder may be called anything
         print(
@@ -188,7 +188,7 @@ def report(options: argparse.Namespace) -> int:
 
 
 def _report_matrix(options: argparse.Namespace) -> int:
-    """The same for a stored matrix; its page is always written as files."""
+    """As ``report``, for a stored matrix; its page is always written as files."""
     from harness.records.store import RunFolder
     from harness.studies.matrix.campaign.site import publish
     from harness.studies.matrix.document import FILE
@@ -207,7 +207,7 @@ def _report_matrix(options: argparse.Namespace) -> int:
     target = options.out or source
     target.mkdir(parents=True, exist_ok=True)
     for name in options.format:
-        if name == "html":  # more than one file: the page, and those that it leads to
+        if name == "html":  # more than one file: the page, and the pages that it links
             print(publish(stored, [source], target, say=lambda text: print(text, file=sys.stderr)))
         else:
             print(RunFolder(path=target).write_text(FILES.get(name, FILE), FORMATS[name](stored)))
@@ -215,7 +215,7 @@ def _report_matrix(options: argparse.Namespace) -> int:
 
 
 def _print(rendered: str | bytes) -> None:
-    """On standard output, in UTF-8 whatever the terminal's encoding: it is made to be redirected."""
+    """Print in UTF-8, whatever the terminal's encoding, because this output is meant to be redirected."""
     sys.stdout.flush()
     sys.stdout.buffer.write(rendered.encode("utf-8", "backslashreplace") if isinstance(rendered, str) else rendered)
 
@@ -242,7 +242,7 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def clean(options: argparse.Namespace) -> int:
-    """`harness clean`: sweeps what killed runs left behind, and the environments that nobody uses."""
+    """`harness clean`: removes what killed runs left behind, and unused environments."""
     from harness.cli.cleaning import sweep_all
 
     for line in sweep_all(everything=options.all):

@@ -1,4 +1,4 @@
-"""What is installed, what is missing and how to get it: looks, and changes nothing unless asked to install."""
+"""Checks what is installed, what is missing and how to get it; changes nothing unless asked to install."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEAST_FREE_BYTES = 500 * 10**6
 
 
 def examine() -> list[Condition]:
-    """Look at everything; takes less than a second unless a Docker engine is slow to answer."""
+    """Check everything; takes less than a second unless a Docker engine is slow to answer."""
     rows = [_harness(), _platform(), _uv(), _git()]
     rows += [_tool(recipe) for recipe in RECIPES.values()]
     rows += _interpreters()
@@ -32,7 +32,11 @@ def examine() -> list[Condition]:
 
 
 def install(names: Sequence[str], say: Callable[[str], None]) -> None:
-    """Fetch these tools, those of the default run where none is named; SurroundingsError where one can't be had."""
+    """Fetch these tools, those of the default run where none is named.
+
+    Raises:
+        SurroundingsError: one can't be had.
+    """
     for recipe in map(recipe_of, names or DEFAULTS):
         if tools.find_tool(recipe) is None:
             say(f"fetching {recipe.name}")
@@ -40,7 +44,7 @@ def install(names: Sequence[str], say: Callable[[str], None]) -> None:
 
 
 def render(rows: Sequence[Condition]) -> str:
-    """A line a row, the remedies below what they mend."""
+    """Render each row as a line, with its remedy below."""
     lines = []
     width = max(len(row.name) for row in rows)
     for row in rows:
@@ -89,7 +93,7 @@ def _git() -> Condition:
 
 
 def _tool(recipe: tools.Recipe) -> Condition:
-    """A run's default tools are needed, unless something stands in for them."""
+    """The row of a tool; a default run needs it, unless another tool can replace it."""
     name, stand_in = recipe.name, STAND_IN.get(recipe.name)
     needed = name in DEFAULTS and stand_in is None
     tool = tools.find_tool(recipe)
@@ -131,7 +135,7 @@ def _cache() -> Condition:
     remedy = "Make room, or set RECYCLE_HARNESS_CACHE to a folder with some, to which you may write."
     try:
         stored = list_environments()
-    except OSError as problem:  # others' locks, or those of a cache that may not be written
+    except OSError as problem:  # locks of other users, or in a cache that may not be written to
         return Condition(name="cache", ok=False, needed=True, found=f"{place}: {problem}", remedy=remedy)
     size_bytes = sum(one.size_bytes for one in stored)
     return Condition(

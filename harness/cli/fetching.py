@@ -1,4 +1,4 @@
-"""The native tools for make: lists those that are here, or fetches those that are missing."""
+"""The native tools for make: lists the installed ones, or fetches the missing ones."""
 
 from __future__ import annotations
 

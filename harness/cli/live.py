@@ -1,4 +1,4 @@
-"""The live line on standard error while a run is under way; silent where that is not a terminal."""
+"""The live line on standard error during a run; it is not shown where that is no terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ REFRESH_S = 0.1
 
 @contextmanager
 def live_line() -> Iterator[Callable[[str], None]]:
-    """Gives ``say``: each text replaces the one before, at most every REFRESH_S; the line is gone at the end."""
+    """Yield ``say``: each text replaces the one before, at most every REFRESH_S; the line is removed at the end."""
     if not sys.stderr.isatty():
         yield lambda _text: None
         return

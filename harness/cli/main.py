@@ -25,19 +25,19 @@ FORMATS = ("md", "html", "json", "junit", "svg", "png")
 
 
 def run() -> NoReturn:
-    """The console script: ``main``, and then the end at once."""
+    """The console script: run ``main``, then end the process at once."""
     prepare_streams()
     try:
         code = main()
-    except KeyboardInterrupt:  # another one, while the first was being answered
+    except KeyboardInterrupt:  # a second signal, while the first one was being handled
         code = errors.EXIT_INTERRUPTED
-    with suppress(errors.HarnessError):  # of a command that failed: what it said before
+    with suppress(errors.HarnessError):  # the output of a command before it failed
         sys.stdout.flush()
     end_at_once(code)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command and write out what it has to say; returns its exit code."""
+    """Run one command and write its output; return its exit code."""
     hear_signals()
     options = make_parser().parse_args(argv)
     try:
@@ -62,17 +62,17 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _failed(options: argparse.Namespace, code: int) -> int:
-    """The exit code of a command that came to no verdict."""
+    """The exit code of a command that reached no verdict."""
     return errors.EXIT_CHECK_SKIP if options.skips else code
 
 
 class _Parser(argparse.ArgumentParser):
-    """Gets the arguments that take long to put together only when its command is the one that was called."""
+    """Adds arguments that take long to make only when its command is called."""
 
     fill: Callable[[argparse.ArgumentParser], None] | None = None
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:  # noqa: ANN401 - as argparse has it
-        """As argparse's own."""
+        """See argparse."""
         fill, self.fill = self.fill, None
         if fill is not None:
             fill(self)

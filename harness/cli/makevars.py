@@ -24,7 +24,7 @@ OPTIONS: Mapping[str, str] = {
     "OUT": "--out",
 }
 DEFAULT_PROXY, DEFAULT_LOAD = DEFAULTS
-"""What a run uses that names none; the load where it can be had."""
+"""The programs of a run that names none; the load where it is available."""
 
 RUNS = ("reproduce", "check")
 """The commands that take a release and the options of a run; any other takes ARGS alone."""
@@ -33,7 +33,8 @@ RUNS = ("reproduce", "check")
 def build_arguments(command: str, environ: Mapping[str, str]) -> list[str]:
     """The arguments of ``harness`` for ``command`` from make's variables; empty ones are left out.
 
-    Raises UsageError where a run names no release, or ARGS has an unclosed quote.
+    Raises:
+        UsageError: a run names no release, or ARGS has an unclosed quote.
     """
     further = split_args(environ.get("ARGS", ""))
     if command not in RUNS:
@@ -44,7 +45,11 @@ def build_arguments(command: str, environ: Mapping[str, str]) -> list[str]:
 
 
 def release(command: str, environ: Mapping[str, str]) -> str:
-    """The value of GUNICORN; UsageError where it is missing or would be read as an option."""
+    """The value of GUNICORN.
+
+    Raises:
+        UsageError: it is missing or would be read as an option.
+    """
     named = environ.get("GUNICORN", "")
     if not named.strip():
         raise UsageError(what="no release is named", remedy=f"say which one: make {command} GUNICORN=19.6.0")
@@ -57,7 +62,7 @@ def release(command: str, environ: Mapping[str, str]) -> str:
 
 
 def split_args(text: str) -> list[str]:
-    """ARGS, split into arguments by the quoting rules of a shell, which isn't asked."""
+    """ARGS, split into arguments by the quoting rules of a shell, without starting one."""
     try:
         return shlex.split(text)
     except ValueError as error:
@@ -100,7 +105,7 @@ def _fetch_tools(environ: Mapping[str, str]) -> None:
 
 
 def _fetch_default_load() -> None:
-    """Nobody has asked for it by name, so another load may stand in; the run says so too."""
+    """Fetch the default load. The user has not asked for it, so another one may replace it; the run reports that."""
     from harness.provision import tools
 
     try:
