@@ -1,7 +1,7 @@
 """The pytest plugin: fixtures that start a pinned gunicorn, h2o and wrk, alone or as one whole recorded run.
 
-Registered by ``pip install``, so it is loaded by every pytest of the environment: whatever takes time is imported
-inside the fixtures. Only this package imports pytest and xprocess; what a run is, is the engine's.
+``pip install`` registers it, so every pytest of the environment loads it; slow imports are therefore inside the
+fixtures. Only this package imports pytest and xprocess; the engine makes the runs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from harness.pytest_plugin.scene import GunicornServer, H2oProxy
 
 SHOWN = pytest.StashKey[list["RecycleRun | GunicornServer"]]()
-"""What a test has used and a report of its failure should name."""
+"""What a test has used, which the report of its failure names."""
 
 
 # --- hooks ----------------------------------------------------------------------------------------------------
@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse what can't be meant before anything is collected."""
+    """Refuse wrong options before any test is collected."""
     options.check_python(config)
 
 
@@ -59,7 +59,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Once the workers of pytest-xdist have ended, nobody needs the folders that pytest-xprocess made for them."""
+    """Remove pytest-xprocess's folders of the workers of pytest-xdist, which have ended."""
     plugins = session.config.pluginmanager
     if plugins.has_plugin("dsession") and plugins.has_plugin("cacheprovider"):
         from harness.pytest_plugin.launcher import remove_dead_folders
@@ -114,7 +114,7 @@ def recycle_request(
     gunicorn_app_folder: Path,
     recycle_out: Path,
 ) -> RunRequest:
-    """The cell, and beside it what gunicorn is made of and where the record goes."""
+    """The cell, how gunicorn is set up, and where the record goes."""
     from harness.engine.request import RunRequest
     from harness.pytest_plugin.outcomes import told_by_pytest
 
@@ -163,7 +163,7 @@ def recycle_cache(recycle_launcher: Launcher) -> RunCache:
 
 @pytest.fixture
 def recycle_run(request: pytest.FixtureRequest, recycle_request: RunRequest, recycle_cache: RunCache) -> RecycleRun:
-    """A whole run, judged: gunicorn's workers recycle behind h2o under the load of wrk, and watchers look on.
+    """A whole run, judged: gunicorn's workers recycle behind h2o under the load of wrk, and watchers record it.
 
     A release that can't run here skips the test; a failure of the harness or its surroundings is an error.
     """

@@ -1,7 +1,7 @@
-"""Starts processes through pytest-xprocess, which registers them; when they are ready, and their end, is the engine's.
+"""Starts processes through pytest-xprocess, which registers them; the engine waits until they are ready and ends them.
 
-Every process has a name of its own, so that sessions and workers of pytest-xdist never meet, and its PID file goes
-with it: pytest-xprocess kills whatever has the pid in that file, and pids are used again.
+Each process has a unique name, so that sessions and workers of pytest-xdist don't collide. Its PID file is removed with
+it, because pytest-xprocess kills the process with the pid in that file, and pids are used again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NEEDED = {
 
 
 def require_plugins(config: pytest.Config) -> None:
-    """Fail the test, and say what to do, where pytest-xprocess or what it stands on is not loaded."""
+    """Fail the test with a remedy if pytest-xprocess or a plugin that it needs is not loaded."""
     for name, remedy in NEEDED.items():
         if not config.pluginmanager.has_plugin(name):
             pytest.fail(f"The pytest plugin {name} is not loaded.\nTo do: {remedy}", pytrace=False)
@@ -74,7 +74,7 @@ class Launcher:
         return popen
 
     def tidy(self) -> None:
-        """Let go of what has ended: files that pytest-xprocess holds open, and the PID files."""
+        """Clean up after ended processes: close the files that pytest-xprocess holds open, and remove the PID files."""
         for name, resource in list(self._resources.items()):
             if resource.popen.poll() is None:
                 continue
@@ -84,7 +84,7 @@ class Launcher:
             del self._resources[name]
 
     def close(self) -> None:
-        """With the session. Under pytest-xdist another worker may just be listing the folders: they go later."""
+        """Clean up at the session's end. Folders are removed later: a worker of pytest-xdist may list them."""
         self.tidy()
         if "PYTEST_XDIST_WORKER" not in os.environ:
             remove_dead_folders(self._folder)

@@ -1,4 +1,4 @@
-"""The load against the h2o of a scene, as often as a test likes, and what it saw; nothing here is judged."""
+"""Drives the load against the h2o of a scene, as often as a test wants, and returns its counts without a verdict."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Load:
     def __init__(self, proxy: H2oProxy) -> None:
         self._stack = stack = proxy.scene.stack
         self._ended: list[LoadEnded] = []
-        find_load_tool(stack.cell, stack.backend)  # a missing one is the fixture's error, not that of a later call
+        find_load_tool(stack.cell, stack.backend)  # a missing one is an error of the fixture, not of a later call
         stack.sink.listen(self._hear)
 
     def __call__(
@@ -50,7 +50,7 @@ class Load:
             recycles=recycles or stack.cell.recycles,
             full_duration=recycles is None,
         )
-        (stack.logs / f"{cell.load}.result").unlink(missing_ok=True)  # an earlier load's is no answer to this one
+        (stack.logs / f"{cell.load}.result").unlink(missing_ok=True)  # without the end of an earlier load
         stack.run.enter("load")
         run_load(replace(stack, cell=cell))
         return self._answers(self._ended[-1])

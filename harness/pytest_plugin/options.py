@@ -28,7 +28,7 @@ _APP = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*(\(.*\))?)?")
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """``--gunicorn`` and its kin, and the ini settings of a project."""
+    """Add ``--gunicorn`` and the other options, and the ini settings of a project."""
     group = parser.getgroup("gunicorn", "gunicorn under test (recycle-harness)")
     group.addoption(
         "--gunicorn",
@@ -71,7 +71,7 @@ def releases(text: str) -> list[str]:
 
 
 def _one_of(name: str) -> Callable[[str], str]:
-    """A type for argparse: a value that the harness knows; of the back ends, what pytest-xprocess can start."""
+    """A type for argparse: a value that the harness knows; of the back ends, those that pytest-xprocess can start."""
 
     def parse(text: str) -> str:
         from harness.backends import BACKENDS
@@ -104,7 +104,11 @@ def named_releases(config: pytest.Config) -> list[str]:
 
 
 def check_python(config: pytest.Config) -> None:
-    """pytest.UsageError where ``--gunicorn-python`` is no Python; whether a version is here is seen later."""
+    """Check ``--gunicorn-python``; whether a version is installed here is found out later.
+
+    Raises:
+        pytest.UsageError: it is no Python.
+    """
     asked: str | None = config.getoption("gunicorn_python")
     if asked is None:
         return
@@ -142,7 +146,11 @@ def make_cell(config: pytest.Config, *, release: str, app: str | None) -> Cell:
 
 
 def check_request(cell: Cell, *, settings: Path | None, app_folder: Path) -> None:
-    """UsageError where the app or the settings can't be what a project means, or the cell contradicts itself."""
+    """Check the app, the settings and the cell of a project.
+
+    Raises:
+        UsageError: the app or the settings don't exist or are malformed, or the cell contradicts itself.
+    """
     from harness.core.errors import UsageError
     from harness.engine.cell_rules import as_keyword, find_contradiction
     from harness.engine.options import CHOICES

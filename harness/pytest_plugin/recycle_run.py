@@ -1,4 +1,4 @@
-"""A whole run as tests see it: answers to assert on. A question without an answer fails: no test passes on nothing."""
+"""A whole run with answers for tests to assert on. Without evidence an answer fails the test instead of passing it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from harness.records.store import load_run
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class RecycleRun:
-    """A judged run. Each answer fails the test that asks where the run was inconclusive about it.
+    """A judged run. Each answer fails the test if the run was inconclusive about it.
 
     ``path``: the record's folder. ``verdict``: all that was judged, without that guard.
     """
@@ -43,7 +43,7 @@ class RecycleRun:
 
     @property
     def culprit(self) -> Culprit | None:
-        """Who removed the socket file: role, call and stack; None where nobody did, or nobody was seen doing it."""
+        """Who removed the socket file: role, call and stack; None if it was not removed, or no removal was seen."""
         self._require_verdict()
         return next((finding.culprit for finding in self.verdict.findings if finding.culprit), None)
 
@@ -56,7 +56,7 @@ class RecycleRun:
 
     @property
     def statuses(self) -> Counter[int]:
-        """Status -> how many answers all clients got with it; 0 for a status that nobody saw."""
+        """Status -> how many answers all clients got with it; 0 for any other status."""
         self._held("requests-answered")
         return Counter({int(status): count for status, count in self._counts("statuses").items()})
 
@@ -93,7 +93,7 @@ class RecycleRun:
         return cast(Mapping[str, Any], json.loads((self.path / "facts.json").read_text(encoding="utf-8")))
 
     def observe(self) -> Observations:
-        """Everything that was seen, read from the record's events."""
+        """All observations, read from the record's events."""
         with load_run(self.path) as stored:
             return judge_events(stored.cell, stored.events())[1]
 
@@ -138,18 +138,19 @@ def _describe_finding(finding: Finding) -> str:
 
 
 class RunCache:
-    """The runs of a session, each made once: two tests that ask for the same cell look at the same record."""
+    """The runs of a session, each made once: two tests that use the same cell get the same record."""
 
     def __init__(self, launcher: Launcher) -> None:
         self._launcher = launcher
         self._runs: dict[RunRequest, RecycleRun] = {}
 
     def obtain(self, request: RunRequest) -> RecycleRun:
-        """The run for a wish, made now if this is the first to ask.
+        """The run for a request, made now if this is the first test to need it.
 
         Raises:
             UnrunnableError: this release can't be installed or started here.
-            SurroundingsError: the harness or its surroundings failed; UsageError where the wish can't be meant.
+            SurroundingsError: the harness or its surroundings failed.
+            UsageError: the request contradicts itself or names what doesn't exist.
             KeyboardInterrupt: Ctrl-C; the record so far is kept.
         """
         if request not in self._runs:

@@ -21,11 +21,11 @@ from harness.engine.running_stack import Stack, running_stack, with_started_prox
 
 
 def silent(_text: str) -> None:
-    """Nobody looks at a live line under pytest."""
+    """Print no live line under pytest."""
 
 
 class Scene:
-    """One record with its servers, as a context manager: what was started in it has ended when it is left."""
+    """One record with its servers, as a context manager, which ends the servers at its exit."""
 
     def __init__(self, request: RunRequest, make_backend: MakeBackend) -> None:
         self._request = request
@@ -74,7 +74,7 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class GunicornServer:
-    """A gunicorn that has answered. What it is and how it fares; ``folder`` holds its record."""
+    """A gunicorn that has answered: its versions, address and state; ``folder`` holds its record."""
 
     scene: Scene
 
