@@ -8,7 +8,7 @@ from harness.core.model import Outcome
 from harness.provision.releases import ReleaseRow
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.expectations import HOLDS, compare
-from harness.studies.matrix.result import CellResult, Expected, RunResult, fold_runs
+from harness.studies.matrix.result import CellResult, Expected, RunResult, combine_runs
 from harness.studies.matrix.transitions import find_transitions
 
 DAYS = {"1.0": date(2020, 1, 1), "2.0": date(2020, 2, 1), "1.1": date(2020, 3, 1), "3.0": date(2020, 4, 1)}
@@ -28,7 +28,7 @@ def a_run(*findings: str, outcome: Outcome | None = None, detail: str = "") -> R
 def a_cell(
     release: str, *runs: RunResult, expected: Expected = HOLDS, worker: str = "sync", proxy: str = "h2o"
 ) -> CellResult:
-    folded = fold_runs(runs)
+    folded = combine_runs(runs)
     day = DAYS.get(release)
     return CellResult(
         name=f"{release}-{worker}-{proxy}",

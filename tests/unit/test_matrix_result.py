@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from harness.core.findings import FindingId
 from harness.core.model import Outcome
 from harness.studies.matrix.expectations import compare
-from harness.studies.matrix.result import Agreement, Expected, Folded, RunResult, choose_runs, fold_runs
+from harness.studies.matrix.result import Agreement, CombinedRuns, Expected, RunResult, choose_runs, combine_runs
 from tests.unit.matrices import a_run
 
 DELETED, FAILED = FindingId.SOCKET_DELETED.value, FindingId.FAILED_RESPONSES.value
@@ -21,23 +21,23 @@ runs = st.builds(
 
 
 def test_runs_that_agree_are_not_flaky() -> None:
-    assert fold_runs([a_run(FAILED), a_run(FAILED)]) == Folded(outcome=Outcome.VIOLATED, findings=(FAILED,))
-    assert fold_runs([a_run()]) == Folded(outcome=Outcome.HOLDS)
+    assert combine_runs([a_run(FAILED), a_run(FAILED)]) == CombinedRuns(outcome=Outcome.VIOLATED, findings=(FAILED,))
+    assert combine_runs([a_run()]) == CombinedRuns(outcome=Outcome.HOLDS)
 
 
 def test_one_bad_run_of_three_is_told_with_its_rate() -> None:
-    folded = fold_runs([a_run(), a_run(FAILED), a_run()])
+    folded = combine_runs([a_run(), a_run(FAILED), a_run()])
     assert (folded.outcome, folded.findings, folded.flaky) == (Outcome.VIOLATED, (FAILED,), "1 of 3")
     assert folded.rates == {"violated": "1 of 3", FAILED: "1 of 3"}
 
 
 def test_a_finding_that_comes_and_goes_makes_a_steady_fault_flaky() -> None:
-    folded = fold_runs([a_run(DELETED), a_run(DELETED, FAILED), a_run(DELETED)])
+    folded = combine_runs([a_run(DELETED), a_run(DELETED, FAILED), a_run(DELETED)])
     assert (folded.findings, folded.rates, folded.flaky) == ((DELETED, FAILED), {FAILED: "1 of 3"}, "1 of 3")
 
 
 def test_findings_are_in_the_order_of_the_contract_whatever_order_they_were_seen_in() -> None:
-    assert fold_runs([a_run(FAILED), a_run("later-invention"), a_run(DELETED)]).findings == (
+    assert combine_runs([a_run(FAILED), a_run("later-invention"), a_run(DELETED)]).findings == (
         DELETED,
         FAILED,
         "later-invention",
@@ -45,13 +45,13 @@ def test_findings_are_in_the_order_of_the_contract_whatever_order_they_were_seen
 
 
 def test_no_run_at_all_is_never_a_pass() -> None:
-    assert fold_runs([]).outcome is Outcome.ERROR
+    assert combine_runs([]).outcome is Outcome.ERROR
 
 
 @given(st.lists(runs, min_size=1))
 def test_evidence_outranks_unknown_which_outranks_fine(some: list[RunResult]) -> None:
     outcomes = {run.outcome for run in some}
-    folded = fold_runs(some).outcome
+    folded = combine_runs(some).outcome
     assert (folded is Outcome.VIOLATED) == (Outcome.VIOLATED in outcomes)
     assert (folded is Outcome.HOLDS) == (outcomes == {Outcome.HOLDS})
 
@@ -101,4 +101,4 @@ def test_the_newest_verdicts_count_and_no_run_is_lost(some: list[RunResult], wan
 def test_a_difference_in_either_direction_is_one(
     seen: list[RunResult], expected: Expected, agreement: Agreement
 ) -> None:
-    assert compare(fold_runs(seen), expected) is agreement
+    assert compare(combine_runs(seen), expected) is agreement

@@ -13,7 +13,7 @@ from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.expectations import compare, load_expectations
 from harness.studies.matrix.report import load_matrix
 from harness.studies.matrix.report.as_markdown import render_markdown
-from harness.studies.matrix.result import Agreement, fold_runs
+from harness.studies.matrix.result import Agreement, combine_runs
 from harness.studies.matrix.transitions import find_transitions
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -56,7 +56,7 @@ def test_every_proxy_is_there_with_each_of_its_releases() -> None:
 def test_each_cell_was_run_three_times_and_is_what_its_runs_say(published: Matrix) -> None:
     for cell in published.cells:
         assert len(cell.runs) >= 3 or cell.folded.outcome.value == "unrunnable", cell.name
-        assert cell.folded == fold_runs(cell.runs), cell.name
+        assert cell.folded == combine_runs(cell.runs), cell.name
     assert published.transitions == find_transitions(published.cells, list_releases())
 
 

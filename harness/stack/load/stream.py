@@ -1,4 +1,4 @@
-"""Wraps asyncio's streams for httpcore, without time-outs and TLS, so that a request of ``exchange`` takes few steps."""
+"""Wraps asyncio's streams for httpcore, without time-outs and TLS, so that a request takes few steps."""
 
 from __future__ import annotations
 

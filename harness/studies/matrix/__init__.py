@@ -1,5 +1,5 @@
-"""Many cells: which ones, what they add up to, what was expected of them, and where a fault came and went.
+"""Many cells: selects them, combines their runs, compares them with what is expected, and finds where faults began.
 
-Pure: names, records and expectations in, tables out. Files, processes and the clock belong to ``campaign``; how a
-table looks belongs to ``report``.
+The functions are pure: they turn names, records and expectations into tables. ``campaign`` handles files, processes and
+the clock; ``report`` renders a table.
 """

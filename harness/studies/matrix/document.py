@@ -1,6 +1,6 @@
 """A whole matrix, and ``matrix.json``: from cells, runs and transitions to JSON and back.
 
-Pure. What is read may come from another machine: whatever does not fit is refused in one place.
+The functions are pure. A matrix may come from another machine, so its content is checked, in one place.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core.errors import UsageError
 from harness.core.model import Json, Outcome
-from harness.studies.matrix.result import Agreement, CellResult, Expected, Folded, RunResult
+from harness.studies.matrix.result import Agreement, CellResult, CombinedRuns, Expected, RunResult
 from harness.studies.matrix.transitions import Stretch, Transition
 
 SCHEMA = 1
@@ -48,7 +48,11 @@ def matrix_to_json(matrix: Matrix) -> dict[str, Json]:
 
 
 def matrix_from_json(data: Mapping[str, Any], *, where: str) -> Matrix:
-    """The matrix that ``data`` describes; UsageError names ``where`` (the file) if it doesn't describe one."""
+    """The matrix that ``data`` describes.
+
+    Raises:
+        UsageError: it describes none; the error names ``where`` (the file).
+    """
     try:
         return _read_matrix(data)
     except (KeyError, TypeError, ValueError, AttributeError) as problem:
@@ -133,7 +137,7 @@ def _read_cell(row: Mapping[str, Any]) -> CellResult:
         released=_perhaps(row["released"]),
         cell=dict(row["cell"].items()),
         runs=tuple(_read_run(run) for run in _rows(row["runs"])),
-        folded=Folded(
+        folded=CombinedRuns(
             outcome=Outcome(row["verdict"]), findings=_texts(row["findings"]), rates=rates, flaky=_perhaps(row["flaky"])
         ),
         expected=Expected(

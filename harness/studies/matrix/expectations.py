@@ -18,7 +18,7 @@ from harness.core.errors import UsageError
 from harness.core.findings import FindingId
 from harness.core.model import Cell, Outcome
 from harness.provision.releases import as_version
-from harness.studies.matrix.result import UNDECIDED, Agreement, Expected, Folded
+from harness.studies.matrix.result import UNDECIDED, Agreement, CombinedRuns, Expected
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -79,7 +79,11 @@ class Expectations:
 
 
 def load_expectations(path: Path | None = None) -> Expectations:
-    """The expectations in a file (None: those that are packed with the harness); UsageError where it is at fault."""
+    """The expectations in a file (None: those that are packed with the harness).
+
+    Raises:
+        UsageError: it is at fault.
+    """
     source = path or PACKED
     try:
         text = source.read_text(encoding="utf-8")
@@ -89,7 +93,11 @@ def load_expectations(path: Path | None = None) -> Expectations:
 
 
 def parse_expectations(text: str, *, origin: str) -> Expectations:
-    """The expectations from the text of a file; UsageError names the entry and what is wrong with it."""
+    """The expectations from the text of a file.
+
+    Raises:
+        UsageError: an entry is wrong; the error names the entry and its fault.
+    """
     try:
         data: Mapping[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
@@ -101,7 +109,7 @@ def parse_expectations(text: str, *, origin: str) -> Expectations:
     return Expectations(entries=entries, origin=origin)
 
 
-def compare(folded: Folded, expected: Expected) -> Agreement:
+def compare(folded: CombinedRuns, expected: Expected) -> Agreement:
     """Whether the runs of a cell showed what was expected, in both directions.
 
     A finding that is expected must be in each run; those of ``sometimes`` may be in any number of them, but where
@@ -124,7 +132,7 @@ def _needed(expected: Expected) -> set[str]:
     return violated | set(expected.findings)
 
 
-def _varying(folded: Folded) -> set[str]:
+def _varying(folded: CombinedRuns) -> set[str]:
     """What was not in each run."""
     return set(folded.rates) | (set() if folded.outcome is Outcome.VIOLATED else {Outcome.VIOLATED.value})
 

@@ -1,7 +1,7 @@
-"""What the runs of one cell add up to: one verdict, its findings, and how often each was seen.
+"""Combines the runs of one cell: one verdict, its findings, and how often each was seen.
 
-Pure. As everywhere, evidence of a fault outranks "unknown", which outranks "fine"; and runs that don't agree are told
-apart, never averaged away.
+The functions are pure. As everywhere, evidence of a fault outranks "unknown", which outranks "fine"; runs that don't
+agree are shown as such, never averaged.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Expected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Folded:
-    """The runs of a cell as one: ``rates`` only for what wasn't in all of them, ``flaky`` the smallest of those."""
+class CombinedRuns:
+    """The runs of a cell combined: ``rates`` only for what wasn't in all of them, ``flaky`` the smallest of those."""
 
     outcome: Outcome
     findings: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ class CellResult:
     spec: str
     cell: Mapping[str, Json]
     runs: tuple[RunResult, ...]
-    folded: Folded
+    folded: CombinedRuns
     expected: Expected
     agreement: Agreement
     released: str | None = None  # the day, for a release that the catalogue knows
@@ -109,17 +109,17 @@ def choose_runs(runs: Sequence[RunResult], wanted: int) -> tuple[tuple[RunResult
     return (*decided, *filling), len(undecided) - len(filling)
 
 
-def fold_runs(runs: Sequence[RunResult]) -> Folded:
-    """All runs of a cell as one: the worst outcome, every finding, and the rate of what wasn't in each run."""
+def combine_runs(runs: Sequence[RunResult]) -> CombinedRuns:
+    """Combine all runs of a cell: the worst outcome, every finding, and the rate of what wasn't in each run."""
     if not runs:
-        return Folded(outcome=Outcome.ERROR)
+        return CombinedRuns(outcome=Outcome.ERROR)
     outcome = min((run.outcome for run in runs), key=_RANK.index)
     findings = sorted({finding for run in runs for finding in run.findings}, key=order_of_finding)
     counts = {outcome.value: sum(run.outcome is outcome for run in runs)}
     counts |= {finding: sum(finding in run.findings for run in runs) for finding in findings}
     rates = {name: f"{count} of {len(runs)}" for name, count in counts.items() if count < len(runs)}
     flaky = f"{min(counts.values())} of {len(runs)}" if rates else None
-    return Folded(outcome=outcome, findings=tuple(findings), rates=rates, flaky=flaky)
+    return CombinedRuns(outcome=outcome, findings=tuple(findings), rates=rates, flaky=flaky)
 
 
 def order_of_finding(finding: str) -> tuple[int, str]:

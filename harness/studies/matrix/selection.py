@@ -53,7 +53,11 @@ def select_versions(text: str, known: Sequence[ReleaseRow]) -> tuple[str, ...]:
 
 
 def select_names(text: str, known: Sequence[str], option: str) -> tuple[str, ...]:
-    """The names in ``text`` (``all``: every known one), in the order of ``known``; UsageError for an unknown one."""
+    """The names in ``text`` (``all``: every known one), in the order of ``known``.
+
+    Raises:
+        UsageError: a name is unknown, or there is none.
+    """
     named = {part.strip() for part in text.split(",") if part.strip()}
     if named == {ALL}:
         return tuple(known)
@@ -67,7 +71,11 @@ def select_names(text: str, known: Sequence[str], option: str) -> tuple[str, ...
 
 
 def parse_shard(text: str) -> Shard:
-    """``2/4``; ValueError for anything else."""
+    """Parse a shard such as ``2/4``.
+
+    Raises:
+        ValueError: the text is no shard.
+    """
     found = re.fullmatch(r"([0-9]{1,4})/([0-9]{1,4})", text)
     if found is None or not 1 <= int(found[1]) <= int(found[2]):
         raise ValueError(f"{text!r} is no shard: the second of four is 2/4")

@@ -7,7 +7,7 @@ report` and `harness bundle` work on it. Its ``events.jsonl`` holds the events o
 ``judge.scenarios.record``); each arm's own run, with its logs, configuration and ``reproduce.sh``, lies below it in
 ``arms/``, and can be judged and reported by itself.
 
-A newcomer adds one file and one row here, and one of each to ``judge.scenarios``.
+To add a scenario, add one file and one row here, and one of each to ``judge.scenarios``.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ class Scenario(Protocol):
     def run(self, options: argparse.Namespace, conduct: Callable[[ScenarioPlan], int]) -> int:
         """Make the experiment; returns the exit code.
 
-        ``conduct`` runs a plan, prints its verdict and gives the exit code; what answers without a run prints itself.
-        UsageError where the options can't be meant.
+        ``conduct`` runs a plan, prints its verdict and returns the exit code; an answer without a run is printed here.
+
+        Raises:
+            UsageError: the options contradict each other.
         """
 
 

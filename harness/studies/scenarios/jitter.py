@@ -96,7 +96,7 @@ def run(options: argparse.Namespace, conduct: Callable[[ScenarioPlan], int]) -> 
     rate_per_s, options.rate_per_s = (
         options.rate_per_s,
         None,
-    )  # in a run, it is an option of a load that keeps nobody busy
+    )  # in a run, it is an option of a load that keeps no worker busy
     request = make_request(options)
     refuse_contradictions(request.cell, options)
     if options.simulate:
@@ -172,7 +172,11 @@ def own_arguments(options: argparse.Namespace) -> tuple[str, ...]:
 
 
 def refuse_contradictions(cell: Cell, options: argparse.Namespace) -> None:
-    """UsageError where the settings can't be meant, with a server or without."""
+    """Refuse settings that contradict each other, with a server or without.
+
+    Raises:
+        UsageError: they do.
+    """
     if cell.max_requests == 0:
         raise UsageError(
             what="--max-requests 0 restarts no worker, so none is ever away.",
@@ -188,7 +192,11 @@ def refuse_contradictions(cell: Cell, options: argparse.Namespace) -> None:
 
 
 def refuse_what_cannot_run(cell: Cell, options: argparse.Namespace) -> None:
-    """UsageError where the settings can be simulated, but not run."""
+    """Refuse settings that can be simulated, but not run.
+
+    Raises:
+        UsageError: they can't be run.
+    """
     for name in ("spread", "lives", "seed"):
         if getattr(options, name) is not None:
             raise UsageError(

@@ -47,7 +47,7 @@ MOST_TIMES = 3
 
 LEAST_REQUESTS = 4000
 LEAST_REQUESTS_OWN = 20_000
-"""Nobody knows how little an app of the user's own leaks: the more requests, the smaller a leak can be seen."""
+"""A user's own app may leak very little: the more requests, the smaller a leak can be seen."""
 
 MOST_OF_FREE = 0.5
 """Of the machine's available memory; an app that leaks fast must not take the machine down."""
@@ -72,14 +72,22 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace, conduct: Callable[[ScenarioPlan], int]) -> int:
-    """See ``scenarios.Scenario``; SurroundingsError where no memory can be measured here."""
+    """See ``scenarios.Scenario``.
+
+    Raises:
+        SurroundingsError: no memory can be measured here.
+    """
     plan = plan_arms(options)
     require_memory_source()
     return conduct(plan)
 
 
 def plan_arms(options: argparse.Namespace) -> ScenarioPlan:
-    """The two arms; UsageError where nothing would restart, or where nobody's app would run."""
+    """The two arms.
+
+    Raises:
+        UsageError: no worker would restart, or the app that leaks can't run on this worker class.
+    """
     request = make_request(_with_jitter(options))
     request = replace(request, cell=replace(request.cell, ledger=False))  # its memory would be taken for the app's
     _refuse(request.cell)

@@ -1,6 +1,6 @@
-"""Makes a scenario's runs one after the other, and keeps one record of them all: recorded first, judged afterwards.
+"""Makes a scenario's runs one after the other in one record, which is judged afterwards.
 
-What a scenario means is not known here: it hands over its arms and its settings.
+A scenario gives it the arms and the settings.
 """
 
 from __future__ import annotations

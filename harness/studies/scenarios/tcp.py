@@ -27,7 +27,11 @@ def run(options: argparse.Namespace, conduct: Callable[[ScenarioPlan], int]) -> 
 
 
 def plan_arms(options: argparse.Namespace) -> ScenarioPlan:
-    """Over the Unix socket first, then over a port, which the verdict is about; UsageError where that can't be."""
+    """Over the Unix socket first, then over a port, which the verdict is about.
+
+    Raises:
+        UsageError: that can't be.
+    """
     request = make_request(options)
     if request.cell.bind != "tcp":
         raise UsageError(

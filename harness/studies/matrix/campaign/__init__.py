@@ -1,5 +1,5 @@
 """Runs a matrix: cells side by side, each in a process of its own, resumable, with one record a run.
 
-The cells, and what they add up to, are decided in ``matrix``; how a table looks in ``report``. In here are processes,
+``matrix`` selects the cells and combines their runs; ``report`` renders the table. This package handles processes,
 folders and the clock.
 """

@@ -1,6 +1,6 @@
-"""One run in a process of its own: ``python -m harness reproduce``, so that no crash of one can end the others.
+"""One run in a process of its own: ``python -m harness reproduce``, so that the crash of one can't end the others.
 
-The process, and everything it starts, goes with the matrix, even if that is killed: see ``backends.local.backend``.
+The process, and all that it starts, ends with the matrix, even if that is killed: see ``backends.local.backend``.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from harness.engine.request import RunRequest
 from harness.studies.matrix.campaign.schedule import Attempt
 
 PREPARE_S = 900.0
-"""Building an environment may mean compiling it, or waiting for somebody who does."""
+"""Building an environment may mean compiling it, or waiting for another process that does."""
 
 REST_S = 120.0
 """Boot, control, settling and judging, with a wide margin: the engine bounds each of them itself."""
 
 INTERRUPT_S = 20.0
-"""So long an interrupted run may take to stop its servers and to store its record; it takes a second."""
+"""How long an interrupted run may take to stop its servers and to store its record; it usually takes a second."""
 
 TAIL_CHARS = 400
 
@@ -37,7 +37,7 @@ class RunningAttempt(Attempt, Protocol):
     status: int | None
 
     def complaint(self) -> str:
-        """What it said on standard error, as one line."""
+        """Its output on standard error, as one line."""
 
 
 class StartRun(Protocol):
@@ -86,7 +86,7 @@ class ChildRun:
             self._close()
 
     def complaint(self) -> str:
-        """The end of what it said on standard error, as one line."""
+        """The end of its output on standard error, as one line."""
         said = self._log.read_text(errors="replace") if self._log.exists() else ""
         return " ".join(said.split())[-TAIL_CHARS:]
 
@@ -104,7 +104,7 @@ class Preparation:
         self._backend.spawn(_python_command(argv, logs / "ahead.log"))
 
     def close(self) -> None:
-        """End it, finished or not: what it was building is swept by whoever builds it next."""
+        """End it, finished or not; the next process that builds the same environment removes an unfinished one."""
         self._backend.close()
 
 

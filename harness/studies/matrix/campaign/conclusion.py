@@ -18,14 +18,14 @@ from harness.studies.matrix.document import FILE, Matrix, matrix_to_json
 from harness.studies.matrix.expectations import compare
 from harness.studies.matrix.plan import PlannedCell
 from harness.studies.matrix.report import FILES, FORMATS
-from harness.studies.matrix.result import CellResult, RunResult, choose_runs, fold_runs
+from harness.studies.matrix.result import CellResult, RunResult, choose_runs, combine_runs
 from harness.studies.matrix.transitions import find_transitions
 
 
 def conclude(
     campaign: Campaign, records: Mapping[str, Sequence[Record]], broken: Mapping[str, Sequence[RunResult]]
 ) -> Matrix:
-    """The matrix of what there is; a cell without a record is an error, never left out."""
+    """The matrix of all records; a cell without a record is an error, and never left out."""
     cells = tuple(
         _conclude_cell(campaign, planned, records[planned.name], broken.get(planned.name, ()))
         for planned in campaign.planned
@@ -54,7 +54,7 @@ def _conclude_cell(
     campaign: Campaign, planned: PlannedCell, records: Sequence[Record], broken: Sequence[RunResult]
 ) -> CellResult:
     runs, set_aside = choose_runs([*broken, *(record.result for record in records)], campaign.repeats)
-    folded = fold_runs(runs)
+    folded = combine_runs(runs)
     cell = _describe(planned, records)
     release = str(cell["gunicorn"] or planned.cell.spec)
     gap = load_catalogue().why_no_worker(release, planned.cell.worker)

@@ -1,4 +1,4 @@
-"""The live table on standard error while a matrix is under way; silent where that is not a terminal."""
+"""The live table on standard error during a matrix; it is not shown where that is no terminal."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def subject(planned: PlannedCell) -> str:
 
 @contextmanager
 def watching(*, quiet: bool) -> Iterator[Watch]:
-    """Who is told: a line on standard output for each run that has ended (not if ``quiet``), and the live table."""
+    """What shows the progress: a line on standard output for each ended run (not if ``quiet``), and the live table."""
     if not sys.stderr.isatty():
         yield Watch(told=_ignore if quiet else _tell, tick=_stand_still)
         return
@@ -51,15 +51,15 @@ def _tell(planned: PlannedCell, result: RunResult) -> None:
 
 
 def _ignore(_planned: PlannedCell, _result: RunResult) -> None:
-    """Only JSON goes to standard output."""
+    """Print nothing, because only JSON goes to standard output."""
 
 
 def _stand_still(_running: Sequence[Task], _waiting: int) -> None:
-    """Nobody looks."""
+    """Show no table, because there is no terminal."""
 
 
 class _LiveTable:
-    """What runs now and for how long, what ended last, how many are to come."""
+    """Shows what runs now and for how long, what ended last, and how many runs are left."""
 
     def __init__(self, live: Live, *, quiet: bool) -> None:
         self._live, self._quiet = live, quiet

@@ -1,6 +1,6 @@
 """The options of `harness matrix`, and the cells that they describe.
 
-What single runs have as options, too, comes from ``options``; what a range of versions means is decided in ``matrix``.
+The options that single runs have too come from ``engine.options``; ``matrix.selection`` reads ranges of versions.
 """
 
 from __future__ import annotations
@@ -108,9 +108,10 @@ def _add_campaign_options(group: argparse._ArgumentGroup) -> None:
 
 
 def choose_cells(options: argparse.Namespace) -> tuple[PlannedCell, ...]:
-    """The cells of the matrix, or of one shard of it; UsageError where something can't be meant.
+    """The cells of the matrix, or of one shard of it; asks the index for `latest`, unless the cells are only listed.
 
-    Asks the index for `latest`, unless the cells are only to be listed.
+    Raises:
+        UsageError: an option names something that doesn't exist.
     """
     specs = select_versions(options.versions, list_releases())
     if not options.list:
@@ -127,7 +128,11 @@ def choose_cells(options: argparse.Namespace) -> tuple[PlannedCell, ...]:
 
 
 def make_campaign(options: argparse.Namespace) -> Campaign:
-    """What the options describe; UsageError where they contradict each other or a file is at fault."""
+    """What the options describe.
+
+    Raises:
+        UsageError: they contradict each other or a file is at fault.
+    """
     _refuse_contradictions(options)
     planned = choose_cells(options)
     first = planned[0].cell

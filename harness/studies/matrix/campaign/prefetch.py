@@ -2,7 +2,7 @@
 
 Started as ``python -m`` with this module's name and a file, which holds a JSON list of [spec, worker, python
 or null, whether with era shims].
-What can't be prepared is not this process's business: the cell itself meets it, and records it.
+An environment that can't be prepared is skipped: the cell itself meets the error and records it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NICENESS = 19
 
 
 def main(path: str) -> int:
-    """Prepare one after the other; 0 whatever came of each."""
+    """Prepare one after the other; always return 0."""
     os.nice(NICENESS)
     for spec, worker, python, era_shims in json.loads(Path(path).read_text(encoding="utf-8")):
         try:

@@ -1,7 +1,7 @@
-"""Keeps the records of a matrix small: what a run that holds leaves behind and its events tell as well.
+"""Keeps the records of a matrix small: removes files of a run that holds whose content its events have too.
 
-That is the access logs, the files of the ledger, and the page, which `harness report RUN --format html` makes again.
-Whatever the judge reads (``events.jsonl``) stays, so that every record can be judged again.
+These are the access logs, the files of the ledger, and the page, which `harness report RUN --format html` makes again.
+What the judge reads (``events.jsonl``) stays, so that every record can be judged again.
 """
 
 from __future__ import annotations

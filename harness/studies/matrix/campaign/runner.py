@@ -1,4 +1,4 @@
-"""Conducts a matrix from left to right: what is there, what is missing, run it, put the table together, store it."""
+"""Conducts a matrix: finds the existing records, runs what is missing, makes the table and stores it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MENDABLE = (Outcome.ERROR, Outcome.UNRUNNABLE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """Who is told while it goes on: of each run that has ended, and again and again of those under way."""
+    """Gets the progress: each run that has ended, and at short intervals those in progress."""
 
     told: Callable[[PlannedCell, RunResult], None]
     tick: Callable[[Sequence[Task], int], None]
@@ -40,7 +40,7 @@ class Watch:
 
 @dataclass(slots=True, kw_only=True)
 class CampaignProgress:
-    """A matrix under way: the attempts, what was left without a record, and which old records don't count."""
+    """A matrix in progress: the attempts, the runs that left no record, and the old records that don't count."""
 
     campaign: Campaign
     logs: Path
@@ -135,7 +135,7 @@ def _run(progress: CampaignProgress, *, ahead: bool) -> bool:
 
 @contextmanager
 def _preparing(progress: CampaignProgress, tasks: Sequence[Task]) -> Iterator[None]:
-    """While the runs go on, somebody builds the environments of later ones."""
+    """Build the environments of later runs, in another process, while the first ones run."""
     python, era_shims = progress.campaign.request.python, progress.campaign.request.era_shims
     cells = dict.fromkeys((task.planned.cell.spec, task.planned.cell.worker) for task in tasks)
     requests = [(spec, worker, python, era_shims) for spec, worker in cells]
@@ -153,7 +153,7 @@ def _preparing(progress: CampaignProgress, tasks: Sequence[Task]) -> Iterator[No
 
 
 def _begin(progress: CampaignProgress, task: Task) -> Attempt | Refusal:
-    """Start the next run of a cell, unless another matrix is at it, or has made it meanwhile."""
+    """Start the next run of a cell, unless another matrix is making it or has made it."""
     folder = progress.campaign.out / task.planned.name
     lease = locks.try_exclusive(folder / LOCK)
     if lease is None:
@@ -169,7 +169,7 @@ def _begin(progress: CampaignProgress, task: Task) -> Attempt | Refusal:
 
 
 def _finish(progress: CampaignProgress, task: Task) -> bool:
-    """Look at what an attempt has left; whether to try again."""
+    """Read what an attempt has left; return whether to try again."""
     attempt, name = progress.attempts.pop(task), task.planned.name
     fresh = [record for record in progress.records(name) if record.path not in progress.known[name]]
     for record in fresh:

@@ -1,7 +1,7 @@
-"""Which run is next, and how many at once: rounds over all cells, retries of what said nothing, an orderly end.
+"""Decides which run is next and how many run at once: rounds over all cells, retries of undecided runs, a clean end.
 
-It knows no process and no folder: attempts are begun by the function it is given. One thread, so that Ctrl-C finds
-everything that runs in one place.
+It knows no process and no folder: the caller's function begins an attempt. There is one thread, so that Ctrl-C can stop
+all attempts in one place.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Refusal(str, Enum):
     """Why a task was not begun."""
 
     DONE = "done"  # the record is there already
-    BUSY = "busy"  # somebody else is making it: ask again later
+    BUSY = "busy"  # another matrix is making it: ask again later
 
 
 def make_tasks(cells: Sequence[PlannedCell], repeats: int) -> tuple[Task, ...]:

@@ -43,7 +43,11 @@ def is_matrix(path: Path) -> bool:
 
 
 def load_matrix(path: Path) -> Matrix:
-    """The matrix at ``path``, a folder or a JSON file; UsageError where it is none, or damaged."""
+    """The matrix at ``path``, a folder or a JSON file.
+
+    Raises:
+        UsageError: it is none, or damaged.
+    """
     file = path / FILE if path.is_dir() else path
     data = read_object(file)
     if data is None:
