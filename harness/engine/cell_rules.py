@@ -55,7 +55,7 @@ def _way_to_the_socket(cell: Cell, say: Wording) -> UsageError | None:
         return None
     alone = say("proxy", "none")
     return UsageError(
-        what=f"wrk can't talk to a Unix socket, and with {alone} nobody stands between.",
+        what=f"wrk can't talk to a Unix socket, and with {alone} there is no proxy between.",
         remedy=f"Use {say('bind', 'tcp')} with {alone}, a proxy with {say('bind', 'unix')}, or {say('load', 'httpx')}.",
     )
 

@@ -159,7 +159,7 @@ def check_request(cell: Cell, *, settings: Path | None, app_folder: Path) -> Non
         value = getattr(cell, name)
         if value not in known:
             raise UsageError(
-                what=f"recycle_cell has {name}={value!r}, which nobody knows.",
+                what=f"recycle_cell has {name}={value!r}, which is unknown.",
                 remedy=f"Use one of: {', '.join(known)}.",
             )
     contradiction = find_contradiction(cell, as_keyword)

@@ -85,7 +85,9 @@ class RecycleRun:
     def live_workers(self) -> int:
         """How many workers lived at the end of the settle phase."""
         live = self.observe().live_at_end
-        return pytest.fail(self._text("nobody counted the workers at the end"), pytrace=False) if live is None else live
+        return (
+            pytest.fail(self._text("the workers at the end were not counted"), pytrace=False) if live is None else live
+        )
 
     @property
     def facts(self) -> Mapping[str, Any]:
@@ -116,7 +118,7 @@ class RecycleRun:
         self._require_verdict()
         state = self.verdict.invariants.get(invariant, State.UNKNOWN)
         if state is State.UNKNOWN:
-            reason = self.verdict.invariant_reasons.get(invariant, "nobody judged it")
+            reason = self.verdict.invariant_reasons.get(invariant, "it was not judged")
             pytest.fail(self._text(f"inconclusive about {invariant}: {reason}"), pytrace=False)
         wanted = self.verdict.cell.recycles if self.verdict.cell.max_requests else 0
         if state is State.HOLDS and self.recycles < wanted:

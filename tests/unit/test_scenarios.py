@@ -234,7 +234,7 @@ def test_an_app_of_the_users_own_takes_the_place_of_ours() -> None:
         (("--max-requests", "0"), "nothing to compare"),
         (("--max-requests", "10", "--max-requests-jitter", "11"), "is more than --max-requests 10"),
         (("--worker", "asgi"), "WSGI app"),
-        (("--proxy", "none"), "nobody stands between"),
+        (("--proxy", "none"), "there is no proxy between"),
     ],
 )
 def test_contradictions_are_refused(options: tuple[str, ...], said: str) -> None:

@@ -39,7 +39,7 @@ def plan_arms(options: argparse.Namespace) -> ScenarioPlan:
         )
     if request.cell.proxy == "none":
         raise UsageError(
-            what="With --proxy none nobody can reach the Unix socket that the port is compared with.",
+            what="With --proxy none the Unix socket that the port is compared with can't be reached.",
             remedy="Use a proxy, or `harness reproduce SPEC --bind tcp --proxy none` for the port alone.",
         )
     if request.cell.max_requests == 0:
