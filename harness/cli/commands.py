@@ -67,11 +67,11 @@ def _show(result: Result, options: argparse.Namespace, *, check: bool) -> int:
         return errors.EXIT_INTERRUPTED
     found = frozenset(finding.id.value for finding in result.verdict.findings)
     code = exit_code(result.verdict.outcome, found, check=check, expect=options.expect)
-    _tell_github(result.path, as_wished=code == errors.EXIT_OK)
+    tell_github(result.path, as_wished=code == errors.EXIT_OK)
     return code
 
 
-def _tell_github(path: Path, *, as_wished: bool) -> None:
+def tell_github(path: Path, *, as_wished: bool) -> None:
     """Under GitHub Actions, write annotations on the job and a summary on its page; a failure here is only reported."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return

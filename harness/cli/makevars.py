@@ -85,7 +85,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         argv = build_arguments(command, os.environ)
         if command in RUNS:
-            _fetch_tools(os.environ)
+            fetch_tools(os.environ)
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_CHECK_SKIP if command == "check" and error.exit_code != EXIT_USAGE else error.exit_code
@@ -94,7 +94,8 @@ def main(arguments: Sequence[str]) -> int:
     return harness(argv)
 
 
-def _fetch_tools(environ: Mapping[str, str]) -> None:
+def fetch_tools(environ: Mapping[str, str]) -> None:
+    """Install what the run needs and is missing; a load that nobody named may be missing."""
     from harness.provision import tools
 
     for name in needed_tools(environ):

@@ -92,9 +92,9 @@ def make(setup: Setup, lock_fd: int) -> None:
     _install_uv(setup, lock_fd)
     uv = [str(setup.venv / "bin" / "uv"), "pip", "install", "--quiet", "--python", str(setup.python), "--no-deps"]
     locked = ["--require-hashes", "--compile-bytecode", "--requirement", str(setup.lock)]
-    _run(setup, lock_fd, [*uv, *locked], "installing the locked requirements")
+    run_step(setup, lock_fd, [*uv, *locked], "installing the locked requirements")
     editable = ["--no-build-isolation", "--offline", "--editable", str(setup.root)]
-    _run(setup, lock_fd, [*uv, *editable], "installing the project itself")
+    run_step(setup, lock_fd, [*uv, *editable], "installing the project itself")
     fresh = setup.stamp.with_suffix(".new")
     fresh.write_text(setup.fingerprint())
     fresh.replace(setup.stamp)
@@ -125,7 +125,7 @@ def _install_uv(setup: Setup, lock_fd: int) -> None:
     requirement.write_text(parse_locked(setup.lock.read_text(), "uv"))
     pip = [str(setup.python), "-I", str(_pip_wheel(setup) / "pip"), "install", "--quiet", "--no-input"]
     options = ["--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--require-hashes"]
-    _run(setup, lock_fd, [*pip, *options, "--requirement", str(requirement)], "installing uv")
+    run_step(setup, lock_fd, [*pip, *options, "--requirement", str(requirement)], "installing uv")
 
 
 def _pip_wheel(setup: Setup) -> Path:
@@ -161,7 +161,7 @@ def _first_pip(folders: Iterable[Path]) -> Optional[Path]:
     return next((wheel for folder in folders for wheel in sorted(folder.glob("pip-*.whl"), reverse=True)), None)
 
 
-def _run(setup: Setup, lock_fd: int, argv: List[str], what: str) -> None:
+def run_step(setup: Setup, lock_fd: int, argv: List[str], what: str) -> None:
     """Run one step with its output in the log. It inherits the lock, so no other call starts while it still runs."""
     from harness.core.errors import SurroundingsError
 

@@ -132,9 +132,18 @@ class Prober:
     """Probes ``ways`` (name -> address: ``proxy``, ``direct``) until told to stop."""
 
     def __init__(
-        self, ways: Mapping[str, str], sink: EventSink, *, ledger: bool = True, compares: bool = False
+        self,
+        ways: Mapping[str, str],
+        sink: EventSink,
+        *,
+        ledger: bool = True,
+        compares: bool = False,
+        period_s: float = PERIOD_S,
+        timeout_s: float = TIMEOUT_S,
+        most_waiting: int = MAX_WAITING,
     ) -> None:
         self._ways = ways
+        self._period_s, self._timeout_s, self._most_waiting = period_s, timeout_s, most_waiting
         self._ledger, self._compares = ledger, compares
         self._sent = dict.fromkeys(ways, 0)
         self._sink = sink
@@ -155,17 +164,17 @@ class Prober:
         self._paused_until_ns[way] = now_ns() + int(pause_s * 1e9)
 
     def loop(self, stop: threading.Event) -> None:
-        """Start probes every PERIOD_S; at the end wait for those that are under way."""
+        """Start probes in each period; at the end wait for those that are under way."""
         from concurrent.futures import ThreadPoolExecutor
 
-        clients = {way: open_client(address) for way, address in self._ways.items()}
-        with ThreadPoolExecutor(MAX_WAITING * len(clients), thread_name_prefix="probe") as pool:
+        clients = {way: open_client(address, self._timeout_s) for way, address in self._ways.items()}
+        with ThreadPoolExecutor(self._most_waiting * len(clients), thread_name_prefix="probe") as pool:
             due_ns, turns = now_ns(), itertools.cycle(clients)
             while not stop.is_set():
                 for way in [next(turns)] if self._takes_turns and not self._amiss else clients:
                     if now_ns() >= self._paused_until_ns[way]:
                         self._start(pool, way, clients[way])
-                due_ns = max(due_ns + int(PERIOD_S * 1e9), now_ns())
+                due_ns = max(due_ns + int(self._period_s * 1e9), now_ns())
                 if self._wait(stop, due_ns):
                     due_ns = now_ns()
         for client in clients.values():
@@ -180,7 +189,7 @@ class Prober:
 
     def _start(self, pool: ThreadPoolExecutor, way: str, client: ProbeClient) -> None:
         with self._lock:
-            if self._waiting[way] >= MAX_WAITING:
+            if self._waiting[way] >= self._most_waiting:
                 return  # all of them hang, and each of them will be reported
             self._waiting[way] += 1
         self._sent[way] += 1

@@ -23,11 +23,14 @@ class WatchThread:
         loop: Callable[[threading.Event], None],
         sink: EventSink,
         wake: Callable[[], None] = lambda: None,
+        *,
+        join_s: float = JOIN_S,
     ) -> None:
         self.name = name
         self._loop = loop
         self._sink = sink
         self._wake = wake
+        self._join_s = join_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"watch-{name}", daemon=True)
 
@@ -46,9 +49,9 @@ class WatchThread:
         if self._thread.ident is None:
             return
         self.finish()
-        self._thread.join(JOIN_S)
+        self._thread.join(self._join_s)
         if self._thread.is_alive():
-            self._die(f"did not stop within {JOIN_S:g} s")
+            self._die(f"did not stop within {self._join_s:g} s")
 
     def _die(self, detail: str) -> None:
         self._sink.emit(WatcherState(name=self.name, state="died", detail=detail))

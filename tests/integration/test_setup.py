@@ -216,7 +216,7 @@ def test_a_failing_step_tells_what_it_printed_and_where(
     def make(its_setup: bootstrap.Setup, lock_fd: int) -> None:
         its_setup.venv.mkdir()
         argv = [sys.executable, "-c", "import sys; sys.exit('index is away')"]
-        bootstrap._run(its_setup, lock_fd, argv, "installing uv")
+        bootstrap.run_step(its_setup, lock_fd, argv, "installing uv")
 
     monkeypatch.setattr(bootstrap, "ROOT", setup.root)
     monkeypatch.setattr(bootstrap, "make", make)

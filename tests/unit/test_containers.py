@@ -79,7 +79,7 @@ def test_pieces_read_as_one_file(sizes: list[int]) -> None:
     for size in sizes:
         pieces.append(content[start : start + size])
         start += size
-    stream = archives._Pieces(pieces)
+    stream = archives.Pieces(pieces)
     assert (stream.read(10), stream.read(0), stream.read(15), stream.read(10), stream.read(5)) == (
         content[:10],
         b"",
@@ -127,7 +127,7 @@ def test_the_wheel_of_the_image_s_python_is_chosen(
     version: str, architecture: str, names: list[str], chosen: str | None
 ) -> None:
     target = wheels.Target(version=version, architecture=architecture)
-    found = wheels._choose_wheel(package(*names), target)
+    found = wheels.choose_wheel(package(*names), target)
     assert (found and found["url"].rpartition("/")[2]) == chosen
 
 
@@ -173,7 +173,7 @@ def test_a_failing_build_is_told_with_its_step_and_last_lines(tmp_path: Path) ->
     ]
     steps: list[str] = []
     with pytest.raises(building.BuildFailedError) as caught:
-        building._follow(said, recipe(), tmp_path / "log", steps.append)
+        building.follow_build(said, recipe(), tmp_path / "log", steps.append)
     assert "make: nothing to do" in caught.value.what
     assert "'RUN make'" in caught.value.what
     assert "non-zero code: 2" in (tmp_path / "log").read_text()
@@ -183,7 +183,7 @@ def test_a_failing_build_is_told_with_its_step_and_last_lines(tmp_path: Path) ->
 def test_a_full_disk_in_a_build_is_told_as_one(tmp_path: Path) -> None:
     said = [{"stream": "dpkg: error: No space left on device\n"}, {"error": "returned a non-zero code: 100"}]
     with pytest.raises(SurroundingsError) as caught:
-        building._follow(said, recipe(), tmp_path / "log", lambda text: None)
+        building.follow_build(said, recipe(), tmp_path / "log", lambda text: None)
     assert "Free some space" in caught.value.remedy
 
 
@@ -197,11 +197,11 @@ def test_a_full_disk_in_a_build_is_told_as_one(tmp_path: Path) -> None:
     ],
 )
 def test_an_image_s_name_is_taken_apart(name: str, expected: tuple[str, str | None]) -> None:
-    assert bases._split(name) == expected
+    assert bases.split_name(name) == expected
 
 
 def test_the_observer_is_made_of_the_rooms_that_it_imports() -> None:
-    own = tool_images._own_code()
+    own = tool_images.own_code()
     assert {
         "__init__.py",
         "watch/remote.py",
@@ -267,13 +267,13 @@ def test_a_proxy_or_load_without_an_image_is_wrong_usage() -> None:
 
 
 def test_a_run_of_a_live_process_is_not_abandoned() -> None:
-    assert not leftovers._is_abandoned([(leftovers.owner(), False, 0.0)])
+    assert not leftovers.is_abandoned([(leftovers.owner(), False, 0.0)])
 
 
 def test_a_run_whose_process_has_gone_is_abandoned() -> None:
     start = procfs.start_ticks(os.getpid()) or 0
-    assert leftovers._is_abandoned([(f"{platform.node()}/{os.getpid()}/{start + 1}", True, time.time())])
-    assert leftovers._is_abandoned([(f"{platform.node()}/999999999/1", False, time.time())])
+    assert leftovers.is_abandoned([(f"{platform.node()}/{os.getpid()}/{start + 1}", True, time.time())])
+    assert leftovers.is_abandoned([(f"{platform.node()}/999999999/1", False, time.time())])
 
 
 @pytest.mark.parametrize(
@@ -281,4 +281,4 @@ def test_a_run_whose_process_has_gone_is_abandoned() -> None:
 )
 def test_another_machine_s_run_is_left_alone_while_it_may_live(running: bool, age_s: float, abandoned: bool) -> None:
     rows = [("elsewhere/1/1", running, time.time() - age_s)]
-    assert leftovers._is_abandoned(rows) is abandoned
+    assert leftovers.is_abandoned(rows) is abandoned

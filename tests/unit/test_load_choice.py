@@ -70,9 +70,9 @@ def test_set_up_goes_on_without_wrk_only_where_nobody_asked_for_it(
     environ = {"LOAD": load}
     if raises:
         with pytest.raises(SurroundingsError):
-            makevars._fetch_tools(environ)
+            makevars.fetch_tools(environ)
     else:
-        makevars._fetch_tools(environ)
+        makevars.fetch_tools(environ)
         assert "httpx makes the load" in capsys.readouterr().err
     assert fetched == ["h2o", "wrk"]
 

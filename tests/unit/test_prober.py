@@ -7,10 +7,9 @@ import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -174,12 +173,12 @@ def test_every_request_has_a_connection_of_its_own(place: tuple[socket.socket, s
 class _Probing:
     """A prober at work, and what it has said so far."""
 
-    def __init__(self, ways: dict[str, str], folder: Path) -> None:
+    def __init__(self, ways: dict[str, str], folder: Path, **limits: Any) -> None:
         self.events: list[Event] = []
         self.sink = EventSink(folder / "events.jsonl")
         self.sink.listen(self.events.append)
         self.stop = threading.Event()
-        self.prober = Prober(ways, self.sink)
+        self.prober = Prober(ways, self.sink, **limits)
         self.thread = threading.Thread(target=self.prober.loop, args=(self.stop,))
 
     def __enter__(self) -> _Probing:
@@ -190,6 +189,11 @@ class _Probing:
         self.stop.set()
         self.thread.join()
         self.sink.close()
+
+    def times_ns(self) -> list[tuple[int, int]]:
+        """When each probe was begun and when it was over, in the order in which they were begun."""
+        told = [(event.at_ns, cast(int, fields_of(event)["took_ns"])) for event in list(self.events)]
+        return sorted((begun_ns, begun_ns + took_ns) for begun_ns, took_ns in told)
 
     def outcomes(self, via: str) -> list[str]:
         return [str(fields_of(event)["outcome"]) for event in list(self.events) if fields_of(event).get("via") == via]
@@ -210,77 +214,55 @@ def test_both_ways_are_probed_until_told_to_stop(place: tuple[socket.socket, str
     assert {event.kind for event in probing.events} == {"probe"}
 
 
-@pytest.fixture
-def begun_ns(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """When each probe was begun, in the order in which they were."""
-    times, start = list[int](), Prober._start
-
-    def note(self: Prober, pool: ThreadPoolExecutor, way: str, client: ProbeClient) -> None:
-        times.append(now_ns())
-        start(self, pool, way, client)
-
-    monkeypatch.setattr(Prober, "_start", note)
-    return times
-
-
 @pytest.mark.parametrize(("status", "at_once"), [(200, False), (502, True)])
 def test_under_load_the_ways_take_turns_while_all_goes_well(
-    place: tuple[socket.socket, str], tmp_path: Path, begun_ns: list[int], status: int, at_once: bool
+    place: tuple[socket.socket, str], tmp_path: Path, status: int, at_once: bool
 ) -> None:
     listener, address = place
     with _serving(listener, _answers(status)), _Probing({"proxy": address, "direct": address}, tmp_path) as probing:
         assert wait_until(lambda: len(probing.events) >= 12, timeout_s=10, alive=probing.thread.is_alive)
     assert abs(len(probing.outcomes("proxy")) - len(probing.outcomes("direct"))) <= 1
-    assert _came_in_pairs(begun_ns) is at_once
+    assert _came_in_pairs(probing) is at_once
 
 
-def test_after_the_load_both_ways_are_probed_in_each_period(
-    place: tuple[socket.socket, str], tmp_path: Path, begun_ns: list[int]
-) -> None:
+def test_after_the_load_both_ways_are_probed_in_each_period(place: tuple[socket.socket, str], tmp_path: Path) -> None:
     listener, address = place
     with _serving(listener, _answers(200)), _Probing({"proxy": address, "direct": address}, tmp_path) as probing:
         probing.prober.hurry()
         assert wait_until(lambda: len(probing.events) >= 12, timeout_s=10, alive=probing.thread.is_alive)
-    assert _came_in_pairs(begun_ns)
+    assert _came_in_pairs(probing)
 
 
-def _came_in_pairs(begun_ns: list[int]) -> bool:
+def _came_in_pairs(probing: _Probing) -> bool:
     """Leaves out the first two: until one is answered nobody knows that something is amiss."""
-    gaps_ns = [after - before for before, after in itertools.pairwise(begun_ns[2:])]
+    begun_ns = [begun for begun, _ in probing.times_ns()[2:]]
+    gaps_ns = [after - before for before, after in itertools.pairwise(begun_ns)]
     return sum(gap_ns < prober.PERIOD_S * 1e9 / 4 for gap_ns in gaps_ns) > len(gaps_ns) / 3
 
 
 def test_probes_that_hang_do_not_keep_new_ones_from_starting_and_all_are_reported(
-    place: tuple[socket.socket, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    place: tuple[socket.socket, str], tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(prober, "PERIOD_S", 0.01)
-    monkeypatch.setattr(prober, "open_client", lambda address: open_client(address, timeout_s=0.3))
     listener, address = place
-    with _serving(listener, None), _Probing({"direct": address}, tmp_path) as probing:
-        assert wait_until(lambda: probing.prober._waiting["direct"] >= 5, timeout_s=10, alive=probing.thread.is_alive)
-    assert len(probing.outcomes("direct")) >= 5
+    with _serving(listener, None), _Probing({"direct": address}, tmp_path, period_s=0.01, timeout_s=0.3) as probing:
+        assert wait_until(lambda: len(probing.events) >= 5, timeout_s=10, alive=probing.thread.is_alive)
     assert set(probing.outcomes("direct")) == {"timeout"}
-    starts = sorted(event.at_ns for event in probing.events)
-    took_ns = [cast(int, fields_of(event)["took_ns"]) for event in probing.events]
-    assert min(took_ns) >= 250_000_000
-    assert starts[4] - starts[0] < 250_000_000, "the fifth began before the first was over"
+    times_ns = probing.times_ns()
+    assert min(over - begun for begun, over in times_ns) >= 250_000_000
+    assert times_ns[4][0] < times_ns[0][1], "the fifth began before the first was over"
 
 
-def test_there_is_a_bound_to_the_probes_that_wait(
-    place: tuple[socket.socket, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(prober, "PERIOD_S", 0.001)
-    monkeypatch.setattr(prober, "MAX_WAITING", 4)
-    monkeypatch.setattr(prober, "open_client", lambda address: open_client(address, timeout_s=0.3))
+def test_there_is_a_bound_to_the_probes_that_wait(place: tuple[socket.socket, str], tmp_path: Path) -> None:
     listener, address = place
-    with _serving(listener, None), _Probing({"direct": address}, tmp_path) as probing:
-        waiting = wait_until(
-            lambda: probing.prober._waiting["direct"] if probing.outcomes("direct") else None,
-            timeout_s=10,
-            alive=probing.thread.is_alive,
-        )
-        assert waiting is None or waiting <= 4
+    with (
+        _serving(listener, None),
+        _Probing({"direct": address}, tmp_path, period_s=0.001, timeout_s=0.3, most_waiting=4) as probing,
+    ):
+        assert wait_until(lambda: len(probing.events) >= 5, timeout_s=10, alive=probing.thread.is_alive)
     assert set(probing.outcomes("direct")) == {"timeout"}
+    times_ns = probing.times_ns()
+    at_once = [sum(begun <= at < over for begun, over in times_ns) for at, _ in times_ns]
+    assert 2 <= max(at_once) <= 4
 
 
 def test_a_paused_way_rests_and_the_other_does_not(place: tuple[socket.socket, str], tmp_path: Path) -> None:

@@ -16,10 +16,9 @@ import pytest
 from harness.core.clock import wait_until
 from harness.core.events.base import Event
 from harness.core.procfs import ChildList, start_ticks
-from harness.watch import thread as watch_thread
 from harness.watch import workers
 from harness.watch.event_log import EventSink
-from harness.watch.thread import WatchThread
+from harness.watch.thread import JOIN_S, WatchThread
 from harness.watch.workers import WorkerSampler, look_at
 from tests.unit.events import fields_of
 
@@ -52,9 +51,12 @@ def sink(tmp_path: Path) -> Iterator[_Sink]:
 
 @contextmanager
 def _running(
-    loop: Callable[[threading.Event], None], sink: EventSink, wake: Callable[[], None] = lambda: None
+    loop: Callable[[threading.Event], None],
+    sink: EventSink,
+    wake: Callable[[], None] = lambda: None,
+    join_s: float = JOIN_S,
 ) -> Iterator[None]:
-    thread = WatchThread("it", loop, sink, wake)
+    thread = WatchThread("it", loop, sink, wake, join_s=join_s)
     thread.start()
     try:
         yield
@@ -80,14 +82,13 @@ def test_a_watcher_that_raises_says_why_it_died_and_never_that_it_stopped(sink: 
     assert sink.said() == [("started", None), ("died", "RuntimeError: the kernel's inotify queue overflowed")]
 
 
-def test_a_watcher_that_does_not_stop_is_reported(sink: _Sink, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watch_thread, "JOIN_S", 0.01)
+def test_a_watcher_that_does_not_stop_is_reported(sink: _Sink) -> None:
     release = threading.Event()
 
     def loop(_: threading.Event) -> None:
         release.wait()
 
-    with _running(loop, sink):
+    with _running(loop, sink, join_s=0.01):
         pass
     assert sink.said()[-1] == ("died", "did not stop within 0.01 s")
     release.set()
@@ -212,12 +213,14 @@ class TestSocketWatcher:
         (snapshot,) = (fields_of(event) for event in sink.events if fields_of(event).get("action") == "snapshot")
         assert snapshot["inode"] == inode
 
-    def test_a_queue_that_overflows_ends_the_watch(self, path: Path, sink: _Sink) -> None:
+    def test_a_queue_that_overflows_ends_the_watch(
+        self, path: Path, sink: _Sink, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         from inotify_simple import Event as Told
-        from inotify_simple import flags
+        from inotify_simple import INotify, flags
 
-        with self._watch(path, sink) as watcher:
-            watcher._inotify.read = lambda timeout: [Told(-1, flags.Q_OVERFLOW, 0, "")]
+        monkeypatch.setattr(INotify, "read", lambda _self, timeout: [Told(-1, flags.Q_OVERFLOW, 0, "")])
+        with self._watch(path, sink):
             path.touch()
             said = wait_until(lambda: sink.said()[1:], timeout_s=5, alive=lambda: True)
         assert said == [("died", "RuntimeError: the kernel's inotify queue overflowed: events are lost")]

@@ -73,7 +73,7 @@ class Porter:
                 pieces, _ = self.api.get_archive(self.container, str(path))
             except docker.errors.NotFound:
                 return
-            with tarfile.open(fileobj=_Pieces(pieces), mode="r|") as archive:
+            with tarfile.open(fileobj=Pieces(pieces), mode="r|") as archive:
                 unpack(archive, path.parent)
 
 
@@ -107,7 +107,7 @@ def unpack(archive: tarfile.TarFile, folder: Path) -> None:
                     file.write(piece)
 
 
-class _Pieces(io.RawIOBase):
+class Pieces(io.RawIOBase):
     """Makes an iterator of bytes a file to read from."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:

@@ -101,7 +101,7 @@ def _pull(client: DockerClient, kind: str, name: str, say: Callable[[str], None]
 
     say(f"pulling the base image {name}")
     try:
-        return client.images.pull(*_split(name))
+        return client.images.pull(*split_name(name))
     except (docker.errors.DockerException, requests.exceptions.RequestException) as problem:
         explained = connection.explain(f"The base image {name} is not on the engine and can't be pulled", str(problem))
         if "space" in explained.remedy or "kind of machine" in explained.remedy:
@@ -121,7 +121,7 @@ def _remedy(kind: str) -> str:
     return f"Make one without a registry (`{how}` in a checkout, as root), or name one of yours in {variable}."
 
 
-def _split(name: str) -> tuple[str, str | None]:
+def split_name(name: str) -> tuple[str, str | None]:
     """(repository, tag) as the SDK wants them; a digest stays whole."""
     if "@" in name:
         return name, None

@@ -152,7 +152,7 @@ def build(client: DockerClient, recipe: ImageRecipe, say: Callable[[str], None])
             forcerm=True,
             decode=True,
         )
-        _follow(said, recipe, log, say)
+        follow_build(said, recipe, log, say)
     log.unlink(missing_ok=True)
 
 
@@ -186,7 +186,7 @@ def _find(client: DockerClient, recipe: ImageRecipe, lease: Lease, *, built: boo
     return Image(identity=attributes["Id"], tag=recipe.tag, facts=facts, built=built, lease=lease)
 
 
-def _follow(said: Iterable[Mapping[str, Any]], recipe: ImageRecipe, log: Path, say: Callable[[str], None]) -> None:
+def follow_build(said: Iterable[Mapping[str, Any]], recipe: ImageRecipe, log: Path, say: Callable[[str], None]) -> None:
     """Report each step as it begins; write the whole output to the log."""
     step, printed = "", ""
     for line in said:

@@ -54,7 +54,7 @@ def find_abandoned(client: DockerClient) -> tuple[str, ...]:
     for one in volumes:
         row = (one["Labels"].get(connection.OWNER_LABEL, ""), False, _seconds(one.get("CreatedAt", "")))
         known.setdefault(one["Labels"][connection.RUN_LABEL], []).append(row)
-    return tuple(marker for marker, rows in sorted(known.items()) if _is_abandoned(rows))
+    return tuple(marker for marker, rows in sorted(known.items()) if is_abandoned(rows))
 
 
 def remove_abandoned(client: DockerClient) -> Iterator[str]:
@@ -102,7 +102,8 @@ def _remove_image(client: DockerClient, identity: str, key: str | None) -> bool:
     return True
 
 
-def _is_abandoned(rows: list[tuple[str, bool, float]]) -> bool:
+def is_abandoned(rows: list[tuple[str, bool, float]]) -> bool:
+    """Whether nobody will remove a run's containers, given as (owner, whether it runs, when it was made)."""
     host, _, process = rows[0][0].partition("/")
     if host == platform.node() and process:
         pid, _, start = process.partition("/")

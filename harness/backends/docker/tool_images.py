@@ -47,7 +47,7 @@ def prepare_clients(client: DockerClient, say: Callable[[str], None]) -> Image:
     if base is None:
         raise refused[0][1]
     needs = tuple(_pin(name) for name in OBSERVER_NEEDS)
-    own = _own_code()
+    own = own_code()
     target = wheels.Target(version=base.version, architecture=base.architecture)
 
     def fill(folder: Path) -> Mapping[str, Json]:
@@ -100,7 +100,7 @@ def _pin(name: str) -> str:
         return name
 
 
-def _own_code() -> dict[str, bytes]:
+def own_code() -> dict[str, bytes]:
     """The packages up to ``watch``, by their path below ``harness``: what the observer is made of."""
     package = Path(paths.__file__).parents[1]
     names = ("*.py", "core/*.py", "provision/*.py", "stack/**/*.py", "watch/*.py")

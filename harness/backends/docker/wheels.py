@@ -63,10 +63,10 @@ def fill(folder: Path, requirements: Sequence[str], target: Target, *, subject: 
     folder.mkdir(parents=True)
     locked = _resolve(requirements, target, subject=subject, log=log)
     tools = _resolve(_INSTALLER, target, subject=subject, log=log)
-    if any(_choose_wheel(package, target) is None and "sdist" in package for package in locked):
+    if any(choose_wheel(package, target) is None and "sdist" in package for package in locked):
         tools += _resolve(_TO_BUILD, target, subject=subject, log=log)
     for package in (*locked, *tools):
-        chosen = _choose_wheel(package, target) or package.get("sdist")
+        chosen = choose_wheel(package, target) or package.get("sdist")
         if chosen is not None and "url" in chosen:
             _fetch(chosen, folder)
     return [f"{package['name']}=={package['version']}" for package in locked if "version" in package]
@@ -106,7 +106,7 @@ def _resolve(requirements: Sequence[str], target: Target, *, subject: str, log: 
     return list(tomllib.loads(done.stdout).get("packages", []))
 
 
-def _choose_wheel(package: Mapping[str, Any], target: Target) -> Mapping[str, Any] | None:
+def choose_wheel(package: Mapping[str, Any], target: Target) -> Mapping[str, Any] | None:
     """The best of a package's wheels for that Python, or None where none fits."""
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 

@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -105,9 +106,11 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     bench = Bench(sink=EventSink(tmp_path / "events.jsonl"), seen=[], made=[])
     bench.sink.listen(bench.seen.append)
     yield bench
-    for engine, observer in bench.made:
+    for engine, _ in bench.made:
         engine.kill()
-        observer._reader.join(timeout=10)
+        for thread in threading.enumerate():
+            if thread.name == "observer":
+                thread.join(timeout=10)
         engine.let_go()
     bench.sink.close()
 
