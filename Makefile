@@ -89,7 +89,7 @@ format: setup ## let ruff format the code and fix what it can
 	@.venv/bin/ruff check --fix
 	@.venv/bin/ruff format
 
-unit: setup ## tests that start no server
+unit: setup ## tests that start no process
 	@$(VENV_PYTHON) -m pytest tests/unit
 
 # They wait more than they compute, so two files at a time take little more than half as long.

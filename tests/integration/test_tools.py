@@ -32,6 +32,27 @@ def place_script(path: Path, script: str) -> None:
     path.chmod(0o755)
 
 
+def place_switch(folder: Path, name: str) -> None:
+    (folder / "bin").mkdir(exist_ok=True)
+    (folder / "bin" / name).write_text(f'#!/bin/sh\necho "{name} $*"\nexit 1\n')
+    (folder / "bin" / name).chmod(0o755)
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_service_that_cannot_be_switched_off_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(apt, "SBIN", ())
+    monkeypatch.setattr(apt, "INIT_SCRIPTS", tmp_path)
+    apt.disable_service("nginx", rights=[])  # nothing here starts services
+    place_switch(tmp_path, "update-rc.d")
+    apt.disable_service("nginx", rights=[])  # nothing starts this one
+    (tmp_path / "nginx").touch()
+    with pytest.raises(SurroundingsError, match=r"service nginx .*\n.*update-rc\.d nginx disable"):
+        apt.disable_service("nginx", rights=[])
+    place_switch(tmp_path, "systemctl")
+    with pytest.raises(SurroundingsError, match=r"service nginx .*\n.*systemctl disable nginx"):
+        apt.disable_service("nginx", rights=[])
+
+
 def test_without_rights_a_tool_is_unpacked_and_moved_into_place(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def unpack(package: str, into: Path) -> str:
         place_script(into / "usr" / "bin" / package, WRK)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import settings
 from harness.core.cells import cell_to_json
 from harness.core.findings import FindingId
 from harness.core.model import Cell, Culprit, Finding, Moment, Outcome, State, Verdict
+from harness.provision import interpreters, tools
 from harness.records.store import load_run
 from harness.records.stored import StoredRun
 from harness.report.as_json import verdict_to_json
@@ -20,6 +22,40 @@ from harness.report.as_json import verdict_to_json
 # How long an example takes is a matter of the machine and of what else it does.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+STARTS = {"os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "subprocess.Popen"}
+"""What Python tells of a process that is about to be started."""
+
+LIBRARY_SEARCH = "ldconfig"
+"""How ``ctypes`` finds a library, for the first import of inotify_simple."""
+
+_unit_test_runs = False
+
+
+def _forbid_processes(event: str, arguments: tuple[object, ...]) -> None:
+    if _unit_test_runs and event in STARTS and not str(arguments[:1]).endswith(f"/{LIBRARY_SEARCH}',)"):
+        raise AssertionError(f"a unit test starts a process, {event} {arguments[:1]}: its place is tests/integration")
+
+
+sys.addaudithook(_forbid_processes)
+
+
+@pytest.fixture(autouse=True)
+def no_processes() -> Iterator[None]:
+    """Lets a unit test fail that starts a process, whoever does it for the test: it would be slow, and differ."""
+    global _unit_test_runs  # noqa: PLW0603 - an audit hook stays for good
+    _unit_test_runs = True
+    yield
+    _unit_test_runs = False
+
+
+@pytest.fixture
+def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No interpreters, no tools, an empty cache: asking those of a real machine would start them, and take its time."""
+    monkeypatch.setenv("RECYCLE_HARNESS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(interpreters, "list_candidates", lambda _environ, _home: iter(()))
+    monkeypatch.setattr(tools, "find_tool", lambda _recipe: None)
+
 
 RUN_ID = "20261120T181804Z-19.6.0-py3.6-gthread-unix-h2o-wrk-local"
 CELL = Cell(spec="19.6.0", gunicorn="19.6.0", python="3.6.15")

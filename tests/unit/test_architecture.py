@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -48,8 +51,14 @@ class Import:
     where: str
 
 
+@cache
 def module_files() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
+
+
+@cache
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
 def room_of(path: Path) -> str:
@@ -58,9 +67,10 @@ def room_of(path: Path) -> str:
     return "" if first == "__init__" else first
 
 
+@cache
 def imports_of(path: Path) -> list[Import]:
     """Every import of a file, wherever it stands; relative ones made absolute."""
-    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    tree = parse(path)
     package = [PACKAGE.name, *path.relative_to(PACKAGE).parent.parts]
     return [
         Import(target=target, at_load=at_load, where=f"{path.relative_to(ROOT)}:{line}")
@@ -125,7 +135,7 @@ def test_a_package_imports_only_from_those_before_it(package: str) -> None:
 def test_no_two_classes_have_one_name() -> None:
     places: dict[str, list[str]] = {}
     for path in module_files():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(parse(path)):
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
@@ -146,9 +156,14 @@ def dotted_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+@cache
+def module_names() -> set[str]:
+    return {dotted_name(path) for path in module_files()}
+
+
 def module_edges(path: Path) -> Iterator[str]:
     """The modules of ours that loading ``path`` loads; what a function imports later can't make a cycle."""
-    known = {dotted_name(other) for other in module_files()}
+    known = module_names()
     for imported in imports_of(path):
         parts = imported.target.split(".")
         names = [".".join(parts[:size]) for size in range(len(parts), 0, -1)]
@@ -218,21 +233,42 @@ def test_nobody_outside_asks_for_a_row_of_a_table_by_its_name(names: set[str], h
         f"{path.relative_to(ROOT)}: {comparison}"
         for path in module_files()
         if PACKAGE / home not in path.parents
-        for comparison in comparisons_with(names, path.read_text(encoding="utf-8"))
+        for comparison in comparisons_with(names, parse(path))
     ]
     assert wrong == []
 
 
-def comparisons_with(names: set[str], code: str) -> list[str]:
+def comparisons_with(names: set[str], code: ast.Module) -> list[str]:
     """The comparisons in which one of these texts stands."""
-    compared = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Compare)]
+    compared = [node for node in ast.walk(code) if isinstance(node, ast.Compare)]
     return [ast.unparse(node) for node in compared if names & {ast.unparse(one).strip("'") for one in ast.walk(node)}]
 
 
 def test_a_question_for_a_name_would_be_found() -> None:
-    assert comparisons_with({"docker"}, "if cell.backend == 'docker': pass") == ["cell.backend == 'docker'"]
-    assert comparisons_with({"docker"}, "if backend in ('local', 'docker'): pass") != []
-    assert comparisons_with({"docker"}, "name = 'docker'") == []
+    assert comparisons_with({"docker"}, ast.parse("if cell.backend == 'docker': pass")) == ["cell.backend == 'docker'"]
+    assert comparisons_with({"docker"}, ast.parse("if backend in ('local', 'docker'): pass")) != []
+    assert comparisons_with({"docker"}, ast.parse("name = 'docker'")) == []
+
+
+PROCESS_MODULES = {"multiprocessing", "pexpect", "subprocess"}
+"""What a process is started with; the fixture ``no_processes`` sees those that our own code starts for a test."""
+
+
+def test_unit_tests_start_no_process() -> None:
+    wrong = [
+        f"{path.name}: {target}"
+        for path in sorted((ROOT / "tests" / "unit").glob("*.py"))
+        for node, _ in walk(ast.parse(path.read_text(encoding="utf-8")), at_load=True)
+        for target, _ in targets(node, [])
+        if target.split(".")[0] in PROCESS_MODULES
+    ]
+    assert wrong == []
+
+
+def test_a_unit_test_that_has_a_process_started_fails() -> None:
+    for start in (lambda: os.system("true"), os.fork, lambda: import_module("subprocess").Popen(["true"])):  # noqa: S605,S607
+        with pytest.raises(AssertionError, match="a unit test starts a process"):
+            start()
 
 
 def test_fixtures_know_nothing_of_the_harness() -> None:

@@ -5,7 +5,6 @@ import json
 import socket
 import stat
 import string
-import subprocess
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -68,13 +67,6 @@ def test_layout_modes_and_place(record_run: RecordRun) -> None:
     assert not {"notes.private", "logs/link"} & set(below)
     assert modes[f"{run.run_id}/reproduce.sh"] == 0o755
     assert modes[f"{run.run_id}/cell.json"] == 0o644
-
-
-def test_checksums_satisfy_sha256sum(archive: Path, tmp_path: Path) -> None:
-    folder = open_attachment(archive, tmp_path)
-    argv = ["sha256sum", "-c", "--strict", "SHA256SUMS"]
-    checked = subprocess.run(argv, cwd=folder, capture_output=True, check=False)
-    assert checked.returncode == 0, checked.stderr
 
 
 def test_the_record_that_is_judged_is_the_same(archive: Path) -> None:
@@ -287,6 +279,8 @@ def test_no_name_leads_outside(record_run: RecordRun, tmp_path: Path, parts: lis
         base.mkdir()
         (base / "whole.zip").write_bytes(bundle(record_run(), tmp_path / "whole.zip").read_bytes())
     entries = entries_of(base / "whole.zip")
+    for info, _ in entries:
+        info.compress_type = zipfile.ZIP_STORED  # the names are what counts
     rewrite(tmp_path / "hostile.zip", [*entries, (named(name), content)])
     before = {path for path in tmp_path.rglob("*") if base not in path.parents}
     with pytest.raises(UsageError):

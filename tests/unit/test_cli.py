@@ -387,6 +387,7 @@ def test_a_report_is_utf8_whatever_the_terminal_is(monkeypatch: pytest.MonkeyPat
     assert not page.getvalue().decode("utf-8").isascii()
 
 
+@pytest.mark.usefixtures("bare_machine")
 def test_a_cache_that_may_not_be_read_is_a_row_of_doctors(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
         raise PermissionError(errno.EACCES, "Permission denied", "/cache/envs/x.lock")

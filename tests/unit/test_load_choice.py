@@ -97,8 +97,8 @@ def test_the_program_finds_the_harness_from_any_folder() -> None:
     assert httpx_load.state_version(program).count(".") >= 4
 
 
-def test_the_doctor_misses_wrk_but_needs_it_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tools, "find_tool", lambda _name: None)
+@pytest.mark.usefixtures("bare_machine")
+def test_the_doctor_misses_wrk_but_needs_it_not() -> None:
     row = next(row for row in doctor.examine() if row.name == "wrk")
     assert (row.ok, row.needed) == (False, False)
     assert row.found.startswith("not found; httpx stands in for it")

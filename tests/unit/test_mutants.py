@@ -1,8 +1,7 @@
-"""The table of mutants, its patches, and how a verdict is compared with it: no server is started here."""
+"""The table of mutants, its patches, and how a verdict is compared with it: no process is started here."""
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.mutants.scoring import count_by_fault, list_complaints
-from tests.mutants.subjects import PatchError, apply_patch, distribution_path, list_patched, pack
+from tests.mutants.subjects import pack
 from tests.mutants.table import HERE, Fault, Mutant, TableError, load_table, parse_row
 
 MUTANTS = load_table()
@@ -55,22 +54,6 @@ def test_each_patch_belongs_to_one_row_and_tells_what_it_does() -> None:
         assert mutant.patch.read_text(encoding="utf-8").splitlines()[0].endswith("."), mutant.name
 
 
-@pytest.mark.parametrize("release", sorted({mutant.release for mutant in MUTANTS}))
-def test_each_patch_applies_to_its_release(release: str, tmp_path: Path) -> None:
-    original = distribution_path(release)
-    if not original.is_dir():
-        pytest.skip(f"gunicorn {release} was not fetched yet: make mutants fetches it")
-    for mutant in (mutant for mutant in MUTANTS if mutant.release == release):
-        names = list_patched(mutant.patch.read_text(encoding="utf-8"))
-        for name in names:
-            copy = tmp_path / mutant.name / name
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(original / name, copy)
-        apply_patch(mutant, tmp_path / mutant.name)
-        for name in names:
-            compile((tmp_path / mutant.name / name).read_text(encoding="utf-8"), name, "exec")
-
-
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
@@ -89,7 +72,7 @@ def test_a_row_that_cannot_be_right_is_refused(changes: dict[str, object], told:
         _row(**changes)
 
 
-# --- patches ----------------------------------------------------------------------------------------------------
+# --- packages ----------------------------------------------------------------------------------------------------
 
 
 def _tree(folder: Path) -> Path:
@@ -99,37 +82,6 @@ def _tree(folder: Path) -> Path:
     (folder / "gunicorn-1.0.dist-info" / "INSTALLER").write_text("uv")
     (folder / "gunicorn-1.0.dist-info" / "METADATA").write_text("Name: gunicorn\nVersion: 1.0\n")
     return folder
-
-
-def _patched(folder: Path, body: str) -> Mutant:
-    patch = folder / "some.patch"
-    patch.write_text(f"What it does.\n\n--- a/gunicorn/sock.py\n+++ b/gunicorn/sock.py\n@@ -1,3 +1,3 @@\n{body}")
-    return _row(patch=str(patch))
-
-
-def test_a_patch_that_fits_changes_its_file(tmp_path: Path) -> None:
-    tree = _tree(tmp_path / "tree")
-    apply_patch(_patched(tmp_path, " one\n-two\n+2\n three\n"), tree)
-    assert (tree / "gunicorn" / "sock.py").read_text() == "one\n2\nthree\n"
-
-
-def test_a_patch_that_no_longer_applies_names_mutant_release_file_and_line(tmp_path: Path) -> None:
-    tree = _tree(tmp_path / "tree")
-    with pytest.raises(PatchError, match=r"mutant some on gunicorn 1\.0: .*gunicorn/sock\.py:1"):
-        apply_patch(_patched(tmp_path, " one\n-zwei\n+2\n three\n"), tree)
-
-
-def test_context_that_differs_is_not_guessed_at(tmp_path: Path) -> None:
-    tree = _tree(tmp_path / "tree")
-    with pytest.raises(PatchError, match="does not apply"):
-        apply_patch(_patched(tmp_path, " uno\n-two\n+2\n three\n"), tree)
-
-
-def test_a_patch_of_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    tree = _tree(tmp_path / "tree")
-    (tree / "gunicorn" / "sock.py").unlink()
-    with pytest.raises(PatchError, match="does not apply"):
-        apply_patch(_patched(tmp_path, " one\n-two\n+2\n three\n"), tree)
 
 
 def test_equal_trees_are_packed_into_equal_wheels(tmp_path: Path) -> None:
