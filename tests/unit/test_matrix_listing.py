@@ -9,6 +9,7 @@ from harness.cli import main
 from harness.core.cells import cell_to_json
 from harness.core.errors import UsageError
 from harness.core.model import Cell
+from harness.stack.proxies import PROXIES
 from harness.studies.matrix.listing import LISTINGS, render_github, render_gitlab, render_json, render_text
 from harness.studies.matrix.plan import PlannedCell, plan_cells
 
@@ -117,11 +118,7 @@ def test_without_a_proxy_wrk_comes_over_tcp(capsys: pytest.CaptureFixture[str]) 
     assert main.main(arguments) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["proxy"], row["bind"]) for row in rows] == [
-        ("h2o", "unix"),
-        ("nginx", "unix"),
-        ("haproxy", "unix"),
-        ("caddy", "unix"),
-        ("none", "tcp"),
+        (name, "tcp" if name == "none" else "unix") for name in PROXIES
     ]
 
 
