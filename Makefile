@@ -38,7 +38,7 @@ BROWSER_LOCK := --extra pictures --group browser --constraint requirements/dev.t
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup tools proxies reproduce check doctor test lint format unit integration regression mutants containers browser pictures chart structure events options bench lock upgrade fresh clean
+.PHONY: help setup tools proxies reproduce check doctor test lint format unit integration regression mutants faulty-apps containers browser pictures chart structure events options bench lock upgrade fresh clean
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -97,7 +97,10 @@ integration: setup ## tests against small stub servers
 	@$(VENV_PYTHON) -m pytest tests/integration -n 2 --dist loadfile
 
 regression: setup tools ## tests against pinned gunicorns, h2o and wrk, and a sample of the mutants
-	@$(VENV_PYTHON) -m pytest tests/regression tests/mutants
+	@$(VENV_PYTHON) -m pytest -m 'not slow' tests/regression tests/mutants
+
+faulty-apps: setup tools ## twelve apps that misbehave, and signals from outside: none is blamed on gunicorn (minutes)
+	@$(VENV_PYTHON) -m pytest tests/regression/test_faulty_apps.py tests/regression/test_interference.py
 
 # tests/mutants/README.md tells what they are; its options come in ARGS, as data.
 mutants: setup tools ## judge all patched releases and print the score (minutes; ARGS='path-* --repeats 3')

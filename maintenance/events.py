@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from harness.core.events import bound_path, clients, course, servers
+from harness.core.events import bound_path, clients, course, doings, servers
 from harness.core.events.base import Event, state_of
 from harness.core.events.parsing import KINDS, list_fields
 
@@ -47,7 +47,13 @@ of another type makes the record unreadable, and the error names the line.
 "optional" fields are left out of a line where the value was not known, and in records of older versions.
 """
 
-_GROUPS = {"The run": course, "The servers": servers, "The bound path": bound_path, "The clients": clients}
+_GROUPS = {
+    "The run": course,
+    "The servers": servers,
+    "The bound path": bound_path,
+    "Whose doing it was": doings,
+    "The clients": clients,
+}
 
 
 def render_page() -> str:

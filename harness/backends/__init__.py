@@ -49,6 +49,9 @@ class Process(Protocol):
     def poll(self) -> int | None:
         """The exit status (negative: the signal), or None while it runs."""
 
+    def is_stopped(self, *, with_children: bool) -> bool:
+        """Whether it (or one of its children) was stopped by a signal; False where nobody but the run can send one."""
+
     def interrupt(self) -> None:
         """SIGINT to the process alone: the way to make wrk print its result early."""
 

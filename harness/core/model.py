@@ -19,8 +19,17 @@ from harness.core.findings import FindingId
 
 if TYPE_CHECKING:
     from harness.core.events.bound_path import CallEffect, ClientRights, LiveProcesses
-    from harness.core.events.clients import Answers, LoadEnded, Probe
+    from harness.core.events.clients import Answers, AnswerTimes, LoadEnded, Probe
     from harness.core.events.course import Stall
+    from harness.core.events.doings import (
+        AppFault,
+        ChildEnded,
+        FileClosed,
+        ProcessStopped,
+        SignalReceived,
+        SignalSent,
+        TracedExit,
+    )
     from harness.core.events.servers import SocketChange
 
 Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
@@ -122,6 +131,20 @@ class WorkerLife:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Doings:
+    """Who did what, in the order of its times; nothing of it in records of older versions."""
+
+    complete: bool = False  # the tracer tells of signals
+    sent: tuple[SignalSent, ...] = ()
+    received: tuple[SignalReceived, ...] = ()
+    ended: tuple[ChildEnded, ...] = ()
+    exits: tuple[TracedExit, ...] = ()
+    closed: tuple[FileClosed, ...] = ()
+    stopped: tuple[ProcessStopped, ...] = ()
+    app_faults: tuple[AppFault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observations:
     """A run as it was seen, cut to the window that is judged (from boot to the end of the settle phase)."""
 
@@ -156,6 +179,10 @@ class Observations:
     calls: tuple[PathCall, ...] = ()  # those that succeeded, as far as that is known
     rights: ClientRights | None = None  # as whom the clients come to the path; None in records of older versions
     processes: tuple[LiveProcesses, ...] = ()  # who was alive when something happened to the path
+    short_stalls: tuple[Stall, ...] = ()  # likewise, but too short to make an answer late
+    doings: Doings = field(default_factory=Doings)
+    answer_times: tuple[AnswerTimes, ...] = ()
+    control_took_ns: tuple[int, ...] = ()
     defects: tuple[str, ...] = ()  # why the record can't be believed, whatever it says
 
 

@@ -63,6 +63,14 @@ def start_ticks(pid: int) -> int | None:
     return None if fields[0] in "ZX" else int(fields[19])
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether a signal or a tracer holds the process: it gets no time until it is continued."""
+    try:
+        return read_stat(pid)[0] in "Tt"
+    except OSError:
+        return False
+
+
 def group_of(pid: int) -> int | None:
     """The process group; None where the process is gone."""
     try:

@@ -5,6 +5,7 @@ The result becomes one event; the judge reads that event and never these files. 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,7 @@ from harness.core.clock import now_ns, wait_until
 from harness.core.errors import HarnessError
 from harness.core.events.base import Event
 from harness.core.events.clients import LedgerClosed, LedgerFailed, LoadEnded, Probe
+from harness.core.events.doings import AppFault
 from harness.core.model import Cell, is_success
 from harness.judge.ledger import load_account, unanswered
 from harness.judge.ledger.books import NOTES, Books, read_pieces
@@ -27,6 +29,12 @@ from harness.watch.follow import read_tail
 
 NOTES_FILE = "ledger.notes.log"
 """The app's account, below ``logs``."""
+
+MOST_UNFINISHED = 1000
+"""Requests that the app never came to the end of: more of them tell nothing more."""
+
+_STAYS = re.compile(rb"^(?:([wpd]\d+) (\d+) \S+ (\d+)|-([wpd]\d+) (\d+))$", re.MULTILINE)
+"""The begin and the end of the app's work on a request, as ``fixtures/noting.py`` notes them."""
 
 LAST_PROBES = 5
 LAST_LINES_S = 0.3
@@ -124,6 +132,24 @@ def _reconcile(cell: Cell, logs: Path, clients: Clients) -> LedgerClosed:
         repeated_examples=repeated[:EXAMPLES] or None,
         witnesses={"proxy": witnesses.proxied, "gunicorn": witnesses.logged, "app": witnesses.noted},
     )
+
+
+def list_unfinished(logs: Path, *, offset_ns: int = 0) -> list[AppFault]:
+    """The requests that the user's app never came to the end of, from its notes; none where it has no wrapper.
+
+    ``offset_ns``: what is to be added to a time of the notes. The end of a worker cuts requests off, too.
+    """
+    begun: dict[bytes, tuple[int, int]] = {}
+    for piece in read_pieces(logs / NOTES_FILE):
+        for name, pid, at_ns, over, over_pid in _STAYS.findall(piece):
+            if over:
+                begun.pop(over + b"@" + over_pid, None)
+            else:
+                begun[name + b"@" + pid] = (int(pid), int(at_ns) + offset_ns)
+    return [
+        AppFault(at_ns=at_ns, pid=pid, what="unfinished", detail=name.partition(b"@")[0].decode())
+        for name, (pid, at_ns) in begun.items()
+    ][:MOST_UNFINISHED]
 
 
 def _closed(load: LoadEnded | None) -> int:

@@ -21,6 +21,7 @@ from harness.disturb.course import Course
 from harness.engine.pulse import watch_pulse
 from harness.engine.running_stack import Stack, find_load_tool
 from harness.engine.servers import base_environment
+from harness.engine.stops import StopWatch
 from harness.judge.ledger import load_account
 from harness.provision import tools
 from harness.stack.answers import TEXT, TEXT_VARIABLE, sends_ids_back
@@ -99,9 +100,10 @@ def _read_usage(stack: Stack) -> Usage:
 def _follow_load(stack: Stack, process: Process, course: Course) -> bool:
     """Wait until the load has ended; return whether it was ended early."""
     timings, started_ns = stack.timings, now_ns()
-    early, deadline_s = False, stack.cell.duration_s + timings.load_grace_s
+    early, deadline_s, stops = False, stack.cell.duration_s + timings.load_grace_s, StopWatch()
     while process.poll() is None:
         watch_pulse(stack)
+        stops.look(stack.sink, {"load": process})
         course.advance()
         elapsed_s = (now_ns() - started_ns) / 1e9
         if not early and is_enough(stack, course):
@@ -141,7 +143,7 @@ def _record_load(stack: Stack, status: int | None, text: str, *, stopped_early: 
         return
     offset_ns, compared = stack.backend.clock_offset_ns, sends_ids_back(stack.cell)
     for row in result.answers:
-        by_app = (row.by_app or {}) if compared and any(map(is_error, row.outcomes)) else None
+        by_app = (row.by_app or {}) if compared and any(map(is_error, row.outcomes)) else row.by_app
         stack.sink.emit(replace(row, at_ns=row.at_ns + offset_ns, by_app=by_app))
     for at_ns, took in result.took.items():
         stack.sink.emit(AnswerTimes(at_ns=at_ns + offset_ns, took=took))

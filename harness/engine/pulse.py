@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from harness.backends import Process
 from harness.core.errors import SurroundingsError
 from harness.core.events.servers import ArbiterExited, ProxyExited
 from harness.engine.running_stack import Stack
+from harness.engine.stops import Who
 
 
 def watch_pulse(stack: Stack) -> None:
@@ -18,6 +20,10 @@ def watch_pulse(stack: Stack) -> None:
     if status is not None and not stack.progress.arbiter_ended:
         stack.sink.emit(ArbiterExited(pid=stack.gunicorn.pid, status=status))
     proxy = stack.proxy
+    servers: dict[Who, Process] = {"arbiter": stack.gunicorn}
+    if proxy is not None:
+        servers["proxy"] = proxy.process
+    stack.stops.look(stack.sink, servers)
     if proxy is not None and proxy.process.poll() is not None:
         stack.sink.emit(ProxyExited(pid=proxy.process.pid, status=proxy.process.poll()))
         raise SurroundingsError(

@@ -170,8 +170,13 @@ def send_controls(stack: Stack) -> None:
     """
     asked = control_budget(stack.cell.max_requests)
     with stack.backend.open_client(stack.client_address) as client:
-        answers = [client.ask() for _ in range(asked)]
-    stack.sink.emit(Control(asked=asked, answered=answers.count("200")))
+        answers, took_ns = [], []
+        for _ in range(asked):
+            began_ns = now_ns()
+            answers.append(client.ask())
+            took_ns.append(now_ns() - began_ns)
+    took = tuple(ns for ns, answer in zip(took_ns, answers, strict=True) if answer == "200")
+    stack.sink.emit(Control(asked=asked, answered=len(took), took_ns=took))
     bad = [answer for answer in answers if answer != "200"]
     if bad and stack.progress.deleted_ns is None:
         raise explain_broken_setup(stack, bad[0])

@@ -17,7 +17,7 @@ from harness.core.model import Verdict
 from harness.core.signals import shielded
 from harness.core.startup import import_ahead
 from harness.engine.facts import collect_facts
-from harness.engine.ledger import close_ledger
+from harness.engine.ledger import close_ledger, list_unfinished
 from harness.engine.load_phase import run_load
 from harness.engine.preparation import prepare_run
 from harness.engine.readiness import await_ready, send_controls
@@ -60,6 +60,8 @@ def run_cell(request: RunRequest, *, say: Callable[[str], None], start: Start | 
             if run.cell.ledger:
                 run.say("closing the ledger")
                 run.sink.emit(close_ledger(run.cell, run.folder.logs, stack.clients))
+                for fault in list_unfinished(run.folder.logs, offset_ns=stack.backend.clock_offset_ns):
+                    run.sink.emit(fault)
         with shielded():
             result = _conclude(run)
     notes = [note for note in (prepared.note, result.note) if note is not None]

@@ -20,6 +20,7 @@ from harness.engine.ledger import Clients, await_last_lines
 from harness.engine.recording import Run
 from harness.engine.scratch import ScratchFolder, make_scratch_folder
 from harness.engine.servers import TRACE_FILE, StartedProxy, choose_address, configure_gunicorn, start_proxy
+from harness.engine.stops import StopWatch
 from harness.engine.timings import TIMINGS, Timings
 from harness.provision import tools
 from harness.provision.environments import Environment
@@ -45,6 +46,7 @@ class Stack:
     spawned_ns: int  # when gunicorn was
     proxy: StartedProxy | None
     timings: Timings = field(default=TIMINGS, repr=False)
+    stops: StopWatch = field(default_factory=StopWatch, repr=False)
 
     @property
     def sink(self) -> EventSink:

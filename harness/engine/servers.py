@@ -24,6 +24,7 @@ from harness.records.store import RunFolder
 from harness.stack import gunicorn
 from harness.stack.proxies import PROXIES, Proxy
 from harness.stack.proxies.setting import Setting
+from harness.watch.watchers import APP_FAULTS_FILE
 
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 """The variables of the user's environment that the servers get: an allow-list, so that no secret gets into a record."""
@@ -31,6 +32,7 @@ PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 TRACE_FILE = "trace.jsonl"
 TRACER, ERA = "trace", "era"
 NOTES_VARIABLE = "RECYCLE_HARNESS_NOTES"
+APP_FAULTS_VARIABLE = "RECYCLE_HARNESS_APP_FAULTS"
 
 
 def base_environment(home: Path) -> dict[str, str]:
@@ -53,15 +55,20 @@ def configure_gunicorn(
         template = gunicorn.put_before_values(request.settings.read_text(), template)
     access_log = str(folder.logs / "gunicorn.access.log")
     text = gunicorn.render_config(template, cell, bind=bind, access_log=access_log, shims=environment.shims)
-    folder.write_text("config/config.py", text)
     env = base_environment(scratch.home)
+    if cell.app is not None and cell.ledger:
+        folder.write_text("config/noting.py", (fixtures_dir() / "noting.py").read_text())
+        text += gunicorn.render_noting(str(folder.config / "noting.py"))
+        env[NOTES_VARIABLE] = str(_prepare_notes(folder, NOTES_FILE))
+        env[APP_FAULTS_VARIABLE] = str(_prepare_notes(folder, APP_FAULTS_FILE))
+    folder.write_text("config/config.py", text)
     app = gunicorn.fixture_app(cell.worker)
     if cell.app is None:
         _place_app(app, folder, request.app_text)
         if cell.ledger:
             app = gunicorn.noting_app(cell.worker)
             _place_app(app, folder, None)
-            env[NOTES_VARIABLE] = str(_prepare_notes(folder))
+            env[NOTES_VARIABLE] = str(_prepare_notes(folder, NOTES_FILE))
     startup = []  # folders with files that Python loads by itself, before gunicorn
     if cell.trace:
         env |= _plant_tracer(folder, scratch)
@@ -87,9 +94,9 @@ def _place_app(app: str, folder: RunFolder, text: str | None) -> None:
     folder.write_text(f"config/{name}", (fixtures_dir() / name).read_text() if text is None else text)
 
 
-def _prepare_notes(folder: RunFolder) -> Path:
+def _prepare_notes(folder: RunFolder, name: str) -> Path:
     """An empty file that every worker may append to, whatever its user."""
-    notes = folder.logs / NOTES_FILE
+    notes = folder.logs / name
     notes.touch()
     notes.chmod(0o666)
     return notes
@@ -98,7 +105,8 @@ def _prepare_notes(folder: RunFolder) -> Path:
 def _plant_tracer(folder: RunFolder, scratch: ScratchFolder) -> Mapping[str, str]:
     place = folder.config / TRACER
     place.mkdir()
-    shutil.copyfile(fixtures_dir() / "trace" / "sitecustomize.py", place / "sitecustomize.py")
+    for name in ("sitecustomize.py", "recycle_harness_doings.py"):
+        shutil.copyfile(fixtures_dir() / "trace" / name, place / name)
     return {
         "RECYCLE_HARNESS_TRACE_FILE": str(folder.logs / TRACE_FILE),
         "RECYCLE_HARNESS_TRACE_PATH": str(scratch.socket),

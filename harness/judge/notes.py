@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from harness.core.model import Json, Note, Observations
+from harness.judge.meddling import By, find_meddling
+from harness.judge.slowdown import find_slowdown
 from harness.judge.timeline import since_load_s
+
+MOST_DOINGS = 5
 
 
 def find_notes(observations: Observations) -> tuple[Note, ...]:
@@ -19,7 +23,16 @@ _Said = tuple[str, Mapping[str, Json]] | None
 
 
 def _find_app_errors(observations: Observations) -> _Said:
-    """Errors that the app itself answered: its own word, whatever gunicorn did."""
+    """What the app itself did wrong: its errors are its own word, whatever gunicorn did."""
+    said = [one for one in (_find_app_answers(observations), _find_app_doings(observations)) if one is not None]
+    return (
+        ("; ".join(detail for detail, _ in said), {k: v for _, more in reversed(said) for k, v in more.items()})
+        if said
+        else None
+    )
+
+
+def _find_app_answers(observations: Observations) -> _Said:
     statuses = sum((Counter(row.by_app) for row in observations.answers if row.by_app), Counter[str]())
     probes = [probe for probe in observations.probes if probe.by_app]
     statuses.update(probe.outcome for probe in probes)
@@ -31,6 +44,32 @@ def _find_app_errors(observations: Observations) -> _Said:
         f"the app itself answered {statuses.total():,} requests with an error: {named}",
         {"statuses": dict(statuses), "first_at_s": since_load_s(observations, min(times))},
     )
+
+
+def _find_app_doings(observations: Observations) -> _Said:
+    """What the user's app did that clients take for a failure of the service."""
+    return _tell_meddling(observations, {By.APP})
+
+
+def _find_interference(observations: Observations) -> _Said:
+    """What somebody outside of the run did to one of its processes."""
+    return _tell_meddling(observations, {By.OUTSIDE, By.UNKNOWN})
+
+
+def _tell_meddling(observations: Observations, by: Collection[By]) -> _Said:
+    found = [entry for entry in find_meddling(observations) if entry.by in by]
+    whats = list(dict.fromkeys(entry.what for entry in found))
+    if not found:
+        return None
+    more = f" (and {len(whats) - 1:,} more)" if whats[1:] else ""
+    first_at_s = since_load_s(observations, found[0].at_ns)
+    return whats[0] + more, {"doings": whats[:MOST_DOINGS], "count": len(found), "first_at_s": first_at_s}
+
+
+def _find_slowdown(observations: Observations) -> _Said:
+    """Answers that take longer once workers have restarted."""
+    slowdown = find_slowdown(observations)
+    return None if slowdown is None else (slowdown.describe(), slowdown.to_json())
 
 
 def _find_retries(observations: Observations) -> _Said:
@@ -49,6 +88,8 @@ def _find_uncompared(observations: Observations) -> _Said:
 
 NOTES: Mapping[str, Callable[[Observations], _Said]] = {
     "app-errors": _find_app_errors,
+    "interference": _find_interference,
+    "slower-after-restart": _find_slowdown,
     "retried-by-proxy": _find_retries,
     "answers-not-compared": _find_uncompared,
 }

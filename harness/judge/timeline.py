@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.core.events.base import ArmEvent, Event, UnknownEvent
 from harness.core.events.bound_path import ClientRights, LiveProcesses, TracedCall
-from harness.core.events.clients import Answers, LedgerClosed, LedgerFailed, LoadEnded, Probe
+from harness.core.events.clients import Answers, AnswerTimes, LedgerClosed, LedgerFailed, LoadEnded, Probe
 from harness.core.events.course import (
     Contradiction,
     Control,
@@ -39,6 +39,7 @@ from harness.core.events.servers import (
 )
 from harness.core.model import Cell, Json, Observations
 from harness.judge.defects import describe_defect
+from harness.judge.doings import FIELDS, DoingsReader
 from harness.judge.lives import Lives
 from harness.judge.traced_calls import TracedCalls
 
@@ -60,7 +61,7 @@ class _Reader:
         self.proxy_exit_ns: int | None = None
         self.given_up = 0
         self.queue: int | None = None
-        self.control = (0, 0)
+        self.control = Control(at_ns=0, asked=0, answered=0)
         self.socket: list[SocketChange] = []
         self.calls = TracedCalls(arbiter_pid)
         self.rights: ClientRights | None = None
@@ -72,12 +73,13 @@ class _Reader:
         self.watchers: dict[str, str] = {}
         self.proxy_errors: Counter[str] = Counter()
         self.traced: set[int] = set()
+        self.doings = DoingsReader()
+        self.answer_times: list[AnswerTimes] = []
         self.stalls: list[Stall] = []
         self.foreign_share: float | None = None
         self.interrupted: str | None = None
         self.fault: dict[str, Json] | None = None
         self.ledger: dict[str, Json] | None = None
-        self.cut_short = False
         self.defects: dict[str, None] = {}
 
     def read(self, event: Event, closed_ns: int | None) -> None:
@@ -102,7 +104,7 @@ class _Reader:
         self.queue = event.queue
 
     def _read_control(self, event: Control) -> None:
-        self.control = (event.asked, event.answered)
+        self.control = event
 
     def _read_rights(self, event: ClientRights) -> None:
         self.rights = event
@@ -137,6 +139,7 @@ class _Reader:
 
     def _read_tracer(self, event: TracerLoaded) -> None:
         self.traced.add(event.pid)
+        self.doings.meet_tracer(event)
 
     def _read_tracer_problem(self, event: TracerProblem) -> None:
         self.watchers["tracer"] = f"died: {event.text}"
@@ -152,9 +155,6 @@ class _Reader:
 
     def _read_ledger(self, event: LedgerClosed | LedgerFailed) -> None:
         self.ledger = _fields(event)
-
-    def _read_cut(self, _: CutShort) -> None:
-        self.cut_short = True
 
     def _read_defect(self, event: Contradiction | UnknownEvent | ArmEvent) -> None:
         self.defects.setdefault(describe_defect(event))
@@ -189,6 +189,8 @@ _READ: Mapping[type[Event], Callable[[_Reader, Any], None]] = {
     LiveProcesses: lambda reader, event: reader.processes.append(event),
     Probe: lambda reader, event: reader.probes.append(event),
     Answers: lambda reader, event: reader.answers.append(event),
+    AnswerTimes: lambda reader, event: reader.answer_times.append(event),
+    **dict.fromkeys(FIELDS, lambda reader, event: reader.doings.read(event)),
     LiveWorkers: _Reader._read_workers,
     GunicornLine: _Reader._read_line,
     Served: _Reader._read_served,
@@ -203,7 +205,6 @@ _READ: Mapping[type[Event], Callable[[_Reader, Any], None]] = {
     Fault: _Reader._read_fault,
     LedgerClosed: _Reader._read_ledger,
     LedgerFailed: _Reader._read_ledger,
-    CutShort: _Reader._read_cut,
     Contradiction: _Reader._read_defect,
     UnknownEvent: _Reader._read_defect,
     ArmEvent: _Reader._read_defect,
@@ -240,8 +241,9 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         proxy_exit_ns=reader.proxy_exit_ns,
         given_up=reader.given_up,
         queue=reader.queue,
-        control_asked=reader.control[0],
-        control_answered=reader.control[1],
+        control_asked=reader.control.asked,
+        control_answered=reader.control.answered,
+        control_took_ns=reader.control.took_ns or (),
         socket=tuple(reader.socket),
         removals=tuple(reader.calls.removals),
         calls=tuple(reader.calls.others),
@@ -255,12 +257,15 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         load=reader.load,
         watchers=reader.watchers,
         proxy_errors=dict(reader.proxy_errors),
-        stalls=tuple(reader.stalls),
+        stalls=tuple(stall for stall in reader.stalls if stall.is_standstill),
+        short_stalls=tuple(stall for stall in reader.stalls if not stall.is_standstill),
         foreign_share=reader.foreign_share,
         interrupted=reader.interrupted,
         fault=reader.fault,
         ledger=reader.ledger,
-        cut_short=reader.cut_short,
+        cut_short=any(isinstance(event, CutShort) for event in ordered),
+        doings=reader.doings.close(),
+        answer_times=tuple(reader.answer_times),
         defects=tuple(reader.defects),
     )
 

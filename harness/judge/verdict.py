@@ -25,12 +25,12 @@ from harness.core.model import (
 from harness.judge.invariants import INVARIANTS
 from harness.judge.invariants.max_requests_honoured import is_recycle
 from harness.judge.invariants.requests_answered import BUSY_SHARE
+from harness.judge.meddling import Meddling, find_meddling
 from harness.judge.notes import find_notes
 from harness.judge.outage import count_late, count_outcomes
 from harness.judge.timeline import find_blind, observe, since_load_s
 
 CONFIDENCE = 0.95
-MEDDLED = "somebody else sent gunicorn a signal during the run"
 CUT_SHORT = "the record has no end: it was cut short, and what its last lines said is not known"
 MEDDLING_S = 1.0
 """What began so shortly before such a signal was logged may already be its work (an outage begins with a success)."""
@@ -47,14 +47,17 @@ def judge_events(cell: Cell, events: Iterable[Event]) -> tuple[Verdict, Observat
 def judge(observations: Observations) -> Verdict:
     """The verdict on observations."""
     asked = {name: _ask(judge_one, observations) for name, judge_one in INVARIANTS.items()}
+    meddling = find_meddling(observations)
     judgements = {
-        name: _disregard_meddling(observations, judgement) for name, judgement in asked.items() if judgement is not None
+        name: _disregard(observations, meddling, judgement)
+        for name, judgement in asked.items()
+        if judgement is not None
     }
     if observations.fault is not None:
         judgements = {}
     elif observations.defects:
         judgements = disbelieve(judgements, observations.defects)
-    outcome, reasons = _fold(observations, judgements)
+    outcome, reasons = _fold(observations, judgements, meddling)
     findings = sorted(
         (finding for judgement in judgements.values() for finding in judgement.findings),
         key=lambda finding: ORDER[finding.id],
@@ -99,19 +102,28 @@ def _ask(judge_one: Callable[[Observations], Judgement | None], observations: Ob
         return Judgement(state=State.UNKNOWN, reason=f"the judge itself failed: {type(problem).__name__}: {problem}")
 
 
-def _disregard_meddling(observations: Observations, judgement: Judgement) -> Judgement:
-    """Once somebody else has stopped or reloaded gunicorn, nothing that follows is the release's doing."""
-    asked_ns = observations.arbiter_asked_ns
-    if asked_ns is None or judgement.state is not State.VIOLATED:
+def _disregard(observations: Observations, meddling: Sequence[Meddling], judgement: Judgement) -> Judgement:
+    """Once somebody else, or the app itself, has done it, what may follow from that is not the release's doing."""
+    if judgement.state is not State.VIOLATED:
         return judgement
-    latest_s = since_load_s(observations, asked_ns) - MEDDLING_S
-    before = tuple(finding for finding in judgement.findings if finding.at_s is not None and finding.at_s < latest_s)
-    if before:
-        return replace(judgement, reason=before[0].detail, findings=before)
-    return Judgement(state=State.UNKNOWN, reason=f"{MEDDLED}; what came after that says nothing: {judgement.reason}")
+    left, doing = judgement.findings, None
+    for entry in meddling:
+        latest_s = since_load_s(observations, entry.at_ns) - MEDDLING_S
+        kept = tuple(
+            one for one in left if one.id not in entry.covers or (one.at_s is not None and one.at_s < latest_s)
+        )
+        if len(kept) < len(left) or not judgement.findings:
+            left, doing = kept, doing or entry
+    if doing is None:
+        return judgement
+    if left:
+        return replace(judgement, reason=left[0].detail, findings=left)
+    return Judgement(state=State.UNKNOWN, reason=f"{doing.what}; what came after that says nothing: {judgement.reason}")
 
 
-def _fold(observations: Observations, judgements: Mapping[str, Judgement]) -> tuple[Outcome, list[str]]:
+def _fold(
+    observations: Observations, judgements: Mapping[str, Judgement], meddling: Sequence[Meddling]
+) -> tuple[Outcome, list[str]]:
     if observations.fault is not None:
         return Outcome(str(observations.fault["outcome"])), [str(observations.fault["what"])]
     if observations.defects:
@@ -120,13 +132,13 @@ def _fold(observations: Observations, judgements: Mapping[str, Judgement]) -> tu
     if violated:
         return Outcome.VIOLATED, violated
     doubts = [f"{name}: {j.reason}" for name, j in judgements.items() if j.state is State.UNKNOWN]
-    doubts = _doubts(observations) + doubts
+    doubts = _doubts(observations, meddling) + doubts
     if doubts:
         return Outcome.INCONCLUSIVE, doubts
     return Outcome.HOLDS, [f"{name}: {judgement.reason}" for name, judgement in judgements.items()]
 
 
-def _doubts(observations: Observations) -> list[str]:
+def _doubts(observations: Observations, meddling: Sequence[Meddling]) -> list[str]:
     """What forbids to say "holds" although nothing wrong was seen."""
     cell, load = observations.cell, observations.load
     doubts = []
@@ -140,8 +152,7 @@ def _doubts(observations: Observations) -> list[str]:
             f"only {recycles} of {cell.recycles} wanted recycles were seen{_busy(observations)}: "
             "raise --duration, or lower --max-requests"
         )
-    if observations.arbiter_asked_ns is not None:
-        doubts.append(MEDDLED)
+    doubts.extend(dict.fromkeys(entry.what for entry in meddling if entry.is_total))
     blind = [find_blind(observations, name) for name in _needed_watchers(observations)]
     doubts.extend(doubt for doubt in blind if doubt is not None)
     if "closed" not in observations.phases:

@@ -105,6 +105,44 @@ def put_before_values(settings: str, template: str) -> str:
     return settings.replace("$", "$$") + "\n\n" + values + "\n" + OWN_LOG
 
 
+NOTING = """
+
+# The user's own app is wrapped once a worker has loaded it, so that what it does can be told from what gunicorn does.
+_noting, _their_hooks = None, [globals().get(name) for name in ("post_worker_init", "worker_exit")]
+if "RECYCLE_HARNESS_NOTES" in __import__("os").environ:
+    _noting = {{"__name__": "noting", "__file__": {path}}}
+    exec(compile(open({path}).read(), {path}, "exec"), _noting)
+
+
+def _call_hook(hook, *args):
+    import importlib
+
+    if isinstance(hook, str):
+        module, _, name = hook.rpartition(".")
+        hook = getattr(importlib.import_module(module), name)
+    if hook is not None:
+        hook(*args)
+
+
+def post_worker_init(worker):
+    _call_hook(_their_hooks[0], worker)
+    if _noting:
+        _noting["wrap"](worker)
+
+
+def worker_exit(server, worker):
+    _call_hook(_their_hooks[1], server, worker)
+    if _noting:
+        _noting["tell_threads"](worker)
+"""
+"""What the settings end with where the app is the user's own: their hooks first, then ours."""
+
+
+def render_noting(path: str) -> str:
+    """The lines of the settings that load the wrapper of the user's app from ``path``."""
+    return NOTING.format(path=repr(path))
+
+
 def render_command(python: str, app: str, config: str, shims: Sequence[str] = ()) -> list[str]:
     """The argv that starts the arbiter: the module form, which works wherever the environment lies."""
     by_name = ["-c", "from gunicorn.app.wsgiapp import run; run()"]

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.core.events.bound_path import TracedCall
+from harness.core.events.doings import AppFault, ChildEnded, FileClosed, SignalReceived, SignalSent, TracedExit
 from harness.core.events.parsing import parse_event
 from harness.core.events.servers import (
     GunicornLine,
@@ -30,6 +31,10 @@ MAX_LINES = 5000
 """Log lines kept as events in one run; the log files themselves stay whole."""
 
 MAX_TEXT = 2000
+
+
+_Stacked = TracedRemoval | TracedCall | SignalSent | TracedExit | FileClosed
+_Traced = _Stacked | TracerLoaded | TracerProblem | SignalReceived | ChildEnded
 
 
 class GunicornLog:
@@ -93,18 +98,31 @@ def read_trace(sink: EventSink, site: str) -> Handler:
     def handle(lines: bytes, at_ns: int) -> None:
         for raw in lines.splitlines():
             event = parse_event({"at_ns": at_ns, **json.loads(raw)})
-            if not isinstance(event, TracerLoaded | TracedRemoval | TracedCall | TracerProblem):
+            if not isinstance(event, _Traced):
                 raise TypeError(f"the tracer does not tell of {event.kind}")
-            sink.emit(_tidy(event, site) if isinstance(event, TracedRemoval | TracedCall) else event)
+            sink.emit(_tidy(event, site) if isinstance(event, _Stacked) else event)
 
     return handle
 
 
-def _tidy(call: TracedRemoval | TracedCall, site: str) -> TracedRemoval | TracedCall:
+def read_app_faults(sink: EventSink) -> Handler:
+    """What the wrapper around the user's app writes, as ``app-fault`` events."""
+
+    def handle(lines: bytes, at_ns: int) -> None:
+        for raw in lines.splitlines():
+            event = parse_event({"at_ns": at_ns, **json.loads(raw)})
+            if not isinstance(event, AppFault):
+                raise TypeError(f"the wrapper of the app does not tell of {event.kind}")
+            sink.emit(event)
+
+    return handle
+
+
+def _tidy(event: _Stacked, site: str) -> _Stacked:
     """Short paths, and without the frames of how gunicorn was started."""
-    frames = [frame for frame in call.stack if Path(frame[0]).name != "runpy.py"]
+    frames = [frame for frame in event.stack if Path(frame[0]).name != "runpy.py"]
     stack = tuple((_shorten(file, site), line, name, text) for file, line, name, text in frames)
-    return replace(call, stack=stack)
+    return replace(event, stack=stack)
 
 
 def _shorten(file: str, site: str) -> str:

@@ -208,7 +208,7 @@ class Prober:
                     outcome=answer.outcome,
                     took_ns=took_ns,
                     id=name,
-                    by_app=answer.by_app if self._compares and is_error(answer.outcome) else None,
+                    by_app=self._tell_own(answer) if is_error(answer.outcome) else None,
                     wrong=answer.wrong if self._compares else None,
                 )
             )
@@ -216,6 +216,10 @@ class Prober:
         finally:
             with self._lock:
                 self._waiting[way] -= 1
+
+    def _tell_own(self, answer: Answer) -> bool | None:
+        """Whether the app made an error; where it need not send ids back, its silence says nothing."""
+        return answer.by_app if self._compares or answer.by_app else None
 
     def _surface(self, done: Future[None]) -> None:
         problem = done.exception()

@@ -11,7 +11,7 @@ from harness.core.model import Cell
 from harness.stack.proxies import PROXIES
 from harness.watch.event_log import EventSink
 from harness.watch.follow import Follower, Handler
-from harness.watch.logs import GunicornLog, read_trace, tally_gunicorn, tally_proxy, tally_proxy_errors
+from harness.watch.logs import GunicornLog, read_app_faults, read_trace, tally_gunicorn, tally_proxy, tally_proxy_errors
 from harness.watch.memory import MemorySampler
 from harness.watch.prober import Prober
 from harness.watch.socket import SocketWatcher
@@ -25,6 +25,9 @@ TALLIES_S = 0.05
 """How often the access logs are fetched, which may grow by 10 MB a second."""
 
 READERS = {"logs", "tallies"}
+
+APP_FAULTS_FILE = "app.faults.jsonl"
+"""What the wrapper around the user's app writes, below ``logs``."""
 
 
 class LocalWatchers:
@@ -46,6 +49,8 @@ class LocalWatchers:
         lines: dict[Path, Handler] = {logs / "gunicorn.error.log": GunicornLog(self._sink).handle}
         if traced:
             lines[trace] = read_trace(self._sink, site)
+        if cell.app is not None:
+            lines[logs / APP_FAULTS_FILE] = read_app_faults(self._sink)
         self._start("logs", Follower(lines, LINES_S))
         self._start("tallies", Follower(self._tallies(cell, logs), TALLIES_S))
 

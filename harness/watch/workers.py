@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Mapping
 
 from harness.core.clock import now_ns
 from harness.core.events.course import Stall
+from harness.core.events.doings import ProcessStopped
 from harness.core.events.servers import LiveWorkers
-from harness.core.procfs import ChildList, children_file, start_ticks
+from harness.core.procfs import ChildList, children_file, is_stopped, start_ticks
 from harness.watch.event_log import EventSink
 
 PERIOD_S = 0.02
@@ -16,8 +18,8 @@ CLOSE_LOOK_S = 0.1
 """How often each child is looked at although the list of children is the same: the dead stay on it until the arbiter
 has waited for them, which it does at once, unless it hangs."""
 
-STALL_S = 0.5
-"""A sampler that was away for so long has seen the machine stand still, not the server."""
+STALL_S = 0.1
+"""A sampler that was away for so long got no time; what it saw, others may have seen as much later than it was."""
 
 
 def look_at(children: bytes) -> dict[int, int]:
@@ -35,6 +37,7 @@ class WorkerSampler:
         self._listed = b""
         self._looked_ns = 0
         self._live: dict[int, int] | None = None
+        self._stopped: set[int] = set()
 
     def loop(self, stop: threading.Event) -> None:
         """Sample every PERIOD_S until told to stop; RuntimeError where the kernel lists nobody's children."""
@@ -60,6 +63,13 @@ class WorkerSampler:
             listed = self._list.read()  # a child that ends meanwhile makes the kernel leave out another
             live = look_at(listed)
         self._listed, self._looked_ns = listed, at_ns
+        self._look_for_stopped(at_ns, live)
         if final or live != self._live:
             self._live = live
             self._sink.emit(LiveWorkers(live=tuple(live.items()), final=final))
+
+    def _look_for_stopped(self, at_ns: int, live: Mapping[int, int]) -> None:
+        stopped = {pid for pid in live if is_stopped(pid)}
+        for pid in stopped - self._stopped:
+            self._sink.emit(ProcessStopped(at_ns=at_ns, who="worker", pid=pid))
+        self._stopped = stopped

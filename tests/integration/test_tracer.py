@@ -69,7 +69,8 @@ class Traced:
         self.sock.touch()
         site = self.root / "site"
         site.mkdir()
-        shutil.copyfile(TRACER, site / "sitecustomize.py")
+        for name in ("sitecustomize.py", "recycle_harness_doings.py"):
+            shutil.copyfile(TRACER.with_name(name), site / name)
         log = self.root / "trace.jsonl"
         head = f"import os, sys\nSOCK = {str(self.sock)!r}\nFOLDER = os.path.dirname(SOCK)\n"
         (self.root / "script.py").write_text(head + script)

@@ -49,7 +49,9 @@ def misbehaving(fault: str) -> Behaviour:
                 "empty": render_answer(b"200 OK", own, b""),
                 "body": render_answer(b"200 OK", own, TEXT),
                 "status": render_answer(b"202 Accepted", own, make_body(own)),
-                "app-error": render_answer(b"503 Busy", own, b"Busy"),
+                "app-error": render_answer(b"503 Busy", own, b"Busy").replace(
+                    b"\r\n", b"\r\nX-Request-Status: 503\r\n", 1
+                ),
                 "server-error": render_answer(b"500 Oh no", None, b"Oh no"),
             }
             writer.write(right if asked % EVERY else faulty[fault])

@@ -27,7 +27,15 @@ def test_failed_responses_are_counted_and_placed() -> None:
     (finding,) = judgement.findings
     assert (judgement.state, finding.id) == (State.VIOLATED, FindingId.FAILED_RESPONSES)
     assert finding.at_s == pytest.approx(0.98, abs=1e-3)
-    assert finding.evidence == {"failed": 6, "requests": 987 + 84, "bursts": 2, "bursts_near_a_recycle": 1}
+    assert finding.evidence == {
+        "failed": 6,
+        "requests": 987 + 84,
+        "bursts": 2,
+        "bursts_near_a_recycle": 1,
+        "restarts_cover": 0.12,
+        "near_by_chance": 0.2256,
+    }
+    assert "1 of them while a worker restarted, which says little: restarts cover 12% of the load" in finding.detail
     assert "502 x 5, 500 x 1 in 2 bursts, 1 of them while a worker restarted" in finding.detail
 
 

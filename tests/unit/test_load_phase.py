@@ -15,6 +15,7 @@ from harness.engine.load_phase import is_enough
 from harness.engine.readiness import await_gunicorn, await_proxy
 from harness.engine.running_stack import Stack
 from harness.engine.settling import settle
+from harness.engine.stops import StopWatch
 from harness.engine.timings import Timings
 from harness.watch.progress import Progress
 
@@ -24,11 +25,12 @@ def _settle_s(boot_s: float, timings: Timings) -> float:
     stack = SimpleNamespace(
         cell=Cell(spec="1.0"),
         proxy=None,
-        gunicorn=SimpleNamespace(pid=1, poll=lambda: None),
+        gunicorn=SimpleNamespace(pid=1, poll=lambda: None, is_stopped=lambda with_children: with_children),
         progress=Progress(),
         sink=SimpleNamespace(check=lambda: None),
         run=SimpleNamespace(say=lambda _text: None),
         timings=timings,
+        stops=StopWatch(),
     )
     begin_ns = now_ns()
     settle(cast(Stack, stack), boot_s=boot_s)

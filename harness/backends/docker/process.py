@@ -30,6 +30,11 @@ class DockerProcess:
         """See ``backends.Process``."""
         return self._status
 
+    def is_stopped(self, *, with_children: bool) -> bool:
+        """See ``backends.Process``: the processes of a container have a namespace of their own."""
+        del with_children
+        return False
+
     def interrupt(self) -> None:
         """See ``backends.Process``."""
         self._kill("SIGINT")

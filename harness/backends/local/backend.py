@@ -62,6 +62,11 @@ class LocalProcess:
         """See ``backends.Process``."""
         return self._popen.poll()
 
+    def is_stopped(self, *, with_children: bool) -> bool:
+        """See ``backends.Process``."""
+        children = procfs.list_children(self.pid) if with_children else []
+        return any(map(procfs.is_stopped, [self.pid, *children]))
+
     def interrupt(self) -> None:
         """See ``backends.Process``."""
         if self._popen.poll() is None:

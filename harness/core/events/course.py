@@ -9,6 +9,8 @@ from typing import ClassVar, Literal
 from harness.core.events.base import Event
 from harness.core.model import Json
 
+STANDSTILL_NS = 500_000_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phase(Event):
@@ -45,12 +47,14 @@ class Control(Event):
     Attributes:
         asked: how many were sent.
         answered: how many were answered with 200.
+        took_ns: how long each of these took, in nanoseconds; left out in records of older versions.
     """
 
     kind: ClassVar[str] = "control"
 
     asked: int
     answered: int
+    took_ns: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +98,11 @@ class Stall(Event):
     kind: ClassVar[str] = "stall"
 
     gap_ns: int
+
+    @property
+    def is_standstill(self) -> bool:
+        """Whether it was long enough to make answers late; a shorter one makes only what was seen inexact."""
+        return self.gap_ns >= STANDSTILL_NS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, TypeAlias, get_type_hints
 
-from harness.core.events import bound_path, clients, course, servers
+from harness.core.events import bound_path, clients, course, doings, servers
 from harness.core.events.base import ArmEvent, Event, state_of
 from harness.core.events.fieldtypes import Check, check_of, describe
 from harness.core.model import Json
@@ -42,6 +42,13 @@ KINDS: tuple[type[Event], ...] = (
     bound_path.TracedCall,
     bound_path.ClientRights,
     bound_path.LiveProcesses,
+    doings.SignalSent,
+    doings.SignalReceived,
+    doings.ChildEnded,
+    doings.TracedExit,
+    doings.FileClosed,
+    doings.ProcessStopped,
+    doings.AppFault,
     clients.Probe,
     clients.LoadStarted,
     clients.LoadEnded,

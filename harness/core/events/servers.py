@@ -126,6 +126,7 @@ class TracerLoaded(Event):
         pid: of the process.
         ppid: its parent.
         python: the version of its interpreter.
+        signals: whether it tells of signals, too; left out in records of older versions, where it did not.
     """
 
     kind: ClassVar[str] = "tracer"
@@ -133,6 +134,7 @@ class TracerLoaded(Event):
     pid: int
     ppid: int | None = None
     python: str | None = None
+    signals: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,8 @@ from harness.judge.outage import (
     probe_failures,
     proxy_in_doubt,
 )
+from harness.judge.proxy_doubt import describe_silent_proxy
+from harness.judge.restarts import BY_CHANCE, chance_of, is_near_restart, restart_share, restart_spans
 from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
 
 BURST_GAP_NS = 100_000_000
@@ -52,6 +54,9 @@ def judge(observations: Observations) -> Judgement:
         loose.update(untimed)
     if proxy_in_doubt(observations) and not any(failure.via == "direct" for failure in rows):
         return Judgement(state=State.UNKNOWN, reason="requests failed, but the proxy may be the one at fault")
+    silent = describe_silent_proxy(observations, loose)
+    if silent is not None and not any(failure.via == "direct" for failure in rows):
+        return Judgement(state=State.UNKNOWN, reason=silent)
     excuse = _excuse(observations, loose)
     if excuse is not None:
         return Judgement(state=State.UNKNOWN, reason=excuse)
@@ -148,16 +153,33 @@ def _finding(observations: Observations, outcomes: Counter[str], times: list[int
     total = sum(outcomes.values())
     sent = max(total, _requests(observations))  # wrk counts a request that hangs as a time-out, but not as a request
     named = ", ".join(f"{outcome} x {count}" for outcome, count in outcomes.most_common())
-    bursts = _bursts(times)
-    near = sum(_near_recycle(observations, at_ns) for at_ns in bursts)
-    noun = "burst" if len(bursts) == 1 else "bursts"
-    where = f" in {len(bursts)} {noun}, {near} of them while a worker restarted" if bursts else ""
+    bursts, spans = _bursts(times), restart_spans(observations)
+    near, share = sum(is_near_restart(spans, at_ns) for at_ns in bursts), restart_share(observations, spans)
+    chance = None if share is None else chance_of(near, len(bursts), share)
+    where = _where(len(bursts), near, share, chance) if bursts else ""
     return Finding(
         id=FindingId.FAILED_RESPONSES,
         at_s=since_load_s(observations, min(times)) if times else None,
         detail=f"{total:,} of {sent:,} requests failed ({total / sent:.2%}): {named}{where}",
-        evidence={"failed": total, "requests": sent, "bursts": len(bursts), "bursts_near_a_recycle": near},
+        evidence={
+            "failed": total,
+            "requests": sent,
+            "bursts": len(bursts),
+            "bursts_near_a_recycle": near,
+            "restarts_cover": None if share is None else round(share, 4),
+            "near_by_chance": None if chance is None else round(chance, 6),
+        },
     )
+
+
+def _where(bursts: int, near: int, share: float | None, chance: float | None) -> str:
+    """When the failures came; that they came at restarts says something only where restarts are rarer than failures."""
+    noun = "burst" if bursts == 1 else "bursts"
+    where = f" in {bursts} {noun}, {near} of them while a worker restarted"
+    if share is None or chance is None or not near:
+        return where
+    covered = f"restarts cover {share:.0%} of the load"
+    return f"{where}, which says little: {covered}" if chance > BY_CHANCE else f"{where}, though {covered} only"
 
 
 def _requests(observations: Observations) -> int:
@@ -175,12 +197,3 @@ def _bursts(times: list[int]) -> list[int]:
             starts.append(at_ns)
         last_ns = at_ns
     return starts
-
-
-def _near_recycle(observations: Observations, at_ns: int) -> bool:
-    """Whether some worker was between reaching its limit and its end, give or take what the watchers may lag."""
-    return any(
-        (life.restart_ns or life.ended_ns) - SAME_MOMENT_NS <= at_ns <= life.ended_ns + SAME_MOMENT_NS
-        for life in observations.lives
-        if life.ended_ns is not None
-    )

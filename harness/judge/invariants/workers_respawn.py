@@ -33,7 +33,13 @@ def judge(observations: Observations) -> Judgement:
 
 
 def _count_late(observations: Observations) -> int:
-    """The workers that restarted so late that gunicorn need not have replaced them: lives of a request or two."""
+    """The workers that restarted so late that gunicorn need not have replaced them: lives of a request or two.
+
+    While the harness got no time, others may have got none either.
+    """
     closed_ns = observations.phases.get("closed")
+    if closed_ns is None:
+        return 0
+    lost_ns = sum(stall.gap_ns for stall in observations.short_stalls if stall.at_ns >= closed_ns - 2 * LATE_NS)
     restarts = [life.restart_ns for life in observations.lives if life.restart_ns is not None]
-    return 0 if closed_ns is None else sum(closed_ns - LATE_NS <= restart_ns <= closed_ns for restart_ns in restarts)
+    return sum(closed_ns - LATE_NS - lost_ns <= restart_ns <= closed_ns for restart_ns in restarts)

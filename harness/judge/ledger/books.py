@@ -15,7 +15,7 @@ MOST = 15
 """A count of lines or notes of one request has four bits; more than so many are all the same."""
 
 LINE = MOST + 1
-NOTES = re.compile(rb"^([wpd])(\d+) \d+(?: \S+)?$", re.MULTILINE)
+NOTES = re.compile(rb"^([wpd])(\d+) \d+(?: \S+)?(?: \d+)?$", re.MULTILINE)
 
 Row = tuple[int, int, int, int]
 """The codes of what client, proxy and gunicorn say, and the runs."""

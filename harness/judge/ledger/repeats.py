@@ -19,7 +19,7 @@ UNKNOWN = b"-"
 MOST_EXAMINED = 50_000
 """Of the requests that were run more than once; more of them tell nothing more."""
 
-_NOTE = re.compile(rb"^([wpd]\d+) (\d+) (\S+)$", re.MULTILINE)
+_NOTE = re.compile(rb"^([wpd]\d+) (\d+) (\S+)(?: \d+)?$", re.MULTILINE)
 
 
 def find_repeated(notes: Path, books: Books, *, unproxied: Collection[str]) -> list[str]:

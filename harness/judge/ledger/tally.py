@@ -84,7 +84,7 @@ def _example(name: str, entry: LedgerEntry, why: str) -> dict[str, Json]:
 
 
 def _noted_pids(notes: Path, names: Mapping[str, object]) -> Iterator[tuple[str, int]]:
-    pattern = re.compile(rb"^(%s) (\d+)(?: \S+)?$" % b"|".join(name.encode() for name in names), re.MULTILINE)
+    pattern = re.compile(rb"^(%s) (\d+)(?: \S+)?(?: \d+)?$" % b"|".join(name.encode() for name in names), re.MULTILINE)
     for piece in read_pieces(notes):
         for name, pid in pattern.findall(piece):
             yield name.decode(), int(pid)

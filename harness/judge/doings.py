@@ -1,0 +1,50 @@
+"""Collects who did what: the events of the tracer, of the samplers and of the app's wrapper, as ``Doings``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.core.events.base import Event
+from harness.core.events.doings import (
+    AppFault,
+    ChildEnded,
+    FileClosed,
+    ProcessStopped,
+    SignalReceived,
+    SignalSent,
+    TracedExit,
+)
+from harness.core.events.servers import TracerLoaded
+from harness.core.model import Doings
+
+FIELDS: Mapping[type[Event], str] = {
+    SignalSent: "sent",
+    SignalReceived: "received",
+    ChildEnded: "ended",
+    TracedExit: "exits",
+    FileClosed: "closed",
+    ProcessStopped: "stopped",
+    AppFault: "app_faults",
+}
+"""The field of ``Doings`` that the events of each class belong to."""
+
+
+class DoingsReader:
+    """Takes the events in the order of their times."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, list[Any]] = {name: [] for name in FIELDS.values()}
+        self._complete = False
+
+    def read(self, event: Event) -> None:
+        """One event of a class in FIELDS."""
+        self._found[FIELDS[type(event)]].append(event)
+
+    def meet_tracer(self, event: TracerLoaded) -> None:
+        """Older tracers do not tell of signals."""
+        self._complete = self._complete or event.signals is True
+
+    def close(self) -> Doings:
+        """All of it."""
+        return Doings(complete=self._complete, **{name: tuple(found) for name, found in self._found.items()})

@@ -1,0 +1,52 @@
+"""Whether the proxy itself may have failed requests while gunicorn was well, and be it for a moment.
+
+A proxy that gunicorn let down says so in its log: refused, closed, reset. Where it has nothing to say of gunicorn, no
+request that failed has come to the app, and gunicorn answered everybody who asked it directly, the proxy is in doubt.
+Time-outs are left out: a proxy notices them later than its clients do.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from harness.core.model import Observations
+from harness.judge.outage import client_way
+
+THROUGH_PROXY = ("load", "probe-proxy")
+RAN = ("failed_after_gunicorn", "failed_unknown", "run_twice", "unexplained")
+
+
+def describe_silent_proxy(observations: Observations, failed: Counter[str]) -> str | None:
+    """Why the failures may be the proxy's own; None where they are not, or nobody can tell.
+
+    ``failed``: how the requests that no outage explains ended; all of them came through the proxy.
+    """
+    if (
+        client_way(observations) != "proxy"
+        or not failed
+        or "timeout" in failed
+        or not _never_arrived(observations, failed.total())
+    ):
+        return None
+    blamed = sum(count for reason, count in observations.proxy_errors.items() if reason != "retried")
+    load_ns = observations.phases.get("load", 0)
+    direct = [probe for probe in observations.probes if probe.via == "direct" and probe.at_ns >= load_ns]
+    if blamed or not direct or not all(probe.ok for probe in direct):
+        return None
+    return (
+        f"{failed.total():,} requests failed on the way through the proxy, whose log knows of no failed attempt at "
+        f"gunicorn, while gunicorn answered each of {len(direct):,} direct probes: the proxy may be the one at fault"
+    )
+
+
+def _never_arrived(observations: Observations, failures: int) -> bool:
+    """Whether the ledger knows all these failures, and that none of the requests was run."""
+    ledger = observations.ledger or {}
+    by_client = ledger.get("by_client")
+    if ledger.get("state") != "closed" or not isinstance(by_client, Mapping):
+        return False
+    endings = [by_client.get(client) for client in THROUGH_PROXY]
+    counted = [one for one in endings if isinstance(one, Mapping)]
+    before = sum(count for one in counted if isinstance(count := one.get("failed_before_gunicorn"), int))
+    return before >= failures and not any(one.get(ending) for one in counted for ending in RAN)
