@@ -313,7 +313,11 @@ def test_signals_end_a_run_as_ctrl_c_does(
         raise AssertionError("the signal was not heard")
 
     monkeypatch.setattr(run, "run_cell", run_cell)
-    assert main.main(["reproduce", "19.6.0"]) == 130
+    before = signal.signal(number, signal.SIG_DFL)  # under nohup the tests themselves ignore SIGHUP
+    try:
+        assert main.main(["reproduce", "19.6.0"]) == 130
+    finally:
+        signal.signal(number, before)
 
 
 def test_a_signal_waits_for_the_end_of_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
