@@ -66,6 +66,11 @@ class FindingId(str, Enum):
         "max-requests-honoured",
         "a worker served more than it may, and did not restart",
     )
+    RECYCLED_LATE = (
+        "recycled-late",
+        "max-requests-honoured",
+        "a worker restarted, but only after more than its limit, its jitter and all that its clients had in hand",
+    )
     RECYCLED_EARLY = (
         "recycled-early",
         "max-requests-honoured",

@@ -69,19 +69,9 @@ def _constant_rate(cell: Cell, say: Wording) -> UsageError | None:
     )
 
 
-def _jitter_of_nothing(cell: Cell, say: Wording) -> UsageError | None:
-    if cell.max_requests or not cell.max_requests_jitter:
-        return None
-    jitter = say("max_requests_jitter", cell.max_requests_jitter)
-    return UsageError(
-        what=f"{jitter} means nothing with {say('max_requests', 0)}.",
-        remedy=f"Give a {say('max_requests')} of 1 or more.",
-    )
-
-
 def _not_on_the_back_end(cell: Cell, _say: Wording) -> UsageError | None:
     return BACKENDS[cell.backend].why_not(cell)
 
 
-RULES: tuple[Rule, ...] = (_one_thread, _way_to_the_socket, _constant_rate, _jitter_of_nothing, _not_on_the_back_end)
+RULES: tuple[Rule, ...] = (_one_thread, _way_to_the_socket, _constant_rate, _not_on_the_back_end)
 """In the order in which they are checked."""

@@ -46,10 +46,9 @@ def values_of(row: CellField) -> st.SearchStrategy[Any]:
 def settle(cell: Cell) -> Cell:
     """The nearest cell that can be meant."""
     threads = cell.threads if find_worker(cell.worker).has_threads else 1
-    jitter = cell.max_requests_jitter if cell.max_requests else 0
     load = "wrk" if cell.rate_per_s is None else "httpx"
     bind = "tcp" if (cell.proxy, load) == ("none", "wrk") else cell.bind
-    settled = replace(cell, threads=threads, max_requests_jitter=jitter, load=load, bind=bind)
+    settled = replace(cell, threads=threads, load=load, bind=bind)
     return settled if find_contradiction(settled) is None else replace(settled, backend="local")
 
 
@@ -134,7 +133,6 @@ def test_json_of_a_wrong_type_is_answered_with_the_key(row: CellField) -> None:
         (Cell(spec="1", worker="sync", threads=2), {"worker", "threads"}),
         (Cell(spec="1", proxy="none"), {"proxy", "bind", "load"}),
         (Cell(spec="1", rate_per_s=9), {"rate_per_s", "load"}),
-        (Cell(spec="1", max_requests=0, max_requests_jitter=5), {"max_requests", "max_requests_jitter"}),
     ],
 )
 def test_a_contradiction_is_told_in_the_user_s_own_words(cell: Cell, named: set[str]) -> None:
@@ -148,7 +146,7 @@ def test_a_contradiction_is_told_in_the_user_s_own_words(cell: Cell, named: set[
 def test_what_containers_do_not_have_is_a_contradiction_too() -> None:
     assert "--backend docker" in str(find_contradiction(Cell(spec="1", backend="docker", proxy="caddy")))
     assert find_contradiction(Cell(spec="1")) is None
-    assert len(RULES) == 5
+    assert len(RULES) == 4
 
 
 def test_make_has_the_variables_and_hands_them_on() -> None:

@@ -38,6 +38,59 @@ def test_a_worker_that_served_too_many_and_lives_is_found(served: int, state: St
     )
 
 
+@pytest.mark.parametrize("announced", [True, False])
+@pytest.mark.parametrize("worker", ["sync", "gthread", "gevent", "eventlet", "tornado", "asgi"])
+@pytest.mark.parametrize(("served", "late"), [(MOST, False), (MOST + 1, True), (36 * MOST, True)])
+def test_a_worker_that_restarted_late_is_found(worker: str, served: int, *, late: bool, announced: bool) -> None:
+    record = _ends(healthy(), served, announced=announced).with_cell(worker=worker, threads=1)
+    assert record.found() == [FindingId.RECYCLED_LATE] * late
+
+
+def test_a_late_restart_is_told_with_its_bound() -> None:
+    (finding,) = _ends(healthy().with_cell(max_requests_jitter=5), 873).ask(NAME).findings
+    assert finding.detail == (
+        "worker 103 restarted after 873 requests; 117 is the most it may "
+        "(limit 100, jitter 5, 12 in its clients' hands) (1 such workers)"
+    )
+    assert finding.evidence == {"workers": [[103, 873]], "most": 117}
+    assert finding.at_s == pytest.approx(3.1, abs=1e-3)
+
+
+def test_jitter_lets_a_worker_restart_later() -> None:
+    record = _ends(healthy(), MOST + 50)
+    assert record.found() == [FindingId.RECYCLED_LATE]
+    assert record.with_cell(max_requests_jitter=50).found() == []
+
+
+@pytest.mark.parametrize(
+    ("alive", "found"),
+    [
+        (MOST, [FindingId.RECYCLED_LATE]),
+        (400, [FindingId.RECYCLED_LATE]),
+        (401, [FindingId.MAX_REQUESTS_IGNORED, FindingId.RECYCLED_LATE]),
+    ],
+)
+def test_a_worker_that_lives_where_others_restart_late_ignores_its_limit_only_beyond_them(
+    alive: int, found: list[FindingId]
+) -> None:
+    assert _ends(healthy(), 400).served(4.5, 104, alive - 40).found() == found
+
+
+def test_a_worker_that_ends_with_the_arbiter_did_not_restart_late() -> None:
+    assert _ends(healthy(), 400).log(2.9, ARBITER, "stopping").ask(NAME).findings == ()
+
+
+def test_without_a_limit_no_worker_is_late() -> None:
+    assert _ends(healthy().with_cell(max_requests=0), 5000).found() == [FindingId.RECYCLED_EARLY]
+
+
+@pytest.mark.parametrize("jitter", [0, 100])
+def test_a_jitter_alone_is_no_limit(jitter: int) -> None:
+    cell = {"max_requests": 0, "max_requests_jitter": jitter}
+    assert _steady().with_cell(**cell).ask(NAME).state is State.HOLDS
+    assert healthy().with_cell(**cell).found() == [FindingId.RECYCLED_EARLY]
+
+
 def test_jitter_allows_more() -> None:
     record = healthy().served(4.5, 104, MOST + 50 - 40)
     assert record.ask(NAME).state is State.VIOLATED

@@ -94,7 +94,6 @@ def test_the_sync_worker_has_one_thread() -> None:
         (("--worker", "sync", "--threads", "2"), r"--worker sync has one thread, not 2\.\nTo do: .*--worker gthread"),
         (("--rate", "100"), r"wrk has no constant rate.*\nTo do: .*--load httpx"),
         (("--proxy", "none"), r"wrk can't talk to a Unix socket.*\nTo do: .*--bind tcp"),
-        (("--max-requests", "0", "--max-requests-jitter", "5"), r"--max-requests-jitter 5 means nothing.*\nTo do: "),
         (("--settings", "/no/such/file"), r"--settings /no/such/file: there is no such file\.\nTo do: "),
     ],
 )

@@ -16,8 +16,9 @@ COUNTED_BY = ("tallies", "workers", "logs")
 
 
 def judge(observations: Observations) -> Judgement:
-    """Violated by ``max-requests-ignored`` or ``recycled-early``."""
-    findings = tuple(f for f in (_find_ignored(observations), _find_early(observations)) if f is not None)
+    """Violated by ``max-requests-ignored``, ``recycled-late`` or ``recycled-early``."""
+    asked = (_find_ignored(observations), _find_late(observations), _find_early(observations))
+    findings = tuple(finding for finding in asked if finding is not None)
     if findings:
         return Judgement(state=State.VIOLATED, reason=findings[0].detail, findings=findings)
     blind = _find_uncounted(observations)
@@ -51,8 +52,20 @@ def is_recycle(cell: Cell, life: WorkerLife) -> bool:
 
 
 def most_served(cell: Cell) -> int:
-    """The most that one worker may serve: its limit, the largest jitter, and all that the clients have open."""
+    """The most that one worker may serve: its limit, the largest jitter, and all that the clients have open.
+
+    A client sends its next request when it has the answer to the last one, so each connection of the load has at most
+    one in hand as the worker reaches its limit, and so has each way of the prober. That holds for every worker class:
+    one that looks at its count once a second promises nothing else than one that looks after each request.
+    """
     return cell.max_requests + cell.max_requests_jitter + cell.connections + PROBES_IN_FLIGHT
+
+
+def count_by_hand(cell: Cell) -> str:
+    """What ``most_served`` is made of, in words."""
+    jitter = f", jitter {cell.max_requests_jitter:,}" if cell.max_requests_jitter else ""
+    hand = f"{cell.connections + PROBES_IN_FLIGHT:,} in its clients' hands"
+    return f"{most_served(cell):,} is the most it may (limit {cell.max_requests:,}{jitter}, {hand})"
 
 
 def least_served(observations: Observations, life: WorkerLife) -> int:
@@ -74,9 +87,12 @@ def least_served(observations: Observations, life: WorkerLife) -> int:
 
 
 def _find_ignored(observations: Observations) -> Finding | None:
+    """One that serves on; where others restarted late, only one that has come further than all of those."""
     cell = observations.cell
-    most = most_served(cell)
-    guilty = [life for life in observations.lives if life.ended_ns is None and _ignores(life, cell)]
+    latest = max((life.served for life in _list_late(observations)), default=0)
+    guilty = [
+        life for life in observations.lives if life.ended_ns is None and _ignores(life, cell) and life.served > latest
+    ]
     if observations.interrupted is not None:  # it had no time to end; some look at their count once a second
         guilty = [life for life in guilty if not life.announced_restart]
     if cell.max_requests == 0 or not guilty:
@@ -85,8 +101,33 @@ def _find_ignored(observations: Observations) -> Finding | None:
     return Finding(
         id=FindingId.MAX_REQUESTS_IGNORED,
         at_s=None,
-        detail=f"worker {worst.pid} served {worst.served:,} requests and still lived; {most:,} is the most it may",
-        evidence={"workers": [[life.pid, life.served] for life in guilty], "most": most},
+        detail=f"worker {worst.pid} served {worst.served:,} requests and still lived; {count_by_hand(cell)}",
+        evidence={"workers": [[life.pid, life.served] for life in guilty], "most": most_served(cell)},
+    )
+
+
+def _list_late(observations: Observations) -> list[WorkerLife]:
+    """The lives that ended, but not with the arbiter, after more requests than a worker may serve."""
+    cell, last_ns = observations.cell, arbiter_end_ns(observations)
+    if cell.max_requests == 0:
+        return []
+    ended = [life for life in observations.lives if life.ended_ns is not None and life.served > most_served(cell)]
+    return [life for life in ended if last_ns is None or (life.ended_ns or 0) < last_ns - SAME_MOMENT_NS]
+
+
+def _find_late(observations: Observations) -> Finding | None:
+    late = _list_late(observations)
+    if not late:
+        return None
+    worst = max(late, key=lambda life: life.served)
+    first_ns = min(life.ended_ns or 0 for life in late)
+    cell = observations.cell
+    return Finding(
+        id=FindingId.RECYCLED_LATE,
+        at_s=since_load_s(observations, first_ns),
+        detail=f"worker {worst.pid} restarted after {worst.served:,} requests; {count_by_hand(cell)} "
+        f"({len(late)} such workers)",
+        evidence={"workers": [[life.pid, life.served] for life in late], "most": most_served(cell)},
     )
 
 
