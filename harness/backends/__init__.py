@@ -147,6 +147,13 @@ class Backend(Protocol):
     def read_usage(self, trees: Sequence[int]) -> Usage:
         """The CPU time of all cores and of this run's processes so far; see ``watch.machine``."""
 
+    @property
+    def may_hold(self) -> bool:
+        """Whether ``hold`` can be had."""
+
+    def hold(self, pids: Sequence[int]) -> AbstractContextManager[None]:
+        """Stop processes of this run (SIGSTOP), and let them go on at the end; one that has ended is left alone."""
+
     def fetch(self, path: Path) -> None:
         """Copy a file or folder of the record, as it is now, into the run's folder here, if it exists."""
 

@@ -61,6 +61,16 @@ class FindingId(str, Enum):
         "workers-respawn",
         "after settling, fewer live workers than configured",
     )
+    WORKERS_IDLE = (
+        "workers-idle",
+        "workers-serve",
+        "a live worker serves nothing although it could, while others serve",
+    )
+    WORKERS_SURPLUS = (
+        "workers-surplus",
+        "workers-respawn",
+        "more live workers than configured, for longer than a handover takes",
+    )
     MAX_REQUESTS_IGNORED = (
         "max-requests-ignored",
         "max-requests-honoured",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         SignalSent,
         TracedExit,
     )
+    from harness.core.events.fleet import AskedAlone, Fleet
     from harness.core.events.servers import SocketChange
 
 Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
@@ -145,6 +146,15 @@ class Doings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FleetSample:
+    """How many children the arbiter had from a moment on, and how many of them were workers."""
+
+    at_ns: int
+    workers: int
+    children: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Observations:
     """A run as it was seen, cut to the window that is judged (from boot to the end of the settle phase)."""
 
@@ -167,6 +177,9 @@ class Observations:
     lives: tuple[WorkerLife, ...]
     live_at_end: int | None  # the most at a time in the last second
     fewest_live: int | None
+    samples: tuple[FleetSample, ...] = ()  # from the load's begin on, one for each change
+    fleet: Fleet | None = None  # how many workers there were before the load; older records don't tell
+    asked_alone: tuple[AskedAlone, ...] = ()  # workers that served nothing, each asked by itself
     load: LoadEnded | None
     watchers: Mapping[str, str]  # name -> "stopped" (saw the whole window), "started", "died: why", "mute: why"
     proxy_errors: Mapping[str, int]  # reason in the proxy's log -> lines

@@ -26,6 +26,10 @@ ROLLUP = "smaps_rollup"
 """A process's memory in sums; from Linux 4.14 on."""
 
 _KIB = re.compile(rb"^(\w+):\s+(\d+) kB$", re.MULTILINE)
+_SOCKET = "socket:["
+_COLUMNS_WITH_PATH = 8
+"""Of /proc/net/unix: the end of a connection that was accepted has the path of its listener, the other end has none."""
+
 _IDLE = (3, 4)
 """The columns of /proc/stat (user nice system idle iowait irq softirq steal ...) in which no core works."""
 
@@ -71,6 +75,39 @@ def is_stopped(pid: int) -> bool:
         return False
 
 
+def can_not_run(pid: int) -> bool:
+    """Whether a process is stopped, has ended, or is gone."""
+    try:
+        return read_stat(pid)[0] in "TtZX"
+    except OSError:
+        return True
+
+
+def has_connection(pid: int) -> bool:
+    """Whether a process holds an established connection of a TCP port or of a Unix socket with a name."""
+    try:
+        links = {str(link.readlink()) for link in (PROC / str(pid) / "fd").iterdir()}
+    except OSError:
+        return False
+    held = {link[len(_SOCKET) : -1].encode() for link in links if link.startswith(_SOCKET)}
+    return not held.isdisjoint(_list_established(pid))
+
+
+def _list_established(pid: int) -> set[bytes]:
+    """The inodes of all established connections where a process lives; the columns are those of proc(5)."""
+    tcp = [row for name in ("tcp", "tcp6") for row in _read_rows(pid, name)]
+    ports = {row[9] for row in tcp if row[3] == b"01"}
+    names = {row[6] for row in _read_rows(pid, "unix") if row[5] == b"03" and len(row) == _COLUMNS_WITH_PATH}
+    return ports | names
+
+
+def _read_rows(pid: int, name: str) -> list[list[bytes]]:
+    try:
+        return [line.split() for line in (PROC / str(pid) / "net" / name).read_bytes().splitlines()[1:]]
+    except OSError:
+        return []
+
+
 def group_of(pid: int) -> int | None:
     """The process group; None where the process is gone."""
     try:
@@ -100,6 +137,19 @@ def count_tasks(user: int) -> int:
             if (PROC / str(pid)).stat().st_uid == user:
                 total += int(read_stat(pid)[17])
     return total
+
+
+def count_all_tasks() -> int:
+    """Processes and threads of everybody."""
+    return int((PROC / "loadavg").read_text().split()[3].partition("/")[2])
+
+
+def read_control_groups() -> list[str]:
+    """The control groups of this process, a line ``ID:CONTROLLERS:PATH`` each; none where the kernel has none."""
+    try:
+        return (PROC / "self/cgroup").read_text().splitlines()
+    except OSError:
+        return []
 
 
 def children_file(pid: int) -> Path:

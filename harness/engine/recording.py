@@ -36,11 +36,13 @@ class Run:
     say: Callable[[str], None]
     phase: str = "prepare"
     interrupted: bool = False
+    closed: bool = False  # whether the window that is judged is over
 
     def enter(self, phase: str, at_ns: int | None = None) -> None:
         """Begin a new phase."""
         if phase not in TEARDOWN:
             self.phase = phase
+        self.closed = self.closed or phase in TEARDOWN
         self.sink.emit(Phase(name=phase, at_ns=now_ns() if at_ns is None else at_ns))
 
 

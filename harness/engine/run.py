@@ -17,6 +17,8 @@ from harness.core.model import Verdict
 from harness.core.signals import shielded
 from harness.core.startup import import_ahead
 from harness.engine.facts import collect_facts
+from harness.engine.fleet import await_fleet
+from harness.engine.idle_workers import ask_idle_workers
 from harness.engine.ledger import close_ledger, list_unfinished
 from harness.engine.load_phase import run_load
 from harness.engine.preparation import prepare_run
@@ -74,6 +76,8 @@ def _experiment(stack: Stack) -> None:
     import_ahead()  # both while gunicorn boots, which takes longer
     _write_facts(stack)
     boot_s = await_ready(stack)
+    if not await_fleet(stack, boot_s=boot_s):
+        return
     run.enter("control")
     send_controls(stack)
     run.enter("load")
@@ -82,6 +86,7 @@ def _experiment(stack: Stack) -> None:
     run.enter("settle")
     watchers.hurry_probes()
     settle(stack, boot_s=boot_s)
+    ask_idle_workers(stack)
 
 
 def _write_facts(stack: Stack) -> None:

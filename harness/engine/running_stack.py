@@ -145,11 +145,17 @@ def with_started_proxy(stack: Stack) -> Stack:
     return replace(stack, proxy=started)
 
 
+def close_window(run: Run, watchers: Watchers) -> None:
+    """End what is judged, once: from now on the stack may be disturbed."""
+    if not run.closed:
+        watchers.stop()
+        run.enter("closed")
+
+
 def _stop(run: Run, backend: Backend, watchers: Watchers, clients: Clients) -> None:
     """Stop the watchers first, which closes the window; then the processes, even if stopping the watchers failed."""
     try:
-        watchers.stop()
-        run.enter("closed")
+        close_window(run, watchers)
         if run.cell.ledger:
             await_last_lines(run.cell, run.folder.logs, clients, fetch=backend.fetch)
     finally:

@@ -36,7 +36,7 @@ def _has_settled(stack: Stack, started_ns: int) -> bool:
         return False
     if progress.arbiter_ended:
         return not any(ok for way in probes for ok in way)
-    if progress.live_workers < stack.cell.workers or progress.steady_s < stack.timings.steady_s:
+    if progress.live_workers != stack.cell.workers or progress.steady_s < stack.timings.steady_s:
         return False
     if all(all(way[-ENOUGH_PROBES:]) for way in probes):
         return True

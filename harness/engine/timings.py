@@ -15,6 +15,15 @@ class Timings:
     fork_s: float = 0.1
     """The arbiter waits up to so long between two forks."""
 
+    fleet_still_s: float = 5.0
+    """Where no further worker has come or got ready for so long, and ..."""
+
+    fleet_boots: int = 5
+    """... for so many of the app's boot times, the rest of them won't: side by side they are slower than the first."""
+
+    fleet_worker_s: float = 1.0
+    """So long, for each worker, on top of ``boot_s``, all of them may take at most."""
+
     proxy_s: float = 10.0
     """For the proxy to listen."""
 

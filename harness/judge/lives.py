@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.core.model import WorkerLife
+from harness.core.model import FleetSample, WorkerLife
 from harness.stack.gunicorn import parse_limit
 
 _CRASH_STATES = {"signalled", "failed", "timed-out"}
@@ -85,6 +85,14 @@ class Lives:
         """The fewest workers that lived at one time; None where nobody sampled."""
         workers = self._workers()
         return min((len(sample & workers) for _, sample in self._samples), default=None)
+
+    def list_samples(self) -> tuple[FleetSample, ...]:
+        """The samples that count, by time."""
+        workers = self._workers()
+        return tuple(
+            FleetSample(at_ns=at_ns, workers=len(sample & workers), children=len(sample))
+            for at_ns, sample in self._samples
+        )
 
     def _workers(self) -> set[int]:
         return {life.pid for life in [*self._past, *self._lives.values()] if life.worker}

@@ -24,6 +24,7 @@ from harness.core.events.course import (
     Stall,
     WatcherState,
 )
+from harness.core.events.fleet import AskedAlone, Fleet
 from harness.core.events.servers import (
     ArbiterExited,
     ArbiterStarted,
@@ -70,6 +71,8 @@ class _Reader:
         self.answers: list[Answers] = []
         self.lives = Lives()
         self.load: LoadEnded | None = None
+        self.fleet: Fleet | None = None
+        self.asked_alone: list[AskedAlone] = []
         self.watchers: dict[str, str] = {}
         self.proxy_errors: Counter[str] = Counter()
         self.traced: set[int] = set()
@@ -132,6 +135,9 @@ class _Reader:
 
     def _read_load(self, event: LoadEnded) -> None:
         self.load = event
+
+    def _read_fleet(self, event: Fleet) -> None:
+        self.fleet = event
 
     def _read_watcher(self, event: WatcherState) -> None:
         if not self.watchers.get(event.name, "").startswith("died"):
@@ -196,6 +202,8 @@ _READ: Mapping[type[Event], Callable[[_Reader, Any], None]] = {
     Served: _Reader._read_served,
     ProxyErrors: _Reader._read_proxy_errors,
     LoadEnded: _Reader._read_load,
+    Fleet: _Reader._read_fleet,
+    AskedAlone: lambda reader, event: reader.asked_alone.append(event),
     WatcherState: _Reader._read_watcher,
     TracerLoaded: _Reader._read_tracer,
     TracerProblem: _Reader._read_tracer_problem,
@@ -212,7 +220,7 @@ _READ: Mapping[type[Event], Callable[[_Reader, Any], None]] = {
 """What is done with the events of each class; the others say nothing that is judged."""
 
 _OUTSIDE_THE_WINDOW = frozenset(
-    (Phase, Fault, Interrupted, LedgerClosed, LedgerFailed, CutShort, Contradiction, UnknownEvent, ArmEvent)
+    (Phase, Fault, Interrupted, LedgerClosed, LedgerFailed, CutShort, Contradiction, UnknownEvent, ArmEvent, AskedAlone)
 )
 """Events that count whenever they came; everything else only until the window closed."""
 
@@ -254,6 +262,9 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         lives=reader.lives.close(log_complete=reader.watchers.get("logs") == "stopped"),
         live_at_end=reader.lives.live_workers(),
         fewest_live=reader.lives.fewest_workers(),
+        samples=reader.lives.list_samples(),
+        fleet=reader.fleet,
+        asked_alone=tuple(reader.asked_alone),
         load=reader.load,
         watchers=reader.watchers,
         proxy_errors=dict(reader.proxy_errors),

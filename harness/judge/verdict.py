@@ -141,7 +141,7 @@ def _fold(
 def _doubts(observations: Observations, meddling: Sequence[Meddling]) -> list[str]:
     """What forbids to say "holds" although nothing wrong was seen."""
     cell, load = observations.cell, observations.load
-    doubts = []
+    doubts = _doubts_of_fleet(observations)
     if observations.interrupted is not None:
         doubts.append(f"the run was interrupted in its {observations.interrupted} phase")
     if load is None or load.failed is not None:
@@ -160,6 +160,16 @@ def _doubts(observations: Observations, meddling: Sequence[Meddling]) -> list[st
     if observations.cut_short:
         doubts.append(CUT_SHORT)
     return doubts + _doubts_of_ledger(observations.ledger)
+
+
+def _doubts_of_fleet(observations: Observations) -> list[str]:
+    """A fleet that was not complete when the load began can't tell what the load did to it. Older records don't say."""
+    fleet = observations.fleet
+    if fleet is None or fleet.complete:
+        return []
+    waited_s = fleet.waited_ns / 1e9
+    few = f"only {fleet.ready} of {fleet.configured} workers were ready {waited_s:.1f} s after the first answer"
+    return [f"{few} ({fleet.live} were alive): ask for fewer --workers, or repeat it when the machine is idle"]
 
 
 def _doubts_of_ledger(ledger: Mapping[str, Json] | None) -> list[str]:

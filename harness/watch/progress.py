@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from harness.core.clock import now_ns
@@ -23,6 +24,16 @@ from harness.core.events.servers import (
 from harness.core.model import is_failure, is_success
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdleWorker:
+    """A live worker, and what went on since it was last seen to serve something, or since it came."""
+
+    pid: int
+    idle_s: float
+    served_by_others: int
+    announced_s: float | None  # for how long it has been about to end; None where it did not say so
+
+
 class Progress:
     """Listens to the sink; its attributes may be read from any thread."""
 
@@ -31,6 +42,8 @@ class Progress:
         self._booted: set[int] = set()
         self._live: set[int] = set()
         self._announced: set[int] = set()
+        self._announced_ns: dict[int, int] = {}
+        self._active: dict[int, tuple[int, int]] = {}  # pid -> (when it last served, or came; what all had served then)
         self._ready: set[int] = set()
         self._changed_ns = now_ns()
         self.arbiter_ended = False
@@ -60,6 +73,36 @@ class Progress:
         """Live children of the arbiter that booted as workers."""
         with self._lock:
             return len(self._live & self._booted)
+
+    @property
+    def live_children(self) -> set[int]:
+        """All live children of the arbiter."""
+        with self._lock:
+            return set(self._live)
+
+    @property
+    def booted_pids(self) -> set[int]:
+        """All that ever said that they boot as workers."""
+        with self._lock:
+            return set(self._booted)
+
+    def find_idle(self) -> list[IdleWorker]:
+        """How long each live worker has served nothing, the longest first."""
+        at_ns = now_ns()
+        with self._lock:
+            workers = self._live & self._booted if self._booted else self._live
+            idle = [self._describe(pid, at_ns) for pid in workers & self._active.keys()]
+        return sorted(idle, key=lambda one: one.idle_s, reverse=True)
+
+    def _describe(self, pid: int, at_ns: int) -> IdleWorker:
+        since_ns, served = self._active[pid]
+        announced_ns = self._announced_ns.get(pid)
+        return IdleWorker(
+            pid=pid,
+            idle_s=(at_ns - since_ns) / 1e9,
+            served_by_others=self.served - served,
+            announced_s=None if announced_ns is None else (at_ns - announced_ns) / 1e9,
+        )
 
     @property
     def ready_workers(self) -> int:
@@ -107,6 +150,8 @@ class Progress:
 
     def _hear_workers(self, event: LiveWorkers) -> None:
         live = {pid for pid, _ in event.live}
+        for pid in live - self._live:
+            self._active[pid] = (event.at_ns, self.served)
         if live != self._live:
             self._live, self._changed_ns = live, event.at_ns
 
@@ -114,6 +159,8 @@ class Progress:
         pids = {"booted": self._booted, "ready": self._ready, "restarting": self._announced}.get(event.state or "")
         if pids is not None and event.pid is not None:
             pids.add(event.pid)
+            if event.state == "restarting":
+                self._announced_ns.setdefault(event.pid, event.at_ns)
 
     def _hear_proxied(self, event: Proxied) -> None:
         self.outcomes.update(event.statuses)
@@ -122,6 +169,8 @@ class Progress:
 
     def _hear_served(self, event: Served) -> None:
         self.served += sum(count for by_status in event.by_pid.values() for count in by_status.values())
+        for pid in event.by_pid:
+            self._active[pid] = (event.at_ns, self.served)
         if any(is_success(status) for by_status in event.by_pid.values() for status in by_status):
             self._succeed(event.at_ns)
 

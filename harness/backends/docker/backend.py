@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,6 +143,15 @@ class DockerBackend:
     def read_usage(self, trees: Sequence[int]) -> Usage:
         """See ``backends.Backend``."""
         return self._observer.read_usage(list(trees))
+
+    @property
+    def may_hold(self) -> bool:
+        """See ``backends.Backend``: nobody here may send signals into the container."""
+        return False
+
+    def hold(self, pids: Sequence[int]) -> AbstractContextManager[None]:
+        """See ``backends.Backend``."""
+        raise NotImplementedError(f"processes {list(pids)} of a container can't be stopped from here")
 
     def fetch(self, path: Path) -> None:
         """See ``backends.Backend``."""

@@ -10,8 +10,8 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,6 +43,12 @@ def start_directly(
         stderr=stderr,
         start_new_session=True,
     )
+
+
+def _signal_all(pids: Sequence[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 class LocalProcess:
@@ -167,6 +173,20 @@ class LocalBackend:
     def read_usage(self, trees: Sequence[int]) -> machine.Usage:
         """See ``backends.Backend``."""
         return machine.read_usage(trees)
+
+    @property
+    def may_hold(self) -> bool:
+        """See ``backends.Backend``."""
+        return True
+
+    @contextmanager
+    def hold(self, pids: Sequence[int]) -> Iterator[None]:
+        """See ``backends.Backend``."""
+        try:
+            _signal_all(pids, signal.SIGSTOP)
+            yield
+        finally:
+            _signal_all(pids, signal.SIGCONT)
 
     def fetch(self, path: Path) -> None:
         """See ``backends.Backend``: the file is already here."""

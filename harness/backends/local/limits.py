@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import resource
 
+from harness.backends.local import room
 from harness.core import procfs
 from harness.core.errors import SurroundingsError
 from harness.core.model import Cell
@@ -29,7 +30,10 @@ def require_room(cell: Cell) -> None:
     """
     _allow_files(2 * cell.connections + SPARE_FILES, cell)
     # Twice the workers: while one ends, another one boots in its place.
-    _require_tasks(2 * cell.workers * (1 + cell.threads) + cell.load_threads + SPARE_TASKS)
+    tasks = 2 * cell.workers * (1 + cell.threads) + cell.load_threads + SPARE_TASKS
+    _require_tasks(tasks)
+    room.require_tasks(tasks)
+    room.require_memory(cell)
 
 
 def _allow_files(needed: int, cell: Cell) -> None:
@@ -48,7 +52,7 @@ def _allow_files(needed: int, cell: Cell) -> None:
 
 
 def _require_tasks(needed: int) -> None:
-    """Check the limit of processes and threads, which does not apply to root."""
+    """Root is not bound by this limit; see ``room`` for those that bind it."""
     allowed, _ = resource.getrlimit(resource.RLIMIT_NPROC)
     if os.geteuid() == 0 or allowed == resource.RLIM_INFINITY:
         return

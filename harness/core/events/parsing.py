@@ -7,7 +7,7 @@ from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, TypeAlias, get_type_hints
 
-from harness.core.events import bound_path, clients, course, doings, servers
+from harness.core.events import bound_path, clients, course, doings, fleet, servers
 from harness.core.events.base import ArmEvent, Event, state_of
 from harness.core.events.fieldtypes import Check, check_of, describe
 from harness.core.model import Json
@@ -49,6 +49,8 @@ KINDS: tuple[type[Event], ...] = (
     doings.FileClosed,
     doings.ProcessStopped,
     doings.AppFault,
+    fleet.Fleet,
+    fleet.AskedAlone,
     clients.Probe,
     clients.LoadStarted,
     clients.LoadEnded,

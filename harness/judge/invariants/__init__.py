@@ -19,6 +19,7 @@ from harness.judge.invariants import (
     socket_survives,
     workers_exit_cleanly,
     workers_respawn,
+    workers_serve,
 )
 
 INVARIANTS: Mapping[str, Callable[[Observations], Judgement | None]] = {
@@ -26,6 +27,7 @@ INVARIANTS: Mapping[str, Callable[[Observations], Judgement | None]] = {
     "requests-answered": requests_answered.judge,
     "service-recovers": service_recovers.judge,
     "workers-respawn": workers_respawn.judge,
+    "workers-serve": workers_serve.judge,
     "max-requests-honoured": max_requests_honoured.judge,
     "workers-exit-cleanly": workers_exit_cleanly.judge,
     "answers-right": answers_right.judge,

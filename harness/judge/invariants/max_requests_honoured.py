@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+from collections.abc import Iterable
+
+from harness.core.events.clients import Probe
 from harness.core.findings import FindingId
 from harness.core.model import Cell, Finding, Judgement, Observations, State, WorkerLife, is_success
 from harness.judge.outage import arbiter_end_ns
@@ -61,11 +66,35 @@ def most_served(cell: Cell) -> int:
     return cell.max_requests + cell.max_requests_jitter + cell.connections + PROBES_IN_FLIGHT
 
 
-def count_by_hand(cell: Cell) -> str:
-    """What ``most_served`` is made of, in words."""
+def most_served_by(observations: Observations, life: WorkerLife) -> int:
+    """The same of one worker: while nobody answers, more probes wait than usual, and all of them may come to one.
+
+    Those that were given up on may still be in the queue; see ``least_served``.
+    """
+    most = most_served(observations.cell)
+    if life.served <= most:
+        return most
+    waiting = count_waiting(observations.probes, life.booted_ns, life.ended_ns) + observations.given_up
+    return most + max(0, waiting - PROBES_IN_FLIGHT)
+
+
+def count_waiting(probes: Iterable[Probe], since_ns: int | None, until_ns: int | None) -> int:
+    """The most probes that waited for an answer at one time within a span; one that timed out may wait for ever."""
+    steps = []
+    for probe in probes:
+        over_ns = math.inf if probe.outcome == "timeout" else probe.at_ns + probe.took_ns
+        begun_ns = max(probe.at_ns, since_ns or 0)
+        if begun_ns <= over_ns and begun_ns <= (until_ns or math.inf):
+            steps += [(begun_ns, 0, 1), (over_ns, 1, -1)]  # at one moment those that begin come first
+    return max(itertools.accumulate(change for *_, change in sorted(steps)), default=0)
+
+
+def _say_most(observations: Observations, life: WorkerLife) -> str:
+    """The bound and what it is made of, in words."""
+    cell, most = observations.cell, most_served_by(observations, life)
     jitter = f", jitter {cell.max_requests_jitter:,}" if cell.max_requests_jitter else ""
-    hand = f"{cell.connections + PROBES_IN_FLIGHT:,} in its clients' hands"
-    return f"{most_served(cell):,} is the most it may (limit {cell.max_requests:,}{jitter}, {hand})"
+    hand = f"{most - cell.max_requests - cell.max_requests_jitter:,} in its clients' hands"
+    return f"{most:,} is the most it may (limit {cell.max_requests:,}{jitter}, {hand})"
 
 
 def least_served(observations: Observations, life: WorkerLife) -> int:
@@ -91,7 +120,9 @@ def _find_ignored(observations: Observations) -> Finding | None:
     cell = observations.cell
     latest = max((life.served for life in _list_late(observations)), default=0)
     guilty = [
-        life for life in observations.lives if life.ended_ns is None and _ignores(life, cell) and life.served > latest
+        life
+        for life in observations.lives
+        if life.ended_ns is None and _ignores(observations, life) and life.served > latest
     ]
     if observations.interrupted is not None:  # it had no time to end; some look at their count once a second
         guilty = [life for life in guilty if not life.announced_restart]
@@ -101,18 +132,19 @@ def _find_ignored(observations: Observations) -> Finding | None:
     return Finding(
         id=FindingId.MAX_REQUESTS_IGNORED,
         at_s=None,
-        detail=f"worker {worst.pid} served {worst.served:,} requests and still lived; {count_by_hand(cell)}",
-        evidence={"workers": [[life.pid, life.served] for life in guilty], "most": most_served(cell)},
+        detail=f"worker {worst.pid} served {worst.served:,} requests and still lived; {_say_most(observations, worst)}",
+        evidence={"workers": [[life.pid, life.served] for life in guilty], "most": most_served_by(observations, worst)},
     )
 
 
 def _list_late(observations: Observations) -> list[WorkerLife]:
     """The lives that ended, but not with the arbiter, after more requests than a worker may serve."""
-    cell, last_ns = observations.cell, arbiter_end_ns(observations)
-    if cell.max_requests == 0:
+    if observations.cell.max_requests == 0:
         return []
-    ended = [life for life in observations.lives if life.ended_ns is not None and life.served > most_served(cell)]
-    return [life for life in ended if last_ns is None or (life.ended_ns or 0) < last_ns - SAME_MOMENT_NS]
+    end_ns = arbiter_end_ns(observations)
+    last_ns = math.inf if end_ns is None else end_ns - SAME_MOMENT_NS
+    ended = [life for life in observations.lives if life.ended_ns is not None and life.ended_ns < last_ns]
+    return [life for life in ended if life.served > most_served_by(observations, life)]
 
 
 def _find_late(observations: Observations) -> Finding | None:
@@ -121,19 +153,19 @@ def _find_late(observations: Observations) -> Finding | None:
         return None
     worst = max(late, key=lambda life: life.served)
     first_ns = min(life.ended_ns or 0 for life in late)
-    cell = observations.cell
     return Finding(
         id=FindingId.RECYCLED_LATE,
         at_s=since_load_s(observations, first_ns),
-        detail=f"worker {worst.pid} restarted after {worst.served:,} requests; {count_by_hand(cell)} "
-        f"({len(late)} such workers)",
-        evidence={"workers": [[life.pid, life.served] for life in late], "most": most_served(cell)},
+        detail=f"worker {worst.pid} restarted after {worst.served:,} requests; "
+        f"{_say_most(observations, worst)} ({len(late)} such workers)",
+        evidence={"workers": [[life.pid, life.served] for life in late], "most": most_served_by(observations, worst)},
     )
 
 
-def _ignores(life: WorkerLife, cell: Cell) -> bool:
+def _ignores(observations: Observations, life: WorkerLife) -> bool:
     """One that has said that it restarts may still serve what is in its queue, but not another life's worth."""
-    return life.served > most_served(cell) + (cell.max_requests if life.announced_restart else 0)
+    more = observations.cell.max_requests if life.announced_restart else 0
+    return life.served > most_served_by(observations, life) + more
 
 
 def _find_early(observations: Observations) -> Finding | None:

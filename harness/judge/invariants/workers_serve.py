@@ -1,0 +1,46 @@
+"""Each live worker serves. One that served nothing is asked alone, so that neither chance nor a proxy explains it."""
+
+from __future__ import annotations
+
+from harness.core.events.fleet import AskedAlone
+from harness.core.findings import FindingId
+from harness.core.model import Finding, Judgement, Observations, State, is_success
+
+SILENT = "timeout"
+"""How a request ends that the kernel has put into the queue and nobody takes out of it."""
+
+
+def judge(observations: Observations) -> Judgement | None:
+    """Violated by ``workers-idle``; None where no worker had to be asked, and where nobody could ask."""
+    asked = observations.asked_alone
+    if not asked:
+        return None
+    idle = [one for one in asked if _is_idle(one)]
+    if idle:
+        finding = _find(observations, idle)
+        return Judgement(state=State.VIOLATED, reason=finding.detail, findings=(finding,))
+    unclear = [one for one in asked if not one.outcome.isdigit()]
+    if unclear:
+        reason = f"worker {unclear[0].pid} served nothing, and when asked by itself: {unclear[0].outcome}"
+        return Judgement(state=State.UNKNOWN, reason=reason)
+    return Judgement(
+        state=State.HOLDS, reason=f"{len(asked)} workers that had served nothing answered when asked alone"
+    )
+
+
+def _is_idle(asked: AskedAlone) -> bool:
+    """It lived and did not answer; the others did as soon as they could."""
+    return asked.outcome == SILENT and asked.lived and is_success(asked.then)
+
+
+def _find(observations: Observations, idle: list[AskedAlone]) -> Finding:
+    first = idle[0]
+    served = next((life.served for life in observations.lives if life.pid == first.pid), 0)
+    return Finding(
+        id=FindingId.WORKERS_IDLE,
+        at_s=None,
+        detail=f"worker {first.pid} lived for {first.idle_ns / 1e9:.1f} s without serving a request ({served:,} before "
+        f"that), while others served {first.served_by_others:,}; asked by itself, with the others stopped for "
+        f"{first.took_ns / 1e9:.1f} s, it did not answer ({len(idle)} such workers)",
+        evidence={"workers": [[one.pid, one.idle_ns / 1e9, one.served_by_others] for one in idle]},
+    )
