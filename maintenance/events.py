@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from harness.core.events import bound_path, clients, course, doings, servers
+from harness.core.events import bound_path, clients, course, doings, fleet, servers
 from harness.core.events.base import Event, state_of
 from harness.core.events.parsing import KINDS, list_fields
 
@@ -52,6 +52,7 @@ _GROUPS = {
     "The servers": servers,
     "The bound path": bound_path,
     "Whose doing it was": doings,
+    "The workers": fleet,
     "The clients": clients,
 }
 

@@ -71,7 +71,7 @@ class _Reader:
         self.answers: list[Answers] = []
         self.lives = Lives()
         self.load: LoadEnded | None = None
-        self.fleet: Fleet | None = None
+        self.fleets: list[Fleet] = []
         self.asked_alone: list[AskedAlone] = []
         self.watchers: dict[str, str] = {}
         self.proxy_errors: Counter[str] = Counter()
@@ -136,9 +136,6 @@ class _Reader:
     def _read_load(self, event: LoadEnded) -> None:
         self.load = event
 
-    def _read_fleet(self, event: Fleet) -> None:
-        self.fleet = event
-
     def _read_watcher(self, event: WatcherState) -> None:
         if not self.watchers.get(event.name, "").startswith("died"):
             self.watchers[event.name] = f"died: {event.detail}" if event.state == "died" else event.state
@@ -202,7 +199,7 @@ _READ: Mapping[type[Event], Callable[[_Reader, Any], None]] = {
     Served: _Reader._read_served,
     ProxyErrors: _Reader._read_proxy_errors,
     LoadEnded: _Reader._read_load,
-    Fleet: _Reader._read_fleet,
+    Fleet: lambda reader, event: reader.fleets.append(event),
     AskedAlone: lambda reader, event: reader.asked_alone.append(event),
     WatcherState: _Reader._read_watcher,
     TracerLoaded: _Reader._read_tracer,
@@ -228,7 +225,7 @@ _OUTSIDE_THE_WINDOW = frozenset(
 def observe(cell: Cell, events: Iterable[Event]) -> Observations:
     """The events of a run in the order of their times, whatever the order of their arrival; O(events) in memory."""
     ordered = sorted(events, key=lambda event: event.at_ns)
-    reader = _Reader(_find_arbiter(ordered))
+    reader = _Reader(next((event.pid for event in ordered if isinstance(event, ArbiterStarted)), None))
     closed_ns = next((event.at_ns for event in ordered if isinstance(event, Phase) and event.name == "closed"), None)
     for event in ordered:
         reader.read(event, closed_ns)
@@ -263,7 +260,7 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         live_at_end=reader.lives.live_workers(),
         fewest_live=reader.lives.fewest_workers(),
         samples=reader.lives.list_samples(),
-        fleet=reader.fleet,
+        fleet=next(iter(reader.fleets), None),
         asked_alone=tuple(reader.asked_alone),
         load=reader.load,
         watchers=reader.watchers,
@@ -279,10 +276,6 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         answer_times=tuple(reader.answer_times),
         defects=tuple(reader.defects),
     )
-
-
-def _find_arbiter(events: Iterable[Event]) -> int | None:
-    return next((event.pid for event in events if isinstance(event, ArbiterStarted)), None)
 
 
 def _counts(event: Event, closed_ns: int | None) -> bool:

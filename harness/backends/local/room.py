@@ -25,7 +25,7 @@ SPARE_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bound:
+class Allowance:
     """What somebody allows, how much of that is taken, and who allows it."""
 
     name: str
@@ -58,31 +58,31 @@ def require_memory(cell: Cell) -> None:
             )
 
 
-def list_task_bounds() -> Iterator[Bound]:
+def list_task_bounds() -> Iterator[Allowance]:
     """Of processes and threads: the kernel's two, and those of all control groups above this process."""
     tasks = procfs.count_all_tasks()
     for name in ("threads-max", "pid_max"):
         allowed = procfs.read_number(procfs.PROC / "sys/kernel" / name)
         if allowed is not None:
-            yield Bound(name=f"The kernel (kernel.{name})", allowed=allowed, taken=tasks)
+            yield Allowance(name=f"The kernel (kernel.{name})", allowed=allowed, taken=tasks)
     yield from _list_group_bounds("pids", ("pids.max", "pids.current"))
 
 
-def list_memory_bounds() -> Iterator[Bound]:
+def list_memory_bounds() -> Iterator[Allowance]:
     """In bytes: what is available here, and those of all control groups above this process."""
     available = procfs.available_bytes()
-    yield Bound(name="this machine", allowed=available, taken=0)
+    yield Allowance(name="this machine", allowed=available, taken=0)
     yield from _list_group_bounds("memory", ("memory.max", "memory.current"))
     yield from _list_group_bounds("memory", ("memory.limit_in_bytes", "memory.usage_in_bytes"))
 
 
-def _list_group_bounds(controller: str, files: tuple[str, str]) -> Iterator[Bound]:
+def _list_group_bounds(controller: str, files: tuple[str, str]) -> Iterator[Allowance]:
     """A limit that is ``max`` is none. The pages of files that a group has cached can be had back."""
     for group in _list_groups(controller):
         allowed, taken = (procfs.read_number(group / file) for file in files)
         if allowed is not None and taken is not None:
             cached = _read_cached(group) if controller == "memory" else 0
-            yield Bound(name=f"the control group {group}", allowed=allowed, taken=max(0, taken - cached))
+            yield Allowance(name=f"the control group {group}", allowed=allowed, taken=max(0, taken - cached))
 
 
 def _list_groups(controller: str) -> Iterator[Path]:
