@@ -18,12 +18,12 @@ from harness.stack.workers import find_worker
 CONTROL_GROUPS = Path("/sys/fs/cgroup")
 
 BOUNDED_WORKER_BYTES = 9 << 20
-"""What a sync or thread worker shares with nobody: 4.9 to 8.4 MiB of private pages (``smaps_rollup``) after a few requests
-to the app under test; 19.6.0, 20.1.0 and 23.0.0 on Python 3.6 to 3.13, three workers each."""
+"""The private pages of a sync or thread worker: 4.9 to 8.4 MiB (``smaps_rollup``) after a few requests to the app under
+test; 19.6.0, 20.1.0 and 23.0.0 on Python 3.6 to 3.13, three workers each."""
 
 OTHER_WORKER_BYTES = 15 << 20
-"""The same of a gevent worker: 12.0 to 14.1 MiB (20.1.0 on Python 3.6, 27.0.1 on 3.10). The other classes were not measured
-and are taken to need as much. A user's own app may need more than any of these."""
+"""The same of a gevent worker: 12.0 to 14.1 MiB (20.1.0 on Python 3.6, 27.0.1 on 3.10). The other classes were not
+measured and are taken to need as much. A user's own app may need more than any of these."""
 
 SPARE_BYTES = 64 << 20
 """For the arbiter, the proxy, the load and the watchers."""
