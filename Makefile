@@ -42,7 +42,7 @@ BROWSER_LOCK := --extra pictures --group browser --constraint requirements/dev.t
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' Makefile
 	@echo 'variables: GUNICORN PYTHON WORKER PROXY BIND BACKEND LOAD OUT, and ARGS for any further option:'
 	@echo "  make reproduce GUNICORN=19.6.0 WORKER=sync ARGS='--workers 2 --duration 5'"
 

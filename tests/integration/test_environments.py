@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,14 +51,26 @@ def own_cache(shared_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     return tmp_path / "cache" / "envs"
 
 
+_taken: list[Environment] = []
+
+
+@pytest.fixture(autouse=True)
+def give_back() -> Iterator[None]:
+    """What a test has prepared is in use until it is closed, and can't be built again."""
+    yield
+    while _taken:
+        _taken.pop().close()
+
+
 def prepare_or_skip(
     spec: str, *, python: str | None = None, said: list[str] | None = None, era_shims: bool = True
 ) -> Environment:
     told: list[str] = [] if said is None else said
     try:
-        return prepare(parse_spec(spec), python=python, worker="gthread", say=told.append, era_shims=era_shims)
+        _taken.append(prepare(parse_spec(spec), python=python, worker="gthread", say=told.append, era_shims=era_shims))
     except NoInterpreterError as error:
         pytest.skip(str(error))
+    return _taken[-1]
 
 
 def start_prepare(spec: str) -> subprocess.Popen[str]:
