@@ -103,6 +103,6 @@ def _pin(name: str) -> str:
 def own_code() -> dict[str, bytes]:
     """The packages up to ``watch``, by their path below ``harness``: what the observer is made of."""
     package = Path(paths.__file__).parents[1]
-    names = ("*.py", "core/*.py", "provision/*.py", "stack/**/*.py", "watch/*.py")
+    names = ("*.py", *(f"{name}/**/*.py" for name in ("core", "provision", "stack", "watch")))
     found = sorted(path for name in names for path in package.glob(name))
     return {str(path.relative_to(package)): path.read_bytes() for path in found}
