@@ -158,12 +158,16 @@ def _begin(progress: CampaignProgress, task: Task) -> Attempt | Refusal:
     lease = locks.try_exclusive(folder / LOCK)
     if lease is None:
         return Refusal.BUSY
-    if not progress.needs_run(task):
-        lease.close()
-        return Refusal.DONE
-    progress.known[task.planned.name] = frozenset(record.path for record in progress.records(task.planned.name))
-    request = replace(progress.campaign.request, cell=task.planned.cell, out=folder)
-    attempt = progress.start(request, name=task.planned.name, logs=progress.logs, lease=lease)
+    try:
+        if not progress.needs_run(task):
+            lease.close()
+            return Refusal.DONE
+        progress.known[task.planned.name] = frozenset(record.path for record in progress.records(task.planned.name))
+        request = replace(progress.campaign.request, cell=task.planned.cell, out=folder)
+        attempt = progress.start(request, name=task.planned.name, logs=progress.logs, lease=lease)
+    except BaseException:
+        lease.close()  # Ctrl-C in here, and this process still held the cell: the next matrix would wait for ever
+        raise
     progress.attempts[task] = attempt
     return attempt
 
