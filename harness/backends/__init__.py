@@ -55,6 +55,9 @@ class Process(Protocol):
     def interrupt(self) -> None:
         """SIGINT to the process alone: the way to make wrk print its result early."""
 
+    def send(self, number: int) -> None:
+        """This signal to the process alone; nothing where it has ended."""
+
     def stop(self) -> int:
         """SIGKILL to the whole group; returns the exit status. Idempotent."""
 

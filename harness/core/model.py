@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         AppFault,
         ChildEnded,
         FileClosed,
+        HarnessSignalled,
         ProcessStopped,
         SignalReceived,
         SignalSent,
@@ -142,6 +143,7 @@ class Doings:
     exits: tuple[TracedExit, ...] = ()
     closed: tuple[FileClosed, ...] = ()
     stopped: tuple[ProcessStopped, ...] = ()
+    ours: tuple[HarnessSignalled, ...] = ()  # what the harness itself sent
     app_faults: tuple[AppFault, ...] = ()
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from harness.backends import Backend, Command, MakeBackend, Process, Watchers
 from harness.core.clock import now_ns
+from harness.core.events.doings import HarnessSignalled
 from harness.core.events.servers import ArbiterStarted
 from harness.core.model import Cell
 from harness.core.signals import shielded
@@ -62,6 +63,11 @@ class Stack:
     def arbiter_pid(self) -> int:
         """The arbiter's pid, as its watchers see it."""
         return self.gunicorn.pid
+
+    def signal_arbiter(self, number: int, reason: str) -> None:
+        """Send the arbiter a signal, recorded as the harness's own doing before it is sent; ``reason``: a few words."""
+        self.sink.emit(HarnessSignalled(who="arbiter", pid=self.arbiter_pid, signal=int(number), reason=reason))
+        self.gunicorn.send(number)
 
     @property
     def client_address(self) -> str:

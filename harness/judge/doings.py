@@ -10,6 +10,7 @@ from harness.core.events.doings import (
     AppFault,
     ChildEnded,
     FileClosed,
+    HarnessSignalled,
     ProcessStopped,
     SignalReceived,
     SignalSent,
@@ -25,6 +26,7 @@ FIELDS: Mapping[type[Event], str] = {
     TracedExit: "exits",
     FileClosed: "closed",
     ProcessStopped: "stopped",
+    HarnessSignalled: "ours",
     AppFault: "app_faults",
 }
 """The field of ``Doings`` that the events of each class belong to."""

@@ -85,11 +85,17 @@ def _name(number: int) -> str:
 
 
 def _is_sent(observations: Observations, pid: int, number: int, by: Callable[[SignalSent], bool]) -> bool:
-    """Whether one of ours sent this signal to this process, or to a group that it may be in."""
+    """Whether a process of gunicorn sent this signal to this process, or to a group that it may be in."""
     return any(
         sent.signal == number and (sent.target == pid or sent.target <= 0) and by(sent)
         for sent in observations.doings.sent
     )
+
+
+def _is_known(observations: Observations, pid: int, number: int) -> bool:
+    """Whether a process of gunicorn or the harness itself sent this signal to this process."""
+    ours = any(sent.pid == pid and sent.signal == number for sent in observations.doings.ours)
+    return ours or _is_sent(observations, pid, number, _is_anybodys)
 
 
 def _is_anybodys(_: SignalSent) -> bool:
@@ -107,7 +113,7 @@ def _is_by_gunicorn(sent: SignalSent) -> bool:
 def _asked_arbiter(observations: Observations) -> Iterator[Meddling]:
     """The arbiter's own log says that it was told to stop or to change, and it was not gunicorn itself that told it."""
     asked_ns, pid = observations.arbiter_asked_ns, observations.arbiter_pid
-    if asked_ns is None:
+    if asked_ns is None or any(sent.pid == pid and sent.at_ns <= asked_ns for sent in observations.doings.ours):
         return
     sent = [
         s for s in observations.doings.sent if pid is not None and s.target in {pid, 0, -pid} and s.at_ns <= asked_ns
@@ -132,9 +138,13 @@ def _received(observations: Observations) -> Iterator[Meddling]:
 
 
 def _count_sent(observations: Observations, event: SignalReceived) -> int:
-    return sum(
+    doings = observations.doings
+    by_gunicorn = sum(
         sent.signal == event.signal and (sent.target == event.pid or sent.target <= 0) and sent.at_ns <= event.at_ns
-        for sent in observations.doings.sent
+        for sent in doings.sent
+    )
+    return by_gunicorn + sum(
+        sent.signal == event.signal and sent.pid == event.pid and sent.at_ns <= event.at_ns for sent in doings.ours
     )
 
 
@@ -142,7 +152,7 @@ def _killed_workers(observations: Observations) -> Iterator[Meddling]:
     """Children of the arbiter that ended by a signal that nobody inside had sent."""
     for ended in observations.doings.ended:
         number = -ended.status
-        if number not in OUTSIDERS or _is_sent(observations, ended.child, number, _is_anybodys):
+        if number not in OUTSIDERS or _is_known(observations, ended.child, number):
             continue
         if _tells(observations):
             perhaps = ", or the kernel because memory was short" if number == signal.SIGKILL else ""
@@ -167,9 +177,9 @@ def _killed_arbiter(observations: Observations) -> Iterator[Meddling]:
     status, at_ns, pid = observations.arbiter_status, observations.arbiter_exit_ns, observations.arbiter_pid
     if status is None or at_ns is None or pid is None or -status not in OUTSIDERS:
         return
+    if _is_known(observations, pid, -status):
+        return
     if _tells(observations):
-        if _is_sent(observations, pid, -status, _is_anybodys):
-            return
         what = f"the arbiter ended by {_name(-status)}, which no process of gunicorn had sent"
         yield Meddling(at_ns=at_ns, by=By.OUTSIDE, what=what, covers=_ALL)
     elif observations.watchers.get("tracer") == "off":
@@ -181,7 +191,7 @@ def _stopped(observations: Observations) -> Iterator[Meddling]:
     """Processes that were found stopped: SIGSTOP can't be caught, so nobody of ours tells of having got it."""
     for stop in observations.doings.stopped:
         stops = (signal.SIGSTOP, signal.SIGTSTP)
-        if any(_is_sent(observations, stop.pid, number, _is_anybodys) for number in stops):
+        if any(_is_known(observations, stop.pid, number) for number in stops):
             continue
         name = stop.who if stop.who != "worker" else f"worker {stop.pid}"
         what = f"{name if stop.who == 'worker' else 'the ' + name} was stopped (SIGSTOP) during the run"

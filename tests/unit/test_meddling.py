@@ -75,6 +75,24 @@ def test_a_worker_that_the_app_killed_is_the_apps() -> None:
     assert _notes(record)["app-errors"] == "the app sent SIGKILL to its own worker with os.kill"
 
 
+@pytest.mark.parametrize("number", [KILL, TERM])
+def test_what_the_harness_itself_sends_is_no_interference(number: int) -> None:
+    record = _traced().add(2.9, "harness-signalled", who="worker", pid=103, signal=number, reason="a test")
+    record.add(3.0, "child-ended", pid=ARBITER, ppid=1, child=103, status=-number)
+    record.add(2.9, "harness-signalled", who="arbiter", pid=ARBITER, signal=HUP, reason="a test")
+    record.add(3.0, "signal-received", pid=ARBITER, ppid=1, signal=HUP)
+    assert find_meddling(record.observe()) == ()
+
+
+def test_a_signal_that_came_twice_and_was_sent_once_is_interference() -> None:
+    record = _traced().add(2.9, "harness-signalled", who="arbiter", pid=ARBITER, signal=HUP, reason="a test")
+    for at_s in (3.0, 3.1):
+        record.add(at_s, "signal-received", pid=ARBITER, ppid=1, signal=HUP)
+    assert [entry.what for entry in find_meddling(record.observe())] == [
+        "the arbiter got SIGHUP, which no process of gunicorn had sent"
+    ]
+
+
 def test_a_segmentation_fault_is_nobodys_signal() -> None:
     record = _killed(_traced()).remove("child-ended")
     record.add(3.0, "child-ended", pid=ARBITER, ppid=1, child=103, status=-int(signal.SIGSEGV))

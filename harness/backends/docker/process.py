@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from typing import TYPE_CHECKING
 
@@ -37,7 +38,11 @@ class DockerProcess:
 
     def interrupt(self) -> None:
         """See ``backends.Process``."""
-        self._kill("SIGINT")
+        self.send(signal.SIGINT)
+
+    def send(self, number: int) -> None:
+        """See ``backends.Process``."""
+        self._kill(signal.Signals(number).name)
 
     def stop(self) -> int:
         """See ``backends.Process``."""
@@ -49,14 +54,14 @@ class DockerProcess:
             )
         return self._status
 
-    def _kill(self, signal: str) -> None:
+    def _kill(self, name: str) -> None:
         import docker.errors
 
         if self._status is not None:
             return
-        with connection.speaking(f"The container of {self.name} could not be sent {signal}"):
+        with connection.speaking(f"The container of {self.name} could not be sent {name}"):
             try:
-                self._api.kill(self.container, signal)
+                self._api.kill(self.container, name)
             except docker.errors.APIError as problem:
                 if problem.status_code not in (404, 409):  # it has ended meanwhile
                     raise

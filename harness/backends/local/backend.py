@@ -75,8 +75,12 @@ class LocalProcess:
 
     def interrupt(self) -> None:
         """See ``backends.Process``."""
+        self.send(signal.SIGINT)
+
+    def send(self, number: int) -> None:
+        """See ``backends.Process``."""
         if self._popen.poll() is None:
-            self._popen.send_signal(signal.SIGINT)
+            self._popen.send_signal(number)
 
     def stop(self) -> int:
         """See ``backends.Process``. The group is killed even if its leader is dead: workers outlive an arbiter."""

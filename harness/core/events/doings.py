@@ -126,6 +126,25 @@ class ProcessStopped(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HarnessSignalled(Event):
+    """The harness is about to send a signal to a process of the run: its own doing, never interference.
+
+    Attributes:
+        who: arbiter or worker.
+        pid: of the process, as its watchers see it.
+        signal: its number.
+        reason: what it is for, in a few words.
+    """
+
+    kind: ClassVar[str] = "harness-signalled"
+
+    who: Literal["arbiter", "worker"]
+    pid: int
+    signal: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AppFault(Event):
     """The user's app did what clients take for a failure, from the wrapper around it.
 

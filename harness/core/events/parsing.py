@@ -48,6 +48,7 @@ KINDS: tuple[type[Event], ...] = (
     doings.TracedExit,
     doings.FileClosed,
     doings.ProcessStopped,
+    doings.HarnessSignalled,
     doings.AppFault,
     fleet.Fleet,
     fleet.AskedAlone,
