@@ -29,7 +29,7 @@ export PYTHONDONTWRITEBYTECODE :=
 
 SHELL := /bin/sh
 VENV_PYTHON := .venv/bin/python
-HARNESS := $(VENV_PYTHON) -m harness.cli.makevars
+HARNESS := $(VENV_PYTHON) -m harness.cli.start
 LOCK := .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.10 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --quiet
 DEV_LOCK := --extra pytest --extra docker --group dev --output-file requirements/dev.txt

@@ -1,5 +1,5 @@
 """`python -m harness`."""
 
-from harness.cli.main import run
+from harness.cli.start import run
 
 run()

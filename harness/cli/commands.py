@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from harness.core import errors
 from harness.core.model import Json, Outcome
+from harness.core.signals import shielded
 from harness.engine.options import HOLDS, make_request
 
 if TYPE_CHECKING:
@@ -59,16 +60,17 @@ def scenario(options: argparse.Namespace) -> int:
 
 
 def _show(result: Result, options: argparse.Namespace, *, check: bool) -> int:
-    """Print a finished run; return the exit code."""
-    print_run(result.path, as_json=options.json)
-    if result.note and not options.json:
-        print(result.note)
-    if result.interrupted:
-        return errors.EXIT_INTERRUPTED
-    found = frozenset(finding.id.value for finding in result.verdict.findings)
-    code = exit_code(result.verdict.outcome, found, check=check, expect=options.expect)
-    tell_github(result.path, as_wished=code == errors.EXIT_OK)
-    return code
+    """Print a finished run; return the exit code. What was stored is shown, even after a signal."""
+    with shielded():
+        print_run(result.path, as_json=options.json)
+        if result.note and not options.json:
+            print(result.note)
+        if result.interrupted:
+            return errors.EXIT_INTERRUPTED
+        found = frozenset(finding.id.value for finding in result.verdict.findings)
+        code = exit_code(result.verdict.outcome, found, check=check, expect=options.expect)
+        tell_github(result.path, as_wished=code == errors.EXIT_OK)
+        return code
 
 
 def tell_github(path: Path, *, as_wished: bool) -> None:

@@ -7,16 +7,13 @@ import errno
 import sys
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from harness import __version__
 from harness.cli import commands
 from harness.core import errors
-from harness.core.signals import hear_signals
-from harness.core.startup import end_at_once
-from harness.core.streams import prepare_streams
+from harness.core.signals import check, hear_signals, was_heard
 from harness.engine.options import add_run_options
 from harness.stack.programs import DEFAULTS, RECIPES
 
@@ -24,23 +21,17 @@ BUG = "harness: this is a failure of the harness itself and says nothing about g
 FORMATS = ("md", "html", "json", "junit", "svg", "png")
 
 
-def run() -> NoReturn:
-    """The console script: run ``main``, then end the process at once."""
-    prepare_streams()
-    try:
-        code = main()
-    except KeyboardInterrupt:  # a second signal, while the first one was being handled
-        code = errors.EXIT_INTERRUPTED
-    with suppress(errors.HarnessError):  # the output of a command before it failed
-        sys.stdout.flush()
-    end_at_once(code)
-
-
 def main(argv: list[str] | None = None) -> int:
-    """Run one command and write its output; return its exit code."""
+    """Run one command and write its output; return its exit code, which after a signal is EXIT_INTERRUPTED."""
     hear_signals()
     options = make_parser().parse_args(argv)
+    code = _run(options)
+    return errors.EXIT_INTERRUPTED if was_heard() else code
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
+        check()
         code: int = options.command(options)
         sys.stdout.flush()
     except errors.HarnessError as problem:
@@ -49,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
             print(note, file=sys.stderr)
         return problem.exit_code if problem.exit_code == errors.EXIT_USAGE else _failed(options, problem.exit_code)
     except KeyboardInterrupt:
-        print("harness: interrupted before there was anything to record; nothing is left running.", file=sys.stderr)
+        print("harness: interrupted; nothing is left running.", file=sys.stderr)
         return errors.EXIT_INTERRUPTED
     except Exception as problem:  # noqa: BLE001 - Python's own exit code is 1, which would say "violated"
         if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:

@@ -15,7 +15,6 @@ from harness.backends import BACKENDS
 from harness.core.cell_fields import CELL_FIELDS
 from harness.core.errors import EXIT_CHECK_SKIP, EXIT_USAGE, HarnessError, SurroundingsError, UsageError
 from harness.core.model import Cell
-from harness.core.streams import prepare_streams
 from harness.stack.programs import DEFAULTS, RECIPES, recipe_of
 
 OPTIONS: Mapping[str, str] = {
@@ -113,8 +112,3 @@ def _fetch_default_load() -> None:
         tools.install_tool(recipe_of(DEFAULT_LOAD))
     except SurroundingsError as problem:
         print(f"set-up: {problem}\nset-up: going on without it: httpx makes the load", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    prepare_streams()
-    sys.exit(main(sys.argv[1:]))

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from harness.core import signals
+
 T = TypeVar("T")
 
 POLL_S = 0.005
@@ -26,7 +28,7 @@ def wait_until(
     """Call ``probe`` until it returns a true value; None once ``timeout_s`` is over or ``alive`` returns False.
 
     ``alive`` is called before the probe, and the probe once more after a death, so that an answer which was ready just
-    before the end isn't lost.
+    before the end isn't lost. A signal that interrupts the command ends the wait, see ``signals.check``.
     """
     deadline_ns = now_ns() + int(timeout_s * 1e9)
     while True:
@@ -36,4 +38,4 @@ def wait_until(
             return found
         if not living or now_ns() >= deadline_ns:
             return None
-        time.sleep(poll_s)
+        signals.pause(poll_s)

@@ -13,6 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core.signals import pause
+
+POLL_S = 0.05
+
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Lease:
@@ -59,10 +63,20 @@ def _take(path: Path, kind: int, on_wait: Callable[[], None]) -> Lease:
             if not told:
                 on_wait()
                 told = True
-            fcntl.flock(lease.fd, kind)
+            _await(lease, kind)
         if _is_current(lease):
             return lease
         lease.close()  # the holder removed the file, so this lock excludes no other process any more
+
+
+def _await(lease: Lease, kind: int) -> None:
+    """Ask again and again, so that Ctrl-C ends the wait."""
+    try:
+        while not _lock(lease, kind | fcntl.LOCK_NB):
+            pause(POLL_S)
+    except BaseException:
+        lease.close()
+        raise
 
 
 def _open(path: Path) -> Lease:

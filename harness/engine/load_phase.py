@@ -5,7 +5,6 @@ It decides when there is enough evidence. What the evidence means, the judge dec
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from harness.core.events.clients import AnswerTimes, LoadEnded, LoadStarted
 from harness.core.events.course import Machine
 from harness.core.model import Cell, is_error
 from harness.core.paths import fixtures_dir
+from harness.core.signals import pause
 from harness.disturb import DISTURBANCES
 from harness.disturb.course import Course
 from harness.engine.pulse import watch_pulse
@@ -114,7 +114,7 @@ def _follow_load(stack: Stack, process: Process, course: Course) -> bool:
             process.stop()
             break
         stack.run.say(_describe(stack.progress, elapsed_s, stack.cell))
-        time.sleep(timings.tick_s)
+        pause(timings.tick_s)
     return early
 
 

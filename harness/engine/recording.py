@@ -15,6 +15,7 @@ from harness.core.clock import now_ns
 from harness.core.errors import HarnessError, UnrunnableError
 from harness.core.events.course import Fault, Interrupted, Phase
 from harness.core.model import Cell
+from harness.core.signals import check
 from harness.engine.facts import collect_surroundings
 from harness.engine.request import RunRequest
 from harness.provision.environments import Environment
@@ -39,11 +40,13 @@ class Run:
     closed: bool = False  # whether the window that is judged is over
 
     def enter(self, phase: str, at_ns: int | None = None) -> None:
-        """Begin a new phase."""
+        """Begin a new phase; Ctrl-C ends the experiment here at the latest."""
         if phase not in TEARDOWN:
             self.phase = phase
         self.closed = self.closed or phase in TEARDOWN
         self.sink.emit(Phase(name=phase, at_ns=now_ns() if at_ns is None else at_ns))
+        if not self.closed:
+            check()
 
 
 def open_run(request: RunRequest, environment: Environment | None, say: Callable[[str], None]) -> Run:

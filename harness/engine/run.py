@@ -54,8 +54,8 @@ def run_cell(request: RunRequest, *, say: Callable[[str], None], start: Start | 
     started_ns = now_ns()
     with prepare_run(request, start, say) as prepared:
         run = open_run(prepared.request, prepared.environment, say)
-        run.enter("prepare", started_ns)
         with recording(run):
+            run.enter("prepare", started_ns)
             environment, make_backend = prepared.require()
             with running_stack(run, environment, make_backend) as stack:
                 _experiment(stack)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
-
 from harness.core.clock import now_ns
+from harness.core.signals import pause
 from harness.engine.pulse import watch_pulse
 from harness.engine.running_stack import Stack
 from harness.judge.outage import ENOUGH_PROBES
@@ -25,7 +24,7 @@ def settle(stack: Stack, *, boot_s: float) -> None:
             stack.watchers.pause_probes("proxy", timings.linger_s)
             since_ns += int(timings.linger_s * 1e9)
         stack.run.say(f"settling: {progress.live_workers} of {stack.cell.workers} workers live")
-        time.sleep(timings.tick_s)
+        pause(timings.tick_s)
 
 
 def _has_settled(stack: Stack, started_ns: int) -> bool:

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.core import subprocesses
 from harness.core.clock import now_ns
 from harness.core.errors import SurroundingsError, UnrunnableError
+from harness.core.subprocesses import Done
 from harness.provision import era, installer
 from harness.provision.installer import WrongPythonError
 from harness.provision.interpreters import Interpreter
@@ -191,11 +193,9 @@ def _compile_and_check(plan: BuildPlan, python: Path, building: Path, shims: Seq
     raise UnrunnableError(what=f"{what}: {said}")
 
 
-def _run_inside(
-    command: Sequence[str], cwd: Path, lock_fd: int, more: Mapping[str, str] | None = None
-) -> installer.Done:
+def _run_inside(command: Sequence[str], cwd: Path, lock_fd: int, more: Mapping[str, str] | None = None) -> Done:
     environ = {**installer.uv_environ(os.environ), **(more or {})}
-    return installer.run(command, cwd=cwd, environ=environ, timeout_s=CHECK_TIMEOUT_S, keep_open=(lock_fd,))
+    return subprocesses.run(command, cwd=cwd, environ=environ, timeout_s=CHECK_TIMEOUT_S, keep_open=(lock_fd,))
 
 
 def _site(building: Path) -> Path:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from harness.core.errors import HarnessError, SurroundingsError, UnrunnableError
+from harness.core.subprocesses import Done, run
 
 INSTALL_TIMEOUT_S = 600.0
 DOWNLOAD_TIMEOUT_S = 60.0
@@ -68,15 +67,6 @@ class WrongPythonError(UnrunnableError):
     """A distribution's metadata exclude the interpreter; ``wants`` is a PEP 440 specifier ("" where not told)."""
 
     wants: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """How a program ended, and its whole output."""
-
-    status: int
-    stdout: str
-    stderr: str
 
 
 def find_uv() -> Path:
@@ -216,48 +206,6 @@ def one_line(text: str) -> str:
     start = _ERROR_MARK.search(text)
     joined = " ".join(text[start.end() if start else 0 :].split()).replace(" cause: ", ": ")
     return joined if len(joined) <= LINE_LENGTH else joined[: LINE_LENGTH - 3] + "..."
-
-
-def run(
-    command: Sequence[str],
-    *,
-    cwd: Path,
-    environ: Mapping[str, str],
-    timeout_s: float,
-    keep_open: Sequence[int] = (),
-    stdin: str = "",
-) -> Done:
-    """Run a program in a process group of its own and wait; nothing of the group outlives a time-out or Ctrl-C."""
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=dict(environ),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-        pass_fds=tuple(keep_open),
-    )
-    try:
-        stdout, stderr = process.communicate(stdin, timeout=timeout_s)
-    except subprocess.TimeoutExpired as error:
-        _kill_group(process)
-        raise SurroundingsError(
-            what=f"{Path(command[0]).name} {command[1]} was not done within {timeout_s:g} s and was ended",
-            remedy="see whether the package index answers",
-        ) from error
-    except BaseException:  # Ctrl-C: the group has its own session, so the terminal's signal didn't reach it
-        _kill_group(process)
-        raise
-    return Done(status=process.returncode, stdout=stdout, stderr=stderr)
-
-
-def _kill_group(process: subprocess.Popen[str]) -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
 
 
 def run_uv(

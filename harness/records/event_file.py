@@ -16,6 +16,7 @@ from harness.core.events.base import Event, UnknownEvent
 from harness.core.events.course import Contradiction, CutShort, RecordEnd
 from harness.core.events.parsing import UnknownKindError, parse_event
 from harness.core.model import Json
+from harness.core.signals import check
 
 LONGEST_LINE_BYTES = 16 * 2**20
 """No event is that long; a file that says otherwise is no record and must not fill the memory."""
@@ -29,6 +30,7 @@ def read_events(stream: BinaryIO, path: Path, say: Callable[[str], None]) -> Ite
     """
     numbering, last = _Numbering(), None
     for line, raw in enumerate(iter(lambda: stream.readline(LONGEST_LINE_BYTES), b""), start=1):
+        check()  # a large record takes a while
         try:
             seq, event = _parse(raw)
         except ValueError as problem:

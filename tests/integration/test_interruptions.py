@@ -7,7 +7,9 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,6 +69,53 @@ def test_an_interrupted_run_keeps_its_record_and_leaves_nothing(
     verdict = json.loads((run / "verdict.json").read_text())
     assert verdict["verdict"] == "inconclusive"
     assert "interrupted" in " ".join(verdict["reasons"])
+
+
+def test_a_burst_of_signals_counts_as_one(tmp_path: Path, short: Path) -> None:
+    running, out, _ = start(tmp_path, short)
+    run = await_phase(out, running, "load")
+    for _ in range(20):
+        running.send_signal(signal.SIGTERM)
+        running.send_signal(signal.SIGHUP)
+    output, errors = running.communicate(timeout=20)
+    assert running.returncode == 130, output + errors
+    assert "Traceback" not in errors
+    assert find_marked(out) == []
+    assert json.loads((run / "verdict.json").read_text())["verdict"] == "inconclusive"
+
+
+def test_a_signal_while_an_arm_is_stored_ends_the_scenario(tmp_path: Path, short: Path) -> None:
+    """The next arm does not begin, and the exit code tells."""
+    out = tmp_path / "runs"
+    variables = environ(RECYCLE_HARNESS_CACHE=str(tmp_path / "cache"), TMPDIR=str(short))
+    argv = command("scenario", "tcp", make_wheel(tmp_path, "good"), *LONG, "--out", out)
+    running = subprocess.Popen(
+        argv, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+    def is_storing() -> bool:
+        return any('"end"' in events.read_text() for events in out.glob("2*/arms/2*/events.jsonl"))
+
+    assert wait_until(is_storing, timeout_s=40, alive=lambda: running.poll() is None), running.communicate()
+    running.send_signal(signal.SIGTERM)
+    output, errors = running.communicate(timeout=20)
+    assert running.returncode == 130, output + errors
+    assert len(list(out.glob("2*/arms/2*"))) == 1
+    assert all((cell.parent / "verdict.json").exists() for cell in out.rglob("cell.json"))
+
+
+@pytest.mark.parametrize("imported", ["harness.core.signals", "harness.core.errors", "harness.engine.options"])
+def test_a_signal_during_the_imports_shows_no_traceback(imported: str) -> None:
+    argv = [sys.executable, "-X", "importtime", *command("doctor")[1:]]
+    with subprocess.Popen(argv, env=environ(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        while not (line := running.stderr.readline()).rstrip().endswith(f" {imported}"):
+            assert line, "it was never imported"
+        time.sleep(0.01)  # the handler comes right after the first of them
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=20)
+    assert running.returncode == 130, errors
+    assert "Traceback" not in errors
 
 
 @pytest.mark.parametrize("phase", PHASES)

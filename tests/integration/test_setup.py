@@ -75,7 +75,7 @@ def test_values_on_the_command_line_arrive_as_they_were_written(checkout: Path, 
     assert done.returncode == 0, done.stderr
     assert_nothing_ran(checkout)
     argv, env = calls(checkout)[-1]
-    assert argv == ["-m", "harness.cli.makevars", command]
+    assert argv == ["-m", "harness.cli.start", command]
     assert {name: env[name] for name in names} == dict.fromkeys(names, value)
 
 
@@ -104,7 +104,7 @@ def test_an_unknown_variable_is_named_and_not_expanded(checkout: Path) -> None:
 
 def test_a_failing_run_fails_make(checkout: Path) -> None:
     python = checkout / ".venv" / "bin" / "python"
-    python.write_text('#!/bin/sh\ncase "$*" in *makevars*) exit 5;; esac\n')
+    python.write_text('#!/bin/sh\ncase "$*" in *cli.start*) exit 5;; esac\n')
     done = run_make(checkout, "reproduce", "GUNICORN=20.0.0")
     assert "Error 5" in done.stderr
     assert done.returncode != 0

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from harness.core import subprocesses
 from harness.core.errors import SurroundingsError, UnrunnableError
+from harness.core.subprocesses import Done
 from harness.provision import build, installer
 from harness.provision.build import BUILDING, MARK, BuildPlan
-from harness.provision.installer import Done, WrongPythonError
+from harness.provision.installer import WrongPythonError
 from harness.provision.interpreters import Interpreter
 from harness.provision.releases import load_catalogue
 from harness.provision.sources import Source
@@ -56,7 +58,8 @@ class Installer:
 @pytest.fixture
 def played(monkeypatch: pytest.MonkeyPatch) -> Installer:
     played = Installer()
-    for name in ("create_venv", "install", "run"):
+    monkeypatch.setattr(subprocesses, "run", played.run)
+    for name in ("create_venv", "install"):
         monkeypatch.setattr(installer, name, getattr(played, name))
     return played
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import SurroundingsError
+from harness.core.subprocesses import Done
 from harness.provision import installer
-from harness.provision.installer import Done
 from harness.provision.releases import ReleaseRow, list_releases, parse_catalogue
 from maintenance.catalogue import __main__ as command
 from maintenance.catalogue import index

@@ -15,7 +15,7 @@ from harness.core.errors import SurroundingsError
 from harness.core.events.base import ArmEvent
 from harness.core.events.course import ArmBegun, Interrupted, ScenarioBegun
 from harness.core.model import Json, Outcome
-from harness.core.signals import shielded
+from harness.core.signals import check, shielded
 from harness.engine.conclusion import judge_stored, store_reports
 from harness.engine.facts import collect_surroundings
 from harness.engine.options import run_arguments
@@ -85,6 +85,7 @@ def _run_arms(
     facts: dict[str, Mapping[str, Json]] = {}
     sink.emit(ScenarioBegun(name=plan.name, settings=dict(plan.settings)))
     for name, request in plan.arms.items():
+        check()  # a signal may have come while the arm before was stored
 
         def say_of_arm(text: str, name: str = name) -> None:
             say(f"{name}: {text}")

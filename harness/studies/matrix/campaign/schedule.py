@@ -6,14 +6,13 @@ all attempts in one place.
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from harness.core.signals import shielded
+from harness.core.signals import pause, shielded
 from harness.studies.matrix.plan import PlannedCell
 
 TICK_S = 0.02
@@ -77,7 +76,7 @@ def run_tasks(
         while waiting or running:
             _fill(waiting, running, jobs, begin)
             tick(tuple(running), len(waiting))
-            time.sleep(TICK_S)
+            pause(TICK_S)
             for task in [task for task, attempt in running.items() if attempt.ended()]:
                 del running[task]
                 if finish(task):

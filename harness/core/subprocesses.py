@@ -1,0 +1,89 @@
+"""Runs a helper program (uv, a Python that is asked something) to its end, so that nothing of it outlives the wait."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.clock import now_ns
+from harness.core.errors import SurroundingsError
+from harness.core.signals import check
+
+TURN_S = 0.1
+"""How long a signal waits at most: between two turns it can end the wait without harm to ``subprocess``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """How a program ended, and its whole output."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+def run(
+    command: Sequence[str],
+    *,
+    cwd: Path,
+    environ: Mapping[str, str],
+    timeout_s: float,
+    keep_open: Sequence[int] = (),
+    stdin: str = "",
+) -> Done:
+    """Run a program in a process group of its own and wait; nothing of the group outlives a time-out or Ctrl-C.
+
+    Raises:
+        SurroundingsError: it took too long.
+    """
+    process = subprocess.Popen(
+        command,
+        cwd=cwd,
+        env=dict(environ),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+        pass_fds=tuple(keep_open),
+    )
+    try:
+        said = _communicate(process, stdin, timeout_s)
+    except BaseException:  # Ctrl-C: the group has its own session, so the terminal's signal didn't reach it
+        _kill_group(process)
+        raise
+    if said is None:
+        _kill_group(process)
+        raise SurroundingsError(
+            what=f"{Path(command[0]).name} {command[1]} was not done within {timeout_s:g} s and was ended",
+            remedy="see whether the package index answers",
+        )
+    return Done(status=process.returncode, stdout=said[0], stderr=said[1])
+
+
+def _communicate(process: subprocess.Popen[str], stdin: str, timeout_s: float) -> tuple[str, str] | None:
+    """What it printed; None where it was not done in time."""
+    deadline_ns = now_ns() + int(timeout_s * 1e9)
+    said = _take_turn(process, stdin)
+    while said is None and now_ns() < deadline_ns:
+        check()
+        said = _take_turn(process, None)
+    return said
+
+
+def _take_turn(process: subprocess.Popen[str], stdin: str | None) -> tuple[str, str] | None:
+    try:
+        return process.communicate(stdin, timeout=TURN_S)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _kill_group(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
