@@ -220,7 +220,7 @@ def test_the_compose_file_is_valid_and_says_what_is_done() -> None:
         said = services[name]
         assert said["mem_limit"] == f"{MEMORY_BYTES[role] >> 20}m"
         assert said["pids_limit"] == PROCESSES
-        assert f"USER {said['user']}\n" in (COMPOSE.parent / name / "Dockerfile").read_text()
+        assert f"USER {said['user']}\n" in (COMPOSE.parent / said["build"]["context"] / "Dockerfile").read_text()
         assert (said["read_only"], said["cap_drop"]) == (True, ["ALL"])
         assert "ports" not in said
 

@@ -38,7 +38,7 @@ _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 class ImageRecipe:
     """What an image is made of. ``fill`` puts the files into the build's folder; it is called only for a build."""
 
-    kind: str  # "gunicorn", "h2o", "wrk": the folder below docker/, and the label
+    kind: str  # "gunicorn", "h2o", "wrk": the image's name, and its label
     dockerfile: str
     matter: tuple[str, ...]  # all else that the result depends on
     arguments: Mapping[str, str]
@@ -109,9 +109,9 @@ def work_dir() -> Path:
     return cache_dir() / "docker"
 
 
-def read_dockerfile(kind: str) -> str:
-    """The text of a kind's Dockerfile."""
-    return (docker_dir() / kind / "Dockerfile").read_text(encoding="utf-8")
+def read_dockerfile(folder: str) -> str:
+    """The text of the Dockerfile in a folder below ``docker``."""
+    return (docker_dir() / folder / "Dockerfile").read_text(encoding="utf-8")
 
 
 def remember(file: Path, text: str) -> str:

@@ -32,9 +32,9 @@ def prepare_proxy(client: DockerClient, cell: Cell, say: Callable[[str], None]) 
     base = bases.find_debian(client, say)
     recipe = ImageRecipe(
         kind=proxy.IMAGE,
-        dockerfile=building.read_dockerfile(proxy.IMAGE),
+        dockerfile=building.read_dockerfile("proxy"),
         matter=(base.identity,),
-        arguments={"BASE": base.name},
+        arguments={"BASE": base.name, "PACKAGE": proxy.IMAGE},
         fill=lambda folder: {},
     )
     return building.obtain(client, recipe, say)

@@ -29,7 +29,7 @@ class Proxy(Protocol):
 
     @property
     def IMAGE(self) -> str | None:  # noqa: N802 - a constant of the module
-        """The folder below ``docker`` that its image is made from; None where it has no image."""
+        """The Debian package that its image is made from; None where it has no image."""
 
     LOGS_ALL: bool
     """Whether each request that it answers is in its access log, however busy it is."""
