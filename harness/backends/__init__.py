@@ -211,11 +211,19 @@ class BackendKind(Protocol):
         """Those of a cell's programs that have to be installed on this machine."""
 
     def prepare(
-        self, cell: Cell, *, python: str | None, era_shims: bool, start: Start | None, say: Callable[[str], None]
+        self,
+        cell: Cell,
+        *,
+        python: str | None,
+        era_shims: bool,
+        start: Start | None,
+        say: Callable[[str], None],
+        project: Sequence[str] | None = None,
     ) -> tuple[Environment, MakeBackend]:
         """Prepare gunicorn's environment and the function that makes the back end; ``say`` gets a line per slow step.
 
-        ``era_shims``: whether a Python will do on which the release runs only with them.
+        ``era_shims``: whether a Python will do on which the release runs only with them. ``project``: what a user's own
+        project needs beside gunicorn; None where there is none.
 
         Raises:
             UnrunnableError: this release can't be installed there.

@@ -35,10 +35,13 @@ def collect_facts(
     load_note: str | None = None,
     brought: Sequence[str] = (),
     containers: Mapping[str, Json] | None = None,
+    settings: Sequence[Json] = (),
+    repeat: Sequence[str] = (),
 ) -> dict[str, Json]:
     """The content of ``facts.json``; asks the tools for their versions (about 10 ms).
 
     ``command``: gunicorn's. ``brought``: how a scenario's own files differ from the original report's, in words.
+    ``settings``: the table of the user's own settings, and ``repeat`` the command that reads them again.
     ``containers``: what the back end says of the place where the servers live, where that is not this machine itself.
     """
     return {
@@ -65,6 +68,7 @@ def collect_facts(
         },
         "deviations": [*list_deviations(cell, environment), *brought, *BACKENDS[cell.backend].DEVIATIONS],
         **({"containers": dict(containers)} if containers else {}),
+        **({"settings": list(settings), "repeat": list(repeat)} if settings else {}),
     }
 
 

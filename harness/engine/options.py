@@ -14,12 +14,12 @@ from typing import Any
 from harness.backends import BACKENDS
 from harness.core.cell_fields import CELL_FIELDS, CellField, Kind, Section
 from harness.core.cells import write_options, write_value
-from harness.core.errors import UsageError
 from harness.core.findings import FindingId
 from harness.core.model import Cell
 from harness.engine.cell_rules import find_contradiction
-from harness.engine.request import RunRequest
+from harness.engine.request import OwnSettings, RunRequest
 from harness.stack.load import LOADS
+from harness.stack.own_settings.reading import FIELDS
 from harness.stack.proxies import PROXIES
 from harness.stack.workers import WORKERS, find_worker
 
@@ -85,7 +85,7 @@ def add_cell_options(
     for row in CELL_FIELDS.values():
         if row.flag is not None and row.name not in without:
             _add_option(cell if row.section is Section.CELL else run, row.flag, row, defaults)
-    cell.add_argument("--settings", type=Path, metavar="FILE", help="your own gunicorn settings; the cell's values win")
+    _add_own_options(cell)
     run.add_argument("--python", metavar="PYTHON", help="interpreter for gunicorn: 3.6, python3.6 or a path")
     run.add_argument(
         NO_ERA_SHIMS,
@@ -94,6 +94,36 @@ def add_cell_options(
         help="no Python on which the release runs only once what has left Python since is put back",
     )
     return cell, run
+
+
+def _add_own_options(group: argparse._ArgumentGroup) -> None:
+    """Add the options by which a user's own project comes in."""
+    group.add_argument(
+        "--settings",
+        metavar="FILE",
+        help="your own gunicorn settings, read by gunicorn itself: a file, python:MODULE, or a command line; "
+        "options that are given win",
+    )
+    group.add_argument(
+        "--with-requirements", type=Path, metavar="FILE", help="install these beside gunicorn, which stays the SPEC's"
+    )
+    group.add_argument(
+        "--with", dest="with_package", action="append", default=[], metavar="PACKAGE", help="install this, too"
+    )
+
+
+def read_project(options: argparse.Namespace) -> tuple[str, ...] | None:
+    """What the user's project needs beside gunicorn; None where they have none.
+
+    Raises:
+        UsageError: a file is missing, or something is no requirement.
+    """
+    from harness.provision.requirements import parse_requirement, read_requirements
+
+    if options.settings is None and options.with_requirements is None and not options.with_package:
+        return None
+    listed = read_requirements(options.with_requirements) if options.with_requirements is not None else ()
+    return (*listed, *(one for text in options.with_package for one in parse_requirement(text)))
 
 
 def _add_option(group: argparse._ArgumentGroup, flag: str, row: CellField, defaults: Cell | None) -> None:
@@ -132,24 +162,43 @@ def make_request(options: argparse.Namespace) -> RunRequest:
     problem = find_contradiction(cell)
     if problem is not None:
         raise problem
-    if options.settings is not None and not options.settings.is_file():
-        raise UsageError(what=f"--settings {options.settings}: there is no such file.", remedy="Name a settings file.")
+    if options.settings is not None:
+        from harness.engine.settings_reading import read_said
+
+        read_said(options.settings, Path.cwd())
     return RunRequest(
         cell=cell,
         out=options.out,
         python=options.python,
         era_shims=options.era_shims,
-        settings=options.settings,
+        own=_name_own(options, given),
+        project=read_project(options),
         load_named="load" in given,
     )
 
 
+def _name_own(options: argparse.Namespace, given: Collection[str]) -> OwnSettings | None:
+    """The user's own settings; the arms of a scenario differ in the cell's values, so there all of these win."""
+    if options.settings is None:
+        return None
+    is_scenario = getattr(options, "defaults", None) is not None
+    fixed = {*FIELDS.values(), "bind"} if is_scenario else set()
+    return OwnSettings(said=options.settings, given=frozenset({*given, *fixed}))
+
+
 def run_arguments(request: RunRequest) -> list[str]:
     """The arguments of `harness reproduce` that make this very request again: the inverse of ``make_request``."""
-    left_out = () if request.load_named else ("load",)
+    left_out = set() if request.load_named else {"load"}
+    if request.own is not None:  # whose values are read again
+        left_out |= {*FIELDS.values(), "app", "bind"} - request.own.given
     options = [(row.flag, text) for row, text in write_options(request.cell) if row.name not in left_out]
-    own = {"--settings": request.settings, "--python": request.python, "--out": request.out}
+    own = {
+        "--settings": request.own.said if request.own else request.settings,
+        "--python": request.python,
+        "--out": request.out,
+    }
     options += [(flag, str(value)) for flag, value in own.items() if value is not None]
+    options += [("--with", one) for one in request.project or ()]
     options += [] if request.era_shims else [(NO_ERA_SHIMS, None)]
     # The form --name=value keeps a value that begins with a dash from becoming an option.
     return [*(f"{flag}" if text is None else f"{flag}={text}" for flag, text in options), "--", request.cell.spec]

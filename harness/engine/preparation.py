@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import TracebackType
 
 from harness.backends import BACKENDS, MakeBackend, Start
 from harness.core.errors import HarnessError, UnrunnableError, UsageError
+from harness.engine.cell_rules import find_contradiction
 from harness.engine.request import RunRequest
 from harness.provision.compatibility import NoInterpreterError
 from harness.provision.environments import Environment
@@ -60,14 +62,36 @@ def prepare_run(request: RunRequest, start: Start | None, say: Callable[[str], N
 def _prepare(request: RunRequest, start: Start | None, say: Callable[[str], None]) -> Prepared:
     request = settle_load(request)
     try:
+        request = _settle_settings(request, say)
         environment, make = BACKENDS[request.cell.backend].prepare(
-            request.cell, python=request.python, era_shims=request.era_shims, start=start, say=say
+            request.cell,
+            python=request.python,
+            era_shims=request.era_shims,
+            start=start,
+            say=say,
+            project=request.project,
         )
     except UsageError:
         raise
     except HarnessError as problem:
         return Prepared(request=request, make_backend=None, environment=None, problem=problem)
     return Prepared(request=request, make_backend=make, environment=environment, problem=None)
+
+
+def _settle_settings(request: RunRequest, say: Callable[[str], None]) -> RunRequest:
+    """The request with the user's own settings read by gunicorn, on this machine whatever the back end."""
+    if request.own is None:
+        return request
+    from harness.engine.settings_reading import resolve_settings
+
+    say("gunicorn reads your settings")
+    request = resolve_settings(
+        request, lambda one: _local_environment(one, say), proxy_is_another_user=os.geteuid() == 0
+    )
+    problem = find_contradiction(request.cell)
+    if problem is not None:
+        raise problem
+    return request
 
 
 def _find_stand_in(request: RunRequest, problem: HarnessError) -> str | None:
@@ -95,13 +119,19 @@ def prepare_environment(
     Raises:
         UsageError: the SPEC or the interpreter doesn't exist.
     """
-    from harness.backends.local import prepare_environment
-
     try:
-        environment = prepare_environment(request.cell, python=request.python, era_shims=request.era_shims, say=say)
+        environment = _local_environment(request, say)
     except UsageError:
         raise
     except HarnessError as problem:
         return None, problem
     else:
         return environment, None
+
+
+def _local_environment(request: RunRequest, say: Callable[[str], None]) -> Environment:
+    from harness.backends.local import prepare_environment
+
+    return prepare_environment(
+        request.cell, python=request.python, era_shims=request.era_shims, say=say, project=request.project
+    )

@@ -29,11 +29,18 @@ def await_ready(stack: Stack) -> float:
     """
     given_up = await_gunicorn(stack) + await_proxy(stack)
     boot_s = (now_ns() - stack.spawned_ns) / 1e9
-    stack.sink.emit(Readiness(given_up=given_up, queue=stack.backend.read_queue()))
+    stack.sink.emit(Readiness(given_up=given_up, queue=_read_queue(stack)))
     stack.watchers.meet_clients(None if stack.proxy is None else stack.proxy.process.pid)
     if stack.run.request.all_ready:
         await_workers(stack)
     return boot_s
+
+
+def _read_queue(stack: Stack) -> int | None:
+    """How many connections can wait for a worker; fewer where the user's own settings have a smaller backlog."""
+    most, own = stack.backend.read_queue(), stack.run.request.own
+    backlog = own.resolved.backlog if own is not None and own.resolved is not None else None
+    return most if backlog is None or most is None else min(most, backlog)
 
 
 def control_budget(max_requests: int) -> int:

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.model import Cell
+from harness.stack.own_settings.replacing import Resolved
 from harness.watch.progress import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnSettings:
+    """What the user named with `--settings`, the fields of the cell that they gave beside it, and what was read."""
+
+    said: str
+    given: frozenset[str] = frozenset()
+    resolved: Resolved | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +29,9 @@ class RunRequest:
     python: str | None = None
     era_shims: bool = True  # whether a Python will do on which the release runs only with them
     disturbance: str = "recycle"  # what ends, replaces or moves processes during the load, see ``harness.disturb``
-    settings: Path | None = None  # the user's own gunicorn settings; None is the fixture's
+    settings: Path | None = None  # settings that go before the cell's values, which win; None is the fixture's
+    own: OwnSettings | None = None  # a user's own settings, which win over the cell's values
+    project: tuple[str, ...] | None = None  # what the user's project needs beside gunicorn; None: there is none
     app_folder: Path | None = None  # where the user's own app is imported from; None is the working folder
     load_named: bool = False  # else another load may replace one that is missing
     load_note: str | None = None  # why it is another load than the cell's default
@@ -33,4 +45,5 @@ class RunRequest:
 def list_brought(request: RunRequest) -> list[str]:
     """What this request uses instead of the fixtures, in words."""
     app = ["app: one that was made for this run, see config/"] if request.app_text is not None else []
-    return app + (["settings: more than the cell's values, see config/config.py"] if request.settings else [])
+    own = ["settings: your own; what differs from them stands under 'settings' in facts.json"] if request.own else []
+    return app + own + (["settings: more than the cell's values, see config/config.py"] if request.settings else [])

@@ -21,6 +21,7 @@ from harness.engine.fleet import await_fleet
 from harness.engine.idle_workers import ask_idle_workers
 from harness.engine.ledger import close_ledger, list_unfinished
 from harness.engine.load_phase import run_load
+from harness.engine.options import run_arguments
 from harness.engine.preparation import prepare_run
 from harness.engine.readiness import await_ready, send_controls
 from harness.engine.recording import Run, open_run, recording
@@ -91,6 +92,7 @@ def _experiment(stack: Stack) -> None:
 
 def _write_facts(stack: Stack) -> None:
     run = stack.run
+    own = run.request.own.resolved if run.request.own is not None else None
     facts = collect_facts(
         cell=stack.cell,
         run_id=run.folder.run_id,
@@ -101,6 +103,8 @@ def _write_facts(stack: Stack) -> None:
         load_note=run.request.load_note,
         brought=list_brought(run.request),
         containers=stack.backend.facts(),
+        settings=own.to_json() if own is not None else (),
+        repeat=["harness", "reproduce", *run_arguments(run.request)] if own is not None else (),
     )
     run.folder.write_json("facts.json", facts)
 

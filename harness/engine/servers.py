@@ -22,6 +22,7 @@ from harness.provision import era, tools
 from harness.provision.environments import Environment
 from harness.records.store import RunFolder
 from harness.stack import gunicorn
+from harness.stack.own_settings.writing import render_owned
 from harness.stack.proxies import PROXIES, Proxy
 from harness.stack.proxies.setting import Setting
 from harness.watch.watchers import APP_FAULTS_FILE
@@ -51,10 +52,15 @@ def configure_gunicorn(
 ) -> Command:
     """Write gunicorn's files into the run's config folder; gives the command that starts it on ``bind``."""
     template = (fixtures_dir() / "config.py.in").read_text()
+    own = request.own.resolved if request.own is not None else None
     if request.settings is not None:
         template = gunicorn.put_before_values(request.settings.read_text(), template)
     access_log = str(folder.logs / "gunicorn.access.log")
     text = gunicorn.render_config(template, cell, bind=bind, access_log=access_log, shims=environment.shims)
+    if own is not None:
+        text = render_owned(
+            own.text, own.overrides, worker=cell.worker, bind=bind, access_log=access_log, shims=environment.shims
+        )
     env = base_environment(scratch.home)
     if cell.app is not None and cell.ledger:
         folder.write_text("config/noting.py", (fixtures_dir() / "noting.py").read_text())
@@ -76,6 +82,9 @@ def configure_gunicorn(
     if environment.era_shims:
         era.plant(environment.era_shims, folder.config / ERA)
         startup.append(folder.config / ERA)
+    if own is not None:
+        startup.append(request.app_folder or Path.cwd())  # from where the settings import
+        env |= {name: os.environ[name] for name in ("WEB_CONCURRENCY",) if name in os.environ}
     if startup:
         env["PYTHONPATH"] = os.pathsep.join(map(str, startup))
     config = str(folder.config / "config.py")

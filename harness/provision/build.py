@@ -24,6 +24,7 @@ from harness.provision import era, installer
 from harness.provision.installer import WrongPythonError
 from harness.provision.interpreters import Interpreter
 from harness.provision.releases import Catalogue, EraShim
+from harness.provision.requirements import without_named
 from harness.provision.sources import Source
 from harness.provision.stdlib import missing_module, was_in_stdlib
 
@@ -49,6 +50,7 @@ class BuildPlan:
     source: Source
     interpreter: Interpreter
     requirements: tuple[str, ...]
+    of_project: bool = False  # whether some of them are a user's, who pins what they like
     era_shims: tuple[EraShim, ...]  # those that may be applied; which are, is told by source and interpreter
     key: str
     envs: Path
@@ -71,16 +73,24 @@ def make_plan(
     worker: str,
     envs: Path,
     era_shims: bool = False,
+    extra: Sequence[str] = (),
 ) -> BuildPlan:
     """The plan for a source on an interpreter. The key: readable, and a digest of everything that matters."""
-    requirements = catalogue.requirements(source.version, interpreter.version, worker)
+    pins = catalogue.requirements(source.version, interpreter.version, worker)
+    requirements = (*without_named(pins, extra), *extra)
     shims = catalogue.era_shims_for(source.version, interpreter.version, worker) if era_shims else ()
     matter = [SCHEMA, source.identity, str(interpreter.path), interpreter.version, *requirements, *era.identify(shims)]
     digest = hashlib.sha256(json.dumps(matter).encode()).hexdigest()[:12]
     version = re.sub(r"[^0-9A-Za-z.]+", "_", source.version or "unknown")[:40]
     key = f"{version}{source.suffix}-py{interpreter.version}-{digest}"
     return BuildPlan(
-        source=source, interpreter=interpreter, requirements=requirements, era_shims=shims, key=key, envs=envs
+        source=source,
+        interpreter=interpreter,
+        requirements=requirements,
+        of_project=bool(extra),
+        era_shims=shims,
+        key=key,
+        envs=envs,
     )
 
 
@@ -148,6 +158,7 @@ def _fill(plan: BuildPlan, building: Path, lock_fd: int) -> tuple[str, ...]:
         subject=plan.source.name,
         cwd=plan.envs,
         log=plan.beside("log"),
+        pinned=not plan.of_project,
         keep_open=(lock_fd,),
     )
     if (building / _SOURCE).exists():

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -68,11 +68,12 @@ class _Search:
     catalogue: Catalogue
     memory: Memory
     era_shims: bool
+    project: Sequence[str] | None
     say: Callable[[str], None]
 
     def look_around(self) -> Choice:
         found = survey(self.memory, environ=os.environ, home=Path.home(), own=Path(sys.executable))
-        return fit(
+        choice = fit(
             self.catalogue,
             found,
             self.request,
@@ -80,6 +81,10 @@ class _Search:
             worker=self.worker,
             era_shims=self.era_shims,
         )
+        if self.project is None:
+            return choice
+        newest_first = sorted(choice.candidates, key=lambda one: one.minor, reverse=True)
+        return replace(choice, candidates=tuple(newest_first))
 
 
 def prepare(
@@ -89,11 +94,14 @@ def prepare(
     worker: str,
     say: Callable[[str], None],
     era_shims: bool = True,
+    project: Sequence[str] | None = None,
     catalogue: Catalogue | None = None,
 ) -> Environment:
     """The environment for a SPEC: found in the cache, or built now. ``say`` gets a line for each slow step.
 
     ``era_shims``: whether a Python will do on which the release runs only with them.
+    ``project``: what a user's own project needs beside gunicorn; the newest Python comes first then, for which such
+    projects are written, instead of the original report's. None: there is no such project.
     ``catalogue``: what is known about releases, where it is not the one that is packed with the harness.
 
     Raises:
@@ -117,6 +125,7 @@ def prepare(
             catalogue=catalogue,
             memory=memory,
             era_shims=era_shims,
+            project=project,
             say=say,
         )
         _refuse_hopeless(search)
@@ -170,7 +179,13 @@ def _try_all(search: _Search, choice: Choice, envs: Path, refusals: Refusals) ->
         if (interpreter.path, shimmed) in refusals:
             continue
         plan = make_plan(
-            search.catalogue, search.source, interpreter, worker=search.worker, envs=envs, era_shims=shimmed
+            search.catalogue,
+            search.source,
+            interpreter,
+            worker=search.worker,
+            envs=envs,
+            era_shims=shimmed,
+            extra=search.project or (),
         )
         try:
             obtained = obtain(plan, search.say)

@@ -11,11 +11,11 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from harness.core.errors import HarnessError, SurroundingsError, UnrunnableError
 from harness.core.subprocesses import Done, run
+from harness.provision.complaints import SIGNS, Complaint, find_remedy, name_complaint
 
 INSTALL_TIMEOUT_S = 600.0
 DOWNLOAD_TIMEOUT_S = 60.0
@@ -34,30 +34,12 @@ _STEERING = frozenset({
 _PIP_SETTINGS = {"PIP_INDEX_URL": "UV_DEFAULT_INDEX", "PIP_CERT": "SSL_CERT_FILE"}
 
 
-class Complaint(Enum):
-    """The kinds of failure of uv that have different consequences."""
-
-    DISK = "the disk is full"
-    UNREACHABLE = "the package index can't be reached"
-    NO_SUCH_VERSION = "the index has no such version"
-    WRONG_PYTHON = "the metadata exclude this Python"
-    BUILD = "building a distribution failed"
-    OTHER = "anything else"
-
-
-_SIGNS: tuple[tuple[Complaint, re.Pattern[str]], ...] = (
-    (Complaint.DISK, re.compile(r"No space left on device|Disk quota exceeded", re.IGNORECASE)),
-    (
-        Complaint.UNREACHABLE,
-        re.compile(r"Failed to fetch|Failed to download|error sending request|network was disabled|Could not connect"),
-    ),
-    (Complaint.NO_SUCH_VERSION, re.compile(r"there is no version of|was not found in the package registry")),
-    (Complaint.WRONG_PYTHON, re.compile(r"does not satisfy Python")),
-    (Complaint.BUILD, re.compile(r"Failed to build|build backend returned an error", re.IGNORECASE)),
-)
 _NO_GUNICORN = re.compile(r"there is no version of gunicorn\b")
 _BUILT = re.compile(r"Failed to build[^\w]*(?P<name>[A-Za-z0-9._-]+)")
 _WANTS_PYTHON = re.compile(r"gunicorn\S* depends on Python(?P<specifier>[<>=!~0-9.,]*[0-9])")
+_OTHER_WANTS_PYTHON = re.compile(
+    r"(?P<name>[A-Za-z0-9._-]+(?:==\S+)?) depends on Python(?P<specifier>[<>=!~0-9.,]*[0-9])"
+)
 _ERROR_MARK = re.compile(r"^error: ", re.MULTILINE)
 _LAST_ERROR = re.compile(r"^\s*(?P<line>\w*(?:Error|Exception|Exit)\b.*)$", re.MULTILINE)
 
@@ -113,9 +95,18 @@ def create_venv(folder: Path, *, base: Path, cwd: Path, keep_open: Sequence[int]
 
 
 def install(
-    python: Path, requirements: Sequence[str], *, subject: str, cwd: Path, log: Path, keep_open: Sequence[int] = ()
+    python: Path,
+    requirements: Sequence[str],
+    *,
+    subject: str,
+    cwd: Path,
+    log: Path,
+    pinned: bool = True,
+    keep_open: Sequence[int] = (),
 ) -> None:
     """Install into an environment. ``subject`` names the gunicorn; ``log`` gets all that uv said if it fails.
+
+    ``pinned``: False where the index may have something newer than the cache.
 
     Raises:
         WrongPythonError: a distribution's metadata exclude the interpreter.
@@ -125,7 +116,7 @@ def install(
     command = ["pip", "install", "--python", str(python), "--requirement", "-"]
     # Try uv's cache first: asking the index again takes seconds, some answers make uv build an old source distribution
     # anew, and the requirements are pinned, so that the index has nothing newer.
-    for cached_only in (["--offline"], []):
+    for cached_only in (["--offline"], []) if pinned else ([],):
         done = run_uv([*command, *cached_only], cwd, keep_open=keep_open, stdin=listed)
         if done.status == 0:
             return
@@ -141,6 +132,10 @@ def judge_failure(stderr: str, *, subject: str, log: Path | None) -> HarnessErro
         if wants is not None:
             specifier = wants["specifier"]
             return WrongPythonError(what=f"{subject} asks for Python {specifier}", wants=specifier, log=log)
+        other = _OTHER_WANTS_PYTHON.search(flat)
+        if other is not None:
+            asks = f"{other['name']}, which is to be installed beside it, asks for Python {other['specifier']}"
+            return WrongPythonError(what=f"{subject}: {asks}", wants=other["specifier"], log=log)
     if complaint is Complaint.NO_SUCH_VERSION and _NO_GUNICORN.search(flat):
         return UnrunnableError(what=f"{subject} can't be installed: the package index has no such release")
     if complaint is Complaint.BUILD:
@@ -149,8 +144,8 @@ def judge_failure(stderr: str, *, subject: str, log: Path | None) -> HarnessErro
             reasons = _LAST_ERROR.findall(stderr)
             why = one_line(reasons[-1]) if reasons else line
             return UnrunnableError(what=f"{subject} can't be built: {why}", log=log)
-    what = f"{subject} can't be installed: {_name(complaint)}{line}"
-    return SurroundingsError(what=what, remedy=_cure(complaint), log=log)
+    what = f"{subject} can't be installed: {name_complaint(complaint)}{line}"
+    return SurroundingsError(what=what, remedy=find_remedy(complaint), log=log)
 
 
 def newest_release(*, base: Path, cwd: Path) -> str:
@@ -164,8 +159,9 @@ def newest_release(*, base: Path, cwd: Path) -> str:
     done = run_uv(["pip", "compile", *output, *target, "-"], cwd, stdin="gunicorn\n")
     found = re.search(r"^gunicorn==(?P<version>\S+)$", done.stdout, re.MULTILINE)
     if done.status != 0 or found is None:
+        why = name_complaint(classify(done.stderr)) + one_line(done.stderr)
         raise SurroundingsError(
-            what=f"the newest release of gunicorn can't be told: {_name(classify(done.stderr))}{one_line(done.stderr)}",
+            what=f"the newest release of gunicorn can't be told: {why}",
             remedy="name a release (19.6.0) instead of latest, or mend the connection to the package index",
         )
     return found["version"]
@@ -198,7 +194,7 @@ def is_unknown_python(failure: str) -> bool:
 def classify(stderr: str) -> Complaint:
     """The kind of a failure, from uv's output; a fault of the surroundings is looked for before one of the release."""
     flat = " ".join(stderr.split())
-    return next((complaint for complaint, sign in _SIGNS if sign.search(flat)), Complaint.OTHER)
+    return next((complaint for complaint, sign in SIGNS if sign.search(flat)), Complaint.OTHER)
 
 
 def one_line(text: str) -> str:
@@ -230,19 +226,4 @@ def run_uv(
 def complain(done: Done, what: str, kind: type[HarnessError]) -> HarnessError:
     """Make an error of that kind from ``what`` and uv's output, with a remedy where one is known."""
     complaint = classify(done.stderr)
-    return kind(what=f"{what}: {one_line(done.stderr)}", remedy=_cure(complaint))
-
-
-def _name(complaint: Complaint) -> str:
-    return "" if complaint is Complaint.OTHER else f"{complaint.value}: "
-
-
-def _cure(complaint: Complaint) -> str:
-    cures = {
-        Complaint.DISK: "free some space (harness clean), or set RECYCLE_HARNESS_CACHE to a folder elsewhere",
-        Complaint.UNREACHABLE: "mend the connection, name a mirror in UV_DEFAULT_INDEX, or, where the index has a "
-        "certificate that only the system trusts, set UV_SYSTEM_CERTS=1",
-        Complaint.NO_SUCH_VERSION: "let the package index offer that version, or name another one in UV_DEFAULT_INDEX",
-        Complaint.BUILD: "read the log: a dependency could not be built on this Python",
-    }
-    return cures.get(complaint, "")
+    return kind(what=f"{what}: {one_line(done.stderr)}", remedy=find_remedy(complaint))

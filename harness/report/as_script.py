@@ -148,9 +148,9 @@ def _read(path: Path) -> str:
 
 
 def _bind(settings: str) -> str:
-    found = re.search(r"^bind\s*=\s*(.+)$", settings, re.MULTILINE)
+    found = re.findall(r"^bind\s*=\s*(.+)$", settings, re.MULTILINE)  # the last one counts: a user's own come before
     try:
-        bind = ast.literal_eval(found[1]) if found else None
+        bind = ast.literal_eval(found[-1]) if found else None
     except (ValueError, SyntaxError):
         bind = None
     if not isinstance(bind, str) or not re.fullmatch(r"unix:/.+|[\w.]+:\d+", bind):

@@ -27,5 +27,6 @@ def repeat_command(cell: Cell) -> list[str]:
 
 
 def repeat_stored(stored: StoredRun) -> list[str]:
-    """The same for a stored run or scenario; a scenario has kept its own command line."""
-    return texts(stored.facts, "repeat") if stored.cell.scenario is not None else repeat_command(stored.cell)
+    """The same for a stored run or scenario; scenarios and runs with a user's own settings have kept their own."""
+    kept = texts(stored.facts, "repeat")
+    return kept if kept or stored.cell.scenario is not None else repeat_command(stored.cell)

@@ -190,6 +190,13 @@ def shim_lines(facts: Mapping[str, Json]) -> list[str]:
     return named + [line(shim) for shim in shims if isinstance(shim, str)]
 
 
+def setting_rows(facts: Mapping[str, Json]) -> list[tuple[str, str, str, str]]:
+    """The user's own settings: (setting, yours, run with, why); none where the run had the harness's."""
+    keys = ("setting", "yours", "run_with", "why")
+    rows = [row for row in items(facts, "settings") if isinstance(row, Mapping)]
+    return [(text(row, keys[0]), text(row, keys[1]), text(row, keys[2]), text(row, keys[3])) for row in rows]
+
+
 def error_lines(verdict: Mapping[str, Json]) -> list[tuple[str, str]]:
     """(label, text) for an error, unrunnable or inconclusive verdict: what, why, what to do."""
     error = mapping(verdict, "error")

@@ -86,6 +86,7 @@ class RunView:
     versions: Rows  # program, version
     load_note: str | None
     packages: Sequence[str]
+    settings: Rows  # setting, yours, run with, why
     config: Sequence[ConfigFile]
     deviations: Sequence[str]
     shims: Sequence[str]
@@ -153,6 +154,7 @@ def view_run(stored: StoredRun, *, logs: Sequence[Excerpt] = (), removals: Seque
         workers=_workers(verdict),
         versions=summary.versions(stored),
         load_note=summary.load_line(facts),
+        settings=summary.setting_rows(facts),
         packages=texts(facts, "gunicorn", "freeze"),
         config=config_files(stored),
         deviations=texts(facts, "deviations"),

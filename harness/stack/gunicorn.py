@@ -170,7 +170,7 @@ _NAMED_PID = re.compile(r"\bpid:? ?(\d+)")
 _STATES = (
     ("booted", re.compile(r"^Booting worker with pid")),
     ("ready", re.compile(r"^Worker is ready \(pid: \d+\)")),
-    ("restarting", re.compile(r"^Autorestarting worker")),
+    ("restarting", re.compile(r"^(?:Autorestarting worker|Maximum request limit of \d+ exceeded)")),  # or uvicorn's
     ("exiting", re.compile(r"^Worker exiting")),
     ("crashed", re.compile(r"^Exception in worker process")),
     ("timed-out", re.compile(r"^WORKER TIMEOUT")),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -58,9 +59,54 @@ WORKERS: Mapping[str, WorkerClass] = {
 """The worker classes of the contract, and the ASGI worker that recent releases bring along, by the name of --worker."""
 
 
+_UVICORN_ACCESS_LOG = """\
+import logging  # uvicorn's worker writes an access log without the worker's pid: the line is made anew, with it
+import os
+
+
+class _AccessLine(logging.Filter):
+    def filter(self, record):
+        if isinstance(record.args, tuple) and len(record.args) == 5:
+            record.msg, record.args = '"%s" %d <%d>', (record.args[2], record.args[4], os.getpid())
+        return True
+
+
+logging.getLogger("uvicorn.access").addFilter(_AccessLine())
+"""
+
+BROUGHT: Mapping[str, WorkerClass] = {
+    "uvicorn": WorkerClass(
+        asgi=True,
+        settings_lines=_UVICORN_ACCESS_LOG,
+        deviation="access log: each line of uvicorn's is made anew, with the worker's pid",
+    ),
+}
+"""Worker classes of other packages, which users bring along, by the first part of their module's name."""
+
+_SHORT = {
+    "sync.SyncWorker": "sync",
+    "gthread.ThreadWorker": "gthread",
+    "ggevent.GeventWorker": "gevent",
+    "geventlet.EventletWorker": "eventlet",
+    "gtornado.TornadoWorker": "tornado",
+    "gasgi.ASGIWorker": "asgi",
+}
+
+
 def find_worker(name: str) -> WorkerClass:
     """The row of a worker class; for one that only another version of the harness knows, a row with the defaults."""
-    return WORKERS.get(name, WorkerClass())
+    brought = re.split(r"[._]", name)[0] if "." in name else ""
+    return WORKERS.get(name) or BROUGHT.get(brought) or WorkerClass()
+
+
+def name_worker(worker_class: str, threads: int) -> str:
+    """The name of the class that gunicorn takes for a value of ``worker_class`` and ``threads``.
+
+    With several threads it takes its thread worker instead of the sync one. A class of another package keeps its path.
+    """
+    name = worker_class.removeprefix("egg:gunicorn#").removeprefix("gunicorn.workers.")
+    name = _SHORT.get(name, name if name in WORKERS else worker_class)
+    return "gthread" if name == "sync" and threads > 1 else name
 
 
 def with_threads() -> str:

@@ -103,7 +103,7 @@ def open_client(address: str, timeout_s: float = TIMEOUT_S) -> ProbeClient:
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     uds = address.removeprefix("unix:") if address.startswith("unix:") else None
     transport = httpx.HTTPTransport(uds=uds, limits=limits, verify=False, trust_env=False)
-    return ProbeClient(transport, "gunicorn" if uds else address, timeout_s)
+    return ProbeClient(transport, "localhost" if uds else address, timeout_s)
 
 
 def _errno(problem: BaseException) -> int | None:

@@ -17,6 +17,7 @@ from packaging.version import Version
 
 from harness.core.errors import SurroundingsError
 from harness.provision import installer
+from harness.provision.complaints import Complaint
 from harness.provision.releases import ReleaseRow
 
 OLDEST = "0.16"
@@ -65,7 +66,7 @@ def look_up(specifier: str, *, base: Path, cwd: Path, refresh: bool) -> Upload |
         *(["--refresh-package", "gunicorn"] if refresh else []),
     ]
     done = installer.run_uv(["pip", "compile", *output, *target, "-"], cwd, stdin=f"gunicorn{specifier}\n")
-    if done.status != 0 and installer.classify(done.stderr) is installer.Complaint.NO_SUCH_VERSION:
+    if done.status != 0 and installer.classify(done.stderr) is Complaint.NO_SUCH_VERSION:
         return None
     if done.status != 0:
         raise installer.complain(done, "the releases of gunicorn can't be listed", SurroundingsError)

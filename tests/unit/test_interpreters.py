@@ -10,8 +10,8 @@ import pytest
 from harness.core.errors import UnrunnableError, UsageError
 from harness.provision.candidates import list_candidates
 from harness.provision.compatibility import fit, refuse_request, wanted_pythons
+from harness.provision.complaints import Complaint
 from harness.provision.installer import (
-    Complaint,
     WrongPythonError,
     classify,
     judge_failure,

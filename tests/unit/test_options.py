@@ -16,6 +16,7 @@ from harness.engine.options import (
     add_run_options,
     expectation,
     make_request,
+    run_arguments,
 )
 from harness.engine.request import RunRequest
 
@@ -79,8 +80,22 @@ def test_the_load_on_httpx_has_a_rate_and_asks_a_unix_socket() -> None:
 def test_what_is_no_part_of_the_cell_reaches_the_request(tmp_path: Path) -> None:
     settings = tmp_path / "settings.py"
     settings.touch()
-    request = _request("--python", "3.6", "--out", "elsewhere", "--settings", str(settings))
-    assert (request.python, request.out, request.settings) == ("3.6", Path("elsewhere"), settings)
+    request = _request("--python", "3.6", "--out", "elsewhere", "--settings", str(settings), "--workers", "3")
+    assert (request.python, request.out) == ("3.6", Path("elsewhere"))
+    assert request.own is not None
+    assert (request.own.said, request.own.given) == (str(settings), frozenset({"workers"}))
+    assert request.project == (), "the newest Python, and nothing beside gunicorn"
+    assert _request().project is None
+
+
+def test_a_run_with_own_settings_is_repeated_with_what_was_given_beside_them(tmp_path: Path) -> None:
+    settings = tmp_path / "settings.py"
+    settings.touch()
+    again = run_arguments(_request("--settings", str(settings), "--threads", "3", "--with", "flask==3.0.0"))
+    assert f"--settings={settings}" in again
+    assert "--threads=3" in again
+    assert "--with=flask==3.0.0" in again
+    assert not any(one.startswith(("--workers", "--max-requests", "--worker=", "--bind")) for one in again)
 
 
 def test_the_sync_worker_has_one_thread() -> None:

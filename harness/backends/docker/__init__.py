@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -60,12 +60,23 @@ def list_programs(proxy: str, load: str) -> tuple[str, ...]:
 
 
 def prepare(
-    cell: Cell, *, python: str | None, era_shims: bool, start: Start | None, say: Callable[[str], None]
+    cell: Cell,
+    *,
+    python: str | None,
+    era_shims: bool,
+    start: Start | None,
+    say: Callable[[str], None],
+    project: Sequence[str] | None = None,
 ) -> tuple[Environment, MakeBackend]:
     """See ``backends.BackendKind``. ``start`` is about processes of this machine, and images need no era shims."""
     from harness.backends.docker import images
     from harness.backends.docker.backend import DockerBackend
 
+    if project:
+        raise UsageError(
+            what="What a project of yours needs beside gunicorn is in no image.",
+            remedy="Leave --with and --with-requirements out, or use --backend local.",
+        )
     environment, image_set = images.prepare(cell, python=python, say=say)
 
     def make(marker: str, run_folder: Path) -> Backend:

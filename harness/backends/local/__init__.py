@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -46,20 +46,35 @@ def list_programs(proxy: str, load: str) -> tuple[str, ...]:
 
 
 def prepare(
-    cell: Cell, *, python: str | None, era_shims: bool, start: Start | None, say: Callable[[str], None]
+    cell: Cell,
+    *,
+    python: str | None,
+    era_shims: bool,
+    start: Start | None,
+    say: Callable[[str], None],
+    project: Sequence[str] | None = None,
 ) -> tuple[Environment, MakeBackend]:
     """See ``backends.BackendKind``."""
     from harness.backends.local.backend import LocalBackend
 
-    return prepare_environment(cell, python=python, era_shims=era_shims, say=say), partial(LocalBackend, start=start)
+    environment = prepare_environment(cell, python=python, era_shims=era_shims, say=say, project=project)
+    return environment, partial(LocalBackend, start=start)
 
 
-def prepare_environment(cell: Cell, *, python: str | None, era_shims: bool, say: Callable[[str], None]) -> Environment:
+def prepare_environment(
+    cell: Cell,
+    *,
+    python: str | None,
+    era_shims: bool,
+    say: Callable[[str], None],
+    project: Sequence[str] | None = None,
+) -> Environment:
     """The environment of a release on this machine; it raises the errors of ``prepare``."""
     from harness.provision.environments import prepare
     from harness.provision.spec import parse_spec
 
-    return prepare(parse_spec(cell.spec), python=python, worker=cell.worker, say=say, era_shims=era_shims)
+    spec = parse_spec(cell.spec)
+    return prepare(spec, python=python, worker=cell.worker, say=say, era_shims=era_shims, project=project)
 
 
 def examine() -> list[Condition]:

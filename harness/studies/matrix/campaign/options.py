@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.cell_fields import at_least
 from harness.core.errors import UsageError
-from harness.engine.options import add_cell_options, make_request
+from harness.engine.options import add_cell_options, make_request, read_project
 from harness.engine.request import RunRequest
+from harness.engine.settings_reading import read_said
 from harness.provision.releases import as_version, list_releases
 from harness.stack.proxies import PROXIES
 from harness.stack.workers import WORKERS, find_worker
@@ -122,7 +122,12 @@ def choose_cells(options: argparse.Namespace) -> tuple[PlannedCell, ...]:
         select_names(options.proxies, tuple(PROXIES), "--proxies"),
         make_cell=lambda spec, worker, proxy: _make_request(options, spec, worker, proxy).cell,
         identify=_identify,
-        matter=[options.python, _digest(options.settings), *([] if options.era_shims else ["no era shims"])],
+        matter=[
+            options.python,
+            _digest(options.settings),
+            *([] if options.era_shims else ["no era shims"]),
+            *_read_project(options),
+        ],
     )
     return take_shard(planned, options.shard, spec_of=lambda cell: cell.cell.spec)
 
@@ -191,14 +196,17 @@ def _identify(spec: str) -> str:
     return spec if isinstance(parsed, Latest) else describe_source(parsed).identity
 
 
-def _digest(settings: Path | None) -> str | None:
+def _digest(settings: str | None) -> str | None:
+    """Of a file's content, else of what names the settings otherwise."""
     if settings is None:
         return None
-    try:
-        return hashlib.sha256(settings.read_bytes()).hexdigest()
-    except OSError as problem:
-        said = os.strerror(problem.errno or 0)
-        raise UsageError(what=f"--settings {settings}: {said}.", remedy="Name a settings file.") from problem
+    told = read_said(settings, Path.cwd())
+    return hashlib.sha256((told.text or settings).encode()).hexdigest()
+
+
+def _read_project(options: argparse.Namespace) -> list[list[str]]:
+    listed = read_project(options)
+    return [list(listed)] if listed else []
 
 
 def _shard(text: str) -> Shard:

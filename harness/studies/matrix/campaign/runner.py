@@ -140,7 +140,7 @@ def _preparing(progress: CampaignProgress, tasks: Sequence[Task]) -> Iterator[No
     cells = dict.fromkeys((task.planned.cell.spec, task.planned.cell.worker) for task in tasks)
     requests = [(spec, worker, python, era_shims) for spec, worker in cells]
     here = BACKENDS[progress.campaign.request.cell.backend].BUILDS_HERE
-    if len(requests) <= 1 or not here:
+    if len(requests) <= 1 or not here or progress.campaign.request.project is not None:
         yield
         return
     listed = progress.logs / "ahead.json"
