@@ -34,7 +34,8 @@ def test_a_process_that_nobody_has_has_no_rights() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can turn into another user")
 def test_of_a_proxy_the_process_counts_that_may_the_least() -> None:
-    script = f"import os, sys; os.setgroups([7]); os.setgid({NOBODY}); os.setuid({NOBODY}); print(); sys.stdin.read()"
+    becomes = f"os.setgroups([7]); os.setgid({NOBODY}); os.setuid({NOBODY})"
+    script = f"import os, sys; {becomes}; print(flush=True); sys.stdin.read()"
     outer = f"import subprocess, sys; subprocess.call([sys.executable, '-c', {script!r}])"
     with subprocess.Popen([sys.executable, "-c", outer], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
