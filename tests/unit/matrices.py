@@ -9,7 +9,6 @@ from harness.provision.releases import ReleaseRow
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.expectations import HOLDS, compare
 from harness.studies.matrix.result import CellResult, Expected, RunResult, combine_runs
-from harness.studies.matrix.transitions import find_transitions
 
 DAYS = {"1.0": date(2020, 1, 1), "2.0": date(2020, 2, 1), "1.1": date(2020, 3, 1), "3.0": date(2020, 4, 1)}
 """1.1 came after 2.0: the order of the dates is not that of the numbers."""
@@ -49,7 +48,6 @@ def a_matrix(*cells: CellResult, interrupted: bool = False) -> Matrix:
         profile="quick",
         repeats=1,
         cells=cells,
-        transitions=find_transitions(cells, RELEASES),
         versions={"h2o": ("2.2.5",)},
         interrupted=interrupted,
     )

@@ -4,6 +4,7 @@ import copy
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from harness.core.errors import UsageError
 from harness.core.findings import FindingId
 from harness.core.model import Outcome
-from harness.studies.matrix.document import matrix_from_json, matrix_to_json
+from harness.studies.matrix.document import Matrix, matrix_from_json, matrix_to_json
 from harness.studies.matrix.report import is_matrix, load_matrix, render_json
 from harness.studies.matrix.report.as_junit import render_junit
 from harness.studies.matrix.report.as_markdown import render_markdown
@@ -46,8 +47,39 @@ def test_the_keys_of_the_contract() -> None:
     assert (flaky["verdict"], flaky["findings"], flaky["flaky"]) == ("violated", [FAILED], "1 of 3")
     assert {"path", "verdict", "findings", "recycles", "requests"} <= set(flaky["runs"][0])
     assert (data["cells"][2]["expected"]["findings"], data["cells"][2]["reason"]) == ([DELETED], KNOWN.reason)
-    keys = {"worker", "proxy", "finding", "introduced_in", "gone_in", "dates"}
-    assert all(keys <= set(transition) for transition in data["transitions"])
+    assert flaky["finding_rates"] == [
+        {"id": FAILED, "seen": 1, "runs": 3, "hidden": 0, "interval_95": [0.008404, 0.905701]}
+    ]
+    assert data["transitions"] == []
+    assert [edge["more_runs"] > 0 for edge in data["undecided"]] == [True] * 3
+
+
+def test_a_claimed_transition_has_its_p_value_and_both_sides() -> None:
+    clean, broken = a_cell("1.0", *[a_run()] * 9), a_cell("2.0", *[a_run(FAILED)] * 9)
+    data = _data(a_matrix(clean, broken))
+    (edge,) = data["transitions"]
+    assert {"worker": "sync", "proxy": "h2o", "finding": FAILED, "introduced_in": "2.0", "gone_in": None}.items() <= (
+        edge.items()
+    )
+    assert edge["supported"] is True
+    assert 0 < edge["p_value"] <= 0.01
+    assert edge["before"] == {"release": "1.0", "seen": 0, "runs": 9, "hidden": 0}
+    assert edge["dates"] == {"before": "2020-01-01", "after": "2020-02-01"}
+    assert (data["undecided"], data["sure"]) == ([], 0.99)
+
+
+def test_the_losses_have_rates_with_intervals() -> None:
+    losing = replace(a_run(FAILED), bursts=2, recycles=8, failed=30)
+    rates = _data(a_matrix(a_cell("1.0", losing, losing, a_run())))["cells"][0]["failure_rates"]
+    assert rates == {}, "one of the records does not say at how many restarts"
+    rates = _data(a_matrix(a_cell("1.0", losing, replace(losing, bursts=4))))["cells"][0]["failure_rates"]
+    assert (rates["per_recycle"]["estimate"], rates["per_recycle"]["unit"]) == (0.375, "run")
+    assert rates["per_recycle"]["interval_95"][0] < 0.375 < rates["per_recycle"]["interval_95"][1]
+    assert rates["per_request"]["estimate"] == 0.06
+
+
+def _data(matrix: Matrix) -> Any:  # noqa: ANN401 - JSON of whatever shape
+    return json.loads(render_json(matrix))
 
 
 def _drop(key: str) -> Callable[[Any], None]:
@@ -78,9 +110,9 @@ def _set(value: object, *path: str | int) -> Callable[[Any], None]:
         _set("x", "cells", 0, "cell"),
         _set(True, "cells", 0, "runs", 0, "recycles"),
         _set("x", "versions"),
-        _set([{}], "transitions"),
-        _set({}, "transitions", 0, "dates"),
-        _set([], "transitions", 0, "releases"),
+        _set(1, "sure"),
+        _set("x", "sure"),
+        _set("x", "cells", 0, "blind"),
     ],
 )
 def test_what_is_no_matrix_is_refused_in_one_way(damage: Callable[[Any], None]) -> None:
@@ -109,7 +141,9 @@ def test_the_page_tells_everything() -> None:
     assert "| 1.1 | 2020-03-01 | socket-deleted |  |" in lines
     assert "| 2.0 | 2020-02-01 | failed-responses (flaky: 1 of 3) |  |" in lines
     assert "| 9.9 |  | error |  |" in lines
-    assert "| sync, h2o | failed-responses | 2.0 (2020-02-01) | 1.1 (2020-03-01) | 1 |" in lines
+    assert "No change is beyond chance." in lines
+    assert any(line.startswith("| sync, h2o | failed-responses | 2.0 (2020-02-01) | more often? |") for line in lines)
+    assert any("failed-responses 1 of 3 (0.84% to 91%)" in line for line in lines)
     assert lines[lines.index("```diff") + 1 : lines.index("```diff") + 4] == [
         "@@ 2.0 sync h2o @@",
         "-holds",

@@ -87,10 +87,21 @@ def test_what_could_not_be_run_tells_why() -> None:
     assert 'title="no Python for it"' in text
 
 
-def test_the_map_says_when_a_fault_came_and_went() -> None:
-    rows = [" | ".join(row) for row in TablePage(render_html(MATRIX)).rows]
-    assert "sync | h2o | failed-responses | 2.0 (2020-02-01) | 1.1 (2020-03-01) | 1" in rows
-    assert "No finding came or went" in render_html(a_matrix(a_cell("1.0", a_run())))
+def test_the_map_says_when_a_fault_came_and_went_and_what_may_be_chance() -> None:
+    clean, broken = a_cell("1.0", *[a_run()] * 9), a_cell("2.0", *[a_run(FAILED)] * 9)
+    rows = [" | ".join(row) for row in TablePage(render_html(a_matrix(clean, broken))).rows]
+    said = "sync, h2o | failed-responses | 2.0 (2020-02-01) | introduced | 0 of 9 in 1.0, 9 of 9 in 2.0 | "
+    assert any(row.startswith(said) for row in rows)
+    undecided = render_html(MATRIX)
+    assert "is beyond chance" in undecided
+    assert any(
+        "failed-responses | 2.0 (2020-02-01) | more often?" in " | ".join(row) for row in TablePage(undecided).rows
+    )
+
+
+def test_a_cell_says_its_rates_on_demand() -> None:
+    flaky = TablePage(render_html(MATRIX)).row("2.0")[1]
+    assert "Rates, with 95 % intervals: failed-responses 2 of 3 (9.4% to 99%)." in flaky
 
 
 def test_the_word_leads_to_a_run_that_shows_it() -> None:

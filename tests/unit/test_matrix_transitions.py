@@ -1,117 +1,124 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from random import Random
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.findings import FindingId
 from harness.core.model import Outcome
-from harness.studies.matrix.transitions import Sighting, Stretch, find_stretches, find_transitions
-from tests.unit.matrices import RELEASES, a_cell, a_run
+from harness.studies.matrix.result import CellResult, RunResult
+from harness.studies.matrix.transitions import MEASURES_EACH, Measure, TransitionMap, find_transitions
+from tests.unit.matrices import a_cell, a_run
 
 DELETED, FAILED = FindingId.SOCKET_DELETED.value, FindingId.FAILED_RESPONSES.value
+OUTAGE = FindingId.PERMANENT_OUTAGE.value
 
 
-def see(pattern: str) -> list[Sighting]:
-    """``.x?``: absent, present, said nothing; releases are called by their place."""
-    states = {".": False, "x": True, "?": None}
-    return [Sighting(release=str(place), present=states[state]) for place, state in enumerate(pattern)]
+def runs(seen: int, of: int, finding: str = FAILED) -> list[RunResult]:
+    return [a_run(finding)] * seen + [a_run()] * (of - seen)
 
 
-@pytest.mark.parametrize(
-    ("pattern", "edges"),
-    [
-        ("", []),
-        ("...", []),
-        ("???", []),
-        ("xxx", [(None, None)]),
-        (".x.", [("1", "2")]),
-        ("x.", [(None, "1")]),
-        (".x", [("1", None)]),
-        (".xx.x.", [("1", "3"), ("4", "5")]),
-        ("x?x", [(None, None)]),  # silence never ends a stretch
-        (".?x?.", [("2", "4")]),
-        ("?x", [(None, None)]),  # nobody knows what was before
-    ],
-)
-def test_the_edges_of_a_finding(pattern: str, edges: list[tuple[str | None, str | None]]) -> None:
-    assert [(stretch.introduced_in, stretch.gone_in) for stretch in find_stretches(see(pattern))] == edges
+def claims(found: TransitionMap) -> list[tuple[str, str, str | None, str | None]]:
+    return [(edge.worker, edge.finding, edge.introduced_in, edge.gone_in) for edge in found.supported]
 
 
-def test_what_said_nothing_at_an_edge_is_told() -> None:
-    (stretch,) = find_stretches(see(".??x?x?."))
-    assert stretch == Stretch(
-        introduced_in="3", gone_in="7", releases=("3", "5"), unsure_before=("1", "2"), unsure_after=("6",)
+def test_a_change_is_claimed_once_there_are_runs_enough() -> None:
+    found = find_transitions([a_cell("1.0", *runs(0, 9)), a_cell("2.0", *runs(9, 9)), a_cell("1.1", *runs(0, 9))])
+    assert claims(found) == [("sync", FAILED, "2.0", None), ("sync", FAILED, None, "1.1")]
+    assert found.looked_at == 2 * MEASURES_EACH
+    assert all(edge.supported and edge.p_value <= 0.01 for edge in found.supported)
+    assert found.undecided == ()
+
+
+def test_three_runs_a_cell_claim_nothing_and_say_how_many_more_would() -> None:
+    found = find_transitions([a_cell("1.0", *runs(0, 3)), a_cell("2.0", *runs(3, 3))])
+    assert found.supported == ()
+    (edge,) = found.undecided
+    assert (edge.before.release, edge.after.release, edge.supported) == ("1.0", "2.0", False)
+    assert edge.more_runs is not None
+    enough = 3 + edge.more_runs
+    assert claims(find_transitions([a_cell("1.0", *runs(0, enough)), a_cell("2.0", *runs(enough, enough))]))
+    assert not claims(
+        find_transitions([a_cell("1.0", *runs(0, enough - 1)), a_cell("2.0", *runs(enough - 1, enough - 1))])
     )
 
 
-@given(st.text(alphabet=".x?", max_size=30))
-def test_stretches_cover_every_sighting_once_and_nothing_else(pattern: str) -> None:
-    stretches = find_stretches(see(pattern))
-    covered = [release for stretch in stretches for release in stretch.releases]
-    assert covered == [str(place) for place, state in enumerate(pattern) if state == "x"]
-    for stretch in stretches:
-        assert stretch.introduced_in in (None, stretch.releases[0])
-        assert stretch.gone_in is None or pattern[int(stretch.gone_in)] == "."
-        assert all(pattern[int(release)] == "?" for release in (*stretch.unsure_before, *stretch.unsure_after))
-    for earlier, later in pairwise(stretches):
-        assert earlier.gone_in is not None
-        assert later.introduced_in is not None
-        assert int(earlier.gone_in) < int(later.introduced_in)
-
-
-@given(st.text(alphabet=".x", max_size=30))
-def test_time_turned_round_swaps_the_edges(pattern: str) -> None:
-    forth, back = find_stretches(see(pattern)), find_stretches(see(pattern)[::-1])
-    assert [stretch.releases for stretch in forth] == [stretch.releases[::-1] for stretch in back[::-1]]
-    assert [stretch.gone_in is None for stretch in forth] == [stretch.introduced_in is None for stretch in back[::-1]]
-
-
 def test_the_map_goes_by_dates_not_by_numbers() -> None:
-    by_number = [a_cell("1.0", a_run()), a_cell("1.1", a_run()), a_cell("2.0", a_run(FAILED)), a_cell("3.0", a_run())]
-    (transition,) = find_transitions(by_number, RELEASES)
-    assert (transition.introduced_in, transition.gone_in) == ("2.0", "1.1")
-    assert transition.dates == {
-        "introduced_in": "2020-02-01",
-        "gone_in": "2020-03-01",
-        "first": "2020-02-01",
-        "last": "2020-02-01",
-    }
+    by_number = [a_cell("1.0", *runs(0, 9)), a_cell("1.1", *runs(0, 9)), a_cell("2.0", *runs(9, 9))]
+    first, second = find_transitions(by_number).supported
+    assert (first.introduced_in, second.gone_in) == ("2.0", "1.1")
+    assert (first.before.day, first.after.day, second.after.day) == ("2020-01-01", "2020-02-01", "2020-03-01")
 
 
-def test_each_worker_and_each_finding_has_its_own_history() -> None:
+def test_each_worker_has_its_own_history_and_what_has_no_date_has_none() -> None:
     cells = [
-        a_cell("1.0", a_run(FAILED), worker="gthread"),
-        a_cell("1.0", a_run(), worker="sync"),
-        a_cell("2.0", a_run(DELETED, FAILED), worker="gthread"),
-        a_cell("2.0", a_run(outcome=Outcome.INCONCLUSIVE), worker="sync"),
-        a_cell("3.0", a_run(), worker="gthread"),
-        a_cell("3.0", a_run(FAILED), worker="sync"),
-        a_cell("0.9-dev", a_run(DELETED), worker="sync"),  # of no known date
+        a_cell("1.0", *runs(9, 9), worker="gthread"),
+        a_cell("1.0", *runs(0, 9), worker="sync"),
+        a_cell("2.0", *runs(9, 9), worker="gthread"),
+        a_cell("2.0", *runs(9, 9), worker="sync"),
+        a_cell("0.9-dev", *runs(9, 9, DELETED), worker="sync"),
     ]
-    told = [(one.worker, one.finding, one.introduced_in, one.gone_in) for one in find_transitions(cells, RELEASES)]
-    assert told == [
-        ("gthread", DELETED, "2.0", "3.0"),
-        ("gthread", FAILED, None, "3.0"),
-        ("sync", FAILED, "3.0", None),
-    ]
-    (last,) = [one for one in find_transitions(cells, RELEASES) if one.worker == "sync"]
-    assert last.stretch.unsure_before == ("2.0",)
+    assert claims(find_transitions(cells)) == [("sync", FAILED, "2.0", None)]
 
 
-def test_a_release_whose_other_fault_hides_this_one_ends_nothing() -> None:
+def test_a_release_whose_other_fault_hides_this_one_ends_nothing_and_is_named() -> None:
     never_recycled = replace(a_run(FindingId.MAX_REQUESTS_IGNORED.value), recycles=0)
     cells = [
-        a_cell("1.0", a_run(FAILED)),
-        a_cell("2.0", a_run(DELETED, FindingId.PERMANENT_OUTAGE.value)),
-        a_cell("1.1", never_recycled),
-        a_cell("3.0", a_run(FAILED)),
+        a_cell("1.0", *runs(9, 9)),
+        a_cell("2.0", *[a_run(DELETED, OUTAGE)] * 9),
+        a_cell("1.1", *[never_recycled] * 9),
+        a_cell("3.0", *runs(9, 9)),
     ]
-    by_finding = {one.finding: one for one in find_transitions(cells, RELEASES)}
-    assert by_finding[FAILED].stretch.releases == ("1.0", "3.0")
-    assert (by_finding[FAILED].introduced_in, by_finding[FAILED].gone_in) == (None, None)
-    assert (by_finding[DELETED].introduced_in, by_finding[DELETED].gone_in) == ("2.0", "3.0")
-    assert by_finding[DELETED].stretch.unsure_after == ("1.1",)
+    found = find_transitions(cells)
+    assert [edge for edge in (*found.supported, *found.undecided) if edge.finding == FAILED] == []
+    gone = next(edge for edge in found.supported if edge.finding == DELETED and edge.gone_in)
+    assert (gone.gone_in, gone.silent) == ("3.0", ("1.1",))
+    unsure = [a_run(outcome=Outcome.INCONCLUSIVE)] * 9
+    (edge,) = find_transitions([cells[0], a_cell("2.0", *unsure), a_cell("1.1", *runs(0, 9))]).supported
+    assert (edge.gone_in, edge.silent) == ("1.1", ("2.0",))
+
+
+def test_settings_that_cannot_show_a_finding_say_nothing_of_it() -> None:
+    blind = replace(a_cell("2.0", *runs(0, 9)), blind=(FAILED,))
+    assert find_transitions([a_cell("1.0", *runs(9, 9)), blind]) == TransitionMap(looked_at=MEASURES_EACH)
+
+
+def test_a_rate_that_changes_is_an_edge_too() -> None:
+    """A finding of every run on both sides, at 9 % of the restarts of one release and 75 % of those of the next."""
+
+    def losing(bursts: int, count: int) -> list[RunResult]:
+        return [replace(a_run(FAILED), recycles=100, bursts=bursts)] * count
+
+    found = find_transitions([a_cell("1.0", *losing(9, 30)), a_cell("2.0", *losing(75, 30))])
+    (edge,) = found.supported
+    assert (edge.measure, edge.introduced_in, edge.gone_in) == (Measure.RESTARTS, None, None)
+    few = find_transitions([a_cell("1.0", *losing(9, 18)), a_cell("2.0", *losing(75, 18))])
+    assert (few.supported, [edge.measure for edge in few.undecided]) == ((), [Measure.RESTARTS])
+    alike = find_transitions([a_cell("1.0", *losing(9, 12)), a_cell("2.0", *losing(12, 12))])
+    assert (alike.supported, alike.undecided) == ((), ())
+
+
+RELEASES = [f"{number}.0" for number in range(12)]
+DAYS = {release: f"2020-{month:02}-01" for month, release in enumerate(RELEASES, start=1)}
+
+
+def column(rates: list[float], count: int, seed: int) -> list[CellResult]:
+    random = Random(seed)  # noqa: S311 - no secret
+    cells = []
+    for release, rate in zip(RELEASES, rates, strict=False):
+        seen = [a_run(FAILED) if random.random() < rate else a_run() for _ in range(count)]
+        cells.append(replace(a_cell(release, *seen), released=DAYS[release]))
+    return cells
+
+
+@given(st.integers(0, 10_000), st.sampled_from([0.0, 0.05, 0.5, 1.0]))
+def test_where_nothing_changes_nothing_is_claimed(seed: int, rate: float) -> None:
+    assert find_transitions(column([rate] * 12, 12, seed)).supported == ()
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0]), min_size=2, max_size=12))
+def test_what_is_always_or_never_there_is_claimed_where_it_changes_and_nowhere_else(rates: list[float]) -> None:
+    changes = [DAYS[RELEASES[place]] for place in range(1, len(rates)) if rates[place] != rates[place - 1]]
+    assert [edge.after.day for edge in find_transitions(column(rates, 12, 0)).supported] == changes

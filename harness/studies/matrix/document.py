@@ -11,8 +11,9 @@ from typing import Any
 
 from harness.core.errors import UsageError
 from harness.core.model import Json, Outcome
+from harness.studies.matrix.rates import FailureRate, FindingRate, rate_failures, rate_findings
 from harness.studies.matrix.result import Agreement, CellResult, CombinedRuns, Expected, RunResult
-from harness.studies.matrix.transitions import Stretch, Transition
+from harness.studies.matrix.transitions import SURE, Side, Transition, TransitionMap, find_transitions
 
 SCHEMA = 1
 FILE = "matrix.json"
@@ -27,13 +28,19 @@ class Matrix:
     profile: str
     repeats: int
     cells: tuple[CellResult, ...]
-    transitions: tuple[Transition, ...]
     versions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     interrupted: bool = False
+    sure: float = SURE  # of all claims of the map together
+
+    @property
+    def map(self) -> TransitionMap:
+        """Where rates changed; it follows from the cells, so it is never read from a file."""
+        return find_transitions(self.cells, sure=self.sure)
 
 
 def matrix_to_json(matrix: Matrix) -> dict[str, Json]:
     """The content of ``matrix.json``."""
+    found = matrix.map
     return {
         "schema": SCHEMA,
         "made_utc": matrix.made_utc,
@@ -41,9 +48,12 @@ def matrix_to_json(matrix: Matrix) -> dict[str, Json]:
         "profile": matrix.profile,
         "repeats": matrix.repeats,
         "interrupted": matrix.interrupted,
+        "sure": matrix.sure,
         "versions": {name: list(versions) for name, versions in matrix.versions.items()},
         "cells": [_cell_to_json(cell) for cell in matrix.cells],
-        "transitions": [_transition_to_json(transition) for transition in matrix.transitions],
+        "transitions": [_transition_to_json(edge) for edge in found.supported],
+        "undecided": [_transition_to_json(edge) for edge in found.undecided],
+        "edges_looked_at": found.looked_at,
     }
 
 
@@ -73,6 +83,11 @@ def _cell_to_json(result: CellResult) -> dict[str, Json]:
         "findings": list(result.folded.findings),
         "flaky": result.folded.flaky,
         "rates": dict(result.folded.rates),
+        "finding_rates": [
+            _finding_rate_to_json(rate) for rate in rate_findings(result.runs, result.folded.findings, result.blind)
+        ],
+        "failure_rates": {rate.name: _failure_rate_to_json(rate) for rate in rate_failures(result.runs)},
+        "blind": list(result.blind),
         "agreement": result.agreement.value,
         "expected": {
             "verdict": expected.outcome.value,
@@ -94,23 +109,50 @@ def _run_to_json(run: RunResult) -> dict[str, Json]:
         "recycles": run.recycles,
         "requests": run.requests,
         "failed": run.failed,
+        "bursts": run.bursts,
         "detail": run.detail,
     }
 
 
-def _transition_to_json(transition: Transition) -> dict[str, Json]:
-    stretch = transition.stretch
+def _finding_rate_to_json(rate: FindingRate) -> dict[str, Json]:
+    interval: list[Json] = [round(rate.interval.low, 6), round(rate.interval.high, 6)]
+    return {"id": rate.finding, "seen": rate.seen, "runs": rate.runs, "hidden": rate.hidden, "interval_95": interval}
+
+
+def _failure_rate_to_json(rate: FailureRate) -> dict[str, Json]:
     return {
-        "worker": transition.worker,
-        "proxy": transition.proxy,
-        "finding": transition.finding,
-        "introduced_in": stretch.introduced_in,
-        "gone_in": stretch.gone_in,
-        "dates": dict(transition.dates),
-        "releases": list(stretch.releases),
-        "unsure_before": list(stretch.unsure_before),
-        "unsure_after": list(stretch.unsure_after),
+        "estimate": round(rate.estimate, 9),
+        "interval_95": [round(rate.interval.low, 9), round(rate.interval.high, 9)],
+        "lost": rate.lost,
+        "total": rate.total,
+        "unit": rate.unit,
     }
+
+
+def _transition_to_json(edge: Transition) -> dict[str, Json]:
+    """``introduced_in`` and ``gone_in`` are null where the finding was seen on both sides: its rate changed."""
+    days = {"before": edge.before.day, "after": edge.after.day}
+    return {
+        "worker": edge.worker,
+        "proxy": edge.proxy,
+        "finding": edge.finding,
+        "measure": edge.measure.value,
+        "introduced_in": edge.introduced_in,
+        "gone_in": edge.gone_in,
+        "dates": {name: day for name, day in days.items() if day},
+        "before": _side_to_json(edge.before),
+        "after": _side_to_json(edge.after),
+        "silent": list(edge.silent),
+        "supported": edge.supported,
+        "p_value": edge.p_value,
+        "more_runs": edge.more_runs,
+    }
+
+
+def _side_to_json(side: Side) -> dict[str, Json]:
+    sample = side.sample
+    seen: Json = round(sample.seen, 6)
+    return {"release": side.release, "seen": seen, "runs": sample.runs, "hidden": sample.hidden}
 
 
 def _read_matrix(data: Mapping[str, Any]) -> Matrix:
@@ -122,9 +164,9 @@ def _read_matrix(data: Mapping[str, Any]) -> Matrix:
         profile=_text(data["profile"]),
         repeats=int(data["repeats"]),
         interrupted=bool(data["interrupted"]),
+        sure=_share(data.get("sure", SURE)),
         versions={_text(name): _texts(versions) for name, versions in data["versions"].items()},
         cells=tuple(_read_cell(row) for row in _rows(data["cells"])),
-        transitions=tuple(_read_transition(row) for row in _rows(data["transitions"])),
     )
 
 
@@ -149,6 +191,7 @@ def _read_cell(row: Mapping[str, Any]) -> CellResult:
         ),
         agreement=Agreement(row["agreement"]),
         set_aside=int(row["set_aside"]),
+        blind=_texts(row.get("blind", [])),
     )
 
 
@@ -160,29 +203,8 @@ def _read_run(row: Mapping[str, Any]) -> RunResult:
         recycles=_count(row["recycles"]),
         requests=_count(row["requests"]),
         failed=_count(row["failed"]),
+        bursts=_count(row.get("bursts")),
         detail=_text(row["detail"]),
-    )
-
-
-def _read_transition(row: Mapping[str, Any]) -> Transition:
-    stretch = Stretch(
-        introduced_in=_perhaps(row["introduced_in"]),
-        gone_in=_perhaps(row["gone_in"]),
-        releases=_texts(row["releases"]),
-        unsure_before=_texts(row["unsure_before"]),
-        unsure_after=_texts(row["unsure_after"]),
-    )
-    dates = {_text(name): _text(day) for name, day in row["dates"].items()}
-    named = {"introduced_in": stretch.introduced_in, "gone_in": stretch.gone_in, "first": "always", "last": "always"}
-    undated = [name for name, release in named.items() if release is not None and name not in dates]
-    if undated or not stretch.releases:
-        raise ValueError(f"a transition lacks {', '.join(undated) or 'releases'}")
-    return Transition(
-        worker=_text(row["worker"]),
-        proxy=_text(row["proxy"]),
-        finding=_text(row["finding"]),
-        stretch=stretch,
-        dates=dates,
     )
 
 
@@ -206,6 +228,12 @@ def _count(value: object) -> int | None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
         raise TypeError(f"{str(value)[:40]!r} is no whole number")
     return value
+
+
+def _share(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+        raise ValueError(f"{str(value)[:40]!r} is no share between 0 and 1")
+    return float(value)
 
 
 def _texts(value: Sequence[Any]) -> tuple[str, ...]:

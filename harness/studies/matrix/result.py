@@ -38,6 +38,7 @@ class RunResult:
     recycles: int | None = None
     requests: int | None = None
     failed: int | None = None  # requests that let a client down
+    bursts: int | None = None  # restarts at which at least one did; None where the record doesn't say
     detail: str = ""  # why there is no verdict; empty where there is one
 
     @property
@@ -80,6 +81,7 @@ class CellResult:
     agreement: Agreement
     released: str | None = None  # the day, for a release that the catalogue knows
     set_aside: int = 0  # undecided runs that decided ones took the place of
+    blind: tuple[str, ...] = ()  # findings that these settings can't show
 
     @property
     def release(self) -> str:

@@ -1,131 +1,148 @@
-"""The transition map: for each worker class, proxy and finding, in which release it came and in which it was gone.
+"""The transition map: between which releases a rate changed, and between which that can't be told yet.
 
-Pure. It goes by the dates of the releases, not by their numbers: 19.10.0 came after 20.0.0. A release that was not
-tried, or said nothing about a finding, never begins or ends one, and is told where it stands at an edge.
+Pure. It goes by the dates of the releases, not by their numbers: 19.10.0 came after 20.0.0. Each release is compared
+with the one before it that said something about the finding; one that was hidden by another fault, or not tried, never
+begins or ends anything, and is named where it stands at an edge. A change is claimed only where chance can't explain
+it, corrected for all comparisons that the table allows, seen or not: all findings, at each pair of neighbours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
 
 from harness.core.findings import FindingId
-from harness.core.model import Outcome
-from harness.provision.releases import ReleaseRow
+from harness.studies.chance.difference import RunSample, correct, count_lacking, p_value
+from harness.studies.matrix.rates import share_of_restarts, tally
 from harness.studies.matrix.result import CellResult, order_of_finding
 
+SURE = 0.99
+"""How sure all claims of a map are together, unless --sure says otherwise."""
+
+MEASURES_EACH = len(FindingId) + 1
+"""At each pair of neighbours every finding is looked at, and the share of the restarts that lose something."""
+
+SUSPECT = 0.05
+"""A share of restarts that differs by more than this, looked at alone, is listed; nothing is claimed of it."""
+
+
+class Measure(str, Enum):
+    """What is compared: in how many runs a finding was seen, or at how many of their restarts something was lost."""
+
+    RUNS = "runs"
+    RESTARTS = "restarts"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
-    """One release in the order of dates. ``present``: None where its cell said nothing."""
+class Side:
+    """One side of an edge."""
 
     release: str
-    present: bool | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
-    """Releases that follow each other and have the finding.
-
-    ``introduced_in`` is None where the first release that was tried had it already, ``gone_in`` where the last one
-    still has it. ``unsure_before`` and ``unsure_after`` are the releases at each edge that said nothing.
-    """
-
-    introduced_in: str | None
-    gone_in: str | None
-    releases: tuple[str, ...]
-    unsure_before: tuple[str, ...] = ()
-    unsure_after: tuple[str, ...] = ()
+    day: str
+    sample: RunSample
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """One line of the map."""
+    """A difference between two releases that follow each other. ``silent``: those between them that said nothing.
+
+    ``more_runs``: how many more of each side would decide it, if they go on like this; None where it is decided, or no
+    number would do.
+    """
 
     worker: str
     proxy: str
     finding: str
-    stretch: Stretch
-    dates: Mapping[str, str]  # "introduced_in", "gone_in", "first", "last": ISO days; those that are known
+    measure: Measure
+    before: Side
+    after: Side
+    silent: tuple[str, ...]
+    p_value: float
+    supported: bool = False
+    more_runs: int | None = None
 
     @property
     def introduced_in(self) -> str | None:
-        """The release that brought it."""
-        return self.stretch.introduced_in
+        """The release that brought it, where the one before did not have it at all."""
+        return None if self.before.sample.seen else self.after.release
 
     @property
     def gone_in(self) -> str | None:
         """The release that no longer has it."""
-        return self.stretch.gone_in
+        return None if self.after.sample.seen else self.after.release
 
 
-def find_transitions(cells: Sequence[CellResult], known: Sequence[ReleaseRow]) -> tuple[Transition, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransitionMap:
+    """What is claimed, with ``sure`` for all of it together; what is undecided; and how many edges were looked at."""
+
+    supported: tuple[Transition, ...] = ()
+    undecided: tuple[Transition, ...] = ()
+    looked_at: int = 0
+    sure: float = SURE
+
+
+def find_transitions(cells: Sequence[CellResult], *, sure: float = SURE) -> TransitionMap:
     """The map of a table, in the order of workers, proxies and findings. Cells of no known release are left out."""
-    days = {row.version: (row.date, place) for place, row in enumerate(known)}
-    dated = sorted((cell for cell in cells if cell.release in days), key=lambda cell: days[cell.release])
-    columns = dict.fromkeys((cell.worker, cell.proxy) for cell in cells)
-    return tuple(
-        transition
-        for worker, proxy in columns
-        for transition in _column([cell for cell in dated if (cell.worker, cell.proxy) == (worker, proxy)], days)
+    columns = [column for column in date_columns(cells).values() if column]
+    looked_at = sum(len(column) - 1 for column in columns) * MEASURES_EACH
+    found = [edge for column in columns for edge in _find_edges(column)]
+    corrected = correct([edge.p_value for edge in found], looked_at)
+    decided = [replace(edge, p_value=p, supported=p <= 1 - sure) for edge, p in zip(found, corrected, strict=True)]
+    undecided = [
+        replace(edge, more_runs=count_lacking(edge.before.sample, edge.after.sample, (1 - sure) / looked_at))
+        for edge, alone in zip(decided, found, strict=True)
+        if not edge.supported and (edge.measure is Measure.RUNS or alone.p_value <= SUSPECT)
+    ]
+    return TransitionMap(
+        supported=tuple(edge for edge in decided if edge.supported),
+        undecided=tuple(undecided),
+        looked_at=looked_at,
+        sure=sure,
     )
 
 
-def find_stretches(sightings: Iterable[Sighting]) -> tuple[Stretch, ...]:
-    """The stretches of one finding, from sightings in the order of dates; those that said nothing never end one."""
-    row = list(sightings)
-    spoken = [sighting for sighting in row if sighting.present is not None]
-    groups = [(present, list(group)) for present, group in groupby(spoken, key=lambda sighting: sighting.present)]
-    found = []
-    for place, (present, group) in enumerate(groups):
-        if not present:
+def date_columns(cells: Sequence[CellResult]) -> dict[tuple[str, str], list[CellResult]]:
+    """The released cells of each worker and proxy, by date; those of one day in the order in which they are given."""
+    columns: dict[tuple[str, str], list[CellResult]] = {(cell.worker, cell.proxy): [] for cell in cells}
+    for cell in sorted((cell for cell in cells if cell.released), key=lambda cell: cell.released or ""):
+        columns[cell.worker, cell.proxy].append(cell)
+    return columns
+
+
+def _find_edges(column: Sequence[CellResult]) -> Iterator[Transition]:
+    """Each pair of neighbours whose rates are not the same, with its own p-value."""
+    seen = sorted({finding for cell in column for finding in cell.folded.findings}, key=order_of_finding)
+    for finding in seen:
+        yield from _compare(column, finding, Measure.RUNS)
+        if finding == FindingId.FAILED_RESPONSES.value:
+            yield from _compare(column, finding, Measure.RESTARTS)
+
+
+def _compare(column: Sequence[CellResult], finding: str, measure: Measure) -> Iterator[Transition]:
+    before: Side | None = None
+    silent: list[str] = []
+    for cell in column:
+        sample = measure_cell(cell, finding, measure)
+        if not sample.runs:
+            silent.append(cell.release)
             continue
-        before = groups[place - 1][1][-1] if place else None
-        after = groups[place + 1][1][0] if place + 1 < len(groups) else None
-        found.append(
-            Stretch(
-                introduced_in=group[0].release if before else None,
-                gone_in=after.release if after else None,
-                releases=tuple(sighting.release for sighting in group),
-                unsure_before=_silent(row, before, group[0]),
-                unsure_after=_silent(row, group[-1], after),
-            )
-        )
-    return tuple(found)
-
-
-def _silent(row: Sequence[Sighting], after: Sighting | None, before: Sighting | None) -> tuple[str, ...]:
-    first = row.index(after) + 1 if after is not None else 0
-    last = row.index(before) if before is not None else len(row)
-    return tuple(sighting.release for sighting in row[first:last])
-
-
-def _column(cells: Sequence[CellResult], days: Mapping[str, tuple[date, int]]) -> Iterable[Transition]:
-    findings = sorted({finding for cell in cells for finding in cell.folded.findings}, key=order_of_finding)
-    for finding in findings:
-        row = [_see(cell, finding) for cell in cells]
-        for stretch in find_stretches(row):
-            edges = {"introduced_in": stretch.introduced_in, "gone_in": stretch.gone_in}
-            edges |= {"first": stretch.releases[0], "last": stretch.releases[-1]}
-            dates = {name: days[release][0].isoformat() for name, release in edges.items() if release is not None}
+        after = Side(release=cell.release, day=cell.released or "", sample=sample)
+        if before is not None and before.sample.rate != sample.rate:
             yield Transition(
-                worker=cells[0].worker, proxy=cells[0].proxy, finding=finding, stretch=stretch, dates=dates
+                worker=cell.worker,
+                proxy=cell.proxy,
+                finding=finding,
+                measure=measure,
+                before=before,
+                after=after,
+                silent=tuple(silent),
+                p_value=p_value(before.sample, sample),
             )
+        before, silent = after, []
 
 
-def _see(cell: CellResult, finding: str) -> Sighting:
-    """Not having seen is not having held: a cell without a verdict, or whose other fault hid this one, said nothing."""
-    if finding in cell.folded.findings:
-        present: bool | None = True
-    else:
-        present = None if _is_blind(cell) else False
-    return Sighting(release=cell.release, present=present)
-
-
-def _is_blind(cell: CellResult) -> bool:
-    """Whether what was not found may be there all the same: nothing was recycled, or the service was gone for good."""
-    judged = cell.folded.outcome in (Outcome.HOLDS, Outcome.VIOLATED)
-    recycled = any(run.recycles for run in cell.runs)
-    return not judged or not recycled or FindingId.PERMANENT_OUTAGE.value in cell.folded.findings
+def measure_cell(cell: CellResult, finding: str, measure: Measure) -> RunSample:
+    """What a cell says of a finding; no run where it says nothing."""
+    return tally(cell.runs, finding, cell.blind) if measure is Measure.RUNS else share_of_restarts(cell.runs)

@@ -19,7 +19,6 @@ from harness.studies.matrix.expectations import compare
 from harness.studies.matrix.plan import PlannedCell
 from harness.studies.matrix.report import FILES, FORMATS
 from harness.studies.matrix.result import CellResult, RunResult, choose_runs, combine_runs
-from harness.studies.matrix.transitions import find_transitions
 
 
 def conclude(
@@ -36,7 +35,6 @@ def conclude(
         profile=campaign.profile,
         repeats=campaign.repeats,
         cells=cells,
-        transitions=find_transitions(cells, list_releases()),
         versions=read_versions(record for found in records.values() for record in found),
     )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import HarnessError
+from harness.core.findings import FindingId
 from harness.core.model import Json, Outcome, is_failure
 from harness.records.event_file import parse_json
 from harness.records.store import load_run
@@ -108,6 +109,7 @@ def _record(root: Path, folder: Path, data: Mapping[str, Json]) -> Record:
             recycles=_number(counts.get("recycles")),
             requests=_number(counts.get("requests")),
             failed=_failed(counts),
+            bursts=_bursts(findings, _number(counts.get("recycles"))),
             detail=_detail(outcome, data),
         ),
     )
@@ -115,6 +117,19 @@ def _record(root: Path, folder: Path, data: Mapping[str, Json]) -> Record:
 
 def _number(value: Json) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _bursts(findings: Sequence[Json], recycles: int | None) -> int | None:
+    """At how many restarts requests were lost: at none where none failed, and at most at each."""
+    evidence = [
+        finding.get("evidence")
+        for finding in findings
+        if isinstance(finding, Mapping) and finding.get("id") == FindingId.FAILED_RESPONSES.value
+    ]
+    if not evidence:
+        return 0
+    near = _number(evidence[0].get("bursts_near_a_recycle")) if isinstance(evidence[0], Mapping) else None
+    return None if near is None or recycles is None else min(near, recycles)
 
 
 def _failed(counts: Mapping[str, Json]) -> int | None:

@@ -52,7 +52,7 @@ class ReleaseView:
 
 def render_html(matrix: Matrix, find_page: FindPage = usual_page) -> str:
     """The page. ``find_page`` says where a run's page lies; by default beside its record."""
-    columns = summary.columns(matrix)
+    columns, found = summary.columns(matrix), matrix.map
     return render(
         "matrix.html.j2",
         matrix=matrix,
@@ -62,7 +62,11 @@ def render_html(matrix: Matrix, find_page: FindPage = usual_page) -> str:
         agreements=AGREEMENTS,
         columns=columns,
         rows=[_row(release, cells, columns, find_page) for release, cells in group_rows(matrix).items()],
-        transitions=[(one, summary.came(one), summary.went(one)) for one in matrix.transitions],
+        map=found,
+        edges=[(edge, summary.edge_row(edge)) for edge in found.supported],
+        edge_heads=summary.EDGE_HEADS,
+        open_edges=[(edge, summary.edge_row(edge)) for edge in found.undecided],
+        open_heads=summary.UNDECIDED_HEADS,
     )
 
 

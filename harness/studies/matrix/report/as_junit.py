@@ -43,6 +43,7 @@ def _result(cell: CellResult) -> str | None:
 def _add(suite: ET.Element, cell: CellResult, result: str | None) -> None:
     classname = clean(f"gunicorn.{cell.worker}.{cell.proxy}")
     case = ET.SubElement(suite, "testcase", classname=classname, name=clean(cell.release), time="0.000")
+    _add_rates(case, cell)
     if result is None:
         return
     element = ET.SubElement(case, result, message=clean(summary.seen(cell)))
@@ -51,3 +52,16 @@ def _add(suite: ET.Element, cell: CellResult, result: str | None) -> None:
     differs = cell.agreement is Agreement.DIFFERENT
     body = "\n".join(summary.difference_lines([cell])) if differs else summary.why_undecided(cell)
     element.text = clean(body)
+
+
+def _add_rates(case: ET.Element, cell: CellResult) -> None:
+    """The rates as properties of the case."""
+    texts = zip(_RATES, (summary.rates_of(cell), *summary.losses_of(cell)), strict=True)
+    said = [(name, text) for name, text in texts if text]
+    if said:
+        properties = ET.SubElement(case, "properties")
+        for name, text in said:
+            ET.SubElement(properties, "property", name=name, value=clean(text))
+
+
+_RATES = ("seen in runs (95 %)", "lost per restart (95 %)", "lost per request (95 %)")

@@ -27,6 +27,7 @@ class ReasonView:
 
 def render_markdown(matrix: Matrix) -> str:
     """The page."""
+    found = matrix.map
     return render(
         "matrix.md.j2",
         matrix=matrix,
@@ -34,18 +35,16 @@ def render_markdown(matrix: Matrix) -> str:
         repeats=plural(matrix.repeats, "run"),
         head=("release", "date", *map(summary.head, summary.columns(matrix))),
         rows=summary.table_rows(matrix),
-        transitions=list(_transitions(matrix)),
+        map=found,
+        edge_heads=summary.EDGE_HEADS,
+        edges=[summary.edge_row(edge) for edge in found.supported],
+        open_heads=summary.UNDECIDED_HEADS,
+        open_edges=[summary.edge_row(edge) for edge in found.undecided],
         differences=list(summary.difference_lines(summary.with_agreement(matrix, Agreement.DIFFERENT))),
         undecided=list(summary.undecided_lines(summary.with_agreement(matrix, Agreement.UNDECIDED))),
         reasons=list(_reasons(matrix)),
         evidence=list(_evidence(matrix)),
     )
-
-
-def _transitions(matrix: Matrix) -> Iterator[tuple[str, ...]]:
-    for one in matrix.transitions:
-        place, count = f"{one.worker}, {one.proxy}", str(len(one.stretch.releases))
-        yield place, one.finding, summary.came(one), summary.went(one), count
 
 
 def _reasons(matrix: Matrix) -> Iterator[ReasonView]:
@@ -66,4 +65,5 @@ def _evidence(matrix: Matrix) -> Iterator[tuple[str, ...]]:
         if cell.folded.outcome in (Outcome.HOLDS, Outcome.VIOLATED):
             python, runs = str(cell.cell.get("python") or ""), str(len(cell.runs))
             sums = (f"{summary.total(cell, what):,}" for what in ("recycles", "requests", "failed"))
-            yield cell.release, cell.worker, cell.proxy, python, runs, *sums
+            rates = (summary.rates_of(cell), *summary.losses_of(cell))
+            yield cell.release, cell.worker, cell.proxy, python, runs, *sums, *rates

@@ -11,7 +11,7 @@ from harness.studies.matrix.result import Agreement
 
 def render_terminal(matrix: Matrix) -> str:
     """The text, ending with one line about the whole."""
-    lines = [*_table(matrix), *_map(matrix)]
+    lines = [*_table(matrix), *_rates(matrix), *_map(matrix)]
     differing = summary.with_agreement(matrix, Agreement.DIFFERENT)
     if differing:
         lines += ["", "Not as expected (- expected, + seen)", *summary.difference_lines(differing)]
@@ -26,15 +26,23 @@ def _table(matrix: Matrix) -> Iterator[str]:
     yield from _align([("release", "date", *map(summary.head, summary.columns(matrix))), *summary.table_rows(matrix)])
 
 
-def _map(matrix: Matrix) -> Iterator[str]:
-    if not matrix.transitions:
-        return
-    yield ""
-    rows = [("worker, proxy", "finding", "introduced in", "gone in")]
-    rows += [
-        (f"{one.worker}, {one.proxy}", one.finding, summary.came(one), summary.went(one)) for one in matrix.transitions
+def _rates(matrix: Matrix) -> Iterator[str]:
+    rows = [
+        (summary.subject(cell), summary.rates_of(cell), *summary.losses_of(cell)) for cell in matrix.cells if cell.runs
     ]
-    yield from _align(rows)
+    rows = [row for row in rows if row[1]]
+    if rows:
+        yield from ("", *_align([("cell", "seen in runs (95 %)", "lost per restart", "lost per request"), *rows]))
+
+
+def _map(matrix: Matrix) -> Iterator[str]:
+    found = matrix.map
+    if found.supported:
+        yield from ("", f"Where rates changed (sure of all of it: {found.sure:.0%})")
+        yield from _align([summary.EDGE_HEADS, *map(summary.edge_row, found.supported)])
+    if found.undecided:
+        yield from ("", "Undecided: may be chance")
+        yield from _align([summary.UNDECIDED_HEADS, *map(summary.edge_row, found.undecided)])
 
 
 def _align(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

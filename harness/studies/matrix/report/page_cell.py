@@ -50,6 +50,8 @@ class CellView:
     reason: str
     issues: Sequence[tuple[int, str]]  # number, address
     seen: str
+    rates: str
+    losses: Sequence[tuple[str, str]]  # per what, rate with its interval
     why: str
     python: str
     runs: Sequence[RunLink]
@@ -71,6 +73,7 @@ def link_to(page: str) -> str:
 def view_cell(cell: CellResult, find_page: FindPage) -> CellView:
     """The cell's texts."""
     sign, tone = SIGNS[cell.folded.outcome.value]
+    losses = summary.losses_of(cell)
     return CellView(
         subject=summary.subject(cell),
         outcome=cell.folded.outcome.value,
@@ -84,6 +87,8 @@ def view_cell(cell: CellResult, find_page: FindPage) -> CellView:
         reason=cell.expected.reason,
         issues=summary.issues(cell.expected),
         seen=summary.seen(cell),
+        rates=summary.rates_of(cell),
+        losses=[(name, said) for name, said in zip(("per restart", "per request"), losses, strict=True) if said],
         why=summary.why_undecided(cell) if tone == "unsure" else "",
         python=str(cell.cell.get("python") or ""),
         runs=[_run(run, find_page) for run in cell.runs],

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from harness.core.model import Outcome
 from harness.report.fields import line
+from harness.report.summary import plural
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.expectations import describe, describe_expected
+from harness.studies.matrix.rates import FailureRate, rate_failures, rate_findings
 from harness.studies.matrix.result import MISSING, Agreement, CellResult, Expected
-from harness.studies.matrix.transitions import Transition
+from harness.studies.matrix.transitions import Measure, Side, Transition
 
 Column = tuple[str, str]
 """A worker class and a proxy."""
@@ -98,24 +100,69 @@ def total(cell: CellResult, what: str) -> int:
     return sum(getattr(run, what) or 0 for run in cell.runs)
 
 
-def came(transition: Transition) -> str:
-    """In which release a finding came."""
-    if transition.introduced_in is None:
-        return f"in the first tried, {transition.stretch.releases[0]} ({transition.dates['first']})"
-    return (
-        f"{transition.introduced_in} ({transition.dates['introduced_in']}){_unsure(transition.stretch.unsure_before)}"
+def edge_row(edge: Transition) -> tuple[str, ...]:
+    """One edge as texts: worker and proxy, finding, release, what changed, from what to what, and how sure that is."""
+    place, release = f"{edge.worker}, {edge.proxy}", f"{edge.after.release} ({edge.after.day})"
+    if edge.silent:
+        release += f", or already in {', '.join(edge.silent)}, which said nothing"
+    counts = f"{_side(edge, edge.before)} in {edge.before.release}, {_side(edge, edge.after)} in {edge.after.release}"
+    return place, edge.finding, release, _change(edge), counts, _certainty(edge)
+
+
+EDGE_HEADS = ("worker, proxy", "finding", "release", "change", "seen", "p-value")
+UNDECIDED_HEADS = (*EDGE_HEADS[:-1], "more runs of each that would decide it")
+
+
+def _change(edge: Transition) -> str:
+    rises = edge.after.sample.rate > edge.before.sample.rate
+    if not edge.supported:
+        return "more often?" if rises else "less often?"
+    if edge.introduced_in is not None:
+        return "introduced"
+    if edge.gone_in is not None:
+        return "gone"
+    return "more often" if rises else "less often"
+
+
+def _side(edge: Transition, side: Side) -> str:
+    sample = side.sample
+    if edge.measure is Measure.RESTARTS:
+        return f"at {sample.rate:.0%} of the restarts of {plural(sample.runs, 'run')}"
+    return f"{sample.seen:.0f} of {sample.runs}" + (f" ({sample.hidden} more can't tell)" if sample.hidden else "")
+
+
+def _certainty(edge: Transition) -> str:
+    if edge.supported:
+        return f"{edge.p_value:.1g}"
+    return "more runs alone do not" if edge.more_runs is None else f"about {edge.more_runs:,}"
+
+
+def rates_of(cell: CellResult) -> str:
+    """Each finding with its rate: ``failed-responses 2 of 3 (9 % to 99 %)``."""
+    rates = rate_findings(cell.runs, cell.folded.findings, cell.blind)
+    return ", ".join(
+        f"{rate.finding} {rate.seen} of {rate.runs} ({percent(rate.interval.low)} to {percent(rate.interval.high)})"
+        for rate in rates
     )
 
 
-def went(transition: Transition) -> str:
-    """In which release a finding was gone."""
-    if transition.gone_in is None:
-        return f"still in the last tried, {transition.stretch.releases[-1]} ({transition.dates['last']})"
-    return f"{transition.gone_in} ({transition.dates['gone_in']}){_unsure(transition.stretch.unsure_after)}"
+def losses_of(cell: CellResult) -> tuple[str, str]:
+    """The rates per restart and per request with their intervals; empty where the records don't say."""
+    found = {rate.name: rate for rate in rate_failures(cell.runs)}
+    return _loss(found.get("per_recycle")), _loss(found.get("per_request"))
 
 
-def _unsure(releases: Sequence[str]) -> str:
-    return f", or already in {', '.join(releases)}, which said nothing" if releases else ""
+def _loss(rate: FailureRate | None) -> str:
+    if rate is None:
+        return ""
+    return f"{percent(rate.estimate)} ({percent(rate.interval.low)} to {percent(rate.interval.high)}, by {rate.unit})"
+
+
+def percent(share: float) -> str:
+    """A share in percent, to two digits that say something."""
+    if share in (0.0, 1.0):
+        return f"{share:.0%}"
+    return f"{100 * share:.2g}%" if share < 0.995 else f"{100 * share:.4g}%"  # noqa: PLR2004 - 99.6 is not 100
 
 
 def totals(matrix: Matrix) -> str:
