@@ -51,6 +51,10 @@ class UnrunnableError(HarnessError):
     exit_code = EXIT_UNRUNNABLE
 
 
+class NoSuchReleaseError(UnrunnableError):
+    """There is no such release or revision anywhere: rather a slip of the user's than a property of this machine."""
+
+
 class SurroundingsError(HarnessError):
     """Something that the experiment needs is missing or broken here: a tool, a port, a permission, disk space."""
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core.errors import HarnessError, SurroundingsError, UnrunnableError
+from harness.core.errors import HarnessError, NoSuchReleaseError, SurroundingsError, UnrunnableError
 from harness.core.subprocesses import Done, run
 from harness.provision.complaints import SIGNS, Complaint, find_remedy, name_complaint
 
@@ -137,7 +137,7 @@ def judge_failure(stderr: str, *, subject: str, log: Path | None) -> HarnessErro
             asks = f"{other['name']}, which is to be installed beside it, asks for Python {other['specifier']}"
             return WrongPythonError(what=f"{subject}: {asks}", wants=other["specifier"], log=log)
     if complaint is Complaint.NO_SUCH_VERSION and _NO_GUNICORN.search(flat):
-        return UnrunnableError(what=f"{subject} can't be installed: the package index has no such release")
+        return NoSuchReleaseError(what=f"{subject} can't be installed: the package index has no such release")
     if complaint is Complaint.BUILD:
         built = _BUILT.search(flat)
         if built is not None and built["name"].lower().startswith("gunicorn"):

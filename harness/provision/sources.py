@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-from harness.core.errors import SurroundingsError, UnrunnableError, UsageError
+from harness.core.errors import NoSuchReleaseError, SurroundingsError, UsageError
 from harness.provision.spec import Archive, GitRevision, Release, Tree
 
 GIT_TIMEOUT_S = 120.0
@@ -117,7 +117,7 @@ def _describe_revision(spec: GitRevision) -> Source:
         return f"gunicorn @ {folder.as_uri()}"
 
     if text.returncode != 0:
-        raise UnrunnableError(what=f"commit {commit[:SHORT]} of {spec.repository} has no gunicorn/__init__.py")
+        raise NoSuchReleaseError(what=f"commit {commit[:SHORT]} of {spec.repository} has no gunicorn/__init__.py")
     return Source(
         name=f"commit {commit[:SHORT]} of {spec.repository}",
         version=parse_declared_version(text.stdout),

@@ -51,10 +51,25 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failed test shows what it ran on, what was found, and where the record lies."""
     report = yield
+    if report.skipped:
+        from harness.pytest_plugin.outcomes import fail_if_strict
+
+        fail_if_strict(report, item.config)
     if report.failed:
         for used in item.stash.get(SHOWN, []):
             report.sections.append(("gunicorn under test", used.describe()))
     return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests were skipped because the release can't run here: the exit code of such a session is 0."""
+    skipped = terminalreporter.stats.get("skipped")
+    if not skipped:
+        return
+    from harness.pytest_plugin.outcomes import count_skipped
+
+    for reason, count in count_skipped(skipped).items():
+        terminalreporter.write_line(f"recycle-harness: {count} skipped: {reason}", yellow=True)
 
 
 @pytest.hookimpl(trylast=True)

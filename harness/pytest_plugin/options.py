@@ -54,6 +54,7 @@ def add_options(parser: pytest.Parser) -> None:
     parser.addini("gunicorn_app", "module:app that gunicorn serves [the harness's own]", default="")
     parser.addini("gunicorn_app_folder", "folder that the app is imported from [the root folder]", default="")
     parser.addini("gunicorn_settings", "the project's gunicorn settings file", default="")
+    parser.addini("recycle_strict", "a test that is skipped because the release can't run here fails", type="bool")
 
 
 def releases(text: str) -> list[str]:

@@ -11,12 +11,13 @@ from typing import Any, cast
 
 import pytest
 
-from harness.core.errors import SurroundingsError, UnrunnableError
+from harness.core.errors import HarnessError, NoSuchReleaseError, SurroundingsError, UnrunnableError
 from harness.core.model import Culprit, Finding, Observations, Outcome, State, Verdict
 from harness.engine.request import RunRequest
 from harness.engine.run import run_cell
 from harness.judge.verdict import judge_events
 from harness.pytest_plugin.launcher import Launcher
+from harness.pytest_plugin.outcomes import SKIPPED
 from harness.records.store import load_run
 
 
@@ -51,7 +52,7 @@ class RecycleRun:
     def socket_survived(self) -> bool:
         """Whether the socket file stayed the same, and open to its clients. Skips where gunicorn listens on TCP."""
         if self.verdict.cell.bind != "unix":
-            pytest.skip("gunicorn listens on TCP here: there is no socket file that could survive")
+            pytest.skip(f"{SKIPPED}gunicorn listens on TCP here: there is no socket file that could survive")
         return self._held("socket-survives")
 
     @property
@@ -175,5 +176,7 @@ def _refuse_failure(run: RecycleRun) -> None:
     if run.outcome not in (Outcome.ERROR, Outcome.UNRUNNABLE):
         return
     error = run.verdict.error or {}
-    kind = UnrunnableError if run.outcome is Outcome.UNRUNNABLE else SurroundingsError
+    kinds: dict[str, type[HarnessError]] = {one.__name__: one for one in (NoSuchReleaseError, UnrunnableError)}
+    usual = UnrunnableError if run.outcome is Outcome.UNRUNNABLE else SurroundingsError
+    kind = kinds.get(str(error.get("type")), usual)
     raise kind(what=str(error.get("what")), remedy=str(error.get("remedy") or ""), log=run.path)

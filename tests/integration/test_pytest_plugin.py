@@ -212,13 +212,31 @@ def test_workers_of_xdist_do_not_meet(project: Project) -> None:
     assert project.registered() == []
 
 
-def test_a_release_that_does_not_exist_is_skipped_with_the_reason(project: Project) -> None:
+def test_a_release_that_does_not_exist_fails(project: Project) -> None:
+    """A slip in the number of a release must not turn a red job green."""
     project.write("tests/test_two.py", TWO_TESTS)
-    done = project.pytest("--gunicorn", "99.0.0")
+    done = project.pytest("--gunicorn", "19.60.0")
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
+    assert "2 errors" in done.stdout
+    assert "no such release" in done.stdout
+
+
+def test_a_release_that_can_not_run_here_is_skipped_and_counted(project: Project) -> None:
+    project.write("tests/test_two.py", TWO_TESTS)
+    done = project.pytest("--gunicorn", "0.17.0", "--gunicorn-worker", "gthread")
     assert done.returncode == pytest.ExitCode.OK, done.stdout + done.stderr
     assert "2 skipped" in done.stdout
-    assert "unrunnable: " in done.stdout
-    assert "99.0.0" in done.stdout.partition("unrunnable: ")[2]
+    assert "recycle-harness: 2 skipped: unrunnable: " in done.stdout
+    assert "0.17.0" in done.stdout.partition("unrunnable: ")[2]
+
+
+def test_a_strict_project_takes_a_skip_for_a_failure(project: Project) -> None:
+    project.write("tests/test_two.py", TWO_TESTS)
+    project.write("pytest.ini", INI + "recycle_strict = true\n")
+    done = project.pytest("--gunicorn", "0.17.0", "--gunicorn-worker", "gthread")
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
+    assert "2 errors" in done.stdout
+    assert "recycle_strict is on" in done.stdout
 
 
 def test_several_releases_make_several_tests(project: Project) -> None:
