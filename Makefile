@@ -4,6 +4,16 @@
 # each is frozen as its unexpanded text (`override ... := $(value ...)`) and reaches Python through the environment
 # only; no recipe names one. harness/cli/makevars.py turns them into a command line.
 
+override VARIABLES := GUNICORN PYTHON WORKER PROXY BIND BACKEND LOAD OUT ARGS BOOTSTRAP_PYTHON
+
+# A misspelt variable would silently change nothing, and make would expand its value for the recipes. Our own ones below
+# are overridden, so that the command line can't change what a recipe runs; those of make itself, too.
+override STRAY := $(strip $(foreach name,$(.VARIABLES),$(if $(filter-out $(VARIABLES),$(name)),$(if $(filter command,$(firstword $(origin $(name)))),$(name)))))
+$(foreach name,$(STRAY),$(eval unexport $(name)))
+$(if $(STRAY),$(warning unknown variable $(STRAY) is ignored; there are: $(VARIABLES)))
+override SHELL := /bin/sh
+override .SHELLFLAGS := -c
+
 override GUNICORN := $(value GUNICORN)
 override PYTHON := $(value PYTHON)
 override WORKER := $(value WORKER)
@@ -14,26 +24,19 @@ override LOAD := $(value LOAD)
 override OUT := $(value OUT)
 override ARGS := $(value ARGS)
 override BOOTSTRAP_PYTHON := $(value BOOTSTRAP_PYTHON)
-VARIABLES := GUNICORN PYTHON WORKER PROXY BIND BACKEND LOAD OUT ARGS BOOTSTRAP_PYTHON
 export $(VARIABLES)
-
-# A misspelt variable would silently change nothing, and make would expand its value for the recipes.
-STRAY := $(strip $(foreach name,$(.VARIABLES),$(if $(filter command,$(firstword $(origin $(name)))),$(name))))
-$(foreach name,$(STRAY),$(eval unexport $(name)))
-$(if $(STRAY),$(warning unknown variable $(STRAY) is ignored; there are: $(VARIABLES)))
 
 # The tests start make themselves, and it must not take orders from this one.
 unexport MAKEFLAGS MFLAGS MAKELEVEL
 # Compiled bytecode saves a second at each start, whatever the caller's environment says.
 export PYTHONDONTWRITEBYTECODE :=
 
-SHELL := /bin/sh
-VENV_PYTHON := .venv/bin/python
-HARNESS := $(VENV_PYTHON) -m harness.cli.start
-LOCK := .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.10 --generate-hashes \
+override VENV_PYTHON := .venv/bin/python
+override HARNESS := $(VENV_PYTHON) -m harness.cli.start
+override LOCK := .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.10 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --quiet
-DEV_LOCK := --extra pytest --extra docker --group dev --output-file requirements/dev.txt
-BROWSER_LOCK := --extra pictures --group browser --constraint requirements/dev.txt --output-file requirements/browser.txt
+override DEV_LOCK := --extra pytest --extra docker --group dev --output-file requirements/dev.txt
+override BROWSER_LOCK := --extra pictures --group browser --constraint requirements/dev.txt --output-file requirements/browser.txt
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

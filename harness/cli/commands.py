@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from harness.core import errors
 from harness.core.model import Json, Outcome
 from harness.core.signals import shielded
+from harness.core.text import printable
 from harness.engine.options import HOLDS, make_request
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def _show(result: Result, options: argparse.Namespace, *, check: bool) -> int:
     with shielded():
         print_run(result.path, as_json=options.json)
         if result.note and not options.json:
-            print(result.note)
+            print(printable(result.note))
         if result.interrupted:
             return errors.EXIT_INTERRUPTED
         found = frozenset(finding.id.value for finding in result.verdict.findings)
@@ -185,7 +186,7 @@ def report(options: argparse.Namespace) -> int:
         for name in sorted(options.format, key=lambda name: name not in PICTURES):  # the Markdown report shows them
             rendered = FORMATS[name](stored)
             content = rendered if isinstance(rendered, bytes) else rendered.encode("utf-8", "backslashreplace")
-            print(RunFolder(path=target).write_bytes(FILES[name], content))
+            print(printable(str(RunFolder(path=target).write_bytes(FILES[name], content))))
     return errors.EXIT_OK
 
 
@@ -212,7 +213,7 @@ def _report_matrix(options: argparse.Namespace) -> int:
         if name == "html":  # more than one file: the page, and the pages that it links
             print(publish(stored, [source], target, say=lambda text: print(text, file=sys.stderr)))
         else:
-            print(RunFolder(path=target).write_text(FILES.get(name, FILE), FORMATS[name](stored)))
+            print(printable(str(RunFolder(path=target).write_text(FILES.get(name, FILE), FORMATS[name](stored)))))
     return errors.EXIT_OK
 
 
@@ -228,7 +229,7 @@ def bundle(options: argparse.Namespace) -> int:
     from harness.report.attachment import bundle as make_bundle
 
     with load_run(options.run) as stored:
-        print(make_bundle(stored, options.out))
+        print(printable(str(make_bundle(stored, options.out))))
     return errors.EXIT_OK
 
 
@@ -248,5 +249,5 @@ def clean(options: argparse.Namespace) -> int:
     from harness.cli.cleaning import sweep_all
 
     for line in sweep_all(everything=options.all):
-        print(line)
+        print(printable(line))
     return errors.EXIT_OK

@@ -14,10 +14,14 @@ from harness import __version__
 from harness.cli import commands
 from harness.core import errors
 from harness.core.signals import check, hear_signals, was_heard
+from harness.core.text import printable
 from harness.engine.options import add_run_options
 from harness.stack.programs import DEFAULTS, RECIPES
 
 BUG = "harness: this is a failure of the harness itself and says nothing about gunicorn; report it, with these lines"
+UNUSABLE = (errno.ENAMETOOLONG, errno.ELOOP)
+"""No system could have a file of such a name: whoever named it meant something else."""
+
 FORMATS = ("md", "html", "json", "junit", "svg", "png")
 
 
@@ -35,16 +39,19 @@ def _run(options: argparse.Namespace) -> int:
         code: int = options.command(options)
         sys.stdout.flush()
     except errors.HarnessError as problem:
-        print(f"harness: {problem}", file=sys.stderr)
-        for note in getattr(problem, "__notes__", ()):
-            print(note, file=sys.stderr)
+        for said in (f"harness: {problem}", *getattr(problem, "__notes__", ())):
+            print(printable(said), file=sys.stderr)
         return problem.exit_code if problem.exit_code == errors.EXIT_USAGE else _failed(options, problem.exit_code)
     except KeyboardInterrupt:
         print("harness: interrupted; nothing is left running.", file=sys.stderr)
         return errors.EXIT_INTERRUPTED
     except Exception as problem:  # noqa: BLE001 - Python's own exit code is 1, which would say "violated"
         if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
-            print(f"harness: {problem}: make room there; what was recorded so far is kept", file=sys.stderr)
+            said = f"harness: {problem}: make room there; what was recorded so far is kept"
+            print(printable(said), file=sys.stderr)
+        elif isinstance(problem, OSError) and problem.errno in UNUSABLE:
+            print(printable(f"harness: {problem.filename}: {problem.strerror}."), file=sys.stderr)
+            return errors.EXIT_USAGE
         else:
             traceback.print_exc()
             print(BUG, file=sys.stderr)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +12,19 @@ from pathlib import Path
 from typing import BinaryIO
 
 OPEN_TO_ALL = 0o644
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file for reading if it is a regular one: opening a FIFO would wait for ever.
+
+    Raises:
+        OSError: it is none, or can't be opened.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "Not a regular file", str(path))
+    return os.fdopen(handle, "rb")
 
 
 def replace_file(target: Path, content: bytes | str, *, mode: int = OPEN_TO_ALL, durable: bool = False) -> None:

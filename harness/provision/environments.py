@@ -8,6 +8,7 @@ use. Nothing in this package starts gunicorn.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from harness.core import paths
-from harness.core.errors import SurroundingsError, UnrunnableError
+from harness.core.errors import SurroundingsError, UnrunnableError, UsageError
 from harness.core.locks import Lease
 from harness.provision import installer
 from harness.provision.build import BuildPlan, make_plan
@@ -131,6 +132,8 @@ def prepare(
         _refuse_hopeless(search)
         return _find_or_build(search, envs)
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise UsageError(what=f"{error.filename}: {error.strerror}", remedy="name a file that can exist") from error
         raise SurroundingsError(
             what=f"the environment can't be prepared: {error}",
             remedy=f"see to the space in and the permissions of {paths.cache_dir()}, or set RECYCLE_HARNESS_CACHE",

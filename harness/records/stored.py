@@ -16,6 +16,7 @@ from types import TracebackType
 
 from harness.core.errors import UsageError
 from harness.core.events.base import Event
+from harness.core.files import open_regular
 from harness.core.model import Cell, Json
 from harness.records.event_file import parse_json, read_events
 
@@ -80,7 +81,7 @@ class StoredRun:
         """
         path = self.path / "events.jsonl"
         try:
-            stream = path.open("rb")
+            stream = open_regular(path)
         except OSError as problem:
             raise UsageError(
                 what=f"The events of the run {self.run_id} can't be read: {path}: {problem.strerror}.",
@@ -97,12 +98,13 @@ def read_object(path: Path) -> dict[str, Json] | None:
         UsageError: unreadable, not JSON, not an object, or of a schema that this version does not know.
     """
     try:
-        data = parse_json(path.read_bytes())
+        with open_regular(path) as stream:
+            data = parse_json(stream.read())
     except FileNotFoundError:
         return None
     except OSError as problem:
         raise UsageError(
-            what=f"{path} can't be read: {problem.strerror}.", remedy="Check its permissions."
+            what=f"{path} can't be read: {problem.strerror}.", remedy="Check what it is, and its permissions."
         ) from problem
     except ValueError as problem:
         raise UsageError(what=f"{path} is damaged: {problem}.", remedy="Use an undamaged copy of the run.") from problem

@@ -53,6 +53,14 @@ def render_junit(stored: StoredRun) -> str:
         ET.SubElement(properties, "property", name=name, value=value)
     for case in cases:
         _add(suite, case, classname=f"gunicorn.{summary.release(verdict)}.{text(verdict, 'cell', 'worker')}")
+    return write_xml(root)
+
+
+def write_xml(root: ET.Element) -> str:
+    """The tree as text, without any character that XML can't hold, wherever it came from."""
+    for element in root.iter():
+        element.attrib = {clean(name): clean(value) for name, value in element.attrib.items()}
+        element.text = None if element.text is None else clean(element.text)
     ET.indent(root, " ")
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 

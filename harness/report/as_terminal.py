@@ -11,6 +11,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 
 from harness.core.model import Json, Outcome
+from harness.core.text import printable
 from harness.records.stored import StoredRun
 from harness.report import summary
 from harness.report.fields import dig, frames, items, mapping, number, text
@@ -102,7 +103,7 @@ def _nothing_ran(page: _Page, stored: StoredRun, verdict: Mapping[str, Json]) ->
     """Where gunicorn was not even started there is nothing to count: what, why and what to do, in MOST_LINES."""
     page.say(f"{text(verdict, 'verdict').upper()}: {summary.subject(verdict)}", style=_TONES[Tone.UNSURE])
     what, *rest = summary.error_lines(verdict)
-    rest = [*rest, ("Record", str(stored.path))][-(MOST_LINES - 2) :]
+    rest = [*rest, ("Record", printable(str(stored.path)))][-(MOST_LINES - 2) :]
     names = max(len(name) for name, _ in (what, *rest))
     page.row(*what, names, most=MOST_LINES - len(page.lines) - len(rest))
     for name, said in rest:
@@ -211,4 +212,8 @@ def _surroundings(page: _Page, stored: StoredRun, verdict: Mapping[str, Json]) -
     rows.append(("Time", summary.timing_line(verdict)))
     page.rows(rows)
     # Not wrapped: a path that is cut in two can't be pasted.
-    page.lines += ["", f"  Record  {stored.path}", f"  Next    harness bundle {shlex.quote(str(stored.path))}"]
+    page.lines += [
+        "",
+        f"  Record  {printable(str(stored.path))}",
+        f"  Next    harness bundle {shlex.quote(printable(str(stored.path)))}",
+    ]

@@ -102,6 +102,14 @@ def test_an_unknown_variable_is_named_and_not_expanded(checkout: Path) -> None:
     assert_nothing_ran(checkout)
 
 
+@pytest.mark.parametrize("name", ["VENV_PYTHON", "HARNESS", "SHELL", ".SHELLFLAGS", "LOCK", "STRAY"])
+def test_the_makefile_s_own_variables_are_not_the_caller_s(checkout: Path, name: str) -> None:
+    done = run_make(checkout, "doctor", f"{name}=/bin/false -c")
+    assert f"unknown variable {name} is ignored" in done.stderr
+    assert done.returncode == 0, done.stderr
+    assert calls(checkout)[-1][0] == ["-m", "harness.cli.start", "doctor"]
+
+
 def test_a_failing_run_fails_make(checkout: Path) -> None:
     python = checkout / ".venv" / "bin" / "python"
     python.write_text('#!/bin/sh\ncase "$*" in *cli.start*) exit 5;; esac\n')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from harness.core.model import Outcome
+from harness.report.as_junit import write_xml
 from harness.report.fields import clean
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.report import summary
@@ -25,8 +26,7 @@ def render_junit(matrix: Matrix) -> str:
     suite.set("timestamp", matrix.made_utc)
     for cell, result in zip(matrix.cells, results, strict=True):
         _add(suite, cell, result)
-    ET.indent(root, " ")
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+    return write_xml(root)
 
 
 _COUNTED = {"failures": "failure", "errors": "error", "skipped": "skipped"}

@@ -1,0 +1,13 @@
+"""Text from anywhere (a file's name, another program) as text for a terminal."""
+
+from __future__ import annotations
+
+import re
+
+_STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""Control characters but tab and line feed, and what turns the direction of writing."""
+
+
+def printable(text: str) -> str:
+    r"""The text with what would steer a terminal written as \xNN or \uNNNN; tabs and line ends stay."""
+    return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)

@@ -1,0 +1,124 @@
+"""Names and files that no user means: one clear line, the right exit code, and nothing that steers a terminal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli import main
+from harness.core.errors import UsageError
+from harness.core.files import open_regular
+from harness.core.signals import INTERRUPTING
+from harness.core.text import printable
+from harness.records.store import load_run
+from harness.records.stored import StoredRun
+from harness.report.as_junit import render_junit
+
+RecordRun = Callable[..., StoredRun]
+LONG = "a" * 300
+EVIL = "\x1b[31mred\x07\u202e"
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    before = [signal.getsignal(number) for number in INTERRUPTING]
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    for number, handler in zip(INTERRUPTING, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("command", ["judge", "report", "bundle", "reproduce", "check"])
+def test_a_name_that_no_file_can_have_is_wrong_usage(
+    bare_machine: None, tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main([command, str(tmp_path / LONG)]) == 2
+    said = capsys.readouterr().err
+    assert "File name too long" in said
+    assert len(said.splitlines()) <= 2
+
+
+def test_so_is_an_interpreter_of_such_a_name(
+    bare_machine: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(tmp_path / "runs")
+    assert main.main(["reproduce", "19.6.0", "--python", str(tmp_path / LONG), "--out", out]) == 2
+    assert "File name too long" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["cell.json", "facts.json", "verdict.json"])
+def test_a_fifo_in_a_record_is_refused_instead_of_waited_for(record_run: RecordRun, name: str) -> None:
+    run = record_run()
+    (run.path / name).unlink()
+    os.mkfifo(run.path / name)
+    with pytest.raises(UsageError, match="Not a regular file"):
+        load_run(run.path)
+
+
+def test_a_fifo_instead_of_events_too(record_run: RecordRun) -> None:
+    run = record_run()
+    (run.path / "events.jsonl").unlink()
+    os.mkfifo(run.path / "events.jsonl")
+    with pytest.raises(UsageError, match="Not a regular file"):
+        list(run.events())
+
+
+def test_a_regular_file_is_opened_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to("file")
+    with open_regular(tmp_path / "link") as stream:
+        assert stream.read() == b"x"
+    with pytest.raises(OSError, match="Not a regular file"):
+        open_regular(tmp_path)
+
+
+@pytest.mark.parametrize("command", ["judge", "report", "bundle"])
+def test_an_error_message_does_not_steer_the_terminal(
+    tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main([command, str(tmp_path / EVIL)]) == 2
+    said = capsys.readouterr().err
+    assert "\\x1b[31mred\\x07\\u202e does not exist" in said
+    assert not set(said) & set(EVIL) - set("[31mred")
+
+
+def test_nor_does_the_path_of_a_record(record_run: RecordRun, capsys: pytest.CaptureFixture[str]) -> None:
+    run = record_run()
+    path = run.path.rename(run.path.with_name(f"run-{EVIL}"))
+    main.main(["judge", str(path)])
+    main.main(["bundle", str(path), "--out", str(path.parent / f"{EVIL}.zip")])
+    main.main(["report", str(path), "--format", "md,junit"])
+    said = capsys.readouterr()
+    assert not (set(said.out) | set(said.err)) & set("\x1b\x07\u202e")
+
+
+def test_printable_keeps_lines_and_letters() -> None:
+    assert printable("eins\tzwei\ndrei é 漢 \x00\x9b") == "eins\tzwei\ndrei é 漢 \\x00\\x9b"
+
+
+def _poison(data: Any) -> Any:  # noqa: ANN401 - JSON
+    """The same with control characters in each text; keys, too, but those that the format names."""
+    if isinstance(data, str):
+        return data + "\x00\x1b]0;\x07\ufffe"
+    if isinstance(data, dict):
+        return {key: _poison(value) for key, value in data.items()} | {f"\x01{key}": "\x02" for key in list(data)[:1]}
+    if isinstance(data, list):
+        return [_poison(value) for value in data]
+    return data
+
+
+def test_no_field_breaks_junit(record_run: RecordRun) -> None:
+    def edit(stored: dict[str, Any]) -> None:
+        for key in ("findings", "invariants", "invariant_reasons", "reasons", "counts", "timing_s", "strength"):
+            if key in stored:
+                stored[key] = _poison(stored[key])
+
+    facts: dict[str, Any] = _poison({"started_utc": "2026", "os": {"kernel": "k"}, "proxy": {"name": "h2o"}})
+    root = ET.fromstring(render_junit(record_run(edit=edit, facts=facts)))  # noqa: S314 - our own text
+    assert root.find("testsuite") is not None
