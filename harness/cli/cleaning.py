@@ -6,10 +6,12 @@ group, folders by the list that the run kept, containers, volumes and images by 
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from collections.abc import Iterator
 
-from harness.backends import BACKENDS, active
+from harness.backends import BACKENDS
+from harness.core import active
 from harness.core.errors import SurroundingsError
 from harness.core.paths import cache_dir
 
@@ -35,9 +37,10 @@ def sweep_all(*, everything: bool) -> Iterator[str]:
 def _sweep_runs() -> list[str]:
     lines = []
     for file in active.find_interrupted():
-        run, killed = active.sweep_interrupted(file)
-        ended = f"{killed} processes were still running" if killed else "nothing of it was still running"
-        lines.append(f"interrupted run {run}: {ended}; its record stays (`harness judge {run}`)")
+        swept = active.sweep_interrupted(file)
+        ended = f"{swept.killed} processes were still running" if swept.killed else "nothing of it was still running"
+        stays = f"; its record stays (`harness judge {shlex.quote(swept.run)}`)" if swept.run is not None else ""
+        lines.append(f"interrupted {swept.what}: {ended}{stays}")
     return lines
 
 

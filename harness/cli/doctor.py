@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness import __version__
-from harness.backends import BACKENDS, active
+from harness.backends import BACKENDS
+from harness.core import active
 from harness.core.conditions import Condition
 from harness.core.errors import SurroundingsError
 from harness.core.paths import cache_dir

@@ -6,7 +6,7 @@ import errno
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -34,9 +34,12 @@ def replace_file(target: Path, content: bytes | str, *, mode: int = OPEN_TO_ALL,
 
 
 @contextmanager
-def replacing_file(target: Path, *, mode: int = OPEN_TO_ALL, durable: bool = False) -> Iterator[BinaryIO]:
+def replacing_file(
+    target: Path, *, mode: int = OPEN_TO_ALL, durable: bool = False, adopt: Callable[[Path], None] | None = None
+) -> Iterator[BinaryIO]:
     """A stream whose content replaces ``target`` at the end of the block, unless the block fails.
 
+    ``adopt`` gets the path of the unfinished file, which a kill leaves behind.
     ``durable``: the content is on the disk before it gets the name, so that a power cut leaves no empty file.
 
     Raises:
@@ -45,6 +48,8 @@ def replacing_file(target: Path, *, mode: int = OPEN_TO_ALL, durable: bool = Fal
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     beside = Path(name)
     try:
+        if adopt is not None:
+            adopt(beside)
         with os.fdopen(handle, "wb") as stream:
             yield stream
             stream.flush()

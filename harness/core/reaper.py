@@ -2,8 +2,8 @@
 
 It runs in an interpreter of its own (see ``render_command``) without site packages, so it and the modules it imports
 may import only the standard library. It reads its standard input, which the harness holds open: ``leader PID START``
-and ``folder PATH`` name what belongs to the run; ``done`` means that the run has ended in order. If the input ends
-without ``done``, the harness was killed.
+and ``path HEX`` (the bytes of a file's or folder's path) name what belongs to the run; ``done`` means that the run has
+ended in order. If the input ends without ``done``, the harness was killed.
 
 A process belongs to the run if its environment carries the run's marker, or if it is in the group of a leader that
 the harness named (same pid and same start time, so that a re-used pid is never mistaken for ours).
@@ -16,6 +16,8 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from harness.core import procfs
@@ -44,8 +46,8 @@ def find_members(marker: str, leaders: dict[int, int]) -> set[int]:
     }
 
 
-def sweep(marker: str, leaders: dict[int, int], folders: list[str]) -> int:
-    """Kill the run's processes until none is left, then remove its folders; returns how many were killed."""
+def sweep(marker: str, leaders: dict[int, int], paths: Iterable[str]) -> int:
+    """Kill the run's processes until none is left, then remove its files; returns how many were killed."""
     killed: set[int] = set()
     for _ in range(SWEEPS):
         members = find_members(marker, leaders)
@@ -58,9 +60,18 @@ def sweep(marker: str, leaders: dict[int, int], folders: list[str]) -> int:
                 continue
             killed.add(pid)
         time.sleep(SWEEP_S)
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+    remove(paths)
     return len(killed)
+
+
+def remove(paths: Iterable[str]) -> None:
+    """Remove files, and folders with all that is in them; what can't be removed stays."""
+    for path in paths:
+        if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114 - bytes of any kind
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                os.unlink(path)  # noqa: PTH108
 
 
 def main(marker: str) -> int:
@@ -68,15 +79,15 @@ def main(marker: str) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     leaders: dict[int, int] = {}
-    folders: list[str] = []
+    paths: list[str] = []
     for line in sys.stdin:
         word, _, rest = line.rstrip("\n").partition(" ")
         if word == "leader":
             pid, _, start = rest.partition(" ")
             leaders[int(pid)] = int(start)
-        elif word == "folder":
-            folders.append(rest)
+        elif word == "path":
+            paths.append(os.fsdecode(bytes.fromhex(rest)))
         elif word == "done":
             return 0
-    sweep(marker, leaders, folders)
+    sweep(marker, leaders, paths)
     return 0

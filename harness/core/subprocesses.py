@@ -1,4 +1,4 @@
-"""Runs a helper program (uv, a Python that is asked something) to its end, so that nothing of it outlives the wait."""
+"""Runs a helper program (uv, a Python) to its end; nothing of it outlives the wait, or a kill of the harness."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core import procfs
 from harness.core.clock import now_ns
 from harness.core.errors import SurroundingsError
+from harness.core.keeping import Keeper
+from harness.core.reaper import MARKER
 from harness.core.signals import check
 
 TURN_S = 0.1
@@ -40,30 +43,43 @@ def run(
     Raises:
         SurroundingsError: it took too long.
     """
-    process = subprocess.Popen(
-        command,
-        cwd=cwd,
-        env=dict(environ),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-        pass_fds=tuple(keep_open),
-    )
+    keeper = Keeper("helper", what=f"{Path(command[0]).name} {command[1]}")
+    whole = False
     try:
-        said = _communicate(process, stdin, timeout_s)
-    except BaseException:  # Ctrl-C: the group has its own session, so the terminal's signal didn't reach it
-        _kill_group(process)
-        raise
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={**environ, MARKER: keeper.marker},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+            pass_fds=tuple(keep_open),
+        )
+        said = _follow(process, keeper, stdin, timeout_s)
+        whole = said is not None
+    finally:
+        keeper.close(sweep=not whole)  # what an unfinished one started may have left its group
     if said is None:
-        _kill_group(process)
         raise SurroundingsError(
             what=f"{Path(command[0]).name} {command[1]} was not done within {timeout_s:g} s and was ended",
             remedy="see whether the package index answers",
         )
     return Done(status=process.returncode, stdout=said[0], stderr=said[1])
+
+
+def _follow(process: subprocess.Popen[str], keeper: Keeper, stdin: str, timeout_s: float) -> tuple[str, str] | None:
+    """What it printed; None where it was not done in time."""
+    said = None
+    try:
+        keeper.lead(process.pid, procfs.start_ticks(process.pid) or 0)
+        said = _communicate(process, stdin, timeout_s)
+    finally:
+        if said is None:  # Ctrl-C, too: the group has its own session, so the terminal's signal didn't reach it
+            _kill_group(process)
+    return said
 
 
 def _communicate(process: subprocess.Popen[str], stdin: str, timeout_s: float) -> tuple[str, str] | None:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.core.errors import SurroundingsError
+from harness.core.keeping import temporary_folder
 
 LISTS = Path("/var/lib/apt/lists")
 POLICY = Path("/usr/sbin/policy-rc.d")
@@ -95,8 +96,8 @@ def unpack(package: str, into: Path) -> str:
         SurroundingsError: a package could not be fetched or unpacked.
     """
     into.mkdir(parents=True)
-    with tempfile.TemporaryDirectory(prefix="recycle-harness-debs-") as scratch:
-        debs = _download(package, Path(scratch))
+    with temporary_folder("packages") as scratch:
+        debs = _download(package, scratch)
         for deb in debs:
             _require(_run(["dpkg-deb", "-x", str(deb), str(into)]), f"{deb.name} could not be unpacked")
         main = next(deb for deb in debs if deb.name.startswith(f"{package}_"))

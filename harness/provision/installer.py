@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import HarnessError, NoSuchReleaseError, SurroundingsError, UnrunnableError
+from harness.core.paths import cache_dir
 from harness.core.subprocesses import Done, run
 from harness.provision.complaints import SIGNS, Complaint, find_remedy, name_complaint
 
@@ -217,10 +218,17 @@ def run_uv(
     # An empty uv.toml ends uv's search for a project's settings above the cache; the user's own are still read.
     (cwd / "uv.toml").touch()
     command = [str(find_uv()), "--color", "never", "--no-progress", *arguments]
-    environ = uv_environ(os.environ)
+    environ = uv_environ(os.environ) | {"TMPDIR": str(_locks_dir())}
     if retries is not None:
         environ.setdefault("UV_HTTP_RETRIES", str(retries))
     return run(command, cwd=cwd, environ=environ, timeout_s=timeout_s, keep_open=keep_open, stdin=stdin)
+
+
+def _locks_dir() -> Path:
+    """Where uv leaves its lock files, which it never removes."""
+    folder = cache_dir() / "uv"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def complain(done: Done, what: str, kind: type[HarnessError]) -> HarnessError:

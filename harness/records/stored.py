@@ -7,9 +7,8 @@ value's type is checked before it is used. ``store`` writes and finds runs.
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +16,7 @@ from types import TracebackType
 from harness.core.errors import UsageError
 from harness.core.events.base import Event
 from harness.core.files import open_regular
+from harness.core.keeping import temporary_folder
 from harness.core.model import Cell, Json
 from harness.records.event_file import parse_json, read_events
 
@@ -29,12 +29,12 @@ class Unpacked:
     """The temporary folder of an unpacked attachment, until its owner calls ``close``."""
 
     def __init__(self) -> None:
-        self.path = Path(tempfile.mkdtemp(prefix="recycle-harness-"))
+        self._kept = ExitStack()
+        self.path = self._kept.enter_context(temporary_folder("attachment"))
 
     def close(self) -> None:
         """Remove the folder; a second call does nothing."""
-        if self.path.exists():
-            shutil.rmtree(self.path)
+        self._kept.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from harness.core.errors import SurroundingsError, UsageError
 from harness.core.files import replacing_file
+from harness.core.keeping import Keeper
 from harness.records.event_file import LONGEST_LINE_BYTES
 from harness.records.redaction import current_identity, make_scrubber, make_secret_finder, secret_in_facts, secrets_of
 from harness.records.stored import StoredRun
@@ -65,14 +66,17 @@ def bundle(run: StoredRun, target: Path | None = None) -> Path:
     place = target or ((Path.cwd() if run.unpacked else run.path.parent) / name)
     place = place / name if place.is_dir() else place
     lines = _Filter(find_secret=make_secret_finder(secrets_of()), scrub=make_scrubber(current_identity()))
+    keeper = Keeper("bundle", what=f"bundle {place}")
     try:
-        with replacing_file(place, durable=True) as stream, zipfile.ZipFile(stream, "w") as archive:
+        with replacing_file(place, durable=True, adopt=keeper.adopt) as stream, zipfile.ZipFile(stream, "w") as archive:
             _fill(archive, run, lines)
     except OSError as problem:
         raise SurroundingsError(
             what=f"The attachment {place} could not be written: {problem.strerror}.",
             remedy="Make room there, or name another place with --out.",
         ) from problem
+    finally:
+        keeper.close(sweep=False)
     return place
 
 

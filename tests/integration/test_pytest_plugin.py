@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.backends.active import find_interrupted, sweep_interrupted
+from harness.core.active import find_interrupted, sweep_interrupted
 from harness.core.clock import wait_until
 from harness.core.reaper import MARKER
 
@@ -325,6 +325,6 @@ def test_a_killed_pytest_leaves_nothing_running(project: Project) -> None:
             killed.kill()
     assert wait_until(lambda: not project.processes(), timeout_s=10.0, alive=lambda: True)
     notes = [note for note in find_interrupted() if note.name.startswith(project.runs()[0].name)]
-    assert [sweep_interrupted(note)[1] for note in notes] == [0], (
+    assert [sweep_interrupted(note).killed for note in notes] == [0], (
         "what `harness clean` would find: nothing left to kill"
     )

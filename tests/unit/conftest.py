@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from harness.core import keeping
 from harness.core.cells import cell_to_json
 from harness.core.findings import FindingId
 from harness.core.model import Cell, Culprit, Finding, Moment, Outcome, State, Verdict
@@ -47,6 +48,12 @@ def no_processes() -> Iterator[None]:
     _unit_test_runs = True
     yield
     _unit_test_runs = False
+
+
+@pytest.fixture(autouse=True)
+def no_reaper(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a unit test makes needs none, and it would be a process."""
+    monkeypatch.setattr(keeping, "start_reaper", lambda _marker: None)
 
 
 @pytest.fixture

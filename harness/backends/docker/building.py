@@ -20,6 +20,7 @@ from harness.backends.docker import connection
 from harness.core import locks
 from harness.core.errors import SurroundingsError
 from harness.core.files import replace_file
+from harness.core.keeping import temporary_folder
 from harness.core.locks import Lease
 from harness.core.model import Json
 from harness.core.paths import cache_dir, docker_dir
@@ -126,11 +127,8 @@ def build(client: DockerClient, recipe: ImageRecipe, say: Callable[[str], None])
     Raises:
         BuildFailedError: a step failed; the error names the log. What ``fill`` raises is passed on.
     """
-    import tempfile
-
     log = work_dir() / f"{recipe.key}.log"
-    with tempfile.TemporaryDirectory(prefix="recycle-build-") as name:
-        folder = Path(name)
+    with temporary_folder("build context") as folder:
         facts = recipe.fill(folder)
         (folder / "Dockerfile").write_text(recipe.dockerfile, encoding="utf-8")
         context = pack(folder)

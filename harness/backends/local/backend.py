@@ -1,12 +1,10 @@
 """Starts processes on this machine: each leads its own group, carries the run's marker, and ends with the harness.
 
-A small reaper process ends them if the harness is killed. ``active/`` in the cache folder has a file for each run in
-progress, so that ``harness clean`` can end them if the reaper is killed too.
+See ``core.keeping`` for what happens if the harness is killed.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -15,11 +13,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from harness.backends import Command, Start, active
+from harness.backends import Command, Start
 from harness.backends.local import limits
 from harness.core import ports, procfs, reaper
 from harness.core.errors import SurroundingsError
-from harness.core.files import replace_file
+from harness.core.keeping import Keeper
 from harness.core.model import Cell, Json
 from harness.provision import tools
 from harness.stack.load import LOADS
@@ -90,35 +88,22 @@ class LocalProcess:
 
 
 class LocalBackend:
-    """See ``backends.Backend``. ``marker`` is the run's id; ``start`` is how a process is started."""
+    """See ``backends.Backend``. ``marker`` is the run's id; ``start`` is how a process is started.
+
+    ``what``: what is run, in words, if it is not one run that leaves its record in ``run_folder``.
+    """
 
     clock_offset_ns = 0
 
-    def __init__(self, marker: str, run_folder: Path, *, start: Start | None = None) -> None:
-        # A run's id is unique in its folder of runs only: others of the same second may lie elsewhere.
-        self._marker = f"{marker}.{os.urandom(4).hex()}"
-        self._run_folder = run_folder
+    def __init__(self, marker: str, run_folder: Path, *, start: Start | None = None, what: str | None = None) -> None:
         self._start = start or start_directly
         self._processes: list[LocalProcess] = []
-        self._folders: list[str] = []
-        self._active = active.file_of(self._marker)
-        self._reaper = self._start_reaper()
-        self._note()
-
-    def _start_reaper(self) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            reaper.render_command(self._marker),
-            # This harness may itself be a process of a matrix, whose end must not end the reaper too.
-            env={name: value for name, value in os.environ.items() if name != reaper.MARKER},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-        )
+        run = run_folder if what is None else None
+        self._keeper = Keeper(marker, what=what or f"run {run_folder}", run=run)
 
     def spawn(self, command: Command) -> LocalProcess:
         """See ``backends.Backend``."""
-        env = {**command.env, reaper.MARKER: self._marker}
+        env = {**command.env, reaper.MARKER: self._keeper.marker}
         with command.stdout.open("ab") as stdout, command.stderr.open("ab") as stderr:
             try:
                 popen = self._start(command, env, stdout, stderr)
@@ -129,8 +114,7 @@ class LocalBackend:
                 ) from problem
         process = LocalProcess(popen, command.name)
         self._processes.append(process)
-        self._tell(f"leader {process.pid} {process.start_ticks or 0}")
-        self._note()
+        self._keeper.lead(process.pid, process.start_ticks or 0)
         return process
 
     def require_room(self, cell: Cell) -> None:
@@ -154,9 +138,7 @@ class LocalBackend:
 
     def adopt_folder(self, folder: Path) -> None:
         """See ``backends.Backend``."""
-        self._folders.append(str(folder))
-        self._tell(f"folder {folder}")
-        self._note()
+        self._keeper.adopt(folder)
 
     def find_tool(self, name: str, needed_for: str) -> tools.Tool:
         """See ``backends.Backend``."""
@@ -203,35 +185,4 @@ class LocalBackend:
         """See ``backends.Backend``."""
         for process in self._processes:
             process.stop()
-        reaper.sweep(self._marker, {}, self._folders)
-        self._tell("done")
-        with suppress(OSError):
-            if self._reaper.stdin is not None:
-                self._reaper.stdin.close()
-        self._reaper.wait(timeout=10)
-        self._active.unlink(missing_ok=True)
-
-    def _tell(self, line: str) -> None:
-        if self._reaper.stdin is None or self._reaper.poll() is not None:
-            return  # killed from outside: ``active`` still holds everything that ``harness clean`` needs
-        with suppress(BrokenPipeError):
-            self._reaper.stdin.write(line + "\n")
-            self._reaper.stdin.flush()
-
-    def _note(self) -> None:
-        """Write the processes and folders of the run into its file in ``active``."""
-        content = {
-            "marker": self._marker,
-            "run": str(self._run_folder),
-            "harness": [os.getpid(), procfs.start_ticks(os.getpid())],
-            "leaders": [[process.pid, process.start_ticks] for process in self._processes],
-            "folders": self._folders,
-        }
-        try:
-            self._active.parent.mkdir(parents=True, exist_ok=True)
-            replace_file(self._active, json.dumps(content))
-        except OSError as problem:
-            raise SurroundingsError(
-                what=f"The cache folder {self._active.parent} can't be written to: {problem}.",
-                remedy="Free some space there, or set RECYCLE_HARNESS_CACHE to another folder.",
-            ) from problem
+        self._keeper.close()

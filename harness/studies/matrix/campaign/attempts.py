@@ -54,7 +54,7 @@ class ChildRun:
         self._lease = lease
         self._log = logs / f"{name}-{now_ns()}.log"
         self._deadline_ns = now_ns() + int((PREPARE_S + request.cell.duration_s + REST_S) * 1e9)
-        self._backend = LocalBackend(name, request.out)
+        self._backend = LocalBackend(name, request.out, what=f"matrix, its cell {name}")
         self.status: int | None = None
         try:
             self._process = self._backend.spawn(_command(["reproduce", "--json", *run_arguments(request)], self._log))
@@ -99,7 +99,7 @@ class Preparation:
     """Builds the environments that are needed later, in one process, behind the runs; see ``ahead``."""
 
     def __init__(self, requests: Path, *, logs: Path) -> None:
-        self._backend = LocalBackend("preparing", logs)
+        self._backend = LocalBackend("preparing", logs, what="preparation of a matrix")
         argv = [sys.executable, "-m", "harness.studies.matrix.campaign.prefetch", str(requests)]
         self._backend.spawn(_python_command(argv, logs / "ahead.log"))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from harness.backends import BACKENDS
 from harness.core import locks
+from harness.core.keeping import temporary_folder
 from harness.core.model import Outcome
 from harness.core.signals import shielded
 from harness.studies.matrix.campaign.attempts import ChildRun, Preparation, RunningAttempt, StartRun
@@ -82,8 +82,8 @@ def conduct(campaign: Campaign, watch: Watch, *, start: StartRun = ChildRun, ahe
     """
     if campaign.merge:
         return _merge(campaign)
-    with tempfile.TemporaryDirectory(prefix="harness-matrix-") as logs:
-        progress = _look_around(campaign, Path(logs), watch, start)
+    with temporary_folder("logs of a matrix") as logs:
+        progress = _look_around(campaign, logs, watch, start)
         interrupted = _run(progress, ahead=ahead)
         with shielded():
             records = {cell.name: progress.records(cell.name) for cell in campaign.planned}

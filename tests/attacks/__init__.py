@@ -1,0 +1,1 @@
+"""Attacks on the harness: signals at any moment, hostile inputs, broken surroundings."""
