@@ -151,7 +151,7 @@ def test_what_containers_do_not_have_is_a_contradiction_too() -> None:
 
 def test_make_has_the_variables_and_hands_them_on() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    variables = re.search(r"^VARIABLES := (.*)$", makefile, re.MULTILINE)
+    variables = re.search(r"^override VARIABLES := (.*)$", makefile, re.MULTILINE)
     assert variables is not None
     assert {"GUNICORN", *OPTIONS, "ARGS", "BOOTSTRAP_PYTHON"} == set(variables[1].split())
 

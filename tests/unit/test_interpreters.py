@@ -329,7 +329,7 @@ DISK_FULL = "error: Failed to install: x\n  cause: No space left on device (os e
 @pytest.mark.parametrize(
     ("said", "complaint", "error", "text"),
     [
-        (NO_SUCH, Complaint.NO_SUCH_VERSION, "UnrunnableError", "the package index has no such release"),
+        (NO_SUCH, Complaint.NO_SUCH_VERSION, "NoSuchReleaseError", "the package index has no such release"),
         (OTHER_PYTHON, Complaint.WRONG_PYTHON, "WrongPythonError", "asks for Python >=3.10"),
         (UNREACHABLE, Complaint.UNREACHABLE, "SurroundingsError", "the package index can't be reached"),
         (BROKEN_BUILD, Complaint.BUILD, "UnrunnableError", "can't be built: NameError: name 'file' is not defined"),
