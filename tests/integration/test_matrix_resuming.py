@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -214,3 +216,38 @@ def test_what_failed_here_is_tried_again_another_time(tmp_path: Path, fate: str,
     matrix = conduct(campaign(tmp_path, "31.0"), mended.watch(), start=mended.start, ahead=False)
     assert (len(mended.made), exit_code(matrix)) == (2, 0)
     assert [cell.set_aside for cell in matrix.cells] == [0, 0]
+
+
+def test_a_sure_matrix_goes_on_where_it_is_needed_and_claims_the_edge(tmp_path: Path) -> None:
+    """Releases that the catalogue knows, because edges go by their dates."""
+    theatre = Theatre(
+        story=lambda cell, _: "holds" if cell.worker == "sync" or cell.spec < "25" else "failed-responses"
+    )
+    wanted = campaign(tmp_path, "22.0.0", "23.0.0", "25.0.0", "25.1.0", sure=0.99)
+    matrix = conduct(wanted, theatre.watch(), start=theatre.start, ahead=False)
+    (edge,) = matrix.map.supported
+    assert (edge.worker, edge.before.release, edge.introduced_in) == ("gthread", "23.0.0", "25.0.0")
+    assert matrix.map.undecided == ()
+    made = Counter(theatre.made)
+    assert made["23.0.0-gthread"] == made["25.0.0-gthread"] > made["22.0.0-gthread"] == made["22.0.0-sync"] == 8
+    assert made["25.1.0-gthread"] == 2
+    assert [cell["more_runs"] for cell in json.loads((tmp_path / "matrix.json").read_text())["cells"]] == [0] * 8
+    conduct(wanted, theatre.watch(), start=theatre.start, ahead=False)
+    assert Counter(theatre.made) == made, "all is settled"
+
+
+def test_a_budget_ends_a_sure_matrix_and_it_goes_on_from_there(tmp_path: Path) -> None:
+    theatre = Theatre(story=fine)
+    wanted = campaign(tmp_path, "31.0", sure=0.99, budget=5)
+    matrix = conduct(wanted, theatre.watch(), start=theatre.start, ahead=False)
+    assert len(theatre.made) == 5
+    assert sum(len(cell.runs) for cell in matrix.cells) == 5
+    conduct(replace(wanted, budget=None), theatre.watch(), start=theatre.start, ahead=False)
+    assert Counter(theatre.made) == {"31.0-gthread": 8, "31.0-sync": 8}
+
+
+def test_a_cell_that_reaches_no_verdict_does_not_keep_a_sure_matrix_running(tmp_path: Path) -> None:
+    theatre = Theatre(story=lambda cell, _before: "inconclusive" if cell.worker == "sync" else "holds")
+    matrix = conduct(campaign(tmp_path, "31.0", sure=0.99), theatre.watch(), start=theatre.start, ahead=False)
+    assert Counter(theatre.made) == {"31.0-gthread": 8, "31.0-sync": 2}
+    assert exit_code(matrix) == 3

@@ -13,6 +13,7 @@ from harness.core.errors import UsageError
 from harness.core.model import Json, Outcome
 from harness.studies.matrix.rates import FailureRate, FindingRate, rate_failures, rate_findings
 from harness.studies.matrix.result import Agreement, CellResult, CombinedRuns, Expected, RunResult
+from harness.studies.matrix.steering import count_lacking_of_cell
 from harness.studies.matrix.transitions import SURE, Side, Transition, TransitionMap, find_transitions
 
 SCHEMA = 1
@@ -50,7 +51,7 @@ def matrix_to_json(matrix: Matrix) -> dict[str, Json]:
         "interrupted": matrix.interrupted,
         "sure": matrix.sure,
         "versions": {name: list(versions) for name, versions in matrix.versions.items()},
-        "cells": [_cell_to_json(cell) for cell in matrix.cells],
+        "cells": [_cell_to_json(cell, matrix.sure) for cell in matrix.cells],
         "transitions": [_transition_to_json(edge) for edge in found.supported],
         "undecided": [_transition_to_json(edge) for edge in found.undecided],
         "edges_looked_at": found.looked_at,
@@ -72,7 +73,7 @@ def matrix_from_json(data: Mapping[str, Any], *, where: str) -> Matrix:
         ) from problem
 
 
-def _cell_to_json(result: CellResult) -> dict[str, Json]:
+def _cell_to_json(result: CellResult, sure: float) -> dict[str, Json]:
     expected = result.expected
     return {
         "name": result.name,
@@ -88,6 +89,7 @@ def _cell_to_json(result: CellResult) -> dict[str, Json]:
         ],
         "failure_rates": {rate.name: _failure_rate_to_json(rate) for rate in rate_failures(result.runs)},
         "blind": list(result.blind),
+        "more_runs": count_lacking_of_cell(result, sure=sure),
         "agreement": result.agreement.value,
         "expected": {
             "verdict": expected.outcome.value,

@@ -19,23 +19,31 @@ from harness.studies.matrix.expectations import compare
 from harness.studies.matrix.plan import PlannedCell
 from harness.studies.matrix.report import FILES, FORMATS
 from harness.studies.matrix.result import CellResult, RunResult, choose_runs, combine_runs
+from harness.studies.matrix.transitions import SURE
 
 
 def conclude(
     campaign: Campaign, records: Mapping[str, Sequence[Record]], broken: Mapping[str, Sequence[RunResult]]
 ) -> Matrix:
     """The matrix of all records; a cell without a record is an error, and never left out."""
-    cells = tuple(
-        _conclude_cell(campaign, planned, records[planned.name], broken.get(planned.name, ()))
-        for planned in campaign.planned
-    )
     return Matrix(
         made_utc=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         harness=__version__,
         profile=campaign.profile,
         repeats=campaign.repeats,
-        cells=cells,
+        cells=conclude_cells(campaign, records, broken),
+        sure=SURE if campaign.sure is None else campaign.sure,
         versions=read_versions(record for found in records.values() for record in found),
+    )
+
+
+def conclude_cells(
+    campaign: Campaign, records: Mapping[str, Sequence[Record]], broken: Mapping[str, Sequence[RunResult]]
+) -> tuple[CellResult, ...]:
+    """Every cell of the campaign, whether it has a record or not."""
+    return tuple(
+        _conclude_cell(campaign, planned, records[planned.name], broken.get(planned.name, ()))
+        for planned in campaign.planned
     )
 
 
@@ -51,7 +59,10 @@ def store(out: Path, matrix: Matrix) -> tuple[Path, ...]:
 def _conclude_cell(
     campaign: Campaign, planned: PlannedCell, records: Sequence[Record], broken: Sequence[RunResult]
 ) -> CellResult:
-    runs, set_aside = choose_runs([*broken, *(record.result for record in records)], campaign.repeats)
+    results = [*broken, *(record.result for record in records)]
+    decided = sum(result.decided for result in results)
+    wanted = campaign.repeats if campaign.sure is None else max(campaign.repeats, decided)
+    runs, set_aside = choose_runs(results, wanted)
     folded = combine_runs(runs)
     cell = _describe(planned, records)
     release = str(cell["gunicorn"] or planned.cell.spec)

@@ -35,6 +35,9 @@ DEFAULT_WORKERS = "gthread,sync"
 NOT_OF_ALL = ("worker", "workers", "proxy", "port")
 """The fields that differ from cell to cell, or have another option here."""
 
+LEAST_SURE = 0.8
+"""What is less sure than this is no decision."""
+
 KEEP_LOGS = ("bad", "all")
 LISTS = ("text", "json", "github", "gitlab")
 
@@ -54,6 +57,8 @@ class Campaign:
     keep_all_logs: bool
     merge: tuple[Path, ...]
     expectations: Expectations
+    sure: float | None = None  # go on until each cell and edge is settled with this confidence
+    budget: int | None = None  # at most so many runs are made
 
 
 def add_matrix_options(parser: argparse.ArgumentParser) -> None:
@@ -84,6 +89,13 @@ def _add_campaign_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--retries", type=at_least(0), default=1, metavar="N", help="further runs where one reached no verdict [1]"
     )
+    group.add_argument(
+        "--sure",
+        type=_confidence,
+        metavar="P",
+        help="go on until every cell and every edge is decided with this confidence, such as 0.99",
+    )
+    group.add_argument("--budget", type=at_least(1), metavar="RUNS", help="with --sure: at most so many runs")
     group.add_argument("--rerun", action="store_true", help="run also what has a record below --out")
     group.add_argument("--out", type=Path, default=Path("runs/matrix"), metavar="DIR", help="records [%(default)s]")
     group.add_argument(
@@ -153,6 +165,8 @@ def make_campaign(options: argparse.Namespace) -> Campaign:
         keep_all_logs=options.keep_logs == "all",
         merge=tuple(options.merge),
         expectations=load_expectations(options.expectations),
+        sure=options.sure,
+        budget=options.budget,
     )
 
 
@@ -161,6 +175,8 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise UsageError(
             what="--shard and --merge contradict each other.", remedy="Merge the whole: leave --shard out."
         )
+    if options.budget is not None and options.sure is None:
+        raise UsageError(what="--budget ends what --sure begins.", remedy="Add --sure 0.99, or name --repeats.")
     if options.shards is not None and not options.list:
         raise UsageError(what="--shards only deals out a list.", remedy="Run one of them with --shard 1/4.")
     missing = [str(folder) for folder in options.merge if not folder.is_dir()]
@@ -214,3 +230,10 @@ def _shard(text: str) -> Shard:
         return parse_shard(text)
     except ValueError as problem:
         raise argparse.ArgumentTypeError(str(problem)) from problem
+
+
+def _confidence(text: str) -> float:
+    value = float(text)
+    if not LEAST_SURE <= value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no confidence from {LEAST_SURE} to below 1")
+    return value

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,16 +33,19 @@ class Record:
     result: RunResult
 
 
-def find_records(root: Path, name: str) -> tuple[Record, ...]:
-    """The finished records of one cell below ``root``, oldest first."""
-    return _read_all(root, (root / name).glob(f"*/{VERDICT}"))
+def find_records(root: Path, name: str, known: MutableMapping[Path, Record] | None = None) -> tuple[Record, ...]:
+    """The finished records of one cell below ``root``, oldest first.
+
+    ``known`` keeps what was read, by the path of the verdict: a finished record does not change, and is large.
+    """
+    return _read_all(root, (root / name).glob(f"*/{VERDICT}"), {} if known is None else known)
 
 
 def find_all_records(roots: Iterable[Path]) -> dict[str, tuple[Record, ...]]:
     """All finished records anywhere below ``roots``, by the name of their cell, oldest first."""
     found: defaultdict[str, list[Record]] = defaultdict(list)
     for root in roots:
-        for record in _read_all(root, root.rglob(VERDICT)):
+        for record in _read_all(root, root.rglob(VERDICT), {}):
             found[record.path.parent.name].append(record)
     return {name: tuple(sorted(records, key=_age)) for name, records in found.items()}
 
@@ -62,8 +65,13 @@ def _versions(known: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     return [(name, version) for name, version in known if name not in ("gunicorn", "Python") and version != UNKNOWN]
 
 
-def _read_all(root: Path, verdicts: Iterable[Path]) -> tuple[Record, ...]:
-    found = [record for path in verdicts if (record := _read(root, path)) is not None]
+def _read_all(root: Path, verdicts: Iterable[Path], known: MutableMapping[Path, Record]) -> tuple[Record, ...]:
+    found = []
+    for path in verdicts:
+        record = known.get(path) or _read(root, path)
+        if record is not None:
+            known[path] = record
+            found.append(record)
     return tuple(sorted(found, key=_age))
 
 

@@ -16,7 +16,7 @@ from harness.core.keeping import temporary_folder
 from harness.core.model import Outcome
 from harness.core.signals import shielded
 from harness.studies.matrix.campaign.attempts import ChildRun, Preparation, RunningAttempt, StartRun
-from harness.studies.matrix.campaign.conclusion import conclude, store
+from harness.studies.matrix.campaign.conclusion import conclude, conclude_cells, store
 from harness.studies.matrix.campaign.options import Campaign
 from harness.studies.matrix.campaign.pruning import slim
 from harness.studies.matrix.campaign.run_folders import Record, find_all_records, find_records
@@ -25,6 +25,8 @@ from harness.studies.matrix.campaign.site import publish
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.plan import PlannedCell
 from harness.studies.matrix.result import RunResult
+from harness.studies.matrix.steering import find_needs
+from harness.studies.matrix.transitions import find_transitions
 
 LOCK = ".lock"
 MENDABLE = (Outcome.ERROR, Outcome.UNRUNNABLE)
@@ -50,19 +52,27 @@ class CampaignProgress:
     broken: defaultdict[str, list[RunResult]] = field(default_factory=lambda: defaultdict(list))
     old: Mapping[str, frozenset[Path]] = field(default_factory=dict)
     known: dict[str, frozenset[Path]] = field(default_factory=dict)
+    read: dict[Path, Record] = field(default_factory=dict)
+    begun: int = 0
 
     def records(self, name: str) -> tuple[Record, ...]:
         """The records of a cell that count."""
         old = self.old.get(name, frozenset())
-        return tuple(record for record in find_records(self.campaign.out, name) if record.path not in old)
+        return tuple(record for record in find_records(self.campaign.out, name, self.read) if record.path not in old)
 
     def needs_run(self, task: Task) -> bool:
-        """Whether the cell has too few verdicts for this round, and retries left."""
-        return is_wanted(
-            [*(record.result for record in self.records(task.planned.name)), *self.broken[task.planned.name]],
-            number=task.number,
-            retries=self.campaign.retries,
-        )
+        """Whether the cell has too few verdicts for this round, retries left, and the budget has a run left."""
+        results = self.results(task.planned.name)
+        return not self.is_spent and is_wanted(results, number=task.number, retries=self.campaign.retries)
+
+    def results(self, name: str) -> list[RunResult]:
+        """What came of each run of a cell."""
+        return [*(record.result for record in self.records(name)), *self.broken[name]]
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether as many runs were begun as the budget allows."""
+        return self.campaign.budget is not None and self.begun >= self.campaign.budget
 
 
 def is_wanted(results: Sequence[RunResult], *, number: int, retries: int) -> bool:
@@ -119,18 +129,38 @@ def _run(progress: CampaignProgress, *, ahead: bool) -> bool:
     """Everything that is missing; True where Ctrl-C ended it."""
     campaign = progress.campaign
     tasks = [task for task in make_tasks(campaign.planned, campaign.repeats) if progress.needs_run(task)]
+    tasks = tasks or _choose_more(progress)
     try:
         with _preparing(progress, tasks if ahead else ()):
-            run_tasks(
-                tasks,
-                jobs=campaign.jobs,
-                begin=lambda task: _begin(progress, task),
-                finish=lambda task: _finish(progress, task),
-                tick=progress.watch.tick,
-            )
+            while tasks:
+                run_tasks(
+                    tasks,
+                    jobs=campaign.jobs,
+                    begin=lambda task: _begin(progress, task),
+                    finish=lambda task: _finish(progress, task),
+                    tick=progress.watch.tick,
+                )
+                tasks = _choose_more(progress)
     except KeyboardInterrupt:
         return True
     return False
+
+
+def _choose_more(progress: CampaignProgress) -> list[Task]:
+    """The next runs of a campaign that is to be sure; none where it needn't be, or all that can be settled is."""
+    campaign = progress.campaign
+    if campaign.sure is None or progress.is_spent:
+        return []
+    cells = conclude_cells(
+        campaign, {cell.name: progress.records(cell.name) for cell in campaign.planned}, progress.broken
+    )
+    following = {
+        planned.name: Task(planned=planned, number=sum(result.decided for result in progress.results(planned.name)) + 1)
+        for planned in campaign.planned
+    }
+    exhausted = {name for name, task in following.items() if not progress.needs_run(task)}
+    needs = find_needs(cells, find_transitions(cells, sure=campaign.sure), exhausted=exhausted)
+    return [following[need.name] for need in needs]
 
 
 @contextmanager
@@ -169,6 +199,7 @@ def _begin(progress: CampaignProgress, task: Task) -> Attempt | Refusal:
         lease.close()  # Ctrl-C in here, and this process still held the cell: the next matrix would wait for ever
         raise
     progress.attempts[task] = attempt
+    progress.begun += 1
     return attempt
 
 

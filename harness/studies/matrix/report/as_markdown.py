@@ -36,6 +36,7 @@ def render_markdown(matrix: Matrix) -> str:
         head=("release", "date", *map(summary.head, summary.columns(matrix))),
         rows=summary.table_rows(matrix),
         map=found,
+        open_cells=summary.open_cells(matrix),
         edge_heads=summary.EDGE_HEADS,
         edges=[summary.edge_row(edge) for edge in found.supported],
         open_heads=summary.UNDECIDED_HEADS,

@@ -8,6 +8,9 @@ from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.report import summary
 from harness.studies.matrix.result import Agreement
 
+SHOWN = 12
+"""How many cells that are not settled are named; a table of few runs has no others."""
+
 
 def render_terminal(matrix: Matrix) -> str:
     """The text, ending with one line about the whole."""
@@ -18,6 +21,7 @@ def render_terminal(matrix: Matrix) -> str:
     undecided = summary.with_agreement(matrix, Agreement.UNDECIDED)
     if undecided:
         lines += ["", "No verdict", *(f"  {line}" for line in summary.undecided_lines(undecided))]
+    lines += list(_open_cells(matrix))
     lines += ["", summary.totals(matrix) + (" (interrupted: not complete)" if matrix.interrupted else "")]
     return "\n".join(lines) + "\n"
 
@@ -43,6 +47,15 @@ def _map(matrix: Matrix) -> Iterator[str]:
     if found.undecided:
         yield from ("", "Undecided: may be chance")
         yield from _align([summary.UNDECIDED_HEADS, *map(summary.edge_row, found.undecided)])
+
+
+def _open_cells(matrix: Matrix) -> Iterator[str]:
+    found = summary.open_cells(matrix)
+    if found:
+        yield from ("", f"Not settled with {matrix.sure:.0%} confidence (--sure goes on)")
+        yield from (f"  {line}" for line in found[:SHOWN])
+        if len(found) > SHOWN:
+            yield f"  and {len(found) - SHOWN} more cells"
 
 
 def _align(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.expectations import describe, describe_expected
 from harness.studies.matrix.rates import FailureRate, rate_failures, rate_findings
 from harness.studies.matrix.result import MISSING, Agreement, CellResult, Expected
+from harness.studies.matrix.steering import count_lacking_of_cell
 from harness.studies.matrix.transitions import Measure, Side, Transition
 
 Column = tuple[str, str]
@@ -156,6 +157,12 @@ def _loss(rate: FailureRate | None) -> str:
     if rate is None:
         return ""
     return f"{percent(rate.estimate)} ({percent(rate.interval.low)} to {percent(rate.interval.high)}, by {rate.unit})"
+
+
+def open_cells(matrix: Matrix) -> list[str]:
+    """Each cell of which it isn't settled what it shows, with about how many more runs would settle that."""
+    lacking = [(cell, count_lacking_of_cell(cell, sure=matrix.sure)) for cell in matrix.cells if cell.runs]
+    return [f"{subject(cell)}: about {plural(more, 'more run')}" for cell, more in lacking if more]
 
 
 def percent(share: float) -> str:
