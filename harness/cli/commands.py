@@ -165,6 +165,13 @@ def matrix(options: argparse.Namespace) -> int:
     return run_matrix(options)
 
 
+def diff(options: argparse.Namespace) -> int:
+    """`harness diff A B`: 1 where something is worse in B beyond chance, else 0."""
+    from harness.studies.diff.command import run_diff
+
+    return run_diff(options)
+
+
 def report(options: argparse.Namespace) -> int:
     """`harness report RUN`: one format to standard output, several as files into the run's folder or --out."""
     from harness.records.store import RunFolder, load_run

@@ -94,6 +94,9 @@ def make_parser() -> argparse.ArgumentParser:
     _add_run(names, "check", "the same run as a test, for scripts and `git bisect run`")
     _add(names, "matrix", "many cells, a table at the end; compares it with what is expected").fill = _add_matrix
     _add(names, "scenario", "the other experiments: several runs and one verdict on them").fill = _add_scenarios
+    _add(
+        names, "diff", "two matrices, or two runs: what differs beyond chance; exit 1 where B is worse"
+    ).fill = _add_diff
     judge = _add(names, "judge", "judges a stored run again, from its events alone")
     _add_run_argument(judge)
     judge.add_argument("--json", action="store_true", help="print verdict.json instead of text")
@@ -142,6 +145,12 @@ def _add_matrix(parser: argparse.ArgumentParser) -> None:
     from harness.studies.matrix.campaign.options import add_matrix_options
 
     add_matrix_options(parser)
+
+
+def _add_diff(parser: argparse.ArgumentParser) -> None:
+    from harness.studies.diff.command import add_diff_options
+
+    add_diff_options(parser)
 
 
 def _add_scenarios(parser: argparse.ArgumentParser) -> None:

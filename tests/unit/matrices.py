@@ -36,7 +36,7 @@ def a_cell(
         runs=runs,
         folded=folded,
         expected=expected,
-        agreement=compare(folded, expected),
+        agreement=compare(runs, expected),
         released=day.isoformat() if day else None,
     )
 

@@ -133,4 +133,6 @@ def test_verdicts_and_expectations_in_words() -> None:
     assert describe(Outcome.VIOLATED, ["a", "b"], {"b": "1 of 3"}) == "violated: a, b (1 of 3)"
     both = Expected(outcome=Outcome.VIOLATED, findings=("a",), sometimes=("b",))
     assert describe_expected(both) == "violated: a, sometimes b"
-    assert describe_expected(Expected(outcome=Outcome.HOLDS, sometimes=("b",))) == "holds: sometimes b"
+    assert (
+        describe_expected(Expected(outcome=Outcome.HOLDS, sometimes=("b",))) == "sometimes b; holds in the other runs"
+    )

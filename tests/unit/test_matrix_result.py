@@ -101,4 +101,12 @@ def test_the_newest_verdicts_count_and_no_run_is_lost(some: list[RunResult], wan
 def test_a_difference_in_either_direction_is_one(
     seen: list[RunResult], expected: Expected, agreement: Agreement
 ) -> None:
-    assert compare(combine_runs(seen), expected) is agreement
+    assert compare(seen, expected) is agreement
+
+
+def test_chance_may_hide_an_expected_finding_but_never_makes_one_that_is_not() -> None:
+    steady = Expected(outcome=Outcome.VIOLATED, findings=(FAILED,))
+    assert compare([a_run(FAILED)] * 4 + [a_run()], steady) is Agreement.DIFFERENT, "1 of 5: 4.9 %"
+    assert compare([a_run(FAILED)] * 5 + [a_run()], steady) is Agreement.EXPECTED, "1 of 6: 5.9 %"
+    assert compare([a_run(FAILED)] * 18 + [a_run()] * 2, steady) is Agreement.DIFFERENT
+    assert compare([a_run()] * 100 + [a_run(FAILED)], Expected(outcome=Outcome.HOLDS)) is Agreement.DIFFERENT

@@ -76,7 +76,7 @@ def _conclude_cell(
         runs=runs,
         folded=folded,
         expected=expected,
-        agreement=compare(folded, expected),
+        agreement=compare(runs, expected),
         set_aside=set_aside,
     )
 

@@ -101,25 +101,31 @@ def _was_interrupted(folder: Path) -> bool:
 
 
 def _record(root: Path, folder: Path, data: Mapping[str, Json]) -> Record:
-    cell, findings = data["cell"], data["findings"]
-    outcome = Outcome(str(data["verdict"]))
-    counts = data.get("counts")
-    if not isinstance(cell, Mapping) or not isinstance(findings, list) or not isinstance(counts, Mapping):
-        raise TypeError("cell, findings or counts are of another kind")
-    found = [str(finding["id"]) for finding in findings]
-    return Record(
-        path=folder,
-        cell=cell,
-        result=RunResult(
-            path=folder.relative_to(root).as_posix(),
-            outcome=outcome,
-            findings=tuple(dict.fromkeys(found)),
-            recycles=_number(counts.get("recycles")),
-            requests=_number(counts.get("requests")),
-            failed=_failed(counts),
-            bursts=_bursts(findings, _number(counts.get("recycles"))),
-            detail=_detail(outcome, data),
-        ),
+    cell = data["cell"]
+    if not isinstance(cell, Mapping):
+        raise TypeError("cell is of another kind")
+    return Record(path=folder, cell=cell, result=read_result(data, folder.relative_to(root).as_posix()))
+
+
+def read_result(verdict: Mapping[str, Json], path: str | None) -> RunResult:
+    """What a run's ``verdict.json`` says of it.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is damaged.
+    """
+    findings, counts = verdict["findings"], verdict.get("counts")
+    outcome = Outcome(str(verdict["verdict"]))
+    if not isinstance(findings, list) or not isinstance(counts, Mapping):
+        raise TypeError("findings or counts are of another kind")
+    return RunResult(
+        path=path,
+        outcome=outcome,
+        findings=tuple(dict.fromkeys(str(finding["id"]) for finding in findings)),
+        recycles=_number(counts.get("recycles")),
+        requests=_number(counts.get("requests")),
+        failed=_failed(counts),
+        bursts=_bursts(findings, _number(counts.get("recycles"))),
+        detail=_detail(outcome, verdict),
     )
 
 

@@ -27,7 +27,9 @@ def render_terminal(matrix: Matrix) -> str:
 
 
 def _table(matrix: Matrix) -> Iterator[str]:
-    yield from _align([("release", "date", *map(summary.head, summary.columns(matrix))), *summary.table_rows(matrix)])
+    yield from align_rows(
+        [("release", "date", *map(summary.head, summary.columns(matrix))), *summary.table_rows(matrix)]
+    )
 
 
 def _rates(matrix: Matrix) -> Iterator[str]:
@@ -36,17 +38,17 @@ def _rates(matrix: Matrix) -> Iterator[str]:
     ]
     rows = [row for row in rows if row[1]]
     if rows:
-        yield from ("", *_align([("cell", "seen in runs (95 %)", "lost per restart", "lost per request"), *rows]))
+        yield from ("", *align_rows([("cell", "seen in runs (95 %)", "lost per restart", "lost per request"), *rows]))
 
 
 def _map(matrix: Matrix) -> Iterator[str]:
     found = matrix.map
     if found.supported:
         yield from ("", f"Where rates changed (sure of all of it: {found.sure:.0%})")
-        yield from _align([summary.EDGE_HEADS, *map(summary.edge_row, found.supported)])
+        yield from align_rows([summary.EDGE_HEADS, *map(summary.edge_row, found.supported)])
     if found.undecided:
         yield from ("", "Undecided: may be chance")
-        yield from _align([summary.UNDECIDED_HEADS, *map(summary.edge_row, found.undecided)])
+        yield from align_rows([summary.UNDECIDED_HEADS, *map(summary.edge_row, found.undecided)])
 
 
 def _open_cells(matrix: Matrix) -> Iterator[str]:
@@ -58,7 +60,8 @@ def _open_cells(matrix: Matrix) -> Iterator[str]:
             yield f"  and {len(found) - SHOWN} more cells"
 
 
-def _align(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+def align_rows(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """The rows as lines, each column as wide as its longest text."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

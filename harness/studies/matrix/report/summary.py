@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from harness.core.model import Outcome
 from harness.report.fields import line
 from harness.report.summary import plural
+from harness.studies.chance.difference import RunSample
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.expectations import describe, describe_expected
 from harness.studies.matrix.rates import FailureRate, rate_failures, rate_findings
@@ -126,16 +127,25 @@ def _change(edge: Transition) -> str:
 
 
 def _side(edge: Transition, side: Side) -> str:
-    sample = side.sample
-    if edge.measure is Measure.RESTARTS:
-        return f"at {sample.rate:.0%} of the restarts of {plural(sample.runs, 'run')}"
+    return describe_sample(edge.measure, side.sample)
+
+
+def describe_sample(measure: Measure, sample: RunSample) -> str:
+    """``2 of 3`` runs, or ``at 9% of the restarts (1.1 of 12)``: the shares of each run, added up."""
+    if measure is Measure.RESTARTS:
+        return f"at {sample.rate:.0%} of the restarts ({sample.seen:.3g} of {sample.runs})"
     return f"{sample.seen:.0f} of {sample.runs}" + (f" ({sample.hidden} more can't tell)" if sample.hidden else "")
 
 
 def _certainty(edge: Transition) -> str:
-    if edge.supported:
-        return f"{edge.p_value:.1g}"
-    return "more runs alone do not" if edge.more_runs is None else f"about {edge.more_runs:,}"
+    return describe_certainty(edge.p_value if edge.supported else None, edge.more_runs)
+
+
+def describe_certainty(p_value: float | None, more_runs: int | None) -> str:
+    """The p-value of what is claimed; of what is not, how many more runs would decide it."""
+    if p_value is not None:
+        return f"{p_value:.1g}"
+    return "more runs alone do not" if more_runs is None else f"about {more_runs:,}"
 
 
 def rates_of(cell: CellResult) -> str:
