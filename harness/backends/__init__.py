@@ -17,6 +17,7 @@ from harness.core.conditions import Condition
 from harness.core.errors import UsageError
 from harness.core.model import Cell, Json
 from harness.provision.tools import Tool
+from harness.stack.asked import ASKED, Asked
 from harness.stack.proxies import Proxy
 from harness.watch.event_log import EventSink
 from harness.watch.machine import Usage
@@ -81,7 +82,9 @@ class Watchers(Protocol):
     def meet_clients(self, proxy: int | None) -> None:
         """The service answers; ``proxy``: its pid, where there is one."""
 
-    def probe(self, ways: Mapping[str, str], *, ledger: bool = True, compares: bool = False) -> None:
+    def probe(
+        self, ways: Mapping[str, str], *, ledger: bool = True, compares: bool = False, asked: Asked = ASKED
+    ) -> None:
         """Send probes while the load runs; ``ledger``: they carry ids; ``compares``: the app sends the ids back."""
 
     def hurry_probes(self) -> None:
@@ -141,7 +144,7 @@ class Backend(Protocol):
     def watchers(self, sink: EventSink) -> Watchers:
         """The run's watchers, which live where the processes live."""
 
-    def open_client(self, address: str) -> AbstractContextManager[Client]:
+    def open_client(self, address: str, asked: Asked = ASKED) -> AbstractContextManager[Client]:
         """A client for ``unix:PATH`` or ``HOST:PORT``, which lives where the processes live."""
 
     def exists(self, path: Path) -> bool:

@@ -14,6 +14,8 @@ from enum import Enum
 from types import NoneType
 from typing import Annotated, get_args, get_origin, get_type_hints
 
+from harness.core.request_fields import parse_header, parse_method, parse_path, parse_status
+
 LONGEST_S = 3600.0
 LAST_PORT = 65535
 
@@ -52,6 +54,7 @@ class CellField:
     metavar: str | None = None  # a type for argparse too
     deviates: bool = False  # whether the facts name another value than the original report's
     make: bool = False  # whether make has a variable with its name
+    repeated: bool = False  # whether its flag may be given again; the values are joined as lines
     plugin: str | None = None  # what the values of pytest's option --gunicorn-... are called, if it has one
 
 
@@ -192,6 +195,36 @@ class Cell:
         bool,
         CellField(flag="--no-ledger", help="give the requests no ids and don't account for each", section=Section.RUN),
     ] = True
+    path: Annotated[
+        str, CellField(flag="--path", help="what every request asks for", parse=parse_path, metavar="PATH")
+    ] = "/"
+    method: Annotated[
+        str,
+        CellField(
+            flag="--method",
+            help="its method",
+            parse=parse_method,
+            metavar="METHOD",
+            shown="GET; POST with --body",
+        ),
+    ] = "GET"
+    body: Annotated[str | None, CellField(flag="--body", help="a file that every request sends", metavar="FILE")] = None
+    header: Annotated[
+        str | None,
+        CellField(
+            flag="--header",
+            help="a header of every request; again for another",
+            parse=parse_header,
+            metavar="NAME:VALUE",
+            repeated=True,
+        ),
+    ] = None
+    expect_status: Annotated[
+        int,
+        CellField(
+            flag="--expect-status", help="the status with which the app answers it", least=200, parse=parse_status
+        ),
+    ] = 200
     app: Annotated[
         str | None, CellField(flag="--app", help="your own WSGI app, importable from this folder", metavar="MODULE:APP")
     ] = None

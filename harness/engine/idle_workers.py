@@ -71,7 +71,7 @@ def read_graceful_s(settings: str) -> float:
 def _ask_alone(stack: Stack, idle: IdleWorker) -> None:
     others = tuple(sorted(stack.progress.live_children - {idle.pid}))
     begun_ticks = procfs.start_ticks(idle.pid)
-    with stack.backend.open_client(stack.address) as client:
+    with stack.backend.open_client(stack.address, stack.asked) as client:
         with stack.backend.hold(others):
             held = wait_until(lambda: all(map(procfs.can_not_run, others)), timeout_s=1.0, alive=lambda: True)
             asked_ns = now_ns()

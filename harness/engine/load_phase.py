@@ -25,6 +25,7 @@ from harness.engine.stops import StopWatch
 from harness.judge.ledger import load_account
 from harness.provision import tools
 from harness.stack.answers import TEXT, TEXT_VARIABLE, sends_ids_back
+from harness.stack.asked import ASKED, REQUEST_VARIABLE
 from harness.stack.load import LOADS
 from harness.stack.load.result import ENDING_VARIABLE, RESULT_VARIABLE, parse_result
 from harness.watch.machine import Usage, foreign_share
@@ -65,6 +66,9 @@ def _make_command(stack: Stack, result: Path) -> Command:
         **({TEXT_VARIABLE: TEXT.decode()} if sends_ids_back(cell) else {}),
         ENDING_VARIABLE: str(stack.scratch.load_ending),
     }
+    if stack.asked != ASKED:
+        stack.run.folder.write_text(f"config/{load.REQUEST_FILE}", load.render_request(stack.asked))
+        env[REQUEST_VARIABLE] = str(stack.run.folder.config / load.REQUEST_FILE)
     if cell.ledger:
         env |= load.ledger_environment(cell, str(stack.logs / load_account.PREFIX))
     return Command(
@@ -83,7 +87,7 @@ def _render_argv(stack: Stack, tool: tools.Tool) -> list[str]:
     if load.SCRIPT is not None:
         folder.write_text(f"config/{load.SCRIPT}", (fixtures_dir() / "load" / load.SCRIPT).read_text())
     address = stack.client_address
-    url = address if address.startswith("unix:") else f"http://{address}/"
+    url = address if address.startswith("unix:") else f"http://{address}{stack.asked.path}"
     return load.render_command(str(tool.path), stack.cell, url=url, script=str(folder.config / (load.SCRIPT or "")))
 
 

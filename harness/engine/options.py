@@ -14,6 +14,7 @@ from typing import Any
 from harness.backends import BACKENDS
 from harness.core.cell_fields import CELL_FIELDS, CellField, Kind, Section
 from harness.core.cells import write_options, write_value
+from harness.core.errors import UsageError
 from harness.core.findings import FindingId
 from harness.core.model import Cell
 from harness.engine.cell_rules import find_contradiction
@@ -130,6 +131,8 @@ def _add_option(group: argparse._ArgumentGroup, flag: str, row: CellField, defau
     """Add an option without a default, because the profile or the scenario gives it."""
     choices = CHOICES.get(row.name)
     form: dict[str, Any] = {"type": row.parse, "choices": choices, "metavar": None if choices else row.metavar}
+    if row.repeated:
+        form["action"] = "append"
     if row.kind is Kind.SWITCH:
         form = {"action": "store_const", "const": not row.default}
     group.add_argument(flag, dest=row.name, help=describe_option(row, defaults), **form)
@@ -155,7 +158,15 @@ def make_request(options: argparse.Namespace) -> RunRequest:
     """
     profile: Cell = getattr(options, "defaults", None) or PROFILES[options.profile]
     named = {row.name: getattr(options, row.name) for row in CELL_FIELDS.values() if row.flag is not None}
-    given: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    given: dict[str, Any] = {
+        name: "\n".join(value) if CELL_FIELDS[name].repeated else value
+        for name, value in named.items()
+        if value is not None
+    }
+    if "body" in given:
+        given.setdefault("method", "POST")
+        if not Path(given["body"]).is_file():
+            raise UsageError(what=f"--body {given['body']}: there is no such file.", remedy="Name a file.")
     cell = replace(profile, spec=options.spec, **given)
     if "threads" not in given and not find_worker(cell.worker).has_threads:
         cell = replace(cell, threads=1)

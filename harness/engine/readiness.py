@@ -74,7 +74,8 @@ def await_gunicorn(stack: Stack) -> int:
     def alive() -> bool:
         return stack.gunicorn.poll() is None and stack.progress.booted_workers <= dying
 
-    answers = ["200"]
+    good = stack.asked.status
+    answers = [good]
     if is_tight(stack):
         ready = stack.cell.bind != "unix" or bool(
             wait_until(lambda: _is_bound(stack), timeout_s=stack.timings.boot_s, alive=alive)
@@ -83,10 +84,11 @@ def await_gunicorn(stack: Stack) -> int:
         answers, ready = _await_answer(stack, alive)
     if not ready:
         raise explain_death(stack, workers_die=stack.progress.booted_workers > dying)
-    if answers[-1] != "200":
+    if answers[-1] != good:
         raise SurroundingsError(
             what=f"The app answers {answers[-1]} from the start (asked straight at gunicorn, without the proxy).",
-            remedy="Repair the app: / has to be answered with 200 before anything about recycling can be said.",
+            remedy=f"Repair the app: {stack.asked.path} has to be answered with {good} before anything about recycling "
+            "can be said. Or name another request (--path, --method, --header), or its status (--expect-status).",
             log=stack.logs / "gunicorn.error.log",
         )
     return answers.count("timeout")
@@ -105,7 +107,7 @@ def _await_answer(stack: Stack, alive: Callable[[], bool]) -> tuple[list[str], b
         seen.append(client.ask())
         return seen[-1].isdigit()
 
-    with stack.backend.open_client(stack.address) as client:
+    with stack.backend.open_client(stack.address, stack.asked) as client:
         ready = wait_until(answered, timeout_s=stack.timings.boot_s, alive=alive)
     return seen, bool(ready)
 
@@ -126,14 +128,16 @@ def await_proxy(stack: Stack) -> int:
         return seen[-1].isdigit()
 
     def good() -> bool:
-        return listens() and (seen[-1] == "200" or stack.progress.deleted_ns is not None)
+        return listens() and (seen[-1] == stack.asked.status or stack.progress.deleted_ns is not None)
 
     def alive() -> bool:
         return process.poll() is None and stack.gunicorn.poll() is None
 
-    with stack.backend.open_client(stack.client_address) as client:
+    with stack.backend.open_client(stack.client_address, stack.asked) as client:
         listening = wait_until(listens, timeout_s=stack.timings.proxy_s, alive=alive)
-        if listening and (seen[-1] == "200" or wait_until(good, timeout_s=_patience_s(stack), alive=alive)):
+        if listening and (
+            seen[-1] == stack.asked.status or wait_until(good, timeout_s=_patience_s(stack), alive=alive)
+        ):
             return seen.count("timeout")
     if stack.gunicorn.poll() is not None:
         raise explain_death(stack, workers_die=False)
@@ -176,14 +180,14 @@ def send_controls(stack: Stack) -> None:
         SetupBrokenError: one was not, although no worker can have been recycled yet and the socket file is there.
     """
     asked = control_budget(stack.cell.max_requests)
-    with stack.backend.open_client(stack.client_address) as client:
+    with stack.backend.open_client(stack.client_address, stack.asked) as client:
         answers, took_ns = [], []
         for _ in range(asked):
             began_ns = now_ns()
             answers.append(client.ask())
             took_ns.append(now_ns() - began_ns)
-    took = tuple(ns for ns, answer in zip(took_ns, answers, strict=True) if answer == "200")
+    took = tuple(ns for ns, answer in zip(took_ns, answers, strict=True) if answer == stack.asked.status)
     stack.sink.emit(Control(asked=asked, answered=len(took), took_ns=took))
-    bad = [answer for answer in answers if answer != "200"]
+    bad = [answer for answer in answers if answer != stack.asked.status]
     if bad and stack.progress.deleted_ns is None:
         raise explain_broken_setup(stack, bad[0])

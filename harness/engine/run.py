@@ -82,7 +82,7 @@ def _experiment(stack: Stack) -> None:
     run.enter("control")
     send_controls(stack)
     run.enter("load")
-    watchers.probe(stack.ways, ledger=stack.cell.ledger, compares=sends_ids_back(stack.cell))
+    watchers.probe(stack.ways, ledger=stack.cell.ledger, compares=sends_ids_back(stack.cell), asked=stack.asked)
     run_load(stack)
     run.enter("settle")
     watchers.hurry_probes()

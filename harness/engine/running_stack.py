@@ -25,6 +25,7 @@ from harness.engine.stops import StopWatch
 from harness.engine.timings import TIMINGS, Timings
 from harness.provision import tools
 from harness.provision.environments import Environment
+from harness.stack.asked import ASKED, BODY_FILE, Asked, make_asked
 from harness.watch.event_log import EventSink
 from harness.watch.progress import Progress
 
@@ -46,6 +47,7 @@ class Stack:
     gunicorn: Process
     spawned_ns: int  # when gunicorn was
     proxy: StartedProxy | None
+    asked: Asked = ASKED  # what every client sends
     timings: Timings = field(default=TIMINGS, repr=False)
     stops: StopWatch = field(default_factory=StopWatch, repr=False)
 
@@ -142,7 +144,17 @@ def _start(
         gunicorn=gunicorn,
         spawned_ns=spawned_ns,
         proxy=started,
+        asked=_keep_asked(run),
     )
+
+
+def _keep_asked(run: Run) -> Asked:
+    """The cell's request; its body is kept in the record."""
+    if run.cell.body is None:
+        return make_asked(run.cell, b"")
+    body = Path(run.cell.body).read_bytes()
+    (run.folder.config / BODY_FILE).write_bytes(body)
+    return make_asked(run.cell, body)
 
 
 def with_started_proxy(stack: Stack) -> Stack:

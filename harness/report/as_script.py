@@ -18,6 +18,7 @@ from harness.core.model import Cell, Json
 from harness.core.paths import fixtures_dir
 from harness.report.fields import clean, text, texts
 from harness.report.templates import render
+from harness.stack.asked import BODY_FILE, Asked, make_asked, render_lua
 from harness.stack.gunicorn import fixture_app
 from harness.stack.proxies import PROXIES
 
@@ -58,6 +59,8 @@ class ScriptView:
     files: Sequence[ScriptFile]
     requirements: ScriptFile
     proxy_command: Sequence[str]
+    asked: Asked
+    curl: Sequence[str]  # what curl needs to send the same
     shimmed: bool  # whether the run needed what left Python to be put back
 
 
@@ -79,7 +82,7 @@ def render_script(cell: Cell, facts: Mapping[str, Json], config: Path) -> str:
     if series is None:
         raise _nothing("the version of its Python was known")
     from_source = _RELEASE.fullmatch(text(facts, "gunicorn", "spec", default=cell.spec)) is None
-    proxy = PROXIES[cell.proxy]
+    proxy, asked = PROXIES[cell.proxy], read_asked(cell, config)
     script = ScriptView(
         run_id=config.parent.name,
         cell=cell,
@@ -95,9 +98,23 @@ def render_script(cell: Cell, facts: Mapping[str, Json], config: Path) -> str:
         files=[_file(name, content) for name, content in _files(cell, config).items()],
         requirements=_file("requirements.txt", "\n".join(_requirements(freeze, from_source))),
         shimmed=(config / ERA).is_dir(),
+        asked=asked,
+        curl=_curl_options(asked),
         proxy_command=[] if proxy is None else proxy.render_command(proxy.RECIPE.name, proxy.CONFIG),
     )
     return render("reproduce.sh.j2", script=script)
+
+
+def read_asked(cell: Cell, config: Path) -> Asked:
+    """The request of a recorded run."""
+    body = config / BODY_FILE
+    return make_asked(cell, body.read_bytes() if cell.body is not None and body.is_file() else b"")
+
+
+def _curl_options(asked: Asked) -> list[str]:
+    options = [] if asked.method == "GET" else ["-X", asked.method]
+    options += [word for name, value in asked.headers for word in ("-H", f"{name}: {value}")]
+    return [*options, "--data-binary", f"@{BODY_FILE}"] if asked.body else options
 
 
 def _requirements(freeze: Sequence[str], from_source: bool) -> list[str]:
@@ -128,12 +145,28 @@ def _files(cell: Cell, config: Path) -> dict[str, str]:
     for shim in sorted((config / ERA).glob("*.py")):
         if _PLAIN_NAME.fullmatch(shim.name):
             files[f"{ERA}/{shim.name}"] = _read(shim)
+    asked = read_asked(cell, config)
+    if not asked.is_plain:
+        files["request.lua"] = render_lua(asked)
+        files["request.py"] = f"REQUEST = {_render_raw(asked)!r}\n"
+        files["body.py"] = _BODY.format(body=asked.body)
     direct = cell.proxy == "none" and cell.bind == "unix"
     if direct or cell.load != "wrk":
         files["client.py"] = _own("client.py")
     if not direct:
         files["stop.lua"] = _own("stop.lua")
     return files
+
+
+_BODY = 'open("body", "wb").write({body!r})\n'
+
+
+def _render_raw(asked: Asked) -> bytes:
+    """What client.py sends."""
+    head = [f"{asked.method} {asked.path} HTTP/1.0", *(f"{name}: {value}" for name, value in asked.headers)]
+    head += [] if any(name.lower() == "host" for name, _ in asked.headers) else ["Host: localhost"]
+    head += [f"Content-Length: {len(asked.body)}"] if asked.body else []
+    return "\r\n".join([*head, "", ""]).encode() + asked.body
 
 
 def _own(name: str) -> str:

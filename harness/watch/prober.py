@@ -22,6 +22,7 @@ from harness.core.events.clients import Probe, Way
 from harness.core.events.course import WatcherState
 from harness.core.model import ERROR_OF_ERRNO, is_error, is_success
 from harness.stack.answers import HEADER, Answer, read_answer
+from harness.stack.asked import ASKED, Asked
 from harness.watch.event_log import EventSink
 
 if TYPE_CHECKING:
@@ -43,13 +44,17 @@ class ProbeClient:
     It talks to httpx's transport, below the layer for redirects, cookies and logins, which no probe needs.
     """
 
-    def __init__(self, transport: httpx.BaseTransport, host: str, timeout_s: float) -> None:
+    def __init__(self, transport: httpx.BaseTransport, host: str, timeout_s: float, asked: Asked = ASKED) -> None:
         import httpx
 
         self._transport = transport
-        headers = {"Host": host, "Connection": "close", "User-Agent": "recycle-harness-prober"}
-        timeouts = httpx.Timeout(timeout_s).as_dict()
-        self._request = httpx.Request("GET", f"http://{host}/", headers=headers, extensions={"timeout": timeouts})
+        self._asked = asked
+        own = {"Host": host, "Connection": "close", "User-Agent": "recycle-harness-prober"}
+        theirs = {name.lower() for name, _ in asked.headers}
+        headers = [*((name, value) for name, value in own.items() if name.lower() not in theirs), *asked.headers]
+        timeouts = {"timeout": httpx.Timeout(timeout_s).as_dict()}
+        url = f"http://{host}{asked.path}"
+        self._request = httpx.Request(asked.method, url, headers=headers, content=asked.body, extensions=timeouts)
         self._raw_headers = self._request.headers.raw
 
     def __enter__(self) -> ProbeClient:
@@ -93,17 +98,20 @@ class ProbeClient:
         if request_id is None:
             return self._request
         headers = [*self._raw_headers, (HEADER, request_id.encode())]
-        return httpx.Request("GET", self._request.url, headers=headers, extensions=self._request.extensions)
+        asked, extensions = self._asked, self._request.extensions
+        return httpx.Request(
+            asked.method, self._request.url, headers=headers, content=asked.body, extensions=extensions
+        )
 
 
-def open_client(address: str, timeout_s: float = TIMEOUT_S) -> ProbeClient:
+def open_client(address: str, timeout_s: float = TIMEOUT_S, asked: Asked = ASKED) -> ProbeClient:
     """A client for ``unix:PATH`` or ``HOST:PORT`` that never re-uses a connection and ignores the user's proxies."""
     import httpx
 
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     uds = address.removeprefix("unix:") if address.startswith("unix:") else None
     transport = httpx.HTTPTransport(uds=uds, limits=limits, verify=False, trust_env=False)
-    return ProbeClient(transport, "localhost" if uds else address, timeout_s)
+    return ProbeClient(transport, "localhost" if uds else address, timeout_s, asked)
 
 
 def _errno(problem: BaseException) -> int | None:
@@ -138,13 +146,14 @@ class Prober:
         *,
         ledger: bool = True,
         compares: bool = False,
+        asked: Asked = ASKED,
         period_s: float = PERIOD_S,
         timeout_s: float = TIMEOUT_S,
         most_waiting: int = MAX_WAITING,
     ) -> None:
         self._ways = ways
         self._period_s, self._timeout_s, self._most_waiting = period_s, timeout_s, most_waiting
-        self._ledger, self._compares = ledger, compares
+        self._ledger, self._compares, self._asked = ledger, compares, asked
         self._sent = dict.fromkeys(ways, 0)
         self._sink = sink
         self._waiting = dict.fromkeys(ways, 0)
@@ -167,7 +176,7 @@ class Prober:
         """Start probes in each period; at the end wait for those that are under way."""
         from concurrent.futures import ThreadPoolExecutor
 
-        clients = {way: open_client(address, self._timeout_s) for way, address in self._ways.items()}
+        clients = {way: open_client(address, self._timeout_s, self._asked) for way, address in self._ways.items()}
         with ThreadPoolExecutor(self._most_waiting * len(clients), thread_name_prefix="probe") as pool:
             due_ns, turns = now_ns(), itertools.cycle(clients)
             while not stop.is_set():

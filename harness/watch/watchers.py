@@ -8,6 +8,7 @@ from pathlib import Path
 
 from harness.core.events.course import WatcherState
 from harness.core.model import Cell
+from harness.stack.asked import ASKED, Asked
 from harness.stack.proxies import PROXIES
 from harness.watch.event_log import EventSink
 from harness.watch.follow import Follower, Handler
@@ -67,12 +68,14 @@ class LocalWatchers:
         if self._socket is not None:
             self._socket.meet_clients(os.getpid() if proxy is None else proxy)
 
-    def probe(self, ways: Mapping[str, str], *, ledger: bool = True, compares: bool = False) -> None:
+    def probe(
+        self, ways: Mapping[str, str], *, ledger: bool = True, compares: bool = False, asked: Asked = ASKED
+    ) -> None:
         """With the load: an independent client on each way.
 
         ``ledger``: its requests carry ids. ``compares``: the app sends them back, so answers can be compared.
         """
-        self._prober = Prober(ways, self._sink, ledger=ledger, compares=compares)
+        self._prober = Prober(ways, self._sink, ledger=ledger, compares=compares, asked=asked)
         self._start("prober", self._prober)
 
     def hurry_probes(self) -> None:

@@ -30,10 +30,22 @@ NOT_ASKED_FOR = {"spec", "gunicorn", "python", "scenario"}
 """Named without a flag, found out, or a scenario's own."""
 
 
+REQUESTS: dict[str, list[Any]] = {
+    "path": ["/", "/a?b=c&d", "/%20"],
+    "method": ["GET", "POST", "DELETE"],
+    "body": [None],  # a file, which has to be there
+    "header": [None, "Host: example", "X-A: b c\nX-B: d"],
+    "expect_status": [200, 204, 302, 404],
+}
+"""What the fields of the request take, beside what is refused."""
+
+
 def values_of(row: CellField) -> st.SearchStrategy[Any]:
     """Everything that the flag of a field takes."""
     if row.name in CHOICES:
         return st.sampled_from(CHOICES[row.name])
+    if row.name in REQUESTS:
+        return st.sampled_from(REQUESTS[row.name])
     kinds: dict[Kind, st.SearchStrategy[Any]] = {
         Kind.COUNT: st.integers(row.least, LAST_PORT),
         Kind.SECONDS: st.floats(0.001, 3600.0),

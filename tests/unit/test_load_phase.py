@@ -17,6 +17,7 @@ from harness.engine.running_stack import Stack
 from harness.engine.settling import settle
 from harness.engine.stops import StopWatch
 from harness.engine.timings import Timings
+from harness.stack.asked import ASKED
 from harness.watch.progress import Progress
 
 
@@ -50,7 +51,8 @@ def test_requests_that_were_given_up_while_gunicorn_booted_are_counted() -> None
         cell=Cell(spec="1.0", proxy="none", bind="tcp"),
         proxy=None,
         address="127.0.0.1:1",
-        backend=SimpleNamespace(open_client=lambda _address: nullcontext(client)),
+        asked=ASKED,
+        backend=SimpleNamespace(open_client=lambda _address, _asked: nullcontext(client)),
         gunicorn=SimpleNamespace(poll=lambda: None),
         progress=Progress(),
         timings=Timings(),

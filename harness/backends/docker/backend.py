@@ -26,6 +26,7 @@ from harness.core.errors import SurroundingsError
 from harness.core.model import Cell, Json
 from harness.core.ports import find_free_port
 from harness.provision import tools
+from harness.stack.asked import ASKED, Asked
 from harness.stack.proxies import Proxy
 from harness.watch.event_log import EventSink
 from harness.watch.machine import Usage
@@ -132,7 +133,7 @@ class DockerBackend:
         self._observer.report_to(sink)
         return self._observer
 
-    def open_client(self, address: str) -> ObservingClient:
+    def open_client(self, address: str, asked: Asked = ASKED) -> ObservingClient:
         """See ``backends.Backend``."""
         return ObservingClient(self._observer, address)
 

@@ -17,6 +17,7 @@ from harness.core import paths
 from harness.core.errors import SurroundingsError, UsageError
 from harness.core.model import Cell, Json
 from harness.provision.environments import Environment
+from harness.stack.asked import is_plain_get
 from harness.stack.load import LOADS
 from harness.stack.programs import recipe_of
 from harness.stack.proxies import PROXIES
@@ -50,6 +51,11 @@ def why_not(cell: Cell) -> UsageError | None:
         return UsageError(
             what=f"--backend docker has no image for --load {cell.load}.",
             remedy=f"Use one of: {', '.join(loads)}; or --backend local.",
+        )
+    if not is_plain_get(cell):
+        return UsageError(
+            what="The clients in containers send a GET of / and nothing else.",
+            remedy="Leave --path, --method, --body, --header and --expect-status out, or use --backend local.",
         )
     if cell.app is not None:
         return UsageError(

@@ -22,6 +22,7 @@ from harness.core.errors import SurroundingsError
 from harness.core.events.course import WatcherState
 from harness.core.events.parsing import parse_event
 from harness.core.model import Cell, Json
+from harness.stack.asked import ASKED, Asked
 from harness.watch.event_log import EventSink
 from harness.watch.machine import Usage
 from harness.watch.remote import OrderAnswer
@@ -136,7 +137,9 @@ class Observer:
         """See ``Crew``."""
         self.order("meet_clients", proxy=proxy)
 
-    def probe(self, ways: Mapping[str, str], *, ledger: bool = True, compares: bool = False) -> None:
+    def probe(
+        self, ways: Mapping[str, str], *, ledger: bool = True, compares: bool = False, asked: Asked = ASKED
+    ) -> None:
         """See ``LocalWatchers``."""
         self.order("probe", ways=dict(ways), ledger=ledger, compares=compares)
 

@@ -20,6 +20,7 @@ from harness.core.errors import SurroundingsError
 from harness.core.keeping import Keeper
 from harness.core.model import Cell, Json
 from harness.provision import tools
+from harness.stack.asked import ASKED, Asked
 from harness.stack.load import LOADS
 from harness.stack.programs import recipe_of
 from harness.stack.proxies import Proxy
@@ -148,9 +149,9 @@ class LocalBackend:
         """See ``backends.Backend``."""
         return LocalWatchers(sink)
 
-    def open_client(self, address: str) -> prober.ProbeClient:
+    def open_client(self, address: str, asked: Asked = ASKED) -> prober.ProbeClient:
         """See ``backends.Backend``."""
-        return prober.open_client(address)
+        return prober.open_client(address, asked=asked)
 
     def exists(self, path: Path) -> bool:
         """See ``backends.Backend``."""

@@ -101,7 +101,7 @@ def _nothing_failed(observations: Observations) -> Judgement:
     load = observations.load
     if load is None or load.failed is not None or load.requests == 0:
         return Judgement(state=State.UNKNOWN, reason=(load and load.failed) or "there was no load")
-    if not any(map(is_success, load.statuses)):
+    if not any(is_success(status) or status == str(observations.cell.expect_status) for status in load.statuses):
         return Judgement(state=State.UNKNOWN, reason="no request of the load was answered with success")
     slow = load.errors.get("timeout", 0)
     if slow:

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from harness.core.model import Cell
 from harness.provision.tools import Recipe, Tool, find_tool
+from harness.stack.asked import Asked
 from harness.stack.load import httpx_load, wrk
 
 
@@ -33,6 +34,13 @@ class LoadGenerator(Protocol):
     @property
     def IMAGE(self) -> str | None:  # noqa: N802 - a constant of the module
         """The folder below ``docker`` that its image is made from; None where it has no image."""
+
+    @property
+    def REQUEST_FILE(self) -> str:  # noqa: N802 - likewise
+        """What the file with the request is called, in ``config``."""
+
+    def render_request(self, asked: Asked) -> str:
+        """The text of that file."""
 
     def find_program(self) -> Tool:
         """The program to start.

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from harness.core.clock import now_ns
 from harness.stack.answers import TEXT_VARIABLE, Answer
+from harness.stack.asked import ASKED, Asked
 from harness.stack.load.account import Account, name_request
 from harness.stack.load.exchange import LoadClient
 from harness.stack.load.latency import bucket_us
@@ -41,6 +42,7 @@ class LoadPlan:
     clients: int
     end_ns: int
     schedule: Schedule | None
+    asked: Asked = ASKED
     process: int = 0
     processes: int = 1
 
@@ -85,7 +87,7 @@ class ClientPool:
         self._close_books()
 
     async def _loop(self, number: int) -> None:
-        client = LoadClient(self._plan.url)
+        client = LoadClient(self._plan.url, self._plan.asked)
         try:
             while (intended_ns := await self._next_start()) is not None:
                 self._started += 1

@@ -15,6 +15,7 @@ import httpcore
 from harness.core.errors import SurroundingsError
 from harness.core.model import ERROR_OF_ERRNO
 from harness.stack.answers import HEADER, Answer, read_answer
+from harness.stack.asked import ASKED, Asked
 from harness.stack.load.stream import Stream
 
 IDLE_S = 0.5
@@ -28,13 +29,16 @@ _OUR_OWN = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDR
 class LoadClient:
     """Asks one URL (``http://HOST:PORT/`` or ``unix:PATH``) again and again, on one connection as long as it lasts."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, asked: Asked = ASKED) -> None:
         import httpx
 
         self._path = url.removeprefix("unix:") if url.startswith("unix:") else None
-        request = httpx.Request("GET", "http://localhost/" if self._path else url)
+        url = f"http://localhost{asked.path}" if self._path else url
+        request = httpx.Request(asked.method, url, headers=list(asked.headers), content=asked.body or None)
         self._headers = request.headers.raw
-        self._request = httpcore.Request("GET", str(request.url), headers=self._headers)
+        self._request = httpcore.Request(
+            asked.method, str(request.url), headers=self._headers, content=asked.body or None
+        )
         self._address = (request.url.host, request.url.port or 80)
         self._connection: httpcore.AsyncHTTP11Connection | None = None
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from harness.core.clock import now_ns
 from harness.core.errors import EXIT_ERROR, HarnessError
 from harness.core.files import replace_file
+from harness.stack.asked import ASKED, REQUEST_VARIABLE, parse_json
 from harness.stack.load.account import LEDGER_VARIABLE, Account, close_accounts
 from harness.stack.load.clients import ClientPool, LoadPlan
 from harness.stack.load.pace import deal_out
@@ -73,10 +74,13 @@ async def _run_pool(pool: ClientPool, told_to_stop: int) -> None:
 def split_plan(options: argparse.Namespace, start_ns: int) -> list[LoadPlan]:
     """One plan for each process; the clients are distributed as evenly as possible."""
     processes: int = min(options.processes, options.connections)
+    file = os.environ.get(REQUEST_VARIABLE)
+    asked = parse_json(Path(file).read_text(encoding="utf-8")) if file else ASKED
     more = options.connections % processes
     return [
         LoadPlan(
             url=options.url,
+            asked=asked,
             process=process,
             processes=processes,
             clients=options.connections // processes + (process < more),

@@ -12,12 +12,15 @@ from pathlib import Path
 import harness
 from harness.core.model import Cell
 from harness.provision.tools import Recipe, Tool
+from harness.stack.asked import render_json
 from harness.stack.load.account import LEDGER_VARIABLE
 
 SCRIPT: str | None = None
 DEVIATION = "load: httpx instead of wrk"
 RECIPE: Recipe | None = None
 IMAGE: str | None = None
+REQUEST_FILE = "request.json"
+render_request = render_json
 
 _LAUNCH = """\
 import signal

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from harness.core.model import Cell
 from harness.provision.tools import Recipe, Tool, require_tool, tool_version
+from harness.stack.asked import render_lua
 from harness.stack.load.account import LEDGER_VARIABLE
 
 RECIPE = Recipe(
@@ -25,6 +26,8 @@ RECIPE = Recipe(
 IMAGE = "wrk"
 SCRIPT = "wrk.lua"
 DEVIATION = "wrk: runs a Lua script that tallies the statuses, and is stopped early once all is clear"
+REQUEST_FILE = "request.lua"
+render_request = render_lua
 THREADS_VARIABLE = "RECYCLE_HARNESS_LOAD_THREADS"
 
 
