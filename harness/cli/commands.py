@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from harness.engine.options import HOLDS, make_request
 
 if TYPE_CHECKING:
     from harness.engine.run import Result
+    from harness.records.stored import StoredRun
 
 _REPRODUCE = {
     Outcome.HOLDS: errors.EXIT_OK,
@@ -63,8 +65,8 @@ def scenario(options: argparse.Namespace) -> int:
 def _show(result: Result, options: argparse.Namespace, *, check: bool) -> int:
     """Print a finished run; return the exit code. What was stored is shown, even after a signal."""
     with shielded():
-        print_run(result.path, as_json=options.json)
-        if result.note and not options.json:
+        print_run(result.path, as_json=options.json, detail=read_detail(options))
+        if result.note and not options.json and not options.quiet:
             print(printable(result.note))
         if result.interrupted:
             return errors.EXIT_INTERRUPTED
@@ -104,18 +106,37 @@ def exit_code(outcome: Outcome, found: frozenset[str], *, check: bool, expect: f
     return _REPRODUCE[outcome]
 
 
-def print_run(path: Path, *, as_json: bool) -> None:
+class Detail(Enum):
+    """How much a command tells of a run on the terminal."""
+
+    LINE = "-q"
+    SHORT = ""
+    WHOLE = "-v"
+
+
+def read_detail(options: argparse.Namespace) -> Detail:
+    """What the options ask for."""
+    return Detail.LINE if options.quiet else Detail.WHOLE if options.verbose else Detail.SHORT
+
+
+def print_run(path: Path, *, as_json: bool, detail: Detail = Detail.SHORT) -> None:
     """The verdict of a stored run on standard output."""
     from harness.records.store import load_run
     from harness.report.as_json import render_json
-    from harness.report.as_terminal import render_terminal
 
     with load_run(path) as stored:
-        if as_json:
-            sys.stdout.write(render_json(stored))
-        else:
-            width = shutil.get_terminal_size((WIDTH, 24)).columns
-            sys.stdout.write(render_terminal(stored, colour=wants_colour(), width=width))
+        sys.stdout.write(render_json(stored) if as_json else _render(stored, detail))
+
+
+def _render(stored: StoredRun, detail: Detail) -> str:
+    from harness.report.as_short import render_line, render_short
+    from harness.report.as_terminal import render_terminal
+
+    if detail is Detail.LINE:
+        return render_line(stored)
+    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    render = render_terminal if detail is Detail.WHOLE else render_short
+    return render(stored, colour=wants_colour(), width=width)
 
 
 def wants_colour() -> bool:
@@ -129,7 +150,6 @@ def judge(options: argparse.Namespace) -> int:
 
     from harness.engine.conclusion import judge_path, store_reports
     from harness.records.store import RunFolder, load_run
-    from harness.report.as_terminal import render_terminal
 
     verdict, content = judge_path(options.run)
     with load_run(options.run) as stored:
@@ -141,8 +161,7 @@ def judge(options: argparse.Namespace) -> int:
         if options.json:
             sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
         else:
-            width = shutil.get_terminal_size((WIDTH, 24)).columns
-            sys.stdout.write(render_terminal(replace(stored, verdict=content), colour=wants_colour(), width=width))
+            sys.stdout.write(_render(replace(stored, verdict=content), read_detail(options)))
         _compare(before, content)
     found = frozenset(finding.id.value for finding in verdict.findings)
     return exit_code(verdict.outcome, found, check=False, expect=None)

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import errno
+import re
 import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from harness import __version__
 from harness.cli import commands
 from harness.core import errors
+from harness.core.cell_fields import CELL_FIELDS
 from harness.core.signals import check, hear_signals, was_heard
 from harness.core.text import printable
-from harness.engine.options import add_run_options
+from harness.engine.options import add_detail_options, add_run_options
 from harness.stack.programs import DEFAULTS, RECIPES
 
 BUG = "harness: this is a failure of the harness itself and says nothing about gunicorn; report it, with these lines"
 UNUSABLE = (errno.ENAMETOOLONG, errno.ELOOP)
 """No system could have a file of such a name: whoever named it meant something else."""
+OTHER_FLAGS = ("--settings", "--with-requirements", "--with", "--profile", "--python", "--out", "--json", "--expect")
+"""Options of a run that are no fields of its cell."""
 
 FORMATS = ("md", "html", "json", "junit", "svg", "png")
 
@@ -64,8 +69,30 @@ def _failed(options: argparse.Namespace, code: int) -> int:
     return errors.EXIT_CHECK_SKIP if options.skips else code
 
 
+_CHOSEN = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
+_UNKNOWN = re.compile(r"unrecognized arguments: (--[\w-]+)")
+
+
+def suggest(message: str) -> str:
+    """What may have been meant instead of a value or an option that there is not."""
+    chosen, unknown = _CHOSEN.search(message), _UNKNOWN.search(message)
+    if chosen is not None:
+        said, known = chosen[1], [word.strip(" '") for word in chosen[2].split(",")]
+    elif unknown is not None:
+        said, known = unknown[1], [row.flag for row in CELL_FIELDS.values() if row.flag is not None] + [*OTHER_FLAGS]
+    else:
+        return ""
+    near = difflib.get_close_matches(said, known, n=1)
+    return f"; did you mean {near[0]}?" if near and near[0] != said else ""
+
+
 class _Parser(argparse.ArgumentParser):
     """Adds arguments that take long to make only when its command is called."""
+
+    def error(self, message: str) -> NoReturn:
+        """See argparse; the list of options is left to --help, and what is nearly right is named."""
+        usage = f"usage: {self.prog} ...; {self.prog} --help lists the options"
+        self.exit(errors.EXIT_USAGE, f"{usage}\n{self.prog}: error: {message}{suggest(message)}\n")
 
     fill: Callable[[argparse.ArgumentParser], None] | None = None
 
@@ -100,6 +127,7 @@ def make_parser() -> argparse.ArgumentParser:
     judge = _add(names, "judge", "judges a stored run again, from its events alone")
     _add_run_argument(judge)
     judge.add_argument("--json", action="store_true", help="print verdict.json instead of text")
+    add_detail_options(judge)
     report = _add(names, "report", "renders a stored run or matrix")
     _add_run_argument(report)
     report.add_argument(

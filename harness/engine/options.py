@@ -62,9 +62,17 @@ def add_run_options(parser: argparse.ArgumentParser, defaults: Cell | None = Non
     _, run = add_cell_options(parser, defaults)
     run.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where records go [%(default)s]")
     run.add_argument("--json", action="store_true", help="print verdict.json instead of text")
+    add_detail_options(run)
     run.add_argument(
         "--expect", type=expectation, metavar="WHAT", help="'holds', or finding ids that must all be there"
     )
+
+
+def add_detail_options(group: argparse._ActionsContainer) -> None:
+    """Add what says how much is told on the terminal."""
+    how_much = group.add_mutually_exclusive_group()
+    how_much.add_argument("-v", "--verbose", action="store_true", help="tell all that was seen")
+    how_much.add_argument("-q", "--quiet", action="store_true", help="tell the answer in one line")
 
 
 def add_cell_options(

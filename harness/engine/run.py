@@ -28,6 +28,7 @@ from harness.engine.recording import Run, open_run, recording
 from harness.engine.request import RunRequest, list_brought
 from harness.engine.running_stack import Stack, find_load_tool, running_stack
 from harness.engine.settling import settle
+from harness.records.store import LATEST
 from harness.stack.answers import sends_ids_back
 
 LEAST_FREE_BYTES = 1 << 21
@@ -109,6 +110,11 @@ def _write_facts(stack: Stack) -> None:
     run.folder.write_json("facts.json", facts)
 
 
+def _never_began(run: Run) -> bool:
+    """Whether nothing was started, so that an earlier run stays the latest."""
+    return run.phase == "prepare" and (run.folder.path.parent / LATEST).exists()
+
+
 def _conclude(run: Run) -> Result:
     """Judge the record as it lies on disk, exactly as `harness judge` will; write the verdict and the reports."""
     from harness.engine.conclusion import judge_stored, store_reports
@@ -123,5 +129,5 @@ def _conclude(run: Run) -> Result:
         )
     verdict = judge_stored(run.folder)
     store_reports(run.folder)
-    note = run.folder.link_latest()
+    note = None if _never_began(run) else run.folder.link_latest()
     return Result(path=run.folder.path, verdict=verdict, interrupted=run.interrupted, note=note)

@@ -17,6 +17,7 @@ from harness.core.errors import HarnessError, NoSuchReleaseError, SurroundingsEr
 from harness.core.paths import cache_dir
 from harness.core.subprocesses import Done, run
 from harness.provision.complaints import SIGNS, Complaint, find_remedy, name_complaint
+from harness.provision.releases import suggest_release
 
 INSTALL_TIMEOUT_S = 600.0
 DOWNLOAD_TIMEOUT_S = 60.0
@@ -138,7 +139,10 @@ def judge_failure(stderr: str, *, subject: str, log: Path | None) -> HarnessErro
             asks = f"{other['name']}, which is to be installed beside it, asks for Python {other['specifier']}"
             return WrongPythonError(what=f"{subject}: {asks}", wants=other["specifier"], log=log)
     if complaint is Complaint.NO_SUCH_VERSION and _NO_GUNICORN.search(flat):
-        return NoSuchReleaseError(what=f"{subject} can't be installed: the package index has no such release")
+        remedy = suggest_release(subject.removeprefix("gunicorn "))
+        return NoSuchReleaseError(
+            what=f"{subject} can't be installed: the package index has no such release", remedy=remedy
+        )
     if complaint is Complaint.BUILD:
         built = _BUILT.search(flat)
         if built is not None and built["name"].lower().startswith("gunicorn"):

@@ -6,6 +6,7 @@ process and asks no index; ``interpreters`` and ``environments`` know what exist
 
 from __future__ import annotations
 
+import difflib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -203,6 +204,12 @@ def load_catalogue() -> Catalogue:
 def list_releases() -> tuple[ReleaseRow, ...]:
     """Every final release that the catalogue knows, oldest first by date; those of one day in the order of uploads."""
     return load_catalogue().released
+
+
+def suggest_release(text: str) -> str:
+    """What to name instead of a release that there is not: the nearest by spelling."""
+    near = difflib.get_close_matches(text, [row.version for row in list_releases()], n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def _parse_scope(row: Mapping[str, Any]) -> Scope:

@@ -15,6 +15,7 @@ from harness.core.model import Json, Outcome, State
 from harness.records.stored import StoredRun
 from harness.report import summary
 from harness.report.fields import clean, dig, frames, mapping, number, text, texts
+from harness.report.known.causes import explain
 
 _RUN = "run"
 
@@ -97,7 +98,7 @@ def _invariant_cases(verdict: Mapping[str, Json]) -> Iterator[_Case]:
             yield _Case(name=name)
         elif state == State.VIOLATED.value:
             own = [finding for finding in summary.findings(verdict) if _invariant_of(finding) == raw]
-            yield _failure(name, own, why)
+            yield _failure(name, own, why, _explain(verdict, own))
         else:
             yield _Case(name=name, result="skipped", message=why)
 
@@ -106,13 +107,27 @@ def _stray_findings(verdict: Mapping[str, Json]) -> Iterator[_Case]:
     """Findings whose invariant does not say ``violated``: none may get lost."""
     for finding in summary.findings(verdict):
         if dig(verdict, "invariants", _invariant_of(finding)) != State.VIOLATED.value:
-            yield _failure(_id(finding), [finding], "")
+            yield _failure(_id(finding), [finding], "", _explain(verdict, [finding]))
 
 
-def _failure(name: str, findings: list[Mapping[str, Json]], why: str) -> _Case:
+def _explain(verdict: Mapping[str, Json], findings: list[Mapping[str, Json]]) -> list[str]:
+    """Why these findings are there, and what helps."""
+    own = {_id(finding) for finding in findings}
+    said = []
+    for one in explain(verdict):
+        if own.intersection(one.findings):
+            said.append(f"Why: {one.sentence}")
+            if one.cause is not None:
+                said += [f"Known: {one.cause.history}"] if one.cause.history else []
+                said += [f"Upstream: {address}" for _, address in one.cause.addresses]
+                said += [f"Helps: {change} (costs: {cost})" for change, cost in one.cause.rows]
+    return said
+
+
+def _failure(name: str, findings: list[Mapping[str, Json]], why: str, known: list[str]) -> _Case:
     kind = ", ".join(dict.fromkeys(map(_id, findings))) or "violated"
     message = "; ".join(summary.describe(finding) for finding in findings) or why
-    body = "\n".join([why, *(line for finding in findings for line in _finding_lines(finding))])
+    body = "\n".join([why, *(line for finding in findings for line in _finding_lines(finding)), *known])
     return _Case(name=name, result="failure", kind=kind, message=message, body=body)
 
 

@@ -15,12 +15,13 @@ from harness.core.text import printable
 from harness.records.stored import StoredRun
 from harness.report import summary
 from harness.report.fields import dig, frames, items, mapping, number, text
+from harness.report.known.causes import explain
 from harness.report.ledger import ledger_alarm, ledger_lines, ledger_sentence
 from harness.report.summary import Headline, Tone
 
 _BOLD, _DIM, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[0m"
-_TONES = {Tone.BAD: "\x1b[1;31m", Tone.GOOD: "\x1b[1;32m", Tone.UNSURE: "\x1b[1;33m"}
-_NARROWEST = 40
+TONES = {Tone.BAD: "\x1b[1;31m", Tone.GOOD: "\x1b[1;32m", Tone.UNSURE: "\x1b[1;33m"}
+NARROWEST = 40
 MOST_LINES = 5
 """The most lines of a report on a run that never began."""
 _FAILED = {Outcome.ERROR.value, Outcome.UNRUNNABLE.value}
@@ -32,17 +33,18 @@ def render_terminal(stored: StoredRun, *, colour: bool, width: int) -> str:
     Raises:
         UsageError: there is no verdict.
     """
-    page = _Page(colour=colour, width=max(width, _NARROWEST))
+    page = Page(colour=colour, width=max(width, NARROWEST))
     verdict = stored.judged()
-    if dig(verdict, "verdict") in _FAILED and dig(stored.facts, "gunicorn") is None:
-        _nothing_ran(page, stored, verdict)
+    if did_nothing_run(stored, verdict):
+        say_nothing_ran(page, stored, verdict)
         return "\n".join(page.lines) + "\n"
     if dig(verdict, "verdict") in _FAILED:
-        _failure(page, verdict)
+        say_failure(page, verdict)
     else:
         _answer(page, verdict)
-    _measured(page, verdict)
+    say_measured(page, verdict)
     _other_findings(page, verdict)
+    _causes(page, verdict)
     notes = summary.note_lines(verdict)
     if notes:
         page.title("To be known")
@@ -54,19 +56,21 @@ def render_terminal(stored: StoredRun, *, colour: bool, width: int) -> str:
     return "\n".join(page.lines) + "\n"
 
 
-class _Page:
+class Page:
     """The lines so far, and how they are wrapped and coloured."""
+
+    BOLD, DIM = _BOLD, _DIM
 
     def __init__(self, *, colour: bool, width: int) -> None:
         self.lines: list[str] = []
         self._colour = colour
-        self._width = width
+        self.width = width
 
     def say(self, said: str, *, indent: str = "", hanging: str = "", style: str = "", most: int | None = None) -> None:
         """One paragraph, wrapped, of at most ``most`` lines; ``hanging`` is the indentation of its further lines."""
         wrapped = textwrap.wrap(
             said,
-            self._width,
+            self.width,
             initial_indent=indent,
             subsequent_indent=hanging or indent,
             max_lines=most,
@@ -93,15 +97,21 @@ class _Page:
             self.row(name, said, max(len(name) for name, _ in rows))
 
 
-def _failure(page: _Page, verdict: Mapping[str, Json]) -> None:
-    page.say(f"{text(verdict, 'verdict').upper()}: {summary.subject(verdict)}", style=_TONES[Tone.UNSURE])
+def did_nothing_run(stored: StoredRun, verdict: Mapping[str, Json]) -> bool:
+    """Whether there is nothing to count: gunicorn was not even started."""
+    return dig(verdict, "verdict") in _FAILED and dig(stored.facts, "gunicorn") is None
+
+
+def say_failure(page: Page, verdict: Mapping[str, Json]) -> None:
+    """Why there is no answer."""
+    page.say(f"{text(verdict, 'verdict').upper()}: {summary.subject(verdict)}", style=TONES[Tone.UNSURE])
     page.rows(summary.error_lines(verdict))
     page.say(summary.setting(verdict), style=_DIM)
 
 
-def _nothing_ran(page: _Page, stored: StoredRun, verdict: Mapping[str, Json]) -> None:
+def say_nothing_ran(page: Page, stored: StoredRun, verdict: Mapping[str, Json]) -> None:
     """Where gunicorn was not even started there is nothing to count: what, why and what to do, in MOST_LINES."""
-    page.say(f"{text(verdict, 'verdict').upper()}: {summary.subject(verdict)}", style=_TONES[Tone.UNSURE])
+    page.say(f"{text(verdict, 'verdict').upper()}: {summary.subject(verdict)}", style=TONES[Tone.UNSURE])
     what, *rest = summary.error_lines(verdict)
     rest = [*rest, ("Record", printable(str(stored.path)))][-(MOST_LINES - 2) :]
     names = max(len(name) for name, _ in (what, *rest))
@@ -113,9 +123,9 @@ def _nothing_ran(page: _Page, stored: StoredRun, verdict: Mapping[str, Json]) ->
             page.row(name, said, names, most=1)
 
 
-def _answer(page: _Page, verdict: Mapping[str, Json]) -> None:
+def _answer(page: Page, verdict: Mapping[str, Json]) -> None:
     answer = summary.answer_of(verdict)
-    page.say(_headline(answer), style=_TONES[answer.tone])
+    page.say(_headline(answer), style=TONES[answer.tone])
     page.say(f"{summary.subject(verdict)}: {text(verdict, 'verdict')}", style=_BOLD)
     page.say(summary.setting(verdict), style=_DIM)
     strength = summary.strength_line(verdict)
@@ -123,7 +133,7 @@ def _answer(page: _Page, verdict: Mapping[str, Json]) -> None:
         page.say(strength)
     alarm = ledger_alarm(verdict)
     if alarm:
-        page.say(alarm, style=_TONES[Tone.BAD])
+        page.say(alarm, style=TONES[Tone.BAD])
     for finding in summary.findings(verdict):
         if summary.is_about_socket(finding):
             page.say(f"{text(finding, 'id')} {summary.describe(finding)}")
@@ -136,7 +146,7 @@ def _headline(answer: Headline) -> str:
     return answer.sentence[:1].upper() + answer.sentence[1:]
 
 
-def _measured(page: _Page, verdict: Mapping[str, Json]) -> None:
+def say_measured(page: Page, verdict: Mapping[str, Json]) -> None:
     """A scenario's tables and remarks."""
     for title, head, rows in summary.tables_of(verdict):
         page.title(title)
@@ -149,7 +159,7 @@ def _measured(page: _Page, verdict: Mapping[str, Json]) -> None:
         page.say(note)
 
 
-def _other_findings(page: _Page, verdict: Mapping[str, Json]) -> None:
+def _other_findings(page: Page, verdict: Mapping[str, Json]) -> None:
     rest = [finding for finding in summary.findings(verdict) if not summary.is_about_socket(finding)]
     if not rest:
         return
@@ -159,7 +169,18 @@ def _other_findings(page: _Page, verdict: Mapping[str, Json]) -> None:
     page.rows([(text(finding, "id"), summary.describe(finding)) for finding in rest])
 
 
-def _story(page: _Page, verdict: Mapping[str, Json]) -> None:
+def _causes(page: Page, verdict: Mapping[str, Json]) -> None:
+    for one in explain(verdict):
+        page.title(f"Why: {', '.join(one.findings)}")
+        page.say(one.sentence, indent="  ")
+        if one.cause is not None:
+            issues = ", ".join(f"#{number}" for number in one.cause.upstream)
+            rows = [("Known", one.cause.history), ("Upstream", issues)]
+            rows += [("Helps", f"{remedy.change} (costs: {remedy.cost})") for remedy in one.cause.helps]
+            page.rows([row for row in rows if row[1]])
+
+
+def _story(page: Page, verdict: Mapping[str, Json]) -> None:
     moments = [moment for moment in items(verdict, "story") if isinstance(moment, Mapping)]
     if not moments:
         return
@@ -170,7 +191,7 @@ def _story(page: _Page, verdict: Mapping[str, Json]) -> None:
         page.row("?" if at_s is None else f"{at_s:8.3f}", text(moment, "what"), 8)
 
 
-def _culprits(page: _Page, verdict: Mapping[str, Json]) -> None:
+def _culprits(page: Page, verdict: Mapping[str, Json]) -> None:
     for culprit in summary.culprits(verdict):
         page.title(f"Who did it: {summary.name_culprit(culprit)}")
         for frame, source in frames(culprit):
@@ -179,7 +200,7 @@ def _culprits(page: _Page, verdict: Mapping[str, Json]) -> None:
                 page.say(source, indent="      ", style=_DIM)
 
 
-def _evidence(page: _Page, verdict: Mapping[str, Json]) -> None:
+def _evidence(page: Page, verdict: Mapping[str, Json]) -> None:
     counts = summary.count_lines(verdict)
     if counts:
         page.title("Counts")
@@ -201,7 +222,16 @@ def _invariants(verdict: Mapping[str, Json], states: Mapping[str, Json]) -> Iter
         yield name, f"{text(states, name)}{': ' if why else ''}{why}"
 
 
-def _surroundings(page: _Page, stored: StoredRun, verdict: Mapping[str, Json]) -> None:
+def _surroundings(page: Page, stored: StoredRun, verdict: Mapping[str, Json]) -> None:
+    settings = summary.setting_rows(stored.facts)
+    if settings:
+        page.title("Your settings: what you have, what was run, why")
+        page.rows(
+            [
+                (name, yours if why.startswith("as in") else f"{yours} -> {run_with}: {why}")
+                for name, yours, run_with, why in settings
+            ]
+        )
     page.lines.append("")
     rows = [("Shims", "; ".join(summary.shim_lines(stored.facts)) or "none")]
     rows.append(("Deviations", summary.deviation_line(stored.facts)))

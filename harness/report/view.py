@@ -16,6 +16,7 @@ from harness.report import summary
 from harness.report.configuration import ConfigFile, config_files
 from harness.report.excerpts import Excerpt
 from harness.report.fields import frames, items, line, mapping, number, text, texts
+from harness.report.known.causes import Explanation, explain
 from harness.report.ledger import ledger_alarm, ledger_lines, ledger_sentence
 from harness.report.repeat import repeat_stored
 
@@ -66,6 +67,7 @@ class RunView:
     strength: str | None
     reasons: Rows  # label, text: why there is no clear answer
     findings: Rows  # id, text
+    causes: Sequence[Explanation]
     to_be_known: Rows  # id, text: the verdict's notes
     is_scenario: bool
     tables: Sequence[tuple[str, list[str], list[list[str]]]]
@@ -137,6 +139,7 @@ def view_run(stored: StoredRun, *, logs: Sequence[Excerpt] = (), removals: Seque
         strength=summary.strength_line(verdict),
         reasons=summary.error_lines(verdict),
         findings=[(text(one, "id"), summary.describe(one)) for one in summary.findings(verdict)],
+        causes=explain(verdict),
         to_be_known=summary.note_lines(verdict),
         is_scenario=summary.is_scenario(verdict),
         tables=summary.tables_of(verdict),

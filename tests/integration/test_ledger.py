@@ -125,7 +125,7 @@ def test_a_request_that_ran_twice_is_seen(tmp_path: Path) -> None:
 
 def test_accounts_that_contradict_each_other_forbid_holds(tmp_path: Path) -> None:
     assert run_stub(tmp_path, "good").verdict["verdict"] == "holds"
-    ran = run_stub(tmp_path, "answers-unrun")
+    ran = run_stub(tmp_path, "answers-unrun", "-v")
     assert ledger(ran)["unexplained"] > 0
     assert (ran.code, ran.verdict["verdict"]) == (3, "inconclusive")
     assert "THE LEDGERS DON'T ADD UP" in ran.out

@@ -1,0 +1,140 @@
+"""Why the findings of a run are there, as far as it is known: ``causes.toml``, matched with a stored verdict."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+from harness.core.model import Json
+from harness.report.fields import items, text
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ISSUES = "https://github.com/benoitc/gunicorn/issues"
+UNKNOWN = "Not known: nothing like it is in the tables. Attach the bundle to a report."
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remedy:
+    """Something that helps, and what it costs."""
+
+    id: str
+    change: str
+    cost: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """One row of the table."""
+
+    id: str
+    findings: tuple[str, ...]
+    releases: SpecifierSet
+    workers: tuple[str, ...]
+    binds: tuple[str, ...]
+    sentence: str
+    upstream: tuple[int, ...]
+    introduced: str
+    gone: str
+    helps: tuple[Remedy, ...]
+
+    def covers(self, *, release: str, worker: str, bind: str) -> bool:
+        """Whether the row speaks of this cell. A release that is no version is covered by rows for all of them."""
+        if (self.workers and worker not in self.workers) or (self.binds and bind not in self.binds):
+            return False
+        if not str(self.releases):
+            return True
+        try:
+            return self.releases.contains(Version(release), prereleases=True)
+        except InvalidVersion:
+            return False
+
+    @property
+    def addresses(self) -> list[tuple[int, str]]:
+        """Each upstream issue with its address."""
+        return [(number, f"{ISSUES}/{number}") for number in self.upstream]
+
+    @property
+    def rows(self) -> list[tuple[str, str]]:
+        """(change, cost) of what helps."""
+        return [(remedy.change, remedy.cost) for remedy in self.helps]
+
+    @property
+    def history(self) -> str:
+        """In which release it came and went, as far as runs show it."""
+        came = f"introduced in {self.introduced}" if self.introduced else ""
+        went = f"gone in {self.gone}" if self.gone else ""
+        return ", ".join(filter(None, [came, went]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explanation:
+    """What is known of some findings of one run. ``cause``: None where nothing is."""
+
+    findings: tuple[str, ...]
+    cause: Cause | None
+    hedge: str = ""  # goes before the sentence: why it is not said for sure
+
+    @property
+    def sentence(self) -> str:
+        """Why, in one sentence."""
+        return UNKNOWN if self.cause is None else self.hedge + self.cause.sentence
+
+
+@cache
+def load_causes() -> tuple[Cause, ...]:
+    """The table that is packed with the harness."""
+    data = tomllib.loads(Path(__file__).with_name("causes.toml").read_text(encoding="utf-8"))
+    if data["schema"] != SCHEMA:
+        raise ValueError(f"causes.toml has schema {data['schema']}, this harness reads {SCHEMA}")
+    remedies = {
+        name: Remedy(id=name, change=row["change"], cost=row["cost"]) for name, row in data["mitigation"].items()
+    }
+    return tuple(_parse(row, remedies) for row in data["cause"])
+
+
+def _parse(row: Mapping[str, Any], remedies: Mapping[str, Remedy]) -> Cause:
+    return Cause(
+        id=row["id"],
+        findings=tuple(row["findings"]),
+        releases=SpecifierSet(row.get("releases", "")),
+        workers=tuple(row.get("workers", ())),
+        binds=tuple(row.get("binds", ())),
+        sentence=row["cause"],
+        upstream=tuple(row["upstream"]),
+        introduced=row["introduced"],
+        gone=row["gone"],
+        helps=tuple(remedies[name] for name in row["helps"]),
+    )
+
+
+def find_cause(finding: str, *, release: str, worker: str, bind: str) -> Cause | None:
+    """The first row that explains a finding of a cell; None where there is none."""
+    rows = (cause for cause in load_causes() if finding in cause.findings)
+    return next((cause for cause in rows if cause.covers(release=release, worker=worker, bind=bind)), None)
+
+
+def explain(verdict: Mapping[str, Json]) -> list[Explanation]:
+    """Each cause with the findings that it explains, in their order; last those of which nothing is known."""
+    cell = {name: text(verdict, "cell", name, default="") for name in ("gunicorn", "spec", "worker", "bind")}
+    release = cell["gunicorn"] or cell["spec"]
+    found: dict[Cause | None, list[str]] = {}
+    for finding in items(verdict, "findings"):
+        id_ = text(finding, "id")
+        cause = find_cause(id_, release=release, worker=cell["worker"], bind=cell["bind"])
+        found.setdefault(cause, []).append(id_)
+    hedge = "" if cell["spec"] in (release, "latest", "") else f"If this is as in the release {release}: "
+    known = [Explanation(findings=tuple(ids), cause=cause, hedge=hedge) for cause, ids in found.items() if cause]
+    unknown = [Explanation(findings=tuple(ids), cause=None) for cause, ids in found.items() if cause is None]
+    return known + unknown
