@@ -255,7 +255,8 @@ def bundle(options: argparse.Namespace) -> int:
     from harness.report.attachment import bundle as make_bundle
 
     with load_run(options.run) as stored:
-        print(printable(str(make_bundle(stored, options.out))))
+        where = make_bundle(stored, options.out, force=options.force, say=lambda line: print(line, file=sys.stderr))
+        print(printable(str(where)))
     return errors.EXIT_OK
 
 

@@ -141,6 +141,7 @@ def make_parser() -> argparse.ArgumentParser:
     bundle = _add(names, "bundle", "makes the bug-report attachment, one zip")
     _add_run_argument(bundle)
     bundle.add_argument("--out", type=Path, metavar="FILE", help="the zip's name [beside the run]")
+    bundle.add_argument("--force", action="store_true", help="also where nobody can tell what is a secret")
     doctor = _add(names, "doctor", "what is installed, what is missing, how to get it")
     doctor.add_argument(
         "--install",

@@ -12,6 +12,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 OPEN_TO_ALL = 0o644
+OWN_FILE, OWN_PROGRAM, OWN_FOLDER = 0o600, 0o700, 0o700
+"""What may hold what a server printed, or a user's settings: for its owner alone."""
+
+
+def open_own(path: str, flags: int) -> int:
+    """An ``opener`` for ``open``: a file that it makes is for its owner alone."""
+    return os.open(path, flags | os.O_CLOEXEC, OWN_FILE)
 
 
 def open_regular(path: Path) -> BinaryIO:

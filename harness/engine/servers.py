@@ -63,7 +63,7 @@ def configure_gunicorn(
         )
     env = base_environment(scratch.home)
     if cell.app is not None and cell.ledger:
-        folder.write_text("config/noting.py", (fixtures_dir() / "noting.py").read_text())
+        folder.write_text("config/noting.py", (fixtures_dir() / "noting.py").read_text(), shared=True)
         text += gunicorn.render_noting(str(folder.config / "noting.py"))
         env[NOTES_VARIABLE] = str(_prepare_notes(folder, NOTES_FILE))
         env[APP_FAULTS_VARIABLE] = str(_prepare_notes(folder, APP_FAULTS_FILE))
@@ -100,7 +100,7 @@ def configure_gunicorn(
 
 def _place_app(app: str, folder: RunFolder, text: str | None) -> None:
     name = app.partition(":")[0] + ".py"
-    folder.write_text(f"config/{name}", (fixtures_dir() / name).read_text() if text is None else text)
+    folder.write_text(f"config/{name}", (fixtures_dir() / name).read_text() if text is None else text, shared=True)
 
 
 def _prepare_notes(folder: RunFolder, name: str) -> Path:

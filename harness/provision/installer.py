@@ -15,6 +15,7 @@ from pathlib import Path
 
 from harness.core.errors import HarnessError, NoSuchReleaseError, SurroundingsError, UnrunnableError
 from harness.core.paths import cache_dir
+from harness.core.secrets import redact
 from harness.core.subprocesses import Done, run
 from harness.provision.complaints import SIGNS, Complaint, find_remedy, name_complaint
 from harness.provision.releases import suggest_release
@@ -122,7 +123,7 @@ def install(
         done = run_uv([*command, *cached_only], cwd, keep_open=keep_open, stdin=listed)
         if done.status == 0:
             return
-    log.write_text(done.stdout + done.stderr, encoding="utf-8")
+    log.write_text(redact(done.stdout + done.stderr), encoding="utf-8")
     raise judge_failure(done.stderr, subject=subject, log=log)
 
 
@@ -203,9 +204,9 @@ def classify(stderr: str) -> Complaint:
 
 
 def one_line(text: str) -> str:
-    """An error message of many lines as one: from where uv says "error", at most LINE_LENGTH characters."""
+    """An error message of many lines as one, without secrets: from where uv says "error", at most LINE_LENGTH long."""
     start = _ERROR_MARK.search(text)
-    joined = " ".join(text[start.end() if start else 0 :].split()).replace(" cause: ", ": ")
+    joined = " ".join(redact(text[start.end() if start else 0 :]).split()).replace(" cause: ", ": ")
     return joined if len(joined) <= LINE_LENGTH else joined[: LINE_LENGTH - 3] + "..."
 
 

@@ -12,12 +12,11 @@ import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from harness.core.model import Json
+from harness.core.secrets import GONE, is_secret_name
 
-SECRET_NAMES = ("*TOKEN*", "*SECRET*", "*PASSWORD*", "*KEY*")
 SHORTEST_IN_FACTS = 4
 SHORTEST_IN_TEXT = 8
 """Shorter values ("1", "true") are no secrets, and would be found everywhere."""
@@ -85,11 +84,12 @@ def _rules(identity: Identity) -> Iterator[tuple[re.Pattern[bytes], str]]:
 
 def secrets_of(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The variables whose names say that they hold a secret, with their values."""
-    return {
-        name: value
-        for name, value in environment.items()
-        if any(fnmatchcase(name.upper(), pattern) for pattern in SECRET_NAMES)
-    }
+    return {name: value for name, value in environment.items() if is_secret_name(name)}
+
+
+def is_word(value: str) -> bool:
+    """Whether a value is so short or plain that it may stand in a record by chance: nobody can tell."""
+    return len(value) < SHORTEST_IN_TEXT or (value.isalpha() and value.islower()) or value.isdigit()
 
 
 def secret_in_facts(facts: Json, secrets: Mapping[str, str]) -> str | None:
@@ -118,6 +118,30 @@ def make_secret_finder(secrets: Mapping[str, str]) -> Callable[[bytes], str | No
         return needles[found[0]] if found else None
 
     return find
+
+
+def make_value_redactor(secrets: Mapping[str, str]) -> Callable[[bytes], tuple[bytes, list[str]]]:
+    """A function that takes the values of variables out of a line, and tells whose it took."""
+    needles = {
+        spelling.encode("utf-8", "surrogateescape"): name
+        for name, value in secrets.items()
+        for spelling in _spellings(value)
+        if len(spelling) >= SHORTEST_IN_TEXT
+    }
+    pattern = re.compile(b"|".join(map(re.escape, sorted(needles, key=len, reverse=True)))) if needles else None
+
+    def take_out(line: bytes) -> tuple[bytes, list[str]]:
+        if pattern is None:
+            return line, []
+        taken: list[str] = []
+
+        def replace(found: re.Match[bytes]) -> bytes:
+            taken.append(needles[found[0]])
+            return GONE
+
+        return pattern.sub(replace, line), taken
+
+    return take_out
 
 
 def _spellings(value: str) -> set[str]:

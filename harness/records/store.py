@@ -16,7 +16,7 @@ from pathlib import Path
 
 from harness.core.cells import cell_from_json
 from harness.core.errors import SurroundingsError, UsageError
-from harness.core.files import OPEN_TO_ALL, replace_file
+from harness.core.files import OPEN_TO_ALL, OWN_FILE, OWN_FOLDER, OWN_PROGRAM, replace_file
 from harness.core.model import Json
 from harness.records.stored import StoredRun, Unpacked, read_object
 
@@ -45,11 +45,16 @@ class RunFolder:
         """Every file that was handed to a server."""
         return self.path / "config"
 
+    def open_to_workers(self) -> None:
+        """Let gunicorn's workers, if they are another user's, reach what they import and write; nobody may list it."""
+        for folder in (self.path, self.logs, self.config):
+            folder.chmod(0o711)
+
     def write_json(self, name: str, data: Json) -> Path:
         """Write ``data`` as ``name`` in one step; see ``write_text``."""
         return self.write_text(name, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
-    def write_text(self, name: str, text: str, *, executable: bool = False) -> Path:
+    def write_text(self, name: str, text: str, *, executable: bool = False, shared: bool = False) -> Path:
         r"""Write ``text`` as ``name`` (relative to the folder) in one step: whole, or not at all.
 
         Characters that UTF-8 can't hold (lone surrogates out of file names) are written as ``\udcxx``.
@@ -57,13 +62,15 @@ class RunFolder:
         Raises:
             SurroundingsError: the disk or the quota is full, or the folder can't be written to.
         """
-        return self.write_bytes(name, text.encode("utf-8", "backslashreplace"), executable=executable)
+        content = text.encode("utf-8", "backslashreplace")
+        return self.write_bytes(name, content, executable=executable, shared=shared)
 
-    def write_bytes(self, name: str, content: bytes, *, executable: bool = False) -> Path:
-        """Write ``content`` as ``name``, as ``write_text`` does."""
+    def write_bytes(self, name: str, content: bytes, *, executable: bool = False, shared: bool = False) -> Path:
+        """Write ``content`` as ``name``, as ``write_text`` does. ``shared``: a server of another user reads it."""
         target = self.path / name
+        mode = OPEN_TO_ALL if shared else OWN_PROGRAM if executable else OWN_FILE
         try:
-            replace_file(target, content, mode=0o755 if executable else OPEN_TO_ALL, durable=True)
+            replace_file(target, content, mode=mode, durable=True)
         except OSError as problem:
             raise _cannot_write(target, problem) from problem
         return target
@@ -94,8 +101,8 @@ def create_run(root: Path, cell_id: str) -> RunFolder:
     try:
         root.mkdir(parents=True, exist_ok=True)
         path = _make_exclusively(root.resolve(), name)
-        (path / "logs").mkdir()
-        (path / "config").mkdir()
+        for folder in ("logs", "config"):
+            (path / folder).mkdir(mode=OWN_FOLDER)
     except OSError as problem:
         raise _cannot_write(root / name, problem) from problem
     return RunFolder(path=path)
@@ -156,7 +163,7 @@ def _make_exclusively(root: Path, name: str) -> Path:
     for number in count(1):
         path = root / (name if number == 1 else f"{name}-{number}")
         try:
-            path.mkdir()
+            path.mkdir(mode=OWN_FOLDER)
         except FileExistsError:
             continue
         return path

@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.core.cells import cell_to_json
 from harness.core.model import VERDICT_SCHEMA, Culprit, Finding, Json, Moment, Verdict
+from harness.core.secrets import Redactor
 from harness.records.stored import StoredRun
 
 
@@ -37,12 +38,13 @@ def verdict_to_json(verdict: Verdict, *, run_id: str, story: Sequence[Moment]) -
 
 
 def render_json(stored: StoredRun) -> str:
-    """The stored verdict, printed as it is written.
+    """The stored verdict, printed as it is written but for what looks like a secret.
 
     Raises:
         UsageError: the run was never judged.
     """
-    return json.dumps(stored.judged(), indent=1, ensure_ascii=False) + "\n"
+    shown = Redactor(told=lambda _kind: None).redact_json(stored.judged())
+    return json.dumps(shown, indent=1, ensure_ascii=False) + "\n"
 
 
 def _finding(finding: Finding) -> Json:

@@ -1,6 +1,6 @@
 """The bug-report attachment: one zip of a run, the same bytes for the same record, safe to be sent.
 
-This module decides which files of a run go in, cuts long logs and adds checksums. ``records.redaction`` knows what is
+This module decides which files of a run go in, cuts long logs and adds checksums. ``cleaner`` takes out what is
 private; ``records.unpack`` reads an attachment from another person.
 """
 
@@ -9,16 +9,17 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import SurroundingsError, UsageError
 from harness.core.files import replacing_file
-from harness.core.keeping import Keeper
+from harness.core.keeping import Keeper, temporary_folder
+from harness.core.signals import check
 from harness.records.event_file import LONGEST_LINE_BYTES
-from harness.records.redaction import current_identity, make_scrubber, make_secret_finder, secret_in_facts, secrets_of
+from harness.records.store import load_run
 from harness.records.stored import StoredRun
 from harness.records.unpack import CHECKSUMS, MOST_BYTES
+from harness.report.cleaner import Cleaner
 
 LOG_BYTES = 5_000_000
 """Longer logs are cut to head and tail: an hour of the same 502 says no more than its first minute."""
@@ -34,42 +35,32 @@ _DATE = (1980, 1, 1, 0, 0, 0)
 _REGULAR = 0o100000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Filter:
-    """Each line on its way into the zip: first looked at for secrets, then freed of private names."""
-
-    find_secret: Callable[[bytes], str | None]
-    scrub: Callable[[bytes], bytes]
-
-    def pass_on(self, line: bytes, name: str) -> bytes:
-        """The line as it may be sent. The page is free of names by itself, and its scripts must stay as they are."""
-        variable = self.find_secret(line)
-        if variable is not None:
-            raise _leak(name, variable)
-        return line if name.endswith(f"/{_PAGE}") else self.scrub(line)
-
-
-def bundle(run: StoredRun, target: Path | None = None) -> Path:
+def bundle(
+    run: StoredRun, target: Path | None = None, *, force: bool = False, say: Callable[[str], None] = lambda _line: None
+) -> Path:
     """Write the run as one zip and return where: ``target`` (a file, or a folder that exists), else beside the run.
 
     An attachment that was opened again goes to the current folder. Only the files that the contract names are put in,
-    and of them only regular ones, below one folder named after the run.
+    and of them only regular ones, below one folder named after the run. ``say`` gets a line for each file of the user's
+    and each kind of secret that was taken out. ``force``: go on where nobody can tell what is a secret.
 
     Raises:
-        UsageError: a file holds the value of a variable whose name says that it is secret; or the record is too large.
+        UsageError: nobody can tell what is a secret; or the record is too large.
         SurroundingsError: the zip can't be written there.
     """
-    variable = secret_in_facts(dict(run.facts), secrets_of())
-    if variable is not None:
-        raise _leak("facts.json", variable)
     name = f"{run.run_id}.zip"
     place = target or ((Path.cwd() if run.unpacked else run.path.parent) / name)
     place = place / name if place.is_dir() else place
-    lines = _Filter(find_secret=make_secret_finder(secrets_of()), scrub=make_scrubber(current_identity()))
     keeper = Keeper("bundle", what=f"bundle {place}")
+    cleaner = Cleaner(force=force)
     try:
-        with replacing_file(place, durable=True, adopt=keeper.adopt) as stream, zipfile.ZipFile(stream, "w") as archive:
-            _fill(archive, run, lines)
+        with temporary_folder("attachment") as scratch:
+            copy = _copy(run, scratch / run.run_id, cleaner)
+            with (
+                replacing_file(place, durable=True, adopt=keeper.adopt) as stream,
+                zipfile.ZipFile(stream, "w") as archive,
+            ):
+                _fill(archive, run.run_id, copy)
     except OSError as problem:
         raise SurroundingsError(
             what=f"The attachment {place} could not be written: {problem.strerror}.",
@@ -77,30 +68,43 @@ def bundle(run: StoredRun, target: Path | None = None) -> Path:
         ) from problem
     finally:
         keeper.close(sweep=False)
+    for line in cleaner.render():
+        say(line)
     return place
 
 
-def _fill(archive: zipfile.ZipFile, run: StoredRun, lines: _Filter) -> None:
-    sums, left = [], MOST_BYTES
+def _copy(run: StoredRun, copy: Path, cleaner: Cleaner) -> Path:
+    """The record as it may be sent, and a page that is made of that."""
+    left = MOST_BYTES
+    cleaner.require_certainty(run)
     for name in _names(run):
-        digest, size = _add(archive, f"{run.run_id}/{name}", _content(run, name), lines)
-        sums.append(f"{digest}  {name}\n")
-        left -= size
-        if left < 0:
-            raise UsageError(
-                what=f"The record of {run.run_id} is larger than the {MOST_BYTES} bytes that an attachment may hold.",
-                remedy="Repeat the run with a shorter --duration.",
-            )
-    _add(archive, f"{run.run_id}/{CHECKSUMS}", iter(["".join(sums).encode()]), None)
-
-
-def _content(run: StoredRun, name: str) -> Iterator[bytes]:
-    """A file's lines. The page is made again, so that it says what the record says, whatever the stored page says."""
-    if name == _PAGE:
+        check()
+        target = copy / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with target.open("wb") as stream:
+            for line in cleaner.clean(name, _lines(run.path / name, cut=name.startswith("logs/"))):
+                left -= stream.write(line)
+                if left < 0:
+                    raise _too_large(run.run_id)
+    if run.verdict is not None:
         from harness.report.as_html import render_html
 
-        return iter(render_html(run).encode("utf-8", "backslashreplace").splitlines(keepends=True))
-    return _lines(run.path / name, cut=name.startswith("logs/"))
+        with load_run(copy) as stored:
+            (copy / _PAGE).write_bytes(render_html(stored).encode("utf-8", "backslashreplace"))
+    return copy
+
+
+def _too_large(run_id: str) -> UsageError:
+    return UsageError(
+        what=f"The record of {run_id} is larger than the {MOST_BYTES} bytes that an attachment may hold.",
+        remedy="Repeat the run with a shorter --duration.",
+    )
+
+
+def _fill(archive: zipfile.ZipFile, run_id: str, copy: Path) -> None:
+    names = sorted(path.relative_to(copy).as_posix() for path in copy.rglob("*") if path.is_file())
+    sums = [f"{_add(archive, f'{run_id}/{name}', _lines(copy / name, cut=False))}  {name}\n" for name in names]
+    _add(archive, f"{run_id}/{CHECKSUMS}", iter(["".join(sums).encode()]))
 
 
 def _names(run: StoredRun) -> list[str]:
@@ -111,23 +115,21 @@ def _names(run: StoredRun) -> list[str]:
         if not (folder / top).is_symlink():
             found += (folder / top).rglob("*")
     kept = (path for path in found if path.is_file() and not path.is_symlink() and not path.name.startswith("."))
-    names = {path.relative_to(folder).as_posix() for path in kept} - {_PAGE}
-    return sorted(names | ({_PAGE} if run.verdict is not None else set()))
+    return sorted({path.relative_to(folder).as_posix() for path in kept} - {_PAGE})
 
 
-def _add(archive: zipfile.ZipFile, name: str, content: Iterator[bytes], lines: _Filter | None) -> tuple[str, int]:
-    """Stream one entry into the archive; its SHA-256 in hex and its bytes."""
+def _add(archive: zipfile.ZipFile, name: str, content: Iterator[bytes]) -> str:
+    """Stream one entry into the archive; its SHA-256 in hex."""
     entry = zipfile.ZipInfo(name, date_time=_DATE)
     entry.create_system = 3  # Unix, wherever it is made: the modes mean something and the bytes are the same
     entry.external_attr = (_REGULAR | (0o755 if Path(name).name in _EXECUTABLE else 0o644)) << 16
     entry.compress_type = zipfile.ZIP_DEFLATED
-    digest, size = hashlib.sha256(), 0
+    digest = hashlib.sha256()
     with archive.open(entry, "w") as stream:
-        for raw in content:
-            line = raw if lines is None else lines.pass_on(raw, name)
+        for line in content:
             digest.update(line)
-            size += stream.write(line)
-    return digest.hexdigest(), size
+            stream.write(line)
+    return digest.hexdigest()
 
 
 def _lines(path: Path, *, cut: bool) -> Iterator[bytes]:
@@ -161,10 +163,3 @@ def _start_of_line(path: Path, position: int) -> int:
         stream.seek(position - 1)
         skipped = stream.readline(2**16)
     return position - 1 + len(skipped) if skipped.endswith(b"\n") else position
-
-
-def _leak(name: str, variable: str) -> UsageError:
-    return UsageError(
-        what=f"{name} holds the value of the environment variable {variable}, which must not be sent.",
-        remedy=f"Nothing was written. Take the value out of the run's files, or unset {variable} if it is no secret.",
-    )

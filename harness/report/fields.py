@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.core.model import Json
+from harness.core.secrets import redact
 
 UNKNOWN = "unknown"
 """What a record does not say."""
@@ -58,8 +59,8 @@ def mapping(data: Json, *keys: str) -> Mapping[str, Json]:
 
 
 def clean(raw: str) -> str:
-    """The text without what would steer a terminal, break XML or turn the direction of writing; lines are kept."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", raw.replace("\r\n", "\n"))
+    """The text without secrets and what would steer a terminal, break XML or turn the direction of writing."""
+    return redact(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", raw.replace("\r\n", "\n")))
 
 
 def line(raw: str) -> str:

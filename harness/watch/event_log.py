@@ -15,6 +15,11 @@ from typing import TextIO
 from harness.core.errors import SurroundingsError
 from harness.core.events.base import Event, encode
 from harness.core.events.course import RecordEnd
+from harness.core.files import open_own
+
+
+def _open(path: Path) -> TextIO:
+    return open(path, "a", encoding="utf-8", errors="backslashreplace", buffering=1, opener=open_own)
 
 
 class EventSink:
@@ -28,7 +33,7 @@ class EventSink:
         self._written = 0
         try:
             # a path that is no UTF-8 comes as a lone surrogate; written with a backslash it is JSON
-            self._file = stream or path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
+            self._file = stream or _open(path)
         except OSError as problem:
             raise self._explain(problem) from problem
 

@@ -8,6 +8,7 @@ import string
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +20,7 @@ from harness.records.redaction import Identity, make_scrubber, make_secret_finde
 from harness.records.store import load_run
 from harness.records.stored import StoredRun
 from harness.records.unpack import open_attachment
-from harness.report import attachment
+from harness.report import FORMATS, PICTURES, attachment, cleaner
 from harness.report.attachment import bundle
 
 RecordRun = Callable[..., StoredRun]
@@ -97,7 +98,7 @@ def test_long_logs_lose_their_middle_and_say_so(
 
 
 def test_home_user_and_host_stay_out(record_run: RecordRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attachment, "current_identity", lambda: SOMEBODY)
+    monkeypatch.setattr(cleaner, "current_identity", lambda: SOMEBODY)
     log = "File /home/alice/app.py on thinkpad, /home/bob/x.py, /tmp/pytest-of-alice/1, alice@thinkpad.example.org\n"
     run = record_run(logs={"a.log": log})
     folder = open_attachment(bundle(run, tmp_path / "a.zip"), tmp_path)
@@ -142,16 +143,81 @@ def test_a_secret_in_the_facts_is_refused(
     assert [entry.name for entry in tmp_path.iterdir()] == ["runs"]
 
 
-def test_a_secret_in_a_log_is_refused_and_short_values_are_not(
+def test_the_value_of_a_secret_variable_goes_wherever_it_stands(
     record_run: RecordRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("USE_KEYRING", "1")
-    run = record_run(logs={"a.log": "Authorization: Bearer abc123def456\n"})
-    bundle(run, tmp_path / "a.zip")
-    monkeypatch.setenv("DEPLOY_TOKEN", "abc123def456")
-    with pytest.raises(UsageError, match=r"a\.log holds the value of the environment variable DEPLOY_TOKEN"):
-        bundle(run, tmp_path / "b.zip")
-    assert not (tmp_path / "b.zip").exists()
+    monkeypatch.setenv("DEPLOY_CREDS", "abc123def456")
+    run = record_run(logs={"gunicorn.error.log": "the answer was abc123def456, twice abc123def456\n"})
+    said: list[str] = []
+    texts = texts_of(bundle(run, tmp_path / "a.zip", say=said.append))
+    assert "abc123def456" not in "".join(texts.values())
+    assert texts["logs/gunicorn.error.log"] == "the answer was [redacted], twice [redacted]\n"
+    assert "Redacted: logs/gunicorn.error.log: the value of DEPLOY_CREDS, 2 times" in said
+
+
+SETTINGS = """
+raw_env = ["DATABASE_URL=postgres://shop:hunter2hunter2@db/shop", "API_TOKEN=hunter2hunter2"]
+secret = 'hunter2hunter2'
+"""
+
+
+def test_secrets_of_the_user_s_go_from_every_file(record_run: RecordRun, tmp_path: Path) -> None:
+    facts = {"index": "https://me:hunter2hunter2@mirror.example/simple", "environment": {"X_TOKEN": "hunter2hunter2"}}
+
+    def edit(stored: dict[str, Any]) -> None:
+        stored["findings"][0]["culprit"]["source"] = ["connect(password='hunter2hunter2')"]
+
+    logs = {"gunicorn.error.log": "GET /?token=hunter2hunter2\nERROR Authorization: Bearer hunter2hunter2\n"}
+    run = record_run(facts=facts, config={"config.py": SETTINGS}, logs=logs, edit=edit)
+    with (run.path / "events.jsonl").open("a") as stream:
+        event = {"at_ns": 2000, "kind": "fault", "outcome": "error", "type": "X", "what": "password=hunter2hunter2"}
+        stream.write(json.dumps(event) + "\n")
+    said: list[str] = []
+    archive = bundle(run, tmp_path / "a.zip", say=said.append)
+    assert [name for name, text in texts_of(archive).items() if "hunter2" in text] == []
+    assert said[0].startswith("Copied: config/config.py")
+    assert len(said) >= 6
+    for name in ("facts.json", "verdict.json", "cell.json"):
+        json.loads(texts_of(archive)[name])
+    with load_run(archive) as stored:
+        assert [event.kind for event in stored.events()][-1] == "fault"
+        again = bundle(stored, tmp_path / "b.zip")
+    assert texts_of(again) == texts_of(archive)
+
+
+TEXTS = [name for name in FORMATS if name not in PICTURES]
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_and_from_every_report(record_run: RecordRun, name: str) -> None:
+    def edit(stored: dict[str, Any]) -> None:
+        stored["findings"][0]["culprit"]["source"] = ["connect(password='hunter2hunter2')"]
+        stored["findings"][0]["detail"] = "at https://me:hunter2hunter2@mirror.example/simple"
+
+    logs = {"gunicorn.error.log": "ERROR Authorization: Bearer hunter2hunter2\n"}
+    run = record_run(config={"config.py": SETTINGS}, logs=logs, edit=edit)
+    assert "hunter2" not in str(FORMATS[name](run))
+
+
+@pytest.mark.parametrize("content", ["the gate is open\n", "\0\1\2binary"])
+def test_where_nobody_can_tell_it_is_refused_or_forced(
+    record_run: RecordRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
+    monkeypatch.setenv("GATE_PASS", "the gate")
+    monkeypatch.setenv("GATE_KEY", "opensesame")
+    run = record_run(logs={"a.log": content.replace("open", "opensesame")})
+    with pytest.raises(UsageError, match=r"a\.log .*nothing was written") as caught:
+        bundle(run, tmp_path / "a.zip")
+    assert "--force" in caught.value.remedy
+    assert not (tmp_path / "a.zip").exists()
+    assert bundle(run, tmp_path / "a.zip", force=True).exists()
+
+
+def texts_of(archive: Path) -> dict[str, str]:
+    """The files of an attachment by their name below its folder."""
+    with zipfile.ZipFile(archive) as opened:
+        return {name.partition("/")[2]: opened.read(name).decode() for name in opened.namelist()}
 
 
 def test_secrets_are_found_inside_json_too() -> None:

@@ -15,6 +15,7 @@ from harness.core.model import Cell
 from harness.records.store import create_run, load_run
 from harness.records.stored import StoredRun
 from harness.report.attachment import bundle
+from harness.watch.event_log import EventSink
 from tests.unit.events import fields_of
 
 RecordRun = Callable[..., StoredRun]
@@ -44,8 +45,8 @@ def test_written_files_are_whole_and_have_their_modes(tmp_path: Path) -> None:
     run.write_json("facts.json", {"a": [1, "ä"], "b": "\udc80"})
     run.write_text("reproduce.sh", "#!/bin/sh\n", executable=True)
     assert json.loads((run.path / "facts.json").read_text(encoding="utf-8")) == {"a": [1, "ä"], "b": "\udc80"}
-    assert (run.path / "facts.json").stat().st_mode & 0o777 == 0o644
-    assert (run.path / "reproduce.sh").stat().st_mode & 0o777 == 0o755
+    assert (run.path / "facts.json").stat().st_mode & 0o777 == 0o600
+    assert (run.path / "reproduce.sh").stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(("number", "word"), [(errno.ENOSPC, "No space is left"), (errno.EDQUOT, "quota")])
@@ -220,3 +221,18 @@ def test_cell_id_is_readable_restricted_and_bounded() -> None:
     assert len(hostile) == 100
     assert "/" not in hostile
     assert hostile.endswith("-py3.6-gthread-unix-h2o-wrk-local")
+
+
+def test_a_record_is_its_owner_s_alone(tmp_path: Path) -> None:
+    """Whatever the umask: logs and settings hold secrets."""
+    before = os.umask(0)
+    try:
+        folder = create_run(tmp_path / "runs", "cell")
+        folder.write_text("facts.json", "{}")
+        folder.write_text("reproduce.sh", "", executable=True)
+        EventSink(folder.path / "events.jsonl").close()
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (folder.path, *folder.path.iterdir())}
+    folders = {folder.path.name: 0o700, "logs": 0o700, "config": 0o700}
+    assert modes == {**folders, "facts.json": 0o600, "events.jsonl": 0o600, "reproduce.sh": 0o700}

@@ -17,6 +17,7 @@ from harness.backends import Command, Start
 from harness.backends.local import limits
 from harness.core import ports, procfs, reaper
 from harness.core.errors import SurroundingsError
+from harness.core.files import open_own
 from harness.core.keeping import Keeper
 from harness.core.model import Cell, Json
 from harness.provision import tools
@@ -42,6 +43,10 @@ def start_directly(
         stderr=stderr,
         start_new_session=True,
     )
+
+
+def _open_log(path: Path) -> BinaryIO:
+    return open(path, "ab", opener=open_own)
 
 
 def _signal_all(pids: Sequence[int], number: signal.Signals) -> None:
@@ -105,7 +110,7 @@ class LocalBackend:
     def spawn(self, command: Command) -> LocalProcess:
         """See ``backends.Backend``."""
         env = {**command.env, reaper.MARKER: self._keeper.marker}
-        with command.stdout.open("ab") as stdout, command.stderr.open("ab") as stderr:
+        with _open_log(command.stdout) as stdout, _open_log(command.stderr) as stderr:
             try:
                 popen = self._start(command, env, stdout, stderr)
             except OSError as problem:

@@ -33,7 +33,7 @@ def write_page(folder: Path, matrix: Matrix) -> Path:
         lies = _inside(folder, record)
         return next((f"{record}/{name}" for name in (REPORT, PLAINER) if lies and (lies / name).is_file()), None)
 
-    return RunFolder(path=folder).write_text(PAGE, render_matrix(matrix, find_page))
+    return RunFolder(path=folder).write_text(PAGE, render_matrix(matrix, find_page), shared=True)
 
 
 def publish(matrix: Matrix, sources: Sequence[Path], target: Path, *, say: Say) -> Path:
@@ -56,7 +56,7 @@ def publish(matrix: Matrix, sources: Sequence[Path], target: Path, *, say: Say) 
         name = record if at_home else f"{RECORDS}/{_free(lies.name, pages)}"
         if (at_home and (lies / REPORT).is_file()) or _put(_page_of(lies, record, say), target / name):
             pages[record] = f"{name}/{REPORT}"
-    return RunFolder(path=target).write_text(PAGE, render_matrix(matrix, pages.get))
+    return RunFolder(path=target).write_text(PAGE, render_matrix(matrix, pages.get), shared=True)
 
 
 def _inside(folder: Path, record: str) -> Path | None:
@@ -102,5 +102,5 @@ def _put(content: bytes | None, folder: Path) -> bool:
         raise SurroundingsError(
             what=f"{folder} could not be made: {problem.strerror}.", remedy="Name a folder that you may write to."
         ) from problem
-    RunFolder(path=folder).write_bytes(REPORT, content)
+    RunFolder(path=folder).write_bytes(REPORT, content, shared=True)
     return True

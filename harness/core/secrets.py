@@ -1,0 +1,153 @@
+"""What looks like a secret in any text, by its form or by the name before it, and the text without it.
+
+In JSON only strings are replaced, so that it stays JSON. Applying it twice changes nothing more.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import partial
+
+from harness.core.model import Json
+
+GONE = b"[redacted]"
+NAMES = ("*PASS*", "*PWD*", "*CRED*", "*DSN*", "*_URL", "*TOKEN*", "*SECRET*", "*KEY*")
+"""Of variables: whatever their value is, it does not leave the machine."""
+
+_ANY_CASE = rb"passw(?:or)?d|passwd|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?"
+_BY_NAME = rb"[A-Z0-9_]*(?:PASS|PWD|CRED|DSN|TOKEN|SECRET|KEY)[A-Z0-9_]*|[A-Z0-9_]+_URL"
+_IS = rb"""\\?["']?\]?\s*(?:[:=]|=>)\s*"""
+_VALUE = rb"""(?P<value>(?:b?\\?"(?:[^"\\]|\\[^"])*(?=\\?")|b?'[^']*(?=')|[^\s"'\\,;&<>(){}\[\]]{3,}))"""
+_WORDS = {b"none", b"null", b"true", b"false", b"yes", b"no", b"str", b"bytes", b"int", b"unknown"}
+
+_FORMS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
+    (
+        "a user and password in an address",
+        re.compile(rb"(?<=://)(?P<value>[^/\s\"'@<>\\]*:[^/\s\"'@<>\\]*|[^/\s\"'@<>:\\]{12,})(?=@)"),
+    ),
+    ("a credential of HTTP", re.compile(rb"\b(?:Bearer|Basic|Negotiate)\s+(?P<value>[\w.~+/=-]{8,})", re.IGNORECASE)),
+    (
+        "a key in an address",
+        re.compile(
+            rb"[?&](?:[\w-]*(?:token|key|sig|signature|secret|password|auth|code)[\w-]*)=(?P<value>[^&\s\"'<>\\]+)",
+            re.IGNORECASE,
+        ),
+    ),
+    (
+        "a token",
+        re.compile(
+            rb"(?P<value>\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}|\bxox[abposr]-[\w-]{10,}|\bAKIA[0-9A-Z]{16}"
+            rb"|\bsk_live_\w{16,}|\bpypi-[\w-]{32,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,})"
+        ),
+    ),
+    ("a password or key", re.compile(rb"(?i:(?<![A-Za-z])[\w.-]*(?:" + _ANY_CASE + rb"))" + _IS + _VALUE)),
+    (
+        "a variable that holds a secret by its name",
+        re.compile(rb"(?<![A-Za-z0-9_])(?:" + _BY_NAME + rb")" + _IS + _VALUE),
+    ),
+)
+_SECRET_KEY = re.compile(rb"(?i:[\w.-]*(?:" + _ANY_CASE + rb"))|" + _BY_NAME)
+_BEGIN = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+_END = re.compile(rb"-----END [A-Z ]*PRIVATE KEY-----")
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a variable of that name holds a secret."""
+    return any(fnmatchcase(name.upper(), pattern) for pattern in NAMES)
+
+
+@dataclass(slots=True, kw_only=True)
+class Redactor:
+    """Takes secrets out of the lines of one file; ``told`` gets the kind of each."""
+
+    told: Callable[[str], None]
+    _in_key: bool = field(default=False, init=False)
+
+    def redact(self, line: bytes) -> bytes:
+        """The line without what looks like a secret; of a private key in many lines, only the frame stays."""
+        if line.lstrip()[:1] in (b"{", b"["):
+            whole = self._redact_json_line(line)
+            if whole is not None:
+                return whole
+        return self._redact_text(self._take_keys(line))
+
+    def redact_json(self, data: Json, name: str = "") -> Json:
+        """The same structure with secrets taken out of its strings; ``name``: the key that it stands under."""
+        if isinstance(data, str):
+            told = _SECRET_KEY.fullmatch(name.encode("utf-8", "replace")) and data.encode("utf-8", "replace") != GONE
+            if told and data and data.lower().encode("utf-8", "replace") not in _WORDS:
+                self.told("a password or key")
+                return GONE.decode()
+            return _redact_lines(data, self.told)
+        if isinstance(data, Mapping):
+            return {_redact_lines(key, self.told): self.redact_json(value, key) for key, value in data.items()}
+        if isinstance(data, list | tuple):
+            return [self.redact_json(value, name) for value in data]
+        return data
+
+    def _redact_json_line(self, line: bytes) -> bytes | None:
+        """The line as JSON again; None where it is none. Most lines hold nothing, and are not parsed."""
+        if Redactor(told=_ignore).looks_clean(line):
+            return line
+        try:
+            data = json.loads(line)
+        except ValueError:
+            return None
+        redacted = self.redact_json(data)
+        if redacted == data:
+            return line
+        ending = line[len(line.rstrip(b"\r\n")) :]
+        return json.dumps(redacted, ensure_ascii=False).encode("utf-8", "backslashreplace") + ending
+
+    def looks_clean(self, line: bytes) -> bool:
+        """Whether nothing in the line has the form of a secret."""
+        return self._redact_text(self._take_keys(line)) == line
+
+    def _redact_text(self, line: bytes) -> bytes:
+        for kind, pattern in _FORMS:
+            line = pattern.sub(partial(self._replace, kind), line)
+        return line
+
+    def _take_keys(self, line: bytes) -> bytes:
+        kept, at = b"", 0
+        while True:
+            if not self._in_key:
+                begin = _BEGIN.search(line, at)
+                if begin is None:
+                    return kept + line[at:]
+                self.told("a private key")
+                kept, at, self._in_key = kept + line[at : begin.end()], begin.end(), True
+            end = _END.search(line, at)
+            if end is None:
+                bare = line[at:].rstrip(b"\r\n")
+                return kept + (GONE if bare else b"") + line[at + len(bare) :]
+            kept, at, self._in_key = kept + GONE, end.start(), False
+
+    def _replace(self, kind: str, found: re.Match[bytes]) -> bytes:
+        value = found["value"]
+        quote = re.match(rb"""b?\\?["']""", value)
+        bare = value[quote.end() :] if quote is not None else value
+        if not bare or bare == GONE or bare.lower() in _WORDS or bare.replace(b".", b"").isdigit():
+            return found[0]
+        self.told(kind)
+        start = found.start("value") - found.start() + (quote.end() if quote is not None else 0)
+        return found[0][:start] + GONE + found[0][found.end("value") - found.start() :]
+
+
+def redact(text: str) -> str:
+    """A text without what looks like a secret."""
+    return _redact_lines(text, _ignore)
+
+
+def _redact_lines(text: str, told: Callable[[str], None]) -> str:
+    redactor = Redactor(told=told)
+    lines = text.encode("utf-8", "surrogatepass").splitlines(keepends=True)
+    return b"".join(map(redactor.redact, lines)).decode("utf-8", "surrogatepass")
+
+
+def _ignore(_kind: str) -> None:
+    """Tell nobody."""
