@@ -131,6 +131,23 @@ class Backend(Protocol):
             SurroundingsError: the program can't be executed.
         """
 
+    def adopt(self, pid: int, name: str) -> Process:
+        """A process that one of this run's has started, such as a new master; its status is not known.
+
+        Raises:
+            SurroundingsError: it is none of this run's, or it has ended.
+        """
+
+    def signal(self, pid: int, number: int) -> bool:
+        """This signal to one process of this run alone; False where there is no such process any more.
+
+        Raises:
+            SurroundingsError: it is none of this run's.
+        """
+
+    def count_files(self, pid: int) -> tuple[Mapping[str, int], int] | None:
+        """A process's open files by kind, and its threads; None where it has ended or can't be seen from here."""
+
     def adopt_folder(self, folder: Path) -> None:
         """Remove this folder at the end of the run, even if the harness is killed."""
 

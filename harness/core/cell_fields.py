@@ -228,6 +228,41 @@ class Cell:
     app: Annotated[
         str | None, CellField(flag="--app", help="your own WSGI app, importable from this folder", metavar="MODULE:APP")
     ] = None
+    disturb: Annotated[
+        str,
+        CellField(
+            flag="--disturb",
+            help="what ends, replaces or moves processes under load, several with commas, or all",
+            deviates=True,
+            plugin="disturbances",
+            metavar="NAME[,NAME]",
+        ),
+    ] = "recycle"
+    times: Annotated[int, CellField(flag="--times", help="how often each disturbance is done", least=1)] = 1
+    # Drawn for each run that has none and disturbs; the record has the one that was used.
+    seed: Annotated[
+        int | None, CellField(flag="--seed", help="what the times of the disturbances are drawn from", shown="drawn")
+    ] = None
+    graceful_timeout: Annotated[
+        int | None,
+        CellField(
+            flag="--graceful-timeout",
+            help="seconds that a worker gets to finish what it has",
+            least=1,
+            shown="gunicorn's own, 30",
+            deviates=True,
+        ),
+    ] = None
+    timeout: Annotated[
+        int | None,
+        CellField(
+            flag="--timeout",
+            help="seconds after which a silent worker is killed",
+            least=1,
+            shown="30",
+            deviates=True,
+        ),
+    ] = None
     scenario: str | None = None  # the record of a scenario holds several runs; None is a single run
 
 

@@ -103,6 +103,16 @@ class FindingId(str, Enum):
         "the app ran one attempt of a request more than once",
         "requests executed twice",
     )
+    STOP_OVERDUE = (
+        "stop-overdue",
+        "disturbances-handled",
+        "an ordered end or reload took longer than `graceful_timeout` and a second",
+    )
+    SIGNAL_IGNORED = (
+        "signal-ignored",
+        "disturbances-handled",
+        "gunicorn did not do what a signal asks for: no further worker, no new master",
+    )
     MEMORY_UNBOUNDED = (
         "memory-unbounded",
         "memory-bounded",

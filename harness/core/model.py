@@ -18,9 +18,11 @@ from harness.core.cell_fields import Cell as Cell  # noqa: PLC0414 - a word of t
 from harness.core.findings import FindingId
 
 if TYPE_CHECKING:
+    from harness.core.disturbed import Disturbed
     from harness.core.events.bound_path import CallEffect, ClientRights, LiveProcesses
     from harness.core.events.clients import Answers, AnswerTimes, LoadEnded, Probe
     from harness.core.events.course import Stall
+    from harness.core.events.disturbances import ArbiterFiles
     from harness.core.events.doings import (
         AppFault,
         ChildEnded,
@@ -198,6 +200,8 @@ class Observations:
     doings: Doings = field(default_factory=Doings)
     answer_times: tuple[AnswerTimes, ...] = ()
     control_took_ns: tuple[int, ...] = ()
+    disturbances: tuple[Disturbed, ...] = ()  # by their numbers; none where workers restart by themselves alone
+    arbiter_files: tuple[ArbiterFiles, ...] = ()
     defects: tuple[str, ...] = ()  # why the record can't be believed, whatever it says
 
 

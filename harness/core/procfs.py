@@ -83,6 +83,23 @@ def can_not_run(pid: int) -> bool:
         return True
 
 
+def count_files(pid: int) -> tuple[dict[str, int], int] | None:
+    """How many files of each kind a process has open, and how many threads it has; None where it is gone or another's.
+
+    The kinds: socket, pipe, file (one with a path), and other, such as an epoll instance.
+    """
+    kinds = {"socket": 0, "pipe": 0, "file": 0, "other": 0}
+    try:
+        for link in (PROC / str(pid) / "fd").iterdir():
+            with suppress(*GONE):  # closed meanwhile
+                target = str(link.readlink())
+                name = "file" if target.startswith("/") else target.partition(":")[0]
+                kinds[name if name in kinds else "other"] += 1
+        return kinds, int(read_status(pid)["Threads"])
+    except (OSError, KeyError):
+        return None
+
+
 def has_connection(pid: int) -> bool:
     """Whether a process holds an established connection of a TCP port or of a Unix socket with a name."""
     try:

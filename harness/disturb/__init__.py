@@ -1,7 +1,7 @@
 """What ends, replaces or moves processes of the service while the load runs: a small module each, a row each.
 
-A disturbance acts and says when enough was seen. What that means is told by the judge, from the record: ``MAY_LOSE``
-and ``MUST_HOLD`` are what it measures a run against. A newcomer adds one file and one row.
+A disturbance acts, and says what it waits for. What that means is told by the judge, from the record: ``MAY_LOSE``,
+``PATH`` and ``ENDS_WORKERS`` are what it measures a run against. A newcomer adds one file and one row.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from harness.disturb import recycle
-from harness.disturb.course import Course, Loss, ServiceUnderLoad
+from harness.core.model import Cell
+from harness.disturb import recycle, reload, reopen_logs, scale
+from harness.disturb.course import Course, Loss, PathRule, ServiceUnderLoad, Steps
+from harness.disturb.series import Series, Turn
 
 
 class Disturbance(Protocol):
@@ -25,12 +27,65 @@ class Disturbance(Protocol):
         """What clients may lose by it."""
 
     @property
-    def MUST_HOLD(self) -> tuple[str, ...]:  # noqa: N802 - a constant of the module
-        """The invariants that have to hold, by their names."""
+    def PATH(self) -> PathRule:  # noqa: N802 - a constant of the module
+        """What may become of the bound path by it."""
 
-    def begin(self, service: ServiceUnderLoad) -> Course:
-        """As the load begins."""
+    @property
+    def ENDS_WORKERS(self) -> bool:  # noqa: N802 - a constant of the module
+        """Whether workers end by it, without having reached max_requests."""
+
+    @property
+    def IN_CONTAINERS(self) -> bool:  # noqa: N802 - a constant of the module
+        """Whether it can be done to a gunicorn in a container, where only the arbiter can be sent signals."""
+
+    @property
+    def PROMISE(self) -> str | None:  # noqa: N802 - a constant of the module
+        """Where gunicorn promises that it works; None where the measure is ours alone."""
+
+    @property
+    def LONGEST_S(self) -> float:  # noqa: N802 - a constant of the module
+        """How long one usually takes at most, in seconds: the load's duration is made of that."""
+
+    def disturb(self, service: ServiceUnderLoad) -> Steps:
+        """Do it, step by step."""
 
 
-DISTURBANCES: Mapping[str, Disturbance] = {"recycle": recycle}
+RECYCLE = "recycle"
+ALL = "all"
+
+DISTURBANCES: Mapping[str, Disturbance] = {
+    RECYCLE: recycle,
+    "reload": reload,
+    "scale": scale,
+    "reopen-logs": reopen_logs,
+}
 """By name; ``recycle`` is what every run does that names none."""
+
+
+def read_names(text: str) -> tuple[str, ...]:
+    """The names in ``reload,scale``, in that order; ``all`` is every one but ``recycle``.
+
+    Raises:
+        KeyError: one is unknown, or there is none.
+    """
+    named = tuple(name.strip() for name in text.split(",") if name.strip())
+    if named == (ALL,):
+        return tuple(name for name in DISTURBANCES if name != RECYCLE)
+    for name in named or ("",):
+        if name not in DISTURBANCES:
+            raise KeyError(name)
+    return named
+
+
+def list_turns(cell: Cell) -> tuple[str, ...]:
+    """The disturbances that the harness itself brings about in a run of this cell, in their order."""
+    return tuple(name for name in read_names(cell.disturb) if name != RECYCLE) * cell.times
+
+
+def begin(service: ServiceUnderLoad) -> Course:
+    """The course of the cell's disturbances, as the load begins."""
+    turns = list_turns(service.cell)
+    if not turns:
+        return recycle.begin(service)
+    turn_list = [Turn(name=name, disturb=DISTURBANCES[name].disturb) for name in turns]
+    return Series(service, turn_list, seed=service.cell.seed or 0)

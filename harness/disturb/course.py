@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from harness.core.model import Cell
 from harness.watch.event_log import EventSink
@@ -21,8 +23,46 @@ class Loss(str, Enum):
     ITS_OWN_REQUEST = "the request that is the disturbance"
 
 
+class PathRule(str, Enum):
+    """What may become of the bound path while a disturbance lasts."""
+
+    KEPT = "kept"  # the same file throughout
+    LEFT_BY_STOP = "left by the stop"  # it goes with the arbiter, and comes with the next one
+    ANY = "any"  # the harness itself removes it, or nobody can clean up
+
+
+class Awaited(str, Enum):
+    """What a disturbance waits for, as it stands in the record; the judge says what it means if it is missing."""
+
+    NEW_WORKERS = "new workers"
+    OLD_WORKERS_GONE = "the end of the old workers"
+    NEW_MASTER = "a new master"
+    MASTER_GONE = "the end of the master"
+    MORE_WORKERS = "one worker more"
+    FEWER_WORKERS = "one worker fewer"
+    ANSWERS = "answers"
+    START = "a start"
+    REPLACEMENT = "another worker in the place of the ended one"
+    NEW_PATH = "answers on the new path"
+    OLD_PATH_GONE = "the end of the old path"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """Something to wait for, looked at at each tick (10 ms). ``what`` None: a pause that ends with its time."""
+
+    what: Awaited | None
+    within_s: float
+    met: Callable[[], bool] = lambda: False
+    seen: Callable[[], str] = lambda: ""  # in words, for the record, where it did not come
+
+
+Steps: TypeAlias = Iterator[Pending]
+"""What a disturbance does, step by step: it acts, and yields what it waits for."""
+
+
 class ServiceUnderLoad(Protocol):
-    """What a disturbance sees of the stack that it disturbs."""
+    """What a disturbance sees of the stack that it disturbs, and what it can do to it."""
 
     @property
     def cell(self) -> Cell:
@@ -38,7 +78,21 @@ class ServiceUnderLoad(Protocol):
 
     @property
     def arbiter_pid(self) -> int:
-        """The arbiter, as its watchers see it."""
+        """The arbiter that serves now, as its watchers see it."""
+
+    @property
+    def boot_s(self) -> float:
+        """How long gunicorn took from its start to its first answer."""
+
+    @property
+    def graceful_s(self) -> float:
+        """Gunicorn's graceful_timeout: how long a worker may take to finish what it has."""
+
+    def signal_arbiter(self, number: int, reason: str) -> None:
+        """Send the arbiter a signal, recorded as the harness's own doing; ``reason``: a few words."""
+
+    def look_at_files(self) -> None:
+        """Record what the arbiter holds open."""
 
 
 class Course(Protocol):

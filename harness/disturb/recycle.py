@@ -5,26 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.core.clock import now_ns
-from harness.disturb.course import Course, Loss, ServiceUnderLoad
+from harness.disturb.course import Course, Loss, PathRule, ServiceUnderLoad, Steps
 
 SUMMARY = "workers reach max_requests and restart"
 MAY_LOSE = Loss.NOTHING
-MUST_HOLD = (
-    "socket-survives",
-    "requests-answered",
-    "service-recovers",
-    "workers-respawn",
-    "max-requests-honoured",
-    "workers-exit-cleanly",
-)
+PATH = PathRule.KEPT
+ENDS_WORKERS = True
+IN_CONTAINERS = True
+PROMISE = "gunicorn's documentation of max_requests: workers restart automatically"
+LONGEST_S = 0.0
 
 QUIET_S = 0.1
 """After the socket file went: nobody answered for so long is enough to end the load. Every answer on the way from
 gunicorn's access log, the proxy's and the probers counts, and each connect to a missing path fails at once."""
 
 
+def disturb(_service: ServiceUnderLoad) -> Steps:
+    """See ``disturb.Disturbance``: nothing is to be done."""
+    return iter(())
+
+
 def begin(service: ServiceUnderLoad) -> Course:
-    """See ``disturb.Disturbance``."""
+    """As the load begins, where workers that restart are all there is."""
     return Recycling(service=service, began_ns=now_ns())
 
 

@@ -12,6 +12,7 @@ from harness.backends import BACKENDS
 from harness.core.cell_fields import CELL_FIELDS
 from harness.core.errors import UsageError
 from harness.core.model import Cell
+from harness.disturb import DISTURBANCES, read_names
 from harness.stack.workers import find_worker, with_threads
 
 
@@ -73,5 +74,16 @@ def _not_on_the_back_end(cell: Cell, _say: Wording) -> UsageError | None:
     return BACKENDS[cell.backend].why_not(cell)
 
 
-RULES: tuple[Rule, ...] = (_one_thread, _way_to_the_socket, _constant_rate, _not_on_the_back_end)
+def _known_disturbances(cell: Cell, say: Wording) -> UsageError | None:
+    try:
+        read_names(cell.disturb)
+    except KeyError as unknown:
+        return UsageError(
+            what=f"{say('disturb', cell.disturb)}: {unknown.args[0] or 'nothing'!s} is no disturbance.",
+            remedy=f"Name {', '.join(DISTURBANCES)}, several with commas between, or all.",
+        )
+    return None
+
+
+RULES: tuple[Rule, ...] = (_known_disturbances, _one_thread, _way_to_the_socket, _constant_rate, _not_on_the_back_end)
 """In the order in which they are checked."""

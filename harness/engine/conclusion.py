@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.core.model import Json, Verdict
+from harness.disturb import list_turns
 from harness.judge.scenarios import judge_record
 from harness.records.store import RunFolder, load_run
 from harness.report.as_json import verdict_to_json
@@ -28,8 +29,9 @@ def store_reports(folder: RunFolder) -> None:
     from harness.report.excerpts import excerpts
 
     with load_run(folder.path) as stored:
-        # Else nothing was ever started that could be repeated, or each arm of the scenario has a script of its own.
-        if "gunicorn" in stored.facts and stored.cell.scenario is None:
+        # Else nothing was ever started that could be repeated, or each arm of the scenario has a script of its own;
+        # the script lets workers restart by themselves, and knows no other disturbance.
+        if "gunicorn" in stored.facts and stored.cell.scenario is None and not list_turns(stored.cell):
             folder.write_text("reproduce.sh", render_script(stored.cell, stored.facts, folder.config), executable=True)
         logs = excerpts(stored)
         folder.write_text("report.md", render_markdown(stored, logs))

@@ -114,7 +114,7 @@ def list_deviations(cell: Cell, environment: Environment) -> list[Json]:
         own = "" if cell.app else ", and the app is wrapped so that it notes the id and sends it back"
         deviations.append(f"ledger: each request carries an id in a header{own}")
     deviations.extend(
-        f"{row.name}: {getattr(cell, row.name)} instead of {row.default}"
+        f"{row.name}: {getattr(cell, row.name)} instead of {row.shown if row.default is None else row.default}"
         for row in CELL_FIELDS.values()
         if row.deviates and getattr(cell, row.name) != row.default
     )

@@ -16,8 +16,9 @@ from harness.core.events.course import Machine
 from harness.core.model import Cell, is_error
 from harness.core.paths import fixtures_dir
 from harness.core.signals import pause
-from harness.disturb import DISTURBANCES
+from harness.disturb import begin
 from harness.disturb.course import Course
+from harness.engine.disturbing import DisturbedService
 from harness.engine.pulse import watch_pulse
 from harness.engine.running_stack import Stack, find_load_tool
 from harness.engine.servers import base_environment
@@ -92,7 +93,7 @@ def _render_argv(stack: Stack, tool: tools.Tool) -> list[str]:
 
 
 def _begin_disturbance(stack: Stack) -> Course:
-    return DISTURBANCES[stack.run.request.disturbance].begin(stack)
+    return begin(DisturbedService(stack))
 
 
 def _read_usage(stack: Stack) -> Usage:

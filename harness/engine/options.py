@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from harness.backends import BACKENDS
-from harness.core.cell_fields import CELL_FIELDS, CellField, Kind, Section
+from harness.core.cell_fields import CELL_FIELDS, LONGEST_S, CellField, Kind, Section
 from harness.core.cells import write_options, write_value
 from harness.core.errors import UsageError
 from harness.core.findings import FindingId
 from harness.core.model import Cell
+from harness.disturb import DISTURBANCES, RECYCLE, list_turns, read_names
 from harness.engine.cell_rules import find_contradiction
 from harness.engine.request import OwnSettings, RunRequest
 from harness.stack.load import LOADS
@@ -41,6 +42,9 @@ PROFILES: Mapping[str, Cell] = {
 """Named defaults. ``quick`` has fewer and shorter worker lives, for many cells; ``python -m bench profiles`` compares
 its verdicts with those of the original report's settings. Its connections are few because two workers that boot again
 after 64 requests each let the report's 200 queue up beyond every client's patience."""
+
+OF_DISTURBANCES = ("disturb", "times", "seed")
+"""Fields that a scenario has no options for: it compares workers that restart by themselves."""
 
 HOLDS = "holds"
 
@@ -91,8 +95,9 @@ def add_cell_options(
             default="default",
             help=f"named defaults of the options below: {', '.join(PROFILES)} [default]",
         )
+    left_out = {*without, *(() if defaults is None else OF_DISTURBANCES)}
     for row in CELL_FIELDS.values():
-        if row.flag is not None and row.name not in without:
+        if row.flag is not None and row.name not in left_out:
             _add_option(cell if row.section is Section.CELL else run, row.flag, row, defaults)
     _add_own_options(cell)
     run.add_argument("--python", metavar="PYTHON", help="interpreter for gunicorn: 3.6, python3.6 or a path")
@@ -165,7 +170,7 @@ def make_request(options: argparse.Namespace) -> RunRequest:
         UsageError: they contradict each other.
     """
     profile: Cell = getattr(options, "defaults", None) or PROFILES[options.profile]
-    named = {row.name: getattr(options, row.name) for row in CELL_FIELDS.values() if row.flag is not None}
+    named = {row.name: getattr(options, row.name, None) for row in CELL_FIELDS.values() if row.flag is not None}
     given: dict[str, Any] = {
         name: "\n".join(value) if CELL_FIELDS[name].repeated else value
         for name, value in named.items()
@@ -181,6 +186,7 @@ def make_request(options: argparse.Namespace) -> RunRequest:
     problem = find_contradiction(cell)
     if problem is not None:
         raise problem
+    cell = fit_disturbances(cell, given)
     if options.settings is not None:
         from harness.engine.settings_reading import read_said
 
@@ -205,9 +211,30 @@ def _name_own(options: argparse.Namespace, given: Collection[str]) -> OwnSetting
     return OwnSettings(said=options.settings, given=frozenset({*given, *fixed}))
 
 
+def fit_disturbances(cell: Cell, given: Collection[str]) -> Cell:
+    """The cell with values that suit its disturbances, for those fields that the user has not ``given``.
+
+    Without ``recycle`` among them no worker restarts by itself. The load lasts until all are done.
+    """
+    turns = list_turns(cell)
+    if not turns:
+        return cell
+    if "max_requests" not in given and RECYCLE not in read_names(cell.disturb):
+        cell = replace(cell, max_requests=0)
+    if "duration_s" not in given:
+        usual_s = sum(DISTURBANCES[name].LONGEST_S + 1 for name in turns)
+        cell = replace(cell, duration_s=min(max(cell.duration_s, SLOW * usual_s), LONGEST_S))
+    return cell
+
+
+SLOW = 4
+"""So many times longer than usual disturbances may take on a busy machine: the load ends when they are done."""
+
+
 def run_arguments(request: RunRequest) -> list[str]:
     """The arguments of `harness reproduce` that make this very request again: the inverse of ``make_request``."""
-    left_out = set() if request.load_named else {"load"}
+    left_out = {name for name in OF_DISTURBANCES if getattr(request.cell, name) == getattr(DEFAULTS, name)}
+    left_out |= set() if request.load_named else {"load"}
     if request.own is not None:  # whose values are read again
         left_out |= {*FIELDS.values(), "app", "bind"} - request.own.given
     options = [(row.flag, text) for row, text in write_options(request.cell) if row.name not in left_out]

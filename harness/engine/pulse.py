@@ -17,7 +17,7 @@ def watch_pulse(stack: Stack) -> None:
     """
     stack.sink.check()
     status = stack.gunicorn.poll()
-    if status is not None and not stack.progress.arbiter_ended:
+    if status is not None and not stack.progress.arbiter_ended and not stack.masters.told_to_end:
         stack.sink.emit(ArbiterExited(pid=stack.gunicorn.pid, status=status))
     proxy = stack.proxy
     servers: dict[Who, Process] = {"arbiter": stack.gunicorn}

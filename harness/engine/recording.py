@@ -17,11 +17,15 @@ from harness.core.errors import HarnessError, UnrunnableError
 from harness.core.events.course import Fault, Interrupted, Phase
 from harness.core.model import Cell
 from harness.core.signals import check
+from harness.disturb import list_turns
 from harness.engine.facts import collect_surroundings
 from harness.engine.request import RunRequest
 from harness.provision.environments import Environment
 from harness.records.store import RunFolder, create_run
 from harness.watch.event_log import EventSink
+
+SEED_BYTES = 3
+"""A drawn seed is a number that can be typed."""
 
 TEARDOWN = ("closed", "ended")
 """Phases after the experiment; an interruption in one of them is recorded with the last phase before."""
@@ -66,10 +70,13 @@ def open_run(request: RunRequest, environment: Environment | None, say: Callable
 
 
 def describe_cell(request: RunRequest, environment: Environment | None) -> tuple[Cell, str]:
-    """The cell with the versions that were installed, and the release's name in the name of the folder."""
+    """The cell with the versions that were installed, and a seed if it disturbs; the release's name in the folder's."""
+    cell = request.cell
+    if cell.seed is None and list_turns(cell):
+        cell = replace(cell, seed=int.from_bytes(os.urandom(SEED_BYTES), "big"))
     if environment is None:
-        return request.cell, request.cell.spec.rstrip("/").rpartition("/")[2]
-    cell = replace(request.cell, gunicorn=environment.gunicorn_version, python=environment.python_version)
+        return cell, cell.spec.rstrip("/").rpartition("/")[2]
+    cell = replace(cell, gunicorn=environment.gunicorn_version, python=environment.python_version)
     return cell, environment.label
 
 

@@ -28,7 +28,6 @@ class RunRequest:
     out: Path
     python: str | None = None
     era_shims: bool = True  # whether a Python will do on which the release runs only with them
-    disturbance: str = "recycle"  # what ends, replaces or moves processes during the load, see ``harness.disturb``
     settings: Path | None = None  # settings that go before the cell's values, which win; None is the fixture's
     own: OwnSettings | None = None  # a user's own settings, which win over the cell's values
     project: tuple[str, ...] | None = None  # what the user's project needs beside gunicorn; None: there is none

@@ -77,7 +77,7 @@ def _experiment(stack: Stack) -> None:
     run, watchers = stack.run, stack.watchers
     import_ahead()  # both while gunicorn boots, which takes longer
     _write_facts(stack)
-    boot_s = await_ready(stack)
+    boot_s = stack.masters.boot_s = await_ready(stack)
     if not await_fleet(stack, boot_s=boot_s):
         return
     run.enter("control")

@@ -18,6 +18,7 @@ from harness.core.events.servers import ArbiterStarted
 from harness.core.model import Cell
 from harness.core.signals import shielded
 from harness.engine.ledger import Clients, await_last_lines
+from harness.engine.masters import Masters
 from harness.engine.recording import Run
 from harness.engine.scratch import ScratchFolder, make_scratch_folder
 from harness.engine.servers import TRACE_FILE, StartedProxy, choose_address, configure_gunicorn, start_proxy
@@ -44,12 +45,17 @@ class Stack:
     scratch: ScratchFolder
     address: str  # gunicorn's own: ``unix:PATH`` or ``HOST:PORT``
     command: Command  # gunicorn's
-    gunicorn: Process
+    masters: Masters
     spawned_ns: int  # when gunicorn was
     proxy: StartedProxy | None
     asked: Asked = ASKED  # what every client sends
     timings: Timings = field(default=TIMINGS, repr=False)
     stops: StopWatch = field(default_factory=StopWatch, repr=False)
+
+    @property
+    def gunicorn(self) -> Process:
+        """The arbiter that serves now."""
+        return self.masters.current
 
     @property
     def sink(self) -> EventSink:
@@ -141,7 +147,7 @@ def _start(
         scratch=scratch,
         address=address,
         command=command,
-        gunicorn=gunicorn,
+        masters=Masters(gunicorn),
         spawned_ns=spawned_ns,
         proxy=started,
         asked=_keep_asked(run),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from harness.core.model import FleetSample, Observations
+from harness.judge.windows import allows_end, end_of
 
 SURPLUS_NS = 2_000_000_000
 """A handover is over when the arbiter has taken note of the old worker's end, which it does once a second at least.
@@ -35,7 +36,7 @@ def find_surplus(observations: Observations) -> Surplus | None:
 
 
 def _list_surpluses(observations: Observations) -> Iterator[Surplus]:
-    wanted, samples = observations.cell.workers, observations.samples
+    wanted, samples = observations.cell.workers, list(_list_samples(observations))
     open_since: FleetSample | None = None
     most = 0
     for sample in samples:
@@ -47,6 +48,23 @@ def _list_surpluses(observations: Observations) -> Iterator[Surplus]:
     if open_since is not None:
         took_ns = samples[-1].at_ns - open_since.at_ns  # the watch ends with a last sample
         yield Surplus(since_ns=open_since.at_ns, took_ns=took_ns, most=most)
+
+
+def _list_samples(observations: Observations) -> Iterator[FleetSample]:
+    """The samples, with no more workers than configured while a disturbance adds some, or has two fleets at a time.
+
+    What there is at the end of its window is a sample of its own: nothing may change afterwards.
+    """
+    wanted, samples = observations.cell.workers, observations.samples
+    ends = [int(end_of(one)) for one in observations.disturbances if one.ended_ns is not None]
+    extra = [
+        replace(before[-1], at_ns=end_ns)
+        for end_ns in ends
+        if (before := [sample for sample in samples if sample.at_ns < end_ns]) and end_ns < samples[-1].at_ns
+    ]
+    for sample in sorted([*samples, *extra], key=lambda one: one.at_ns):
+        inside = allows_end(observations, sample.at_ns) and sample.at_ns not in ends
+        yield replace(sample, workers=min(sample.workers, wanted)) if inside else sample
 
 
 def has_given_up(observations: Observations) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 from harness.core.model import Moment, Observations
@@ -23,6 +24,7 @@ def _moments(observations: Observations) -> Iterator[tuple[int, str]]:
     yield from _socket_moments(observations)
     yield from _worker_moments(observations)
     yield from _client_moments(observations)
+    yield from _disturbance_moments(observations)
     if observations.arbiter_exit_ns is not None:
         yield observations.arbiter_exit_ns, f"the arbiter ended with status {observations.arbiter_status}"
     if observations.arbiter_asked_ns is not None:
@@ -31,6 +33,19 @@ def _moments(observations: Observations) -> Iterator[tuple[int, str]]:
         yield observations.proxy_exit_ns, "the proxy ended"
     for stall in observations.stalls:
         yield stall.at_ns, f"the machine stood still for {stall.gap_ns / 1e9:.1f} s"
+
+
+def _disturbance_moments(observations: Observations) -> Iterator[tuple[int, str]]:
+    for one in observations.disturbances:
+        yield one.began_ns, f"{one.label} begins"
+        if one.ended_ns is not None:
+            yield one.ended_ns, f"{one.label} is over"
+        elif one.gave_up_ns is not None:
+            yield one.gave_up_ns, f"{one.label}: {one.missing} did not come within {one.within_s:.1f} s"
+    if observations.disturbances:
+        for sent in observations.doings.ours:
+            name = signal.Signals(sent.signal).name
+            yield sent.at_ns, f"the harness sends {name} to {sent.who} {sent.pid}: {sent.reason}"
 
 
 def _phase_moments(observations: Observations) -> Iterator[tuple[int, str]]:

@@ -26,8 +26,6 @@ from harness.core.events.course import (
 )
 from harness.core.events.fleet import AskedAlone, Fleet
 from harness.core.events.servers import (
-    ArbiterExited,
-    ArbiterStarted,
     GunicornLine,
     LiveWorkers,
     ProxyErrors,
@@ -39,6 +37,7 @@ from harness.core.events.servers import (
     TracerProblem,
 )
 from harness.core.model import Cell, Json, Observations
+from harness.judge.arbiters import OF_ARBITERS, Arbiters
 from harness.judge.defects import describe_defect
 from harness.judge.doings import FIELDS, DoingsReader
 from harness.judge.lives import Lives
@@ -53,18 +52,15 @@ SAME_MOMENT_NS = 100_000_000
 class _Reader:
     """Collects what the events of each class say."""
 
-    def __init__(self, arbiter_pid: int | None) -> None:
+    def __init__(self, arbiters: Arbiters) -> None:
         self.phases: dict[str, int] = {}
-        self.arbiter_pid = arbiter_pid
-        self.arbiter_exit: ArbiterExited | None = None
-        self.stopping_ns: int | None = None
-        self.asked_ns: int | None = None
+        self.arbiters = arbiters
         self.proxy_exit_ns: int | None = None
         self.given_up = 0
         self.queue: int | None = None
         self.control = Control(at_ns=0, asked=0, answered=0)
         self.socket: list[SocketChange] = []
-        self.calls = TracedCalls(arbiter_pid)
+        self.calls = TracedCalls(arbiters)
         self.rights: ClientRights | None = None
         self.processes: list[LiveProcesses] = []
         self.probes: list[Probe] = []
@@ -96,9 +92,6 @@ class _Reader:
         if event.name == "load":
             self.lives.forget_samples()
 
-    def _read_arbiter_exit(self, event: ArbiterExited) -> None:
-        self.arbiter_exit = self.arbiter_exit or event
-
     def _read_proxy_exit(self, event: ProxyExited) -> None:
         self.proxy_exit_ns = event.at_ns if self.proxy_exit_ns is None else self.proxy_exit_ns
 
@@ -116,15 +109,8 @@ class _Reader:
         self.lives.see(event.at_ns, dict(event.live))
 
     def _read_line(self, event: GunicornLine) -> None:
-        if event.pid is not None and event.pid == self.arbiter_pid:
-            self._read_arbiter_line(event.at_ns, event.state)
+        self.arbiters.read_line(event.at_ns, event.pid, event.state)
         self.lives.read_line(event.at_ns, event.pid, event.state, event.text)
-
-    def _read_arbiter_line(self, at_ns: int, state: str | None) -> None:
-        if state in {"stopping", "asked-to-stop"} and self.stopping_ns is None:
-            self.stopping_ns = at_ns
-        if state in {"asked", "asked-to-stop"} and self.asked_ns is None:
-            self.asked_ns = at_ns
 
     def _read_served(self, event: Served) -> None:
         for pid, by_status in event.by_pid.items():
@@ -139,6 +125,11 @@ class _Reader:
     def _read_watcher(self, event: WatcherState) -> None:
         if not self.watchers.get(event.name, "").startswith("died"):
             self.watchers[event.name] = f"died: {event.detail}" if event.state == "died" else event.state
+
+    def read_doing(self, event: Event) -> None:
+        """Whose doing something was; a signal of the harness's own concerns the arbiters, too."""
+        self.doings.read(event)
+        self.arbiters.read(event)
 
     def _read_tracer(self, event: TracerLoaded) -> None:
         self.traced.add(event.pid)
@@ -172,7 +163,7 @@ class _Reader:
             return state
         if self.watchers.get("logs") != "stopped":
             return "died: its file was not read to the end"
-        return "stopped" if self.arbiter_pid in self.traced else "died: it was never loaded by the arbiter"
+        return "stopped" if self.arbiters.first in self.traced else "died: it was never loaded by the arbiter"
 
 
 def _fields(event: Event) -> dict[str, Json]:
@@ -181,7 +172,7 @@ def _fields(event: Event) -> dict[str, Json]:
 
 _READ: Mapping[type[Event], Callable[[_Reader, Any], None]] = {
     Phase: _Reader._read_phase,
-    ArbiterExited: _Reader._read_arbiter_exit,
+    **dict.fromkeys(OF_ARBITERS, lambda reader, event: reader.arbiters.read(event)),
     ProxyExited: _Reader._read_proxy_exit,
     Readiness: _Reader._read_readiness,
     Control: _Reader._read_control,
@@ -193,7 +184,7 @@ _READ: Mapping[type[Event], Callable[[_Reader, Any], None]] = {
     Probe: lambda reader, event: reader.probes.append(event),
     Answers: lambda reader, event: reader.answers.append(event),
     AnswerTimes: lambda reader, event: reader.answer_times.append(event),
-    **dict.fromkeys(FIELDS, lambda reader, event: reader.doings.read(event)),
+    **dict.fromkeys(FIELDS, lambda reader, event: reader.read_doing(event)),
     LiveWorkers: _Reader._read_workers,
     GunicornLine: _Reader._read_line,
     Served: _Reader._read_served,
@@ -225,7 +216,7 @@ _OUTSIDE_THE_WINDOW = frozenset(
 def observe(cell: Cell, events: Iterable[Event]) -> Observations:
     """The events of a run in the order of their times, whatever the order of their arrival; O(events) in memory."""
     ordered = sorted(events, key=lambda event: event.at_ns)
-    reader = _Reader(next((event.pid for event in ordered if isinstance(event, ArbiterStarted)), None))
+    reader = _Reader(Arbiters(ordered))
     closed_ns = next((event.at_ns for event in ordered if isinstance(event, Phase) and event.name == "closed"), None)
     for event in ordered:
         reader.read(event, closed_ns)
@@ -234,15 +225,10 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
     limit = cell.max_requests + cell.max_requests_jitter if cell.max_requests else None
     if reader.watchers.get("logs") == "stopped" and reader.lives.is_mute(limit):
         reader.watchers["logs"] = MUTE
-    ended = reader.arbiter_exit
     return Observations(
         cell=cell,
         phases=reader.phases,
-        arbiter_pid=reader.arbiter_pid,
-        arbiter_exit_ns=None if ended is None else ended.at_ns,
-        arbiter_status=None if ended is None else ended.status,
-        arbiter_stopping_ns=reader.stopping_ns,
-        arbiter_asked_ns=reader.asked_ns,
+        **reader.arbiters.close(),
         proxy_exit_ns=reader.proxy_exit_ns,
         given_up=reader.given_up,
         queue=reader.queue,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from harness.core.events.bound_path import TracedCall
 from harness.core.events.servers import TracedRemoval
 from harness.core.model import Culprit, PathCall, Removal
+from harness.judge.arbiters import Arbiters
 
 
 class TracedCalls:
     """Takes them in the order of their times."""
 
-    def __init__(self, arbiter_pid: int | None) -> None:
-        self._arbiter_pid = arbiter_pid
+    def __init__(self, arbiters: Arbiters) -> None:
+        self._arbiters = arbiters
         self.removals: list[Removal] = []
         self.others: list[PathCall] = []
 
@@ -38,7 +39,8 @@ class TracedCalls:
         )
 
     def _role(self, event: TracedRemoval | TracedCall) -> str:
-        """The arbiter that the harness started outranks what the traced process thinks of itself."""
-        if event.pid == self._arbiter_pid:
-            return "arbiter"
-        return "worker" if event.ppid == self._arbiter_pid else "other"
+        """Whom the harness knows for an arbiter outranks what the traced process thinks of itself."""
+        own = self._arbiters.name_of(event.pid, event.at_ns)
+        if own is not None:
+            return own
+        return "worker" if self._arbiters.name_of(event.ppid, event.at_ns) is not None else "other"

@@ -29,6 +29,7 @@ from harness.judge.meddling import Meddling, find_meddling
 from harness.judge.notes import find_notes
 from harness.judge.outage import count_late, count_outcomes
 from harness.judge.timeline import find_blind, observe, since_load_s
+from harness.judge.windows import describe_undone, list_done
 
 CONFIDENCE = 0.95
 CUT_SHORT = "the record has no end: it was cut short, and what its last lines said is not known"
@@ -152,6 +153,8 @@ def _doubts(observations: Observations, meddling: Sequence[Meddling]) -> list[st
             f"only {recycles} of {cell.recycles} wanted recycles were seen{_busy(observations)}: "
             "raise --duration, or lower --max-requests"
         )
+    undone = describe_undone(observations)
+    doubts.extend([] if undone is None else [undone])
     doubts.extend(dict.fromkeys(entry.what for entry in meddling if entry.is_total))
     blind = [find_blind(observations, name) for name in _needed_watchers(observations)]
     doubts.extend(doubt for doubt in blind if doubt is not None)
@@ -241,8 +244,15 @@ def _strength(observations: Observations, outcome: Outcome) -> dict[str, Json]:
     holds = outcome is Outcome.HOLDS
     per_recycle = failure_rate_upper_95(recycles) if holds else None
     per_request = failure_rate_upper_95(requests) if holds else None
+    done = sum(1 for _ in list_done(observations))
+    per_disturbance = failure_rate_upper_95(done) if holds else None
+    disturbed: dict[str, Json] = {
+        "disturbances": done,
+        "failure_rate_per_disturbance_upper_95": None if per_disturbance is None else round(per_disturbance, 6),
+    }
     return {
         "recycles": recycles,
+        **(disturbed if observations.disturbances else {}),
         "requests": requests,
         "failure_rate_upper_95": None if per_recycle is None else round(per_recycle, 6),
         "failure_rate_per_request_upper_95": None if per_request is None else round(per_request, 9),

@@ -78,6 +78,8 @@ def _one_of(name: str) -> Callable[[str], str]:
         from harness.backends import BACKENDS
         from harness.engine.options import CHOICES
 
+        if name not in (*CHOICES, "backend"):
+            return text  # checked with the cell, in ``check_request``
         startable = tuple(name for name, kind in BACKENDS.items() if kind.STARTS_HERE)
         known = startable if name == "backend" else CHOICES[name]
         if text not in known:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.core.cells import write_options
 from harness.core.model import Cell
+from harness.disturb import list_turns
 from harness.records.stored import StoredRun
 from harness.report.fields import texts
 from harness.stack.workers import find_worker
@@ -12,14 +13,19 @@ _OF_THIS_MACHINE = {"port"}
 """Left out, because another machine may not have it free, and any other port works too."""
 
 
+_FITTED = ("max_requests", "duration_s")
+"""Told even where they have their defaults: a cell with disturbances has other ones."""
+
+
 def repeat_command(cell: Cell) -> list[str]:
     """The argv of `harness reproduce` for this cell; what has its default is left out."""
     left_out = _OF_THIS_MACHINE if find_worker(cell.worker).has_threads else {*_OF_THIS_MACHINE, "threads"}
+    told = _FITTED if list_turns(cell) else ()
     argv, switches = ["harness", "reproduce", cell.spec], []
     for row, text in write_options(cell):
         if text is None:
             switches.append(str(row.flag))
-        elif getattr(cell, row.name) != row.default and row.name not in left_out:
+        elif row.name in told or (getattr(cell, row.name) != row.default and row.name not in left_out):
             argv += [str(row.flag), text]
     if cell.python is not None:
         argv += ["--python", ".".join(cell.python.split(".")[:2])]

@@ -108,9 +108,10 @@ def socket_answer(verdict: Mapping[str, Json]) -> Headline:
         return Headline(sentence="not applicable: bound to a TCP port, so there is no socket file", tone=Tone.GOOD)
     state = dig(verdict, "invariants", SOCKET_INVARIANT)
     if state == State.HOLDS.value:
-        seen = number(verdict, "counts", "recycles")
+        seen = number(verdict, "strength", "disturbances") or number(verdict, "counts", "recycles")
         sure = dig(verdict, "verdict") in (Outcome.HOLDS.value, Outcome.VIOLATED.value) and seen
-        survived = f"socket file survived {plural(seen or 0, 'recycle')}"
+        noun = "recycle" if number(verdict, "strength", "disturbances") is None else "disturbance"
+        survived = f"socket file survived {plural(seen or 0, noun)}"
         return Headline(sentence=survived, tone=Tone.GOOD if sure else Tone.UNSURE)
     if state == State.VIOLATED.value:
         return Headline(sentence="socket file did not survive", tone=Tone.BAD)
@@ -158,16 +159,19 @@ def strength_line(verdict: Mapping[str, Json]) -> str | None:
     """How strong a ``holds`` is, in one sentence; None for other verdicts."""
     if dig(verdict, "verdict") != Outcome.HOLDS.value:
         return None
-    recycles = number(verdict, "strength", "recycles")
+    disturbed = number(verdict, "strength", "disturbances")
+    noun = "recycle" if disturbed is None else "disturbance"
+    trials = number(verdict, "strength", "recycles") if disturbed is None else disturbed
     requests = number(verdict, "strength", "requests")
     requests = number(verdict, "counts", "requests") if requests is None else requests
-    upper = number(verdict, "strength", "failure_rate_upper_95")
-    seen = f"no failure in {plural(recycles or 0, 'recycle')} and {plural(requests or 0, 'request')}"
+    bound = "failure_rate_upper_95" if disturbed is None else "failure_rate_per_disturbance_upper_95"
+    upper = number(verdict, "strength", bound)
+    seen = f"no failure in {plural(trials or 0, noun)} and {plural(requests or 0, 'request')}"
     if upper is None:
         return seen + "; no bound of the failure rate is known"
     each = number(verdict, "strength", "failure_rate_per_request_upper_95")
     requests_too = "" if each is None else f" and fewer than {each:.2g} of all requests"
-    return f"{seen}; with 95 % confidence fewer than {upper:.2%} of all recycles{requests_too} fail"
+    return f"{seen}; with 95 % confidence fewer than {upper:.2%} of all {noun}s{requests_too} fail"
 
 
 def note_lines(verdict: Mapping[str, Json]) -> list[tuple[str, str]]:

@@ -82,7 +82,14 @@ def render_config(template: str, cell: Cell, *, bind: str, access_log: str, shim
     }
     rendered = {name: repr(value) for name, value in values.items()}
     lines = [SHIMS[name] for name in shims] + [find_worker(cell.worker).settings_lines]
-    return Template(template).substitute(rendered, shims="".join(lines))
+    return Template(template).substitute(rendered, shims="".join(lines)) + _render_asked(cell)
+
+
+def _render_asked(cell: Cell) -> str:
+    """Settings that only some cells name, at the end, where they win over all others."""
+    asked = {"graceful_timeout": cell.graceful_timeout, "timeout": cell.timeout}
+    lines = [f"{name} = {value!r}\n" for name, value in asked.items() if value is not None]
+    return "".join(["\n\n", *lines]) if lines else ""
 
 
 HOOKS_MARK = "\n\ndef pre_fork("
@@ -168,6 +175,7 @@ _HEAD = re.compile(
 
 _NAMED_PID = re.compile(r"\bpid:? ?(\d+)")
 _STATES = (
+    ("starting", re.compile(r"^Starting gunicorn ")),
     ("booted", re.compile(r"^Booting worker with pid")),
     ("ready", re.compile(r"^Worker is ready \(pid: \d+\)")),
     ("restarting", re.compile(r"^(?:Autorestarting worker|Maximum request limit of \d+ exceeded)")),  # or uvicorn's
@@ -184,8 +192,9 @@ _STATES = (
     ("asked", re.compile(r"^Handling signal: (?:hup|usr2|ttin|ttou)\b")),
     ("stopping", re.compile(r"^Shutting down: Master")),
 )
-"""``terminated`` is how the arbiter itself ends a worker, hence no crash; ``asked`` is a signal to the arbiter that
-changes its workers; ``ready`` is said by a hook of ours (``fixtures/scenarios/telling.py``), and by no release."""
+"""``starting`` is what an arbiter says first; ``terminated`` is how it itself ends a worker, hence no crash; ``asked``
+is a signal to the arbiter that changes its workers; ``ready`` is said by a hook of ours
+(``fixtures/scenarios/telling.py``), and by no release."""
 
 _NAMES_ANOTHER = {"booted", "ready", "exiting", "timed-out", "terminated", "signalled", "failed"}
 """The states whose line names the pid of another process; the others are about the process that wrote the line."""

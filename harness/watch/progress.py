@@ -14,6 +14,7 @@ from harness.core.events.clients import Probe
 from harness.core.events.course import Phase
 from harness.core.events.servers import (
     ArbiterExited,
+    ArbiterStarted,
     GunicornLine,
     LiveWorkers,
     MemorySample,
@@ -46,6 +47,8 @@ class Progress:
         self._active: dict[int, tuple[int, int]] = {}  # pid -> (when it last served, or came; what all had served then)
         self._ready: set[int] = set()
         self._changed_ns = now_ns()
+        self._masters = 0
+        self._starting: list[int] = []
         self.arbiter_ended = False
         self.deleted_ns: int | None = None
         self.last_success_ns: int | None = None
@@ -79,6 +82,18 @@ class Progress:
         """All live children of the arbiter."""
         with self._lock:
             return set(self._live)
+
+    @property
+    def worker_pids(self) -> set[int]:
+        """Live children of the arbiters that booted as workers."""
+        with self._lock:
+            return self._live & self._booted
+
+    @property
+    def master_pids(self) -> list[int]:
+        """All that ever said that they start as an arbiter, in that order."""
+        with self._lock:
+            return list(self._starting)
 
     @property
     def booted_pids(self) -> set[int]:
@@ -141,12 +156,18 @@ class Progress:
     def _succeed(self, at_ns: int) -> None:
         self.last_success_ns = max(at_ns, self.last_success_ns or 0)
 
+    def _hear_start(self, _: ArbiterStarted) -> None:
+        """A later one replaces the one before, and binds the path anew where it is gone."""
+        self.arbiter_ended, self.deleted_ns, self._masters = False, None, self._masters + 1
+
     def _hear_exit(self, _: ArbiterExited) -> None:
         self.arbiter_ended = True
 
     def _hear_socket(self, event: SocketChange) -> None:
         if event.action in {"deleted", "moved"} and self.deleted_ns is None:
             self.deleted_ns = event.at_ns
+        elif event.action == "created" and self._masters > 1:
+            self.deleted_ns = None
 
     def _hear_workers(self, event: LiveWorkers) -> None:
         live = {pid for pid, _ in event.live}
@@ -156,6 +177,8 @@ class Progress:
             self._live, self._changed_ns = live, event.at_ns
 
     def _hear_line(self, event: GunicornLine) -> None:
+        if event.state == "starting" and event.pid is not None:
+            self._starting.append(event.pid)
         pids = {"booted": self._booted, "ready": self._ready, "restarting": self._announced}.get(event.state or "")
         if pids is not None and event.pid is not None:
             pids.add(event.pid)
@@ -191,6 +214,7 @@ class Progress:
 
 
 _HEARD: Mapping[type[Event], Callable[[Progress, Any], None]] = {
+    ArbiterStarted: Progress._hear_start,
     ArbiterExited: Progress._hear_exit,
     SocketChange: Progress._hear_socket,
     LiveWorkers: Progress._hear_workers,

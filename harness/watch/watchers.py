@@ -38,6 +38,7 @@ class LocalWatchers:
         self._sink = sink
         self._threads: list[WatchThread] = []
         self._socket: SocketWatcher | None = None
+        self._workers: WorkerSampler | None = None
         self._prober: Prober | None = None
 
     def watch_files(self, cell: Cell, *, logs: Path, socket: Path, trace: Path, site: str) -> None:
@@ -56,10 +57,17 @@ class LocalWatchers:
         self._start("tallies", Follower(self._tallies(cell, logs), TALLIES_S))
 
     def watch_arbiter(self, pid: int, *, memory: bool = False) -> None:
-        """As soon as gunicorn has a pid: its children, and where it is wanted everybody's memory."""
+        """As soon as gunicorn has a pid: its children, and where it is wanted everybody's memory.
+
+        Called again for each further arbiter: the children of all are watched, and the last one's memory is not.
+        """
         if self._socket is not None:
             self._socket.know_arbiter(pid)
-        self._start("workers", WorkerSampler(pid, self._sink))
+        if self._workers is not None:
+            self._workers.adopt(pid)
+            return
+        self._workers = WorkerSampler(pid, self._sink)
+        self._start("workers", self._workers)
         if memory:
             self._start("memory", MemorySampler(pid, self._sink))
 

@@ -1,4 +1,4 @@
-"""Samples the arbiter's children, each with pid and start time, and notices when the machine itself stood still."""
+"""Samples the children of all arbiters, each with pid and start time, and notices when the machine stood still."""
 
 from __future__ import annotations
 
@@ -32,12 +32,19 @@ class WorkerSampler:
     """Emits ``workers`` whenever the set of live children changes, and once at the end."""
 
     def __init__(self, arbiter_pid: int, sink: EventSink) -> None:
-        self._list = ChildList(arbiter_pid)
+        self._lists = [ChildList(arbiter_pid)]
         self._sink = sink
         self._listed = b""
         self._looked_ns = 0
         self._live: dict[int, int] | None = None
         self._stopped: set[int] = set()
+
+    def adopt(self, arbiter_pid: int) -> None:
+        """Sample the children of a further arbiter, too: all of them are one fleet."""
+        self._lists.append(ChildList(arbiter_pid))
+
+    def _read(self) -> bytes:
+        return b" ".join(children.read() for children in self._lists)
 
     def loop(self, stop: threading.Event) -> None:
         """Sample every PERIOD_S until told to stop; RuntimeError where the kernel lists nobody's children."""
@@ -52,15 +59,16 @@ class WorkerSampler:
                 self._sink.emit(Stall(at_ns=last_ns, gap_ns=gap_ns))
             last_ns += gap_ns
         self._sample(last_ns, final=True)
-        self._list.close()
+        for children in self._lists:
+            children.close()
 
     def _sample(self, at_ns: int, *, final: bool = False) -> None:
-        listed = self._list.read()
+        listed = self._read()
         if not final and listed == self._listed and at_ns - self._looked_ns < CLOSE_LOOK_S * 1e9:
             return
         live = look_at(listed)
         if any(pid not in live and start_ticks(pid) == start for pid, start in (self._live or {}).items()):
-            listed = self._list.read()  # a child that ends meanwhile makes the kernel leave out another
+            listed = self._read()  # a child that ends meanwhile makes the kernel leave out another
             live = look_at(listed)
         self._listed, self._looked_ns = listed, at_ns
         self._look_for_stopped(at_ns, live)

@@ -42,6 +42,8 @@ REQUESTS: dict[str, list[Any]] = {
 
 def values_of(row: CellField) -> st.SearchStrategy[Any]:
     """Everything that the flag of a field takes."""
+    if row.name == "disturb":
+        return st.sampled_from(["recycle", "all", "reload,scale", "recycle,reload"])
     if row.name in CHOICES:
         return st.sampled_from(CHOICES[row.name])
     if row.name in REQUESTS:
@@ -145,6 +147,7 @@ def test_json_of_a_wrong_type_is_answered_with_the_key(row: CellField) -> None:
         (Cell(spec="1", worker="sync", threads=2), {"worker", "threads"}),
         (Cell(spec="1", proxy="none"), {"proxy", "bind", "load"}),
         (Cell(spec="1", rate_per_s=9), {"rate_per_s", "load"}),
+        (Cell(spec="1", disturb="reload,relaod"), {"disturb"}),
     ],
 )
 def test_a_contradiction_is_told_in_the_user_s_own_words(cell: Cell, named: set[str]) -> None:
@@ -158,7 +161,7 @@ def test_a_contradiction_is_told_in_the_user_s_own_words(cell: Cell, named: set[
 def test_what_containers_do_not_have_is_a_contradiction_too() -> None:
     assert "--backend docker" in str(find_contradiction(Cell(spec="1", backend="docker", proxy="caddy")))
     assert find_contradiction(Cell(spec="1")) is None
-    assert len(RULES) == 4
+    assert len(RULES) == 5
 
 
 def test_make_has_the_variables_and_hands_them_on() -> None:

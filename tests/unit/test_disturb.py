@@ -9,9 +9,8 @@ import pytest
 
 from harness.core.clock import now_ns
 from harness.core.model import Cell
-from harness.disturb import DISTURBANCES, recycle
-from harness.disturb.course import Course, ServiceUnderLoad
-from harness.judge.invariants import INVARIANTS
+from harness.disturb import DISTURBANCES, list_turns, read_names, recycle
+from harness.disturb.course import Course, Loss, PathRule, ServiceUnderLoad
 from harness.watch.progress import Progress
 from tests.unit.events import event
 
@@ -38,11 +37,34 @@ def delete(progress: Progress, at_ns: int) -> None:
 
 
 @pytest.mark.parametrize("name", DISTURBANCES)
-def test_what_must_hold_is_what_the_judge_looks_at(name: str) -> None:
+def test_each_row_says_what_it_does_and_what_may_be_lost(name: str) -> None:
     row = DISTURBANCES[name]
     assert row.SUMMARY
-    assert row.MUST_HOLD
-    assert set(row.MUST_HOLD) <= set(INVARIANTS)
+    assert row.MAY_LOSE in Loss
+    assert row.PATH in PathRule
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [("recycle", ("recycle",)), (" reload, scale,", ("reload", "scale")), ("scale,scale", ("scale",) * 2)],
+)
+def test_names_are_read_in_their_order(text: str, names: tuple[str, ...]) -> None:
+    assert read_names(text) == names
+
+
+def test_all_are_those_that_the_harness_brings_about() -> None:
+    assert set(read_names("all")) == set(DISTURBANCES) - {"recycle"}
+
+
+@pytest.mark.parametrize("text", ["", ",", "reload,recyle", "all,reload"])
+def test_an_unknown_name_is_refused(text: str) -> None:
+    with pytest.raises(KeyError):
+        read_names(text)
+
+
+def test_each_is_done_so_many_times_one_round_after_the_other() -> None:
+    cell = Cell(spec="1.0", disturb="recycle,reload,scale", times=2)
+    assert list_turns(cell) == ("reload", "scale", "reload", "scale")
 
 
 @pytest.mark.parametrize(("wanted", "complete"), [(3, False), (2, True), (0, True)])

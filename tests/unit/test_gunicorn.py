@@ -119,7 +119,7 @@ def test_the_command_is_the_module_form() -> None:
 ARBITER, WORKER = 100, 123
 # The wording of the releases 19.3 to 27.0, as their arbiter and workers write it: the process that writes comes first.
 LINES: list[tuple[int, str, int, str | None]] = [
-    (ARBITER, "Starting gunicorn 19.6.0", ARBITER, None),
+    (ARBITER, "Starting gunicorn 19.6.0", ARBITER, "starting"),
     (ARBITER, "Listening at: unix:/tmp/x/gunicorn.sock (100)", ARBITER, None),
     (WORKER, "Booting worker with pid: 123", WORKER, "booted"),
     (WORKER, "Worker spawned (pid: 123)", WORKER, None),

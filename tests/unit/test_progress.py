@@ -91,11 +91,13 @@ def test_only_so_many_probes_are_remembered() -> None:
     assert len(_heard(Record().probes(range(500), "200", "proxy")).probes_since(0, "proxy")) == 200
 
 
-def test_the_arbiters_end_is_noticed_and_not_forgotten() -> None:
+def test_the_arbiters_end_is_noticed_until_another_is_started() -> None:
     record = Record().add(1, "arbiter", state="started", pid=ARBITER)
     assert not _heard(record).arbiter_ended
-    record.add(2, "arbiter", state="exited", pid=ARBITER, status=1).add(3, "arbiter", state="started", pid=ARBITER)
+    record.add(2, "arbiter", state="exited", pid=ARBITER, status=1)
     assert _heard(record).arbiter_ended
+    record.add(3, "arbiter", state="started", pid=ARBITER + 1)
+    assert not _heard(record).arbiter_ended
 
 
 def test_what_says_nothing_of_the_live_state_is_left_alone() -> None:

@@ -19,6 +19,7 @@ WITHOUT_RECORD = frozenset(
     {
         *(FindingId.SOCKET_UNREACHABLE, FindingId.WRONG_ANSWERS, FindingId.EXECUTED_TWICE),
         *(FindingId.WORKERS_IDLE, FindingId.WORKERS_SURPLUS),
+        *(FindingId.STOP_OVERDUE, FindingId.SIGNAL_IGNORED),
     }
 )
 """Findings of which no run is kept yet: see tests/records/README.md."""

@@ -121,6 +121,18 @@ class DockerBackend:
         process.pid = pid
         return process
 
+    def adopt(self, pid: int, name: str) -> DockerProcess:
+        """See ``backends.Backend``: ``docker.why_not`` refuses what would need it."""
+        raise NotImplementedError(f"process {pid} ({name}) of a container can't be taken over from here")
+
+    def signal(self, pid: int, number: int) -> bool:
+        """See ``backends.Backend``: ``docker.why_not`` refuses what would need it."""
+        raise NotImplementedError(f"process {pid} of a container can't be sent signal {number} from here")
+
+    def count_files(self, pid: int) -> tuple[Mapping[str, int], int] | None:
+        """See ``backends.Backend``: nobody here may look into a process of a container."""
+        return None
+
     def find_tool(self, name: str, needed_for: str) -> tools.Tool:
         """See ``backends.Backend``: the program is in its image."""
         version = self._images.versions.get(name)

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from harness.backends import Command, Start
 from harness.backends.local import limits
+from harness.backends.local.process import AdoptedProcess, LocalProcess, send_safely
 from harness.core import ports, procfs, reaper
 from harness.core.errors import SurroundingsError
 from harness.core.files import open_own
@@ -55,44 +56,6 @@ def _signal_all(pids: Sequence[int], number: signal.Signals) -> None:
             os.kill(pid, number)
 
 
-class LocalProcess:
-    """A child of the harness; see ``backends.Process``."""
-
-    def __init__(self, popen: subprocess.Popen[bytes], name: str) -> None:
-        self._popen = popen
-        self.name = name
-        self.start_ticks = procfs.start_ticks(popen.pid)
-
-    @property
-    def pid(self) -> int:
-        """The pid, which can't be re-used before we have waited for the process, because it is our child."""
-        return self._popen.pid
-
-    def poll(self) -> int | None:
-        """See ``backends.Process``."""
-        return self._popen.poll()
-
-    def is_stopped(self, *, with_children: bool) -> bool:
-        """See ``backends.Process``."""
-        children = procfs.list_children(self.pid) if with_children else []
-        return any(map(procfs.is_stopped, [self.pid, *children]))
-
-    def interrupt(self) -> None:
-        """See ``backends.Process``."""
-        self.send(signal.SIGINT)
-
-    def send(self, number: int) -> None:
-        """See ``backends.Process``."""
-        if self._popen.poll() is None:
-            self._popen.send_signal(number)
-
-    def stop(self) -> int:
-        """See ``backends.Process``. The group is killed even if its leader is dead: workers outlive an arbiter."""
-        with suppress(ProcessLookupError):
-            os.killpg(self._popen.pid, signal.SIGKILL)
-        return self._popen.wait(timeout=10)
-
-
 class LocalBackend:
     """See ``backends.Backend``. ``marker`` is the run's id; ``start`` is how a process is started.
 
@@ -122,6 +85,31 @@ class LocalBackend:
         self._processes.append(process)
         self._keeper.lead(process.pid, process.start_ticks or 0)
         return process
+
+    def adopt(self, pid: int, name: str) -> AdoptedProcess:
+        """See ``backends.Backend``."""
+        start_ticks = procfs.start_ticks(pid)
+        self._require_ours(pid)
+        return AdoptedProcess(pid, name, start_ticks)
+
+    def signal(self, pid: int, number: int) -> bool:
+        """See ``backends.Backend``."""
+        if procfs.start_ticks(pid) is None:
+            return False
+        self._require_ours(pid)
+        return send_safely(pid, number)
+
+    def _require_ours(self, pid: int) -> None:
+        """A process of the run carries its marker: all of them inherit it."""
+        if not procfs.has_variable(pid, f"{reaper.MARKER}={self._marker}".encode()):
+            raise SurroundingsError(
+                what=f"Process {pid} does not belong to this run, or has ended: it is left alone.",
+                remedy="Repeat the run; where this comes again, report it with the record.",
+            )
+
+    def count_files(self, pid: int) -> tuple[Mapping[str, int], int] | None:
+        """See ``backends.Backend``."""
+        return procfs.count_files(pid)
 
     def require_room(self, cell: Cell) -> None:
         """See ``backends.Backend``."""

@@ -7,7 +7,7 @@ from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, TypeAlias, get_type_hints
 
-from harness.core.events import bound_path, clients, course, doings, fleet, servers
+from harness.core.events import bound_path, clients, course, disturbances, doings, fleet, servers
 from harness.core.events.base import ArmEvent, Event, state_of
 from harness.core.events.fieldtypes import Check, check_of, describe
 from harness.core.model import Json
@@ -50,6 +50,9 @@ KINDS: tuple[type[Event], ...] = (
     doings.ProcessStopped,
     doings.HarnessSignalled,
     doings.AppFault,
+    disturbances.DisturbanceBegan,
+    disturbances.DisturbanceEnded,
+    disturbances.ArbiterFiles,
     fleet.Fleet,
     fleet.AskedAlone,
     clients.Probe,

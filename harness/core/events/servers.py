@@ -24,12 +24,15 @@ class ArbiterStarted(Event):
 
     Attributes:
         pid: the pid of its arbiter.
+        role: what it is beside another one: "new master" (it came by USR2) or "second master" (on the same path); left
+            out where it is the only one.
     """
 
     kind: ClassVar[str] = "arbiter"
     state: ClassVar[str] = "started"
 
     pid: int
+    role: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from harness.core.model import Judgement, Observations
 from harness.judge.invariants import (
     answers_right,
+    disturbances_handled,
     executed_once,
     max_requests_honoured,
     requests_answered,
@@ -32,4 +33,5 @@ INVARIANTS: Mapping[str, Callable[[Observations], Judgement | None]] = {
     "workers-exit-cleanly": workers_exit_cleanly.judge,
     "answers-right": answers_right.judge,
     "executed-once": executed_once.judge,
+    "disturbances-handled": disturbances_handled.judge,
 }

@@ -11,6 +11,7 @@ from harness.core.findings import FindingId
 from harness.core.model import Cell, Finding, Judgement, Observations, State, WorkerLife, is_success
 from harness.judge.outage import arbiter_end_ns
 from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
+from harness.judge.windows import allows_end
 from harness.stack.gunicorn import most_in_hand
 
 PROBES_IN_FLIGHT = 2
@@ -185,7 +186,7 @@ def _find_early(observations: Observations) -> Finding | None:
 
 
 def _ended_early(life: WorkerLife, observations: Observations) -> bool:
-    if life.ended_ns is None or life.crash is not None:
+    if life.ended_ns is None or life.crash is not None or allows_end(observations, life.ended_ns):
         return False
     return observations.cell.max_requests == 0 or life.served < least_served(observations, life)
 

@@ -21,6 +21,7 @@ from harness.judge.outage import (
 from harness.judge.proxy_doubt import describe_silent_proxy
 from harness.judge.restarts import BY_CHANCE, chance_of, is_near_restart, restart_share, restart_spans
 from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
+from harness.judge.windows import LOSSES_THAT_LAST, allows_loss, find_window, rules_of
 
 BURST_GAP_NS = 100_000_000
 """Failures less than this apart belong to one burst."""
@@ -28,6 +29,9 @@ BURST_GAP_NS = 100_000_000
 BUSY_SHARE = 0.15
 """Where others use more of all cores, a late answer may be their doing: the run itself fills a small machine."""
 
+
+LOAD_WAITS_NS = 2_000_000_000
+"""For so long the clients wait for an answer."""
 
 OF_A_FULL_QUEUE = {"502", "503", "refused", "timeout"}
 """How a request may end that finds no place in the kernel's queue of connections."""
@@ -61,7 +65,7 @@ def judge(observations: Observations) -> Judgement:
     if excuse is not None:
         return Judgement(state=State.UNKNOWN, reason=excuse)
     if loose:
-        finding = _finding(observations, loose, [failure.at_ns for failure in rows])
+        finding = _finding(observations, loose, rows)
         return Judgement(state=State.VIOLATED, reason=finding.detail, findings=(finding,))
     if failures or untimed:
         what = "the deleted socket file" if find_outage(observations) is None else "the permanent outage"
@@ -70,7 +74,12 @@ def judge(observations: Observations) -> Judgement:
 
 
 def _is_explained(observations: Observations, failure: _Failure, covered_ns: int | None) -> bool:
-    """By the outage, or, where no client but our direct prober comes to the socket file, by its removal."""
+    """By the outage, by a disturbance that may lose it, or by the removal of the socket file.
+
+    The last only where no client but our direct prober comes to the socket file.
+    """
+    if allows_loss(observations, _begin_of(failure), failure.end_ns):
+        return True
     if covered_ns is not None and failure.end_ns >= covered_ns:
         return True
     vanishing = find_vanishing(observations)
@@ -79,6 +88,11 @@ def _is_explained(observations: Observations, failure: _Failure, covered_ns: int
         and failure.via == "direct" != client_way(observations)
         and failure.end_ns >= vanishing.at_ns - SAME_MOMENT_NS
     )
+
+
+def _begin_of(failure: _Failure) -> int:
+    """When it was asked, as far as that is known: a time-out of the load is told when it is over."""
+    return failure.at_ns - (LOAD_WAITS_NS if "timeout" in failure.outcomes else 0)
 
 
 def _excuse(observations: Observations, loose: Counter[str]) -> str | None:
@@ -136,7 +150,12 @@ def _timed_failures(observations: Observations) -> list[_Failure]:
 
 
 def _untimed_errors(observations: Observations) -> Counter[str]:
-    """The load's own error counts that have no time; its time-outs say nothing where the machine stood still."""
+    """The load's own error counts that have no time; its time-outs say nothing where the machine stood still.
+
+    Where some may have been lost to a disturbance, nobody knows of one without a time whether it was.
+    """
+    if any(rules_of(one).MAY_LOSE in LOSSES_THAT_LAST for one in observations.disturbances):
+        return Counter()
     errors = Counter(observations.load.errors if observations.load else {})
     for row in observations.answers:
         errors.subtract({outcome: count for outcome, count in row.outcomes.items() if not outcome.isdigit()})
@@ -149,7 +168,8 @@ def _has_stalled(observations: Observations) -> bool:
     return any(stall.at_ns + stall.gap_ns > load_ns for stall in observations.stalls)
 
 
-def _finding(observations: Observations, outcomes: Counter[str], times: list[int]) -> Finding:
+def _finding(observations: Observations, outcomes: Counter[str], rows: list[_Failure]) -> Finding:
+    times = [failure.at_ns for failure in rows]
     total = sum(outcomes.values())
     sent = max(total, _requests(observations))  # wrk counts a request that hangs as a time-out, but not as a request
     named = ", ".join(f"{outcome} x {count}" for outcome, count in outcomes.most_common())
@@ -157,6 +177,9 @@ def _finding(observations: Observations, outcomes: Counter[str], times: list[int
     near, share = sum(is_near_restart(spans, at_ns) for at_ns in bursts), restart_share(observations, spans)
     chance = None if share is None else chance_of(near, len(bursts), share)
     where = _where(len(bursts), near, share, chance) if bursts else ""
+    by_window = _count_by_window(observations, rows)
+    if by_window:
+        where = " in " + describe_windows(by_window)
     return Finding(
         id=FindingId.FAILED_RESPONSES,
         at_s=since_load_s(observations, min(times)) if times else None,
@@ -168,8 +191,25 @@ def _finding(observations: Observations, outcomes: Counter[str], times: list[int
             "bursts_near_a_recycle": near,
             "restarts_cover": None if share is None else round(share, 4),
             "near_by_chance": None if chance is None else round(chance, 6),
+            **({"by_disturbance": dict(by_window)} if by_window else {}),
         },
     )
+
+
+def _count_by_window(observations: Observations, rows: list[_Failure]) -> Counter[str]:
+    """How many failures belong to which disturbance; none where the run has no disturbances."""
+    if not observations.disturbances:
+        return Counter()
+    found = Counter[str]()
+    for failure in rows:
+        window = find_window(observations, _begin_of(failure), failure.end_ns)
+        found["no disturbance" if window is None else window.label] += failure.outcomes.total()
+    return found
+
+
+def describe_windows(counts: Counter[str]) -> str:
+    """In words: ``reload (1 of 3): 4; no disturbance: 1``."""
+    return "; ".join(f"{label}: {count:,}" for label, count in counts.items())
 
 
 def _where(bursts: int, near: int, share: float | None, chance: float | None) -> str:

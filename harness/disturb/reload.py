@@ -1,0 +1,25 @@
+"""HUP to the arbiter: the settings are read again, new workers come, the old ones finish what they have and go."""
+
+from __future__ import annotations
+
+import signal
+
+from harness.disturb.awaiting import answers, new_workers, old_workers_gone
+from harness.disturb.course import Loss, PathRule, ServiceUnderLoad, Steps
+
+SUMMARY = "HUP to the arbiter: new workers take the place of the old ones"
+MAY_LOSE = Loss.NOTHING
+PATH = PathRule.KEPT
+ENDS_WORKERS = True
+IN_CONTAINERS = True
+PROMISE = "gunicorn's documentation of signals: HUP starts new workers and gracefully shuts down the older ones"
+LONGEST_S = 3.0
+
+
+def disturb(service: ServiceUnderLoad) -> Steps:
+    """See ``disturb.Disturbance``."""
+    old = service.progress.worker_pids
+    service.signal_arbiter(signal.SIGHUP, "reload")
+    yield new_workers(service, old)
+    yield old_workers_gone(service, old)
+    yield answers(service)

@@ -1,0 +1,77 @@
+"""Which moments of a run belong to a disturbance, and what may be lost, or may change, in them. Pure.
+
+Each disturbance has a window: from its begin to the moment at which all that had to follow had followed. What clients
+may lose by it is allowed there, and only there; ``harness.disturb`` has what that is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from harness.core.disturbed import Disturbed
+from harness.core.model import Observations
+from harness.disturb import DISTURBANCES, Disturbance, list_turns
+from harness.disturb.course import Loss
+
+LAG_NS = 100_000_000
+"""Two watchers that see one thing may differ by so much, see ``timeline.SAME_MOMENT_NS``."""
+
+LOSSES_THAT_LAST = frozenset({Loss.NOT_YET_ACCEPTED, Loss.IN_HAND, Loss.UNTIL_START, Loss.FROM_THEN_ON})
+"""What any client may lose while the window lasts."""
+
+
+def rules_of(disturbed: Disturbed) -> Disturbance:
+    """The row of a disturbance.
+
+    Raises:
+        KeyError: it is of a later version of the harness.
+    """
+    return DISTURBANCES[disturbed.name]
+
+
+def end_of(disturbed: Disturbed) -> float:
+    """When its window ends, in nanoseconds; never, where something was awaited in vain."""
+    return float("inf") if disturbed.ended_ns is None else disturbed.ended_ns + LAG_NS
+
+
+def find_window(
+    observations: Observations,
+    begin_ns: int,
+    end_ns: int | None = None,
+    *,
+    among: Callable[[Disturbance], bool] = lambda _: True,
+) -> Disturbed | None:
+    """The first disturbance in whose window a moment lies, or any part of a span; of those whose row is wanted."""
+    last_ns = begin_ns if end_ns is None else end_ns
+    return next(
+        (
+            one
+            for one in observations.disturbances
+            if last_ns >= one.began_ns - LAG_NS / 10 and begin_ns <= end_of(one) and among(rules_of(one))
+        ),
+        None,
+    )
+
+
+def allows_loss(observations: Observations, begin_ns: int, end_ns: int) -> bool:
+    """Whether a request that failed in this span may have been lost to a disturbance."""
+    return find_window(observations, begin_ns, end_ns, among=lambda row: row.MAY_LOSE in LOSSES_THAT_LAST) is not None
+
+
+def allows_end(observations: Observations, at_ns: int) -> bool:
+    """Whether a worker that ended at this moment may have been ended by a disturbance."""
+    return find_window(observations, at_ns, among=lambda row: row.ENDS_WORKERS) is not None
+
+
+def list_done(observations: Observations) -> Iterator[Disturbed]:
+    """Those that were carried out to their ends."""
+    return (one for one in observations.disturbances if one.ended_ns is not None)
+
+
+def describe_undone(observations: Observations) -> str | None:
+    """That fewer disturbances were carried out than were asked for, in words; None where all were, or one in vain."""
+    wanted = list_turns(observations.cell)
+    done = sum(1 for _ in list_done(observations))
+    if done >= len(wanted) or any(one.missing for one in observations.disturbances):
+        return None
+    return f"only {done} of {len(wanted)} disturbances were carried out: raise --duration"
