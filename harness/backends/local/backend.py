@@ -101,7 +101,7 @@ class LocalBackend:
 
     def _require_ours(self, pid: int) -> None:
         """A process of the run carries its marker: all of them inherit it."""
-        if not procfs.has_variable(pid, f"{reaper.MARKER}={self._marker}".encode()):
+        if not procfs.has_variable(pid, f"{reaper.MARKER}={self._keeper.marker}".encode()):
             raise SurroundingsError(
                 what=f"Process {pid} does not belong to this run, or has ended: it is left alone.",
                 remedy="Repeat the run; where this comes again, report it with the record.",
