@@ -38,8 +38,10 @@ DEFAULTS = Cell(spec="")
 PROFILES: Mapping[str, Cell] = {
     "default": DEFAULTS,
     "quick": replace(DEFAULTS, workers=2, max_requests=64, recycles=8, load_threads=2, connections=20),
+    "wide": replace(DEFAULTS, max_requests=64, recycles=16),
 }
-"""Named defaults. ``quick`` has fewer and shorter worker lives, for many cells; ``python -m bench profiles`` compares
+"""Named defaults. ``wide`` has short lives, too, but the report's workers and connections: for what few clients don't
+show. ``quick`` has fewer and shorter worker lives, for many cells; ``python -m bench profiles`` compares
 its verdicts with those of the original report's settings. Its connections are few because two workers that boot again
 after 64 requests each let the report's 200 queue up beyond every client's patience."""
 

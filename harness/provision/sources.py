@@ -110,7 +110,7 @@ def _describe_archive(spec: Archive) -> Source:
 
 def _describe_revision(spec: GitRevision) -> Source:
     commit = resolve_revision(spec)
-    text = _git(spec.repository, "show", f"{commit}:gunicorn/__init__.py")
+    text = run_git(spec.repository, "show", f"{commit}:gunicorn/__init__.py")
 
     def stage(folder: Path) -> str:
         export_commit(spec.repository, commit, folder)
@@ -172,7 +172,7 @@ def list_files(root: Path) -> tuple[PurePath, ...]:
     """The files of a tree that matter: git's, and new ones that it doesn't ignore; without git, all but left-overs."""
     if not (root / ".git").exists() or shutil.which("git") is None:
         return tuple(_walk(root, everything=False))
-    listed = _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    listed = run_git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     if listed.returncode != 0:
         return tuple(_walk(root, everything=False))  # it is no repository after all, or git distrusts it
     names = {PurePath(name) for name in listed.stdout.split("\0") if name}
@@ -217,7 +217,7 @@ def resolve_revision(spec: GitRevision) -> str:
     """
     if shutil.which("git") is None:
         raise SurroundingsError(what=f"git is missing, {spec.repository} can't be read", remedy="install git")
-    found = _git(spec.repository, "rev-parse", "--verify", "--end-of-options", f"{spec.revision}^{{commit}}")
+    found = run_git(spec.repository, "rev-parse", "--verify", "--end-of-options", f"{spec.revision}^{{commit}}")
     if found.returncode == 0:
         return found.stdout.strip()
     if "dubious ownership" in found.stderr:
@@ -236,9 +236,9 @@ def export_commit(repository: Path, commit: str, folder: Path) -> None:
     """Write the files of a commit into a new folder; the repository, its index and its work tree stay as they are."""
     folder.mkdir()
     index = folder.with_name(f"{folder.name}.index")
-    git_dir = _git(repository, "rev-parse", "--absolute-git-dir").stdout.strip()
+    git_dir = run_git(repository, "rev-parse", "--absolute-git-dir").stdout.strip()
     for arguments in (("read-tree", commit), ("checkout-index", "--all", "--force")):
-        done = _git(
+        done = run_git(
             repository, f"--git-dir={git_dir}", f"--work-tree={folder}", *arguments, cwd=folder, index=str(index)
         )
         if done.returncode != 0:
@@ -247,7 +247,7 @@ def export_commit(repository: Path, commit: str, folder: Path) -> None:
     index.unlink(missing_ok=True)
 
 
-def _git(
+def run_git(
     repository: Path, *arguments: str, cwd: Path | None = None, index: str | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run git on a repository, free of what a surrounding hook set, and without running hooks of its own."""

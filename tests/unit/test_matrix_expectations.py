@@ -136,3 +136,17 @@ def test_verdicts_and_expectations_in_words() -> None:
     assert (
         describe_expected(Expected(outcome=Outcome.HOLDS, sometimes=("b",))) == "sometimes b; holds in the other runs"
     )
+
+
+def test_every_issue_that_the_packed_file_names_has_its_title() -> None:
+    for entry in load_expectations().entries:
+        assert len(entry.expected.titles) == len(entry.expected.upstream)
+        assert all(entry.expected.titles), entry.expected.upstream
+
+
+def test_titles_stand_beside_the_numbers_where_a_file_has_them() -> None:
+    titled = parse_expectations(TEXT + '[titles]\n1298 = "unix socket gets deleted"\n', origin="it")
+    assert titled.expect("19.6.0", cell()).titles == ("unix socket gets deleted",)
+    assert parse_expectations(TEXT, origin="it").expect("19.6.0", cell()).titles == ()
+    with pytest.raises(UsageError, match="titles is no table of issue numbers"):
+        parse_expectations(TEXT + "[titles]\nabc = 3\n", origin="it")

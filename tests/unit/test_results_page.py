@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.core.cells import cell_from_json
+from harness.core.model import Outcome
+from harness.engine.options import PROFILES
 from harness.provision.releases import list_releases, load_catalogue
 from harness.stack.proxies import PROXIES
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.expectations import compare, load_expectations
+from harness.studies.matrix.profiles import find_blind
 from harness.studies.matrix.report import load_matrix
 from harness.studies.matrix.report.as_markdown import render_markdown
 from harness.studies.matrix.result import Agreement, combine_runs
@@ -56,7 +60,7 @@ def test_every_proxy_is_there_with_each_of_its_releases() -> None:
 def test_each_cell_was_run_three_times_and_is_what_its_runs_say(published: Matrix) -> None:
     for cell in published.cells:
         assert len(cell.runs) >= 3 or cell.folded.outcome.value == "unrunnable", cell.name
-        assert cell.folded == combine_runs(cell.runs), cell.name
+        assert cell.folded == combine_runs(cell.runs, cell.blind), cell.name
 
 
 def test_the_table_is_as_expected_today(published: Matrix) -> None:
@@ -65,9 +69,19 @@ def test_the_table_is_as_expected_today(published: Matrix) -> None:
     for cell in published.cells:
         described = cell_from_json({"spec": cell.spec, **cell.cell}, where=cell.name)
         gap = load_catalogue().why_no_worker(cell.release, cell.worker)
-        if compare(cell.runs, known.expect(cell.release, described, gap=gap)) is not Agreement.EXPECTED:
+        expected = known.expect(cell.release, described, gap=gap)
+        if cell.folded.outcome is Outcome.INCONCLUSIVE and cell.blind:
+            assert cell.agreement is Agreement.UNDECIDED, "these settings can't tell"
+        elif compare(cell.runs, expected, cell.blind) is not Agreement.EXPECTED:
             off.append(cell.name)
     assert off == []
+
+
+def test_a_profile_that_is_blind_to_a_finding_is_never_said_to_hold(published: Matrix) -> None:
+    for cell in published.cells:
+        settings = replace(PROFILES[published.profile], spec=cell.spec, worker=cell.worker)
+        assert cell.blind == find_blind(settings), cell.name
+        assert not cell.blind or cell.folded.outcome is not Outcome.HOLDS, cell.name
 
 
 def test_no_path_of_a_machine_is_published(published: Matrix) -> None:

@@ -79,6 +79,7 @@ def _cell_to_json(result: CellResult, sure: float) -> dict[str, Json]:
         "name": result.name,
         "spec": result.spec,
         "released": result.released,
+        "label": result.label,
         "cell": dict(result.cell),
         "verdict": result.folded.outcome.value,
         "findings": list(result.folded.findings),
@@ -98,6 +99,7 @@ def _cell_to_json(result: CellResult, sure: float) -> dict[str, Json]:
         },
         "reason": expected.reason,
         "upstream": list(expected.upstream),
+        "upstream_titles": list(expected.titles),
         "set_aside": result.set_aside,
         "runs": [_run_to_json(run) for run in result.runs],
     }
@@ -190,10 +192,12 @@ def _read_cell(row: Mapping[str, Any]) -> CellResult:
             sometimes=_texts(expected["sometimes"]),
             reason=_text(row["reason"]),
             upstream=tuple(int(number) for number in row["upstream"]),
+            titles=_texts(row.get("upstream_titles", [])),
         ),
         agreement=Agreement(row["agreement"]),
         set_aside=int(row["set_aside"]),
         blind=_texts(row.get("blind", [])),
+        label=_perhaps(row.get("label")),
     )
 
 

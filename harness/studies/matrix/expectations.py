@@ -109,18 +109,19 @@ def parse_expectations(text: str, *, origin: str) -> Expectations:
     if data.get("schema") != SCHEMA:
         raise UsageError(what=f"{origin} has schema {data.get('schema')!r}, not {SCHEMA}.", remedy=_REMEDY)
     rows = data.get("expect", [])
-    entries = tuple(_parse_entry(row, f"{origin}, entry {place}") for place, row in enumerate(rows, start=1))
+    titles = _parse_titles(data.get("titles", {}), origin)
+    entries = tuple(_parse_entry(row, titles, f"{origin}, entry {place}") for place, row in enumerate(rows, start=1))
     return Expectations(entries=entries, origin=origin)
 
 
-def compare(runs: Sequence[RunResult], expected: Expected) -> Agreement:
+def compare(runs: Sequence[RunResult], expected: Expected, blind: Sequence[str] = ()) -> Agreement:
     """Whether the runs of a cell showed what was expected, in both directions.
 
     A finding that is not expected makes a difference once it is seen: chance can hide a fault, but not make one. One
     that is expected in each run may be missing where that may be chance; those of ``sometimes`` may be in any number
     of runs, but where ``violated`` is expected each run has at least one.
     """
-    folded = combine_runs(runs)
+    folded = combine_runs(runs, blind)
     if folded.outcome in UNDECIDED:
         return Agreement.EXPECTED if folded.outcome is expected.outcome else Agreement.UNDECIDED
     if expected.outcome in (Outcome.HOLDS, Outcome.VIOLATED):
@@ -164,7 +165,14 @@ def describe_expected(expected: Expected) -> str:
     return describe(expected.outcome, [*expected.findings, *sometimes])
 
 
-def _parse_entry(row: Mapping[str, Any], where: str) -> Expectation:
+def _parse_titles(table: Mapping[str, Any], origin: str) -> dict[int, str]:
+    """The titles of upstream's issues by their numbers."""
+    if not all(number.isdigit() and isinstance(title, str) for number, title in table.items()):
+        raise UsageError(what=f"{origin}: titles is no table of issue numbers and texts.", remedy=_REMEDY)
+    return {int(number): title for number, title in table.items()}
+
+
+def _parse_entry(row: Mapping[str, Any], titles: Mapping[int, str], where: str) -> Expectation:
     unknown = sorted(set(row) - _KEYS)
     if unknown:
         raise UsageError(what=f"{where}: {', '.join(unknown)} is no key of an entry.", remedy=_REMEDY)
@@ -180,11 +188,11 @@ def _parse_entry(row: Mapping[str, Any], where: str) -> Expectation:
         workers=_texts(row, "workers", where),
         proxies=_texts(row, "proxies", where),
         binds=_texts(row, "binds", where),
-        expected=_parse_expected(row, where),
+        expected=_parse_expected(row, titles, where),
     )
 
 
-def _parse_expected(row: Mapping[str, Any], where: str) -> Expected:
+def _parse_expected(row: Mapping[str, Any], titles: Mapping[int, str], where: str) -> Expected:
     findings, sometimes = _texts(row, "findings", where), _texts(row, "sometimes", where)
     unknown = sorted({*findings, *sometimes} - _FINDINGS)
     if unknown:
@@ -208,6 +216,7 @@ def _parse_expected(row: Mapping[str, Any], where: str) -> Expected:
         sometimes=sometimes,
         reason=" ".join(row["reason"].split()),
         upstream=tuple(upstream),
+        titles=tuple(titles.get(number, "") for number in upstream) if titles else (),
     )
 
 

@@ -134,11 +134,11 @@ def _of_restarts(restarts: Sequence[tuple[int, int]]) -> Interval:
 def _of_requests(requests: Sequence[tuple[int, int]], per_recycle: FailureRate) -> Interval:
     """Requests are lost together, at restarts: what is unsure about these is unsure about the requests in proportion.
 
-    Where no restart lost anything, nobody knows how much one takes; no more of the requests can be lost than of the
-    restarts have a loss.
+    Where no restart lost anything, or only one run says how much one takes, nobody knows that; but no more of the
+    requests can be lost than of the restarts have a loss.
     """
     lost, total = sum(row[0] for row in requests), sum(row[1] for row in requests)
-    if not per_recycle.lost:
+    if not per_recycle.lost or len(requests) == 1:
         return Interval(low=0.0, high=per_recycle.interval.high) | exact_interval(lost, total)
     scale = lost / total / per_recycle.estimate
     low, high = per_recycle.interval.low * scale, min(1.0, per_recycle.interval.high * scale)

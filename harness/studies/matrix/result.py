@@ -56,6 +56,7 @@ class Expected:
     sometimes: tuple[str, ...] = ()
     reason: str = ""
     upstream: tuple[int, ...] = ()  # numbers of gunicorn's own issues and pull requests
+    titles: tuple[str, ...] = ()  # of these, in their order; empty where they are not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +83,12 @@ class CellResult:
     released: str | None = None  # the day, for a release that the catalogue knows
     set_aside: int = 0  # undecided runs that decided ones took the place of
     blind: tuple[str, ...] = ()  # findings that these settings can't show
+    label: str | None = None  # of what is no release: its commit, and how far that is from one
 
     @property
     def release(self) -> str:
-        """The installed version, or what was asked for where nothing was installed."""
-        return str(self.cell.get("gunicorn") or self.spec)
+        """The row: the installed version, or what was asked for where nothing was; of a checkout, its label."""
+        return self.label or str(self.cell.get("gunicorn") or self.spec)
 
     @property
     def worker(self) -> str:
@@ -111,11 +113,16 @@ def choose_runs(runs: Sequence[RunResult], wanted: int) -> tuple[tuple[RunResult
     return (*decided, *filling), len(undecided) - len(filling)
 
 
-def combine_runs(runs: Sequence[RunResult]) -> CombinedRuns:
-    """Combine all runs of a cell: the worst outcome, every finding, and the rate of what wasn't in each run."""
+def combine_runs(runs: Sequence[RunResult], blind: Sequence[str] = ()) -> CombinedRuns:
+    """Combine all runs of a cell: the worst outcome, every finding, and the rate of what wasn't in each run.
+
+    Settings that can't show a finding (``blind``) can't say that everything holds.
+    """
     if not runs:
         return CombinedRuns(outcome=Outcome.ERROR)
     outcome = min((run.outcome for run in runs), key=_RANK.index)
+    if outcome is Outcome.HOLDS and blind:
+        return CombinedRuns(outcome=Outcome.INCONCLUSIVE)
     findings = sorted({finding for run in runs for finding in run.findings}, key=order_of_finding)
     counts = {outcome.value: sum(run.outcome is outcome for run in runs)}
     counts |= {finding: sum(finding in run.findings for run in runs) for finding in findings}

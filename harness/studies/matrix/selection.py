@@ -17,8 +17,8 @@ from harness.provision.releases import ReleaseRow
 
 ALL = "all"
 LATEST = "latest"
-OLDEST_OF_ALL = "19.0"
-"""Where ``all`` begins: the first releases with the thread worker."""
+OLDEST_OF_ALL = "0.16"
+"""Where ``all`` begins: the oldest releases that install on a Python 3; the thread worker came with 19.0."""
 
 FORMS = "19.6.0, 19.0..20.1, 26.., latest, all, a path, or git+file:///path@rev; several with commas between"
 _NUMBER = r"[0-9][0-9A-Za-z]*(?:\.[0-9A-Za-z]+)*"

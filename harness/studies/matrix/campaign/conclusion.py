@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 from harness import __version__
 from harness.core.cells import CONTRACT_KEYS, cell_to_json
 from harness.core.model import Json
+from harness.provision.distance import describe_distance
 from harness.provision.releases import list_releases, load_catalogue
+from harness.provision.spec import Latest, Release, parse_spec
 from harness.records.store import RunFolder
 from harness.studies.matrix.campaign.options import Campaign
 from harness.studies.matrix.campaign.run_folders import Record, read_versions
@@ -17,6 +20,7 @@ from harness.studies.matrix.campaign.site import write_page
 from harness.studies.matrix.document import FILE, Matrix, matrix_to_json
 from harness.studies.matrix.expectations import compare
 from harness.studies.matrix.plan import PlannedCell
+from harness.studies.matrix.profiles import find_blind
 from harness.studies.matrix.report import FILES, FORMATS
 from harness.studies.matrix.result import CellResult, RunResult, choose_runs, combine_runs
 from harness.studies.matrix.transitions import SURE
@@ -63,26 +67,39 @@ def _conclude_cell(
     decided = sum(result.decided for result in results)
     wanted = campaign.repeats if campaign.sure is None else max(campaign.repeats, decided)
     runs, set_aside = choose_runs(results, wanted)
-    folded = combine_runs(runs)
+    blind = find_blind(planned.cell)
+    folded = combine_runs(runs, blind)
     cell = _describe(planned, records)
     release = str(cell["gunicorn"] or planned.cell.spec)
     gap = load_catalogue().why_no_worker(release, planned.cell.worker)
     expected = campaign.expectations.expect(release, planned.cell, gap=gap)
+    label = _label(planned.cell.spec)
     return CellResult(
         name=planned.name,
         spec=planned.cell.spec,
-        released=_released(release),
+        released=_released(release) if label is None else None,
+        label=label,
         cell=cell,
         runs=runs,
         folded=folded,
         expected=expected,
-        agreement=compare(runs, expected),
+        agreement=compare(runs, expected, blind),
         set_aside=set_aside,
+        blind=blind,
     )
 
 
 def _released(release: str) -> str | None:
     return next((row.date.isoformat() for row in list_releases() if row.version == release), None)
+
+
+@cache
+def _label(spec: str) -> str | None:
+    """What the row of a checkout, an archive or a commit is called; None of a release: its number names it."""
+    parsed = parse_spec(spec)
+    if isinstance(parsed, Latest | Release):
+        return None
+    return describe_distance(parsed)
 
 
 def _describe(planned: PlannedCell, records: Sequence[Record]) -> dict[str, Json]:

@@ -21,6 +21,7 @@ from harness.stack.proxies import PROXIES
 from harness.stack.workers import WORKERS, find_worker
 from harness.studies.matrix.expectations import Expectations, load_expectations
 from harness.studies.matrix.plan import PlannedCell, plan_cells
+from harness.studies.matrix.profiles import choose_profile
 from harness.studies.matrix.selection import (
     FORMS,
     LATEST,
@@ -64,7 +65,7 @@ class Campaign:
 def add_matrix_options(parser: argparse.ArgumentParser) -> None:
     """All options of `harness matrix`."""
     which = parser.add_argument_group("which cells")
-    which.add_argument("--versions", default="all", metavar="V[,V]", help=f"{FORMS} [all, which is 19.0..]")
+    which.add_argument("--versions", default="all", metavar="V[,V]", help=f"{FORMS} [all, which is 0.16..]")
     which.add_argument(
         "--workers",
         "--worker",
@@ -185,11 +186,12 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
 
 
 def _make_request(options: argparse.Namespace, spec: str, worker: str, proxy: str) -> RunRequest:
-    """As of a single run; --threads is for the worker classes that have them.
+    """As of a single run; --threads is for the worker classes that have them, and the profile is one that can see.
 
     Where wrk comes straight to gunicorn it comes over TCP: it can't talk to a Unix socket.
     """
     own = {"spec": spec, "worker": worker, "proxy": proxy, "workers": options.worker_count, "port": None}
+    own["profile"] = choose_profile(options.profile, worker)
     own["bind"] = "tcp" if proxy == "none" and options.load in (None, "wrk") else options.bind
     threads = options.threads if find_worker(worker).has_threads else None
     return make_request(argparse.Namespace(**{**vars(options), **own, "threads": threads}))

@@ -22,7 +22,7 @@ class ReasonView:
     workers: list[str]
     expected: str
     reason: str
-    issues: list[tuple[int, str]]  # number, address
+    issues: list[tuple[int, str, str]]  # number, address, title
 
 
 def render_markdown(matrix: Matrix) -> str:

@@ -48,7 +48,7 @@ class CellView:
     agreement: tuple[str, str, str]  # class, sign, words
     expected: str
     reason: str
-    issues: Sequence[tuple[int, str]]  # number, address
+    issues: Sequence[tuple[int, str, str]]  # number, address, title
     seen: str
     rates: str
     losses: Sequence[tuple[str, str]]  # per what, rate with its interval

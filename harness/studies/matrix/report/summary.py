@@ -49,14 +49,20 @@ def table_rows(matrix: Matrix) -> list[tuple[str, ...]]:
     return found
 
 
-def issues(expected: Expected) -> list[tuple[int, str]]:
-    """(number, address) of gunicorn's own issues and pull requests about it."""
-    return [(number, _ISSUE_URL.format(number=number)) for number in expected.upstream]
+def issues(expected: Expected) -> list[tuple[int, str, str]]:
+    """(number, address, title) of gunicorn's own issues and pull requests about it."""
+    titles = expected.titles or ("",) * len(expected.upstream)
+    return [
+        (number, _ISSUE_URL.format(number=number), title)
+        for number, title in zip(expected.upstream, titles, strict=True)
+    ]
 
 
 def verdict_of(cell: CellResult) -> str:
     """What stands in the table: ``holds``, or the findings, or why there is neither; with the rate where flaky."""
     said = ", ".join(cell.folded.findings) if cell.folded.outcome is Outcome.VIOLATED else cell.folded.outcome.value
+    unseen = [finding for finding in cell.blind if finding not in cell.folded.findings]
+    said += f" (blind to {', '.join(unseen)})" if unseen else ""
     return said + (f" (flaky: {cell.folded.flaky})" if cell.folded.flaky else "")
 
 
@@ -75,6 +81,8 @@ def seen(cell: CellResult) -> str:
 def why_undecided(cell: CellResult) -> str:
     """Why a cell has no verdict."""
     details = dict.fromkeys(line(run.detail) for run in cell.runs if run.detail)
+    if cell.blind and cell.folded.outcome is Outcome.INCONCLUSIVE and not details:
+        return f"nothing was seen, but these settings can't show {', '.join(cell.blind)}"
     return "; ".join(details) or MISSING
 
 
