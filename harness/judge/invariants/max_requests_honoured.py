@@ -12,7 +12,7 @@ from harness.core.model import Cell, Finding, Judgement, Observations, State, Wo
 from harness.judge.outage import arbiter_end_ns
 from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
 from harness.judge.windows import allows_end
-from harness.stack.gunicorn import most_in_hand
+from harness.stack.gunicorn import most_in_hand, started_worker_class
 
 PROBES_IN_FLIGHT = 2
 """One probe of each way may be with a worker when it reaches its limit."""
@@ -69,15 +69,25 @@ def most_served(cell: Cell) -> int:
 
 
 def most_served_by(observations: Observations, life: WorkerLife) -> int:
-    """The same of one worker: while nobody answers, more probes wait than usual, and all of them may come to one.
+    """The same of one worker, with what the run has shown of it.
 
-    Those that were given up on may still be in the queue; see ``least_served``.
+    A thread worker looks at its count in one thread and answers in others: each of them may have answered a client
+    since, and that client's next request may be taken before the look (once in 1,000 runs on a busy machine, by one
+    request). While nothing is answered, more probes wait than usual, and all of them may come to one worker; those
+    that were given up on may still be in the queue: see ``least_served``.
     """
-    most = most_served(observations.cell)
+    cell = observations.cell
+    most = most_served(cell)
     if life.served <= most:
         return most
     waiting = count_waiting(observations.probes, life.booted_ns, life.ended_ns) + observations.given_up
-    return most + max(0, waiting - PROBES_IN_FLIGHT)
+    return most + taken_before_the_look(cell) + max(0, waiting - PROBES_IN_FLIGHT)
+
+
+def taken_before_the_look(cell: Cell) -> int:
+    """How many requests a worker may take after its last one and before it looks at its count: one for each thread."""
+    threads = started_worker_class(cell)[1]
+    return threads if threads > 1 else 0
 
 
 def count_waiting(probes: Iterable[Probe], since_ns: int | None, until_ns: int | None) -> int:
@@ -95,8 +105,10 @@ def _say_most(observations: Observations, life: WorkerLife) -> str:
     """The bound and what it is made of, in words."""
     cell, most = observations.cell, most_served_by(observations, life)
     jitter = f", jitter {cell.max_requests_jitter:,}" if cell.max_requests_jitter else ""
-    hand = f"{most - cell.max_requests - cell.max_requests_jitter:,} in its clients' hands"
-    return f"{most:,} is the most it may (limit {cell.max_requests:,}{jitter}, {hand})"
+    taken = taken_before_the_look(cell)
+    hand = f"{most - taken - cell.max_requests - cell.max_requests_jitter:,} in its clients' hands"
+    threads = f", {taken:,} for its threads" if taken else ""
+    return f"{most:,} is the most it may (limit {cell.max_requests:,}{jitter}, {hand}{threads})"
 
 
 def least_served(observations: Observations, life: WorkerLife) -> int:
