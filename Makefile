@@ -41,7 +41,7 @@ override BROWSER_LOCK := --extra pictures --group browser --constraint requireme
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup tools proxies reproduce check doctor test lint format unit integration regression mutants faulty-apps containers browser pictures chart structure events options bench lock upgrade fresh clean
+.PHONY: known help setup tools proxies reproduce check doctor test lint format unit integration regression mutants faulty-apps containers browser pictures chart structure events options bench lock upgrade fresh clean
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -102,6 +102,9 @@ integration: setup ## tests against small stub servers
 regression: setup tools ## tests against pinned gunicorns, h2o and wrk, and a sample of the mutants
 	@$(VENV_PYTHON) -m pytest -m 'not slow' tests/regression tests/mutants
 
+advise: setup tools ## published settings that `harness advise` calls affected, each confirmed by a run (minutes)
+	@$(VENV_PYTHON) -m pytest -m slow tests/regression/test_published_settings.py
+
 faulty-apps: setup tools ## twelve apps that misbehave, and signals from outside: none is blamed on gunicorn (minutes)
 	@$(VENV_PYTHON) -m pytest tests/regression/test_faulty_apps.py tests/regression/test_interference.py
 
@@ -135,6 +138,10 @@ options: setup ## re-make docs/options.md, after a change of an option or a work
 
 bench: setup tools ## what the harness costs, as ratios in one run (minutes; ARGS='floor default profiles ...')
 	@$(VENV_PYTHON) -m bench
+
+known: setup ## re-make what `harness advise` knows and docs/safe.md, after a change of docs/results/
+	@$(VENV_PYTHON) -m maintenance.known
+	@$(VENV_PYTHON) -m maintenance.safe
 
 events: setup ## re-make docs/events.md from the classes of the events
 	@$(VENV_PYTHON) -m maintenance.events

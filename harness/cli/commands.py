@@ -191,6 +191,15 @@ def diff(options: argparse.Namespace) -> int:
     return run_diff(options)
 
 
+def advise(options: argparse.Namespace) -> int:
+    """`harness advise [CONFIG]`: are these settings affected, and what would help; 0 once that was answered."""
+    from harness.cli.live import live_line
+    from harness.studies.advise.command import run_advise
+
+    with live_line() as say:
+        return run_advise(options, say)
+
+
 def report(options: argparse.Namespace) -> int:
     """`harness report RUN`: one format to standard output, several as files into the run's folder or --out."""
     from harness.records.store import RunFolder, load_run

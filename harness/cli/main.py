@@ -124,6 +124,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add(
         names, "diff", "two matrices, or two runs: what differs beyond chance; exit 1 where B is worse"
     ).fill = _add_diff
+    _add(names, "advise", "your own settings: are you affected, what would help").fill = _add_advise
     judge = _add(names, "judge", "judges a stored run again, from its events alone")
     _add_run_argument(judge)
     judge.add_argument("--json", action="store_true", help="print verdict.json instead of text")
@@ -180,6 +181,12 @@ def _add_diff(parser: argparse.ArgumentParser) -> None:
     from harness.studies.diff.command import add_diff_options
 
     add_diff_options(parser)
+
+
+def _add_advise(parser: argparse.ArgumentParser) -> None:
+    from harness.studies.advise.command import add_advise_options
+
+    add_advise_options(parser)
 
 
 def _add_scenarios(parser: argparse.ArgumentParser) -> None:

@@ -207,9 +207,12 @@ def list_releases() -> tuple[ReleaseRow, ...]:
 
 
 def suggest_release(text: str) -> str:
-    """What to name instead of a release that there is not: the nearest by spelling."""
-    near = difflib.get_close_matches(text, [row.version for row in list_releases()], n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else ""
+    """What to name instead of a release that there is not: of those that are spelt alike, the one that begins alike."""
+    near = difflib.get_close_matches(text, [row.version for row in list_releases()], n=5, cutoff=0.5)
+    if not near:
+        return ""
+    best = max(near, key=lambda one: next(at for at in range(len(one), -1, -1) if text.startswith(one[:at])))
+    return f"did you mean {best}?"
 
 
 def _parse_scope(row: Mapping[str, Any]) -> Scope:

@@ -1,0 +1,274 @@
+"""What the user has, read without running it: settings files, command lines, systemd units, Dockerfiles, nginx.
+
+Only what the answer depends on is read. A value that is computed is computed where it is arithmetic on known numbers
+(``multiprocessing.cpu_count() * 2 + 1``, ``int(os.environ.get("WORKERS", 4))``); else it is named as not read.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import operator
+import os
+import re
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import UsageError
+from harness.engine.settings_reading import strip_program
+
+WANTED = (
+    "bind",
+    "workers",
+    "worker_class",
+    "threads",
+    "max_requests",
+    "max_requests_jitter",
+    "keepalive",
+    "timeout",
+    "graceful_timeout",
+    "reuse_port",
+    "preload_app",
+)
+"""The settings that the answer depends on."""
+
+_FLAGS: Mapping[str, str] = {
+    "-b": "bind",
+    "--bind": "bind",
+    "-w": "workers",
+    "--workers": "workers",
+    "-k": "worker_class",
+    "--worker-class": "worker_class",
+    "--threads": "threads",
+    "--max-requests": "max_requests",
+    "--max-requests-jitter": "max_requests_jitter",
+    "--keep-alive": "keepalive",
+    "-t": "timeout",
+    "--timeout": "timeout",
+    "--graceful-timeout": "graceful_timeout",
+    "-c": "config",
+    "--config": "config",
+}
+_SWITCHES = {"--reuse-port": "reuse_port", "-R": "enable_stdio_inheritance", "--preload": "preload_app"}
+_NUMBERS = {"workers", "threads", "max_requests", "max_requests_jitter", "keepalive", "timeout", "graceful_timeout"}
+_ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+}
+_SECONDS = {"": 1, "s": 1, "sec": 1, "min": 60, "m": 60}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deployment:
+    """What was read. ``settings``: by gunicorn's names; ``unread``: those whose values could not be told."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    unread: tuple[str, ...] = ()
+    proxy: str | None = None
+    proxy_keepalive: bool | None = None
+    stop_timeout_s: float | None = None
+    sources: tuple[str, ...] = ()
+    arguments: str | None = None  # gunicorn's own command line, where one was given
+    config: str | None = None  # the settings file
+
+    def merged(self, other: Deployment) -> Deployment:
+        """Both; what ``other`` says wins."""
+        return Deployment(
+            settings={**self.settings, **other.settings},
+            unread=tuple(dict.fromkeys([name for name in self.unread if name not in other.settings] + [*other.unread])),
+            proxy=other.proxy or self.proxy,
+            proxy_keepalive=self.proxy_keepalive if other.proxy_keepalive is None else other.proxy_keepalive,
+            stop_timeout_s=self.stop_timeout_s if other.stop_timeout_s is None else other.stop_timeout_s,
+            sources=(*self.sources, *other.sources),
+            arguments=other.arguments or self.arguments,
+            config=other.config or self.config,
+        )
+
+
+def read_all(names: Sequence[str]) -> Deployment:
+    """What files and command lines say together: settings files first, command lines win.
+
+    Raises:
+        UsageError: one is neither a file nor a command line.
+    """
+    told = [_read_one(name) for name in names]
+    files, lines = [one for one in told if one.arguments is None], [one for one in told if one.arguments is not None]
+    result = Deployment()
+    for one in [*files, *lines]:
+        result = result.merged(one)
+    return result
+
+
+def _read_one(name: str) -> Deployment:
+    path = Path(name)
+    if not path.is_file():
+        if " " in name.strip():
+            return replace(read_command(shlex.split(name), Path.cwd()), sources=("the command line",))
+        raise UsageError(
+            what=f"{name}: there is no such file.", remedy="Name a settings file, or write a command line."
+        )
+    text = path.read_text(encoding="utf-8", errors="replace")
+    if path.suffix in (".service", ".socket"):
+        told = read_unit(text, path.parent)
+    elif path.name.lower().startswith("dockerfile") or path.suffix.lower() == ".dockerfile":
+        told = read_dockerfile(text, path.parent)
+    elif path.suffix != ".py" and re.search(r"\b(?:upstream|proxy_pass|server)\b[^;\n]*[{;]", text):
+        told = read_nginx(text)
+    else:
+        told = replace(read_settings(text), config=str(path))
+    return replace(told, sources=(path.name,))
+
+
+def read_settings(text: str) -> Deployment:
+    """A settings file.
+
+    Raises:
+        UsageError: it is not Python.
+    """
+    try:
+        body = ast.parse(text).body
+    except SyntaxError as problem:
+        raise UsageError(what=f"The settings are not Python: {problem}.", remedy="Name a settings file.") from problem
+    names: dict[str, Any] = {}
+    unread: dict[str, None] = {}
+    for node in ast.walk(ast.Module(body=body, type_ignores=[])):
+        inside = node not in body
+        target = node.target if isinstance(node, ast.AnnAssign) else None
+        targets = node.targets if isinstance(node, ast.Assign) else [target] if target is not None else []
+        for one in targets:
+            if not isinstance(one, ast.Name) or node.value is None:  # type: ignore[attr-defined]
+                continue
+            try:
+                names[one.id] = _evaluate(node.value, names)  # type: ignore[attr-defined]
+                unread.pop(one.id, None)
+            except ValueError:
+                names.pop(one.id, None)
+                unread[one.id] = None
+            if inside:  # in a branch, or in a function: which is taken is not known
+                unread[one.id] = None
+    settings = {name: value for name, value in names.items() if name in WANTED and name not in unread}
+    return Deployment(settings=settings, unread=tuple(name for name in unread if name in WANTED))
+
+
+def _evaluate(node: ast.AST, names: Mapping[str, Any]) -> Any:  # noqa: ANN401, PLR0911 - of any type; one a kind of node
+    """A value as far as it is known without running anything.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if isinstance(node, ast.Constant):
+        return node.value
+    if isinstance(node, ast.Name) and node.id in names:
+        return names[node.id]
+    if isinstance(node, ast.List | ast.Tuple):
+        return [_evaluate(one, names) for one in node.elts]
+    if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
+        left, right = _evaluate(node.left, names), _evaluate(node.right, names)
+        if isinstance(left, type(right)) and isinstance(left, int | str | float):
+            return _ARITHMETIC[type(node.op)](left, right)
+    if isinstance(node, ast.JoinedStr):
+        parts = [_evaluate(one.value if isinstance(one, ast.FormattedValue) else one, names) for one in node.values]
+        return "".join(map(str, parts))
+    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
+        return next((value for one in node.values if (value := _evaluate(one, names))), None)
+    if isinstance(node, ast.Call):
+        return _call(node, names)
+    raise ValueError(ast.dump(node))
+
+
+def _call(node: ast.Call, names: Mapping[str, Any]) -> Any:  # noqa: ANN401 - likewise
+    called = ast.unparse(node.func)
+    if called.rpartition(".")[2] == "cpu_count":
+        return os.cpu_count() or 1
+    arguments = [_evaluate(one, names) for one in node.args]
+    if called in ("os.getenv", "os.environ.get", "environ.get", "getenv") and arguments:
+        return os.environ.get(str(arguments[0]), arguments[1] if len(arguments) > 1 else None)
+    if called in ("int", "str", "min", "max", "bool", "float") and arguments:
+        return {"int": int, "str": str, "min": min, "max": max, "bool": bool, "float": float}[called](*arguments)  # type: ignore[operator]
+    raise ValueError(called)
+
+
+def read_command(words: Sequence[str], folder: Path) -> Deployment:
+    """Gunicorn's command line, with the settings file that it names."""
+    words = strip_program(list(words))
+    told, at = Deployment(), 0
+    settings: dict[str, Any] = {}
+    while at < len(words):
+        name, joined, value = words[at].partition("=")
+        if not joined and re.match(r"-[bwktc].", words[at]) and not words[at].startswith("--"):
+            name, joined, value = words[at][:2], "=", words[at][2:]
+        if name in _FLAGS:
+            if not joined:
+                at += 1
+                value = words[at] if at < len(words) else ""
+            _set(settings, _FLAGS[name], value)
+        elif name in _SWITCHES:
+            settings[_SWITCHES[name]] = True
+        at += 1
+    config = settings.pop("config", None)
+    if config is not None and (folder / config).is_file():
+        text = (folder / config).read_text(encoding="utf-8", errors="replace")
+        told = replace(read_settings(text), config=str(folder / config))
+    return replace(told.merged(Deployment(settings=settings)), arguments=shlex.join(["gunicorn", *words]))
+
+
+def _set(settings: dict[str, Any], name: str, value: str) -> None:
+    if name == "bind":
+        settings[name] = [*settings.get(name, []), value]
+    elif name in _NUMBERS:
+        if value.isdigit():
+            settings[name] = int(value)
+    else:
+        settings[name] = value
+
+
+def read_unit(text: str, folder: Path) -> Deployment:
+    """A systemd service or socket unit."""
+    joined = re.sub(r"\\\n\s*", " ", text)
+    keys: dict[str, str] = dict(re.findall(r"^(\w+)\s*=\s*(.+?)\s*$", joined, re.MULTILINE))
+    told = Deployment()
+    if "ExecStart" in keys:
+        told = read_command(shlex.split(keys["ExecStart"].lstrip("@-:+!")), folder)
+    if "ListenStream" in keys:
+        place = keys["ListenStream"]
+        told = told.merged(Deployment(settings={"bind": [f"unix:{place}" if place.startswith(("/", "%")) else place]}))
+    found = re.fullmatch(r"(\d+)\s*(\w*)", keys.get("TimeoutStopSec", ""))
+    if found is not None and found[2] in _SECONDS:
+        told = replace(told, stop_timeout_s=float(found[1]) * _SECONDS[found[2]])
+    return told
+
+
+def read_dockerfile(text: str, folder: Path) -> Deployment:
+    """The last ENTRYPOINT and CMD of a Dockerfile, in either form."""
+    joined = re.sub(r"\\\n\s*", " ", text)
+    words: list[str] = []
+    for name in ("ENTRYPOINT", "CMD"):
+        found = re.findall(rf"^\s*{name}\s+(.+)$", joined, re.MULTILINE | re.IGNORECASE)
+        if found:
+            words += _split_command(found[-1])
+    return read_command(words, folder)
+
+
+def _split_command(said: str) -> list[str]:
+    try:
+        listed = json.loads(said)
+    except ValueError:
+        return shlex.split(said)
+    words = [str(word) for word in listed] if isinstance(listed, list) else []
+    return shlex.split(words[2]) if words[1:2] == ["-c"] and len(words) > 2 else words  # noqa: PLR2004 - sh -c LINE
+
+
+def read_nginx(text: str) -> Deployment:
+    """An nginx configuration, or a part of one: whether it keeps connections to gunicorn."""
+    plain = re.sub(r"#.*", "", text)
+    kept = re.search(r"\bkeepalive\s+[1-9]\d*\s*;", plain) is not None and "proxy_http_version 1.1" in " ".join(
+        plain.split()
+    )
+    unix = re.search(r"unix:(/[^\s;:]+)", plain)
+    settings = {"bind": [f"unix:{unix[1]}"]} if unix is not None else {}
+    return Deployment(settings=settings, proxy="nginx", proxy_keepalive=kept)

@@ -1,0 +1,97 @@
+"""docs/safe.md, "is my release safe?", made from the packed tables: ``python -m maintenance.safe``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.core.model import Outcome
+from harness.stack.workers import WORKERS
+from harness.studies.advise.tables import Shown, list_tested, load_tables, words_of_rate
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "safe.md"
+MAX_REQUESTS = 1000
+COLUMNS = (
+    *((worker, "h2o") for worker in WORKERS),
+    ("gthread", "nginx"),
+    ("gthread", "haproxy"),
+    ("gthread", "caddy"),
+)
+
+_HEAD = f"""\
+# Is my release safe?
+
+For somebody who runs gunicorn with `max_requests` and wants to know what clients lose when a worker restarts. Newest
+release first. `harness advise gunicorn.conf.py --release 23.0.0 --proxy nginx` gives the same answer for your own
+settings, and `--run` tries them. Without `max_requests` workers do not restart by themselves, and nothing of this
+happens.
+
+- **safe**: nothing was lost in any run.
+- **1 in N**: about so many requests are lost with `max_requests = {MAX_REQUESTS:,}`, while 20 clients never pause; all
+  of them while a worker restarts. Fewer with less traffic; with another `max_requests` in proportion.
+- **refused**: clients are refused for a while when workers restart.
+- **outage**: after the first restarts nothing is answered any more, until somebody restarts gunicorn.
+- **no restarts**: workers do not restart after `max_requests`, or much later; what an app leaks stays.
+- **-**: this release can't run that worker class.
+
+Behind a proxy that is not named here take the column of h2o, which hides nothing. nginx and caddy ask again where a
+connection that they had kept fails; that hides losses of requests that may be repeated, and of no others (no POST).
+
+"""
+
+_TAIL = """
+## What to do
+
+| you have | do |
+|---|---|
+| thread workers, before 27.0.1 | upgrade to 27.0.1; until then nginx or caddy in front, or `worker_class = "sync"` |
+| thread workers, 19.6.0, a Unix socket | upgrade at once: the first restart ends the service |
+| any worker class, 24.0.0 | upgrade at once: workers that end are never replaced |
+| eventlet or tornado workers | another worker class: no release that was tested is free of it |
+| asgi workers, 25.0.2 to 26.0.0 | upgrade to 27.0.0 or later |
+| sync or gevent workers, 20.1.0 or later | nothing, but for 24.0.0 |
+
+What each costs, and the causes: `harness advise`, or the report of a run. The figures are those of
+[results.md](results.md) and [proxies.md](proxies.md): three runs a cell, so a rare loss may have been missed.
+"""
+
+
+def say(shown: Shown | None) -> str:
+    """A cell in a word or two."""
+    if shown is None or shown.verdict == Outcome.UNRUNNABLE.value or not shown.runs:
+        return "-"
+    parts = []
+    if {"permanent-outage", "workers-not-respawned"} & set(shown.seen):
+        parts.append("**outage**")
+    elif "failed-responses" in shown.seen:
+        rate = shown.rate()
+        words = words_of_rate(rate, MAX_REQUESTS) if rate is not None else ""
+        parts.append(words.rpartition("about ")[2] if "1 in" in words else "refused" if "refused" in words else "some")
+    if "max-requests-ignored" in shown.seen:
+        parts.append("no restarts")
+    return ", ".join(parts) or "safe"
+
+
+def render_page() -> str:
+    """The whole page."""
+    cells = {(one.release, one.worker, one.proxy): one for one in load_tables()}
+    tested_proxies = {one.release for one in load_tables() if one.proxy == "nginx"}
+    head = ["release", *(f"{worker}, {proxy}" for worker, proxy in COLUMNS)]
+    lines = [" | ".join(head), " | ".join("---" for _ in head)]
+    for release in reversed(list_tested()):
+        row = [release]
+        for worker, proxy in COLUMNS:
+            shown = cells.get((release, worker, proxy))
+            row.append("not tried" if proxy != "h2o" and release not in tested_proxies else say(shown))
+        lines.append(" | ".join(row))
+    return _HEAD + "\n".join(f"| {line} |" for line in lines) + "\n" + _TAIL
+
+
+def main() -> None:
+    """Write the page."""
+    PAGE.write_text(render_page(), encoding="utf-8")
+    print(PAGE.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()

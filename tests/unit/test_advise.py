@@ -1,0 +1,206 @@
+"""`harness advise` from the tables alone: right about published settings, whatever form they have."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.cli.main import main
+from harness.studies.advise.answering import Advice, answer
+from harness.studies.advise.deployment import read_all, read_dockerfile, read_nginx, read_settings, read_unit
+from harness.studies.advise.rendering import render_html, render_markdown, render_terminal, table
+from harness.studies.advise.tables import find_free, find_shown, list_tested, make_rate, words_of_rate
+from maintenance.known import TARGET, render_rates
+from maintenance.safe import PAGE, render_page
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+CASES = tomllib.loads(Path(__file__).with_name("published_settings.toml").read_text())["case"]
+
+
+def test_there_are_enough_cases() -> None:
+    assert sum(case["affected"] for case in CASES) >= 20
+    assert sum(not case["affected"] for case in CASES) >= 50
+    assert {case["release"] for case in CASES} == {list_tested()[-1], "23.0.0", "20.1.0"}
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{case['release']} {case['name']}" for case in CASES])
+def test_published_settings(case: dict[str, Any]) -> None:
+    advice = answer(read_settings(case["settings"]), release=case["release"], proxy=case.get("proxy"))
+    assert advice.affected is case["affected"], advice.reason
+    assert bool(advice.findings) is case["affected"]
+    assert not advice.unread
+    if case["affected"]:
+        assert all(one.cause != "not known" for one in advice.findings)
+        assert advice.rate_in_words
+    assert len(render_terminal(advice).splitlines()) <= 25
+
+
+def test_the_packed_rates_are_those_of_the_docs() -> None:
+    assert TARGET.read_text() == render_rates(), "make them again: make known"
+
+
+def test_the_page_says_what_the_tables_say() -> None:
+    assert PAGE.read_text() == render_page(), "make it again: make known"
+    lines = [line.split("|")[1:-1] for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    rows = {line[0].strip(): [cell.strip() for cell in line[1:]] for line in lines}
+    assert list(rows)[2:4] == [list_tested()[-1], list_tested()[-2]], "newest first"
+    assert rows["27.0.1"][:2] == ["safe", "safe"]
+    assert rows["19.6.0"][0] == "**outage**"
+    assert rows["24.0.0"][1] == "**outage**"
+    assert rows["23.0.0"][0].startswith("1 in ")
+
+
+def _advise(text: str, release: str = "23.0.0", proxy: str | None = "h2o") -> Advice:
+    return answer(read_settings(text), release=release, proxy=proxy)
+
+
+def test_what_was_not_tried_is_not_claimed() -> None:
+    unknown = _advise('worker_class = "uvicorn.workers.UvicornWorker"\nmax_requests = 100\n')
+    assert unknown.affected is None
+    assert "--run tries it" in unknown.reason
+    assert "gevent" in _advise('worker_class = "gevent"\nmax_requests = 9\nbind = "unix:/x"\n', proxy="nginx").reason
+    near = _advise('worker_class = "eventlet"\nmax_requests = 9\nbind = "unix:/x"\n', proxy="nginx")
+    assert near.note == "tried behind h2o, not behind nginx"
+
+
+def test_the_deleted_socket_is_told_with_the_way_out() -> None:
+    advice = _advise('bind = "unix:/run/x.sock"\nthreads = 5\nmax_requests = 512\n', "19.6.0")
+    assert [one.id for one in advice.findings] == ["socket-deleted", "permanent-outage"]
+    assert advice.free == "27.0.1"
+    assert {remedy.id for remedy in advice.remedies} == {"newest", "next", "sync", "tcp", "no-restarts"}
+    assert "every request from the first restart on" in advice.rate_in_words
+    tcp = _advise('bind = "0.0.0.0:8000"\nthreads = 5\nmax_requests = 512\n', "19.6.0")
+    assert [one.id for one in tcp.findings] == ["failed-responses"]
+    assert "tcp" not in {remedy.id for remedy in tcp.remedies}
+
+
+def test_a_value_that_is_computed_is_named_and_not_guessed() -> None:
+    told = read_settings("import mine\nworkers = mine.count()\nif mine.big:\n    threads = 8\nmax_requests = 5\n")
+    assert set(told.unread) == {"workers", "threads"}
+    assert told.settings == {"max_requests": 5}
+
+
+def test_warnings() -> None:
+    warned = _advise('bind = "unix:/x"\nreuse_port = True\nworkers = 4\nmax_requests = 9\n').warnings
+    assert {one.id for one in warned} == {"reuse-port-unix", "no-jitter"}
+    assert _advise('bind = "unix:/x"\nworkers = 4\nmax_requests = 9\nmax_requests_jitter = 9\n').warnings == ()
+
+
+UNIT = """\
+[Unit]
+Description=app
+[Service]
+WorkingDirectory=/srv/app
+ExecStart=/srv/venv/bin/gunicorn \\
+    --workers 3 --threads=4 -k gthread \\
+    --bind unix:/run/app.sock --max-requests 1000 mysite.wsgi:application
+TimeoutStopSec=5
+"""
+
+
+def test_a_systemd_unit_and_its_socket(tmp_path: Path) -> None:
+    told = read_unit(UNIT, tmp_path)
+    assert told.settings == {
+        "workers": 3,
+        "threads": 4,
+        "worker_class": "gthread",
+        "bind": ["unix:/run/app.sock"],
+        "max_requests": 1000,
+    }
+    assert told.stop_timeout_s == 5
+    assert read_unit("[Socket]\nListenStream=/run/x.sock\n", tmp_path).settings == {"bind": ["unix:/run/x.sock"]}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'CMD ["gunicorn", "-w", "2", "--threads", "4", "--max-requests=10", "-b", "0.0.0.0:80", "app:app"]',
+        'CMD ["sh", "-c", "exec gunicorn -w2 --threads 4 --max-requests 10 -b 0.0.0.0:80 app:app"]',
+        "CMD exec gunicorn -w 2 --threads 4 --max-requests 10 -b 0.0.0.0:80 app:app",
+        'ENTRYPOINT ["python", "-m", "gunicorn"]\nCMD ["-w2", "--threads=4", "--max-requests=10", "-b0.0.0.0:80"]',
+    ],
+)
+def test_a_dockerfile(line: str, tmp_path: Path) -> None:
+    told = read_dockerfile(f"FROM python:3\nRUN pip install gunicorn\n{line}\n", tmp_path)
+    assert told.settings == {"workers": 2, "threads": 4, "max_requests": 10, "bind": ["0.0.0.0:80"]}
+
+
+def test_nginx_and_all_together(tmp_path: Path) -> None:
+    nginx = "upstream app { server unix:/run/app.sock fail_timeout=0; keepalive 16; }\nserver { listen 80;\n"
+    nginx += "location / { proxy_pass http://app; proxy_http_version 1.1; } }\n"
+    told = read_nginx(nginx)
+    assert (told.proxy, told.proxy_keepalive, told.settings) == ("nginx", True, {"bind": ["unix:/run/app.sock"]})
+    (tmp_path / "site.conf").write_text(nginx)
+    (tmp_path / "gunicorn.conf.py").write_text("threads = 4\nmax_requests = 5\nworkers = 2\n")
+    (tmp_path / "app.service").write_text("[Service]\nExecStart=/x/gunicorn -c gunicorn.conf.py --workers 7 app:app\n")
+    both = read_all([str(tmp_path / "site.conf"), str(tmp_path / "app.service")])
+    assert both.settings == {"bind": ["unix:/run/app.sock"], "threads": 4, "max_requests": 5, "workers": 7}
+    assert both.sources == ("site.conf", "app.service")
+    assert answer(both, release="23.0.0", proxy=None).proxy == "nginx"
+
+
+def test_the_nearest_release_without_it() -> None:
+    assert find_free("23.0.0", "gthread", "h2o", "unix") == "27.0.1"
+    assert find_free("24.0.0", "sync", "h2o", "unix") == "24.1.0"
+    assert find_free("27.0.1", "tornado", "h2o", "unix") is None
+    assert find_shown("19.6.0", "gthread", "nginx", "tcp")[1] == "tried over TCP without a proxy, not behind nginx"
+
+
+def test_rates_have_exact_intervals_and_words() -> None:
+    rate = make_rate(10, 1000, 4)
+    assert (rate["per_request"], rate["per_restart"]) == (0.01, 2.5)
+    interval: Any = rate["interval_95"]
+    low, high = interval
+    assert 0.0048 < float(str(low)) < 0.0049
+    assert 0.0183 < float(str(high)) < 0.0184
+    assert words_of_rate(rate, 1000).endswith("with max_requests 1,000 that is about 1 in 400")
+    assert "none of 1,000 requests was lost (at most 1 in 270)" in words_of_rate(make_rate(0, 1000, 4), 10)
+
+
+def test_what_was_tried_stands_beside_what_was_not() -> None:
+    advice = _advise('bind = "unix:/x"\nthreads = 4\nmax_requests = 9\n')
+    rate = make_rate(10, 1000, 4)
+    tried = (
+        {"change": "as it is", "remedy": "", "verdict": "violated", "findings": ["failed-responses"], "rate": rate},
+        {"change": "x", "remedy": "sync", "verdict": "holds", "findings": [], "rate": make_rate(0, 900, 4)},
+    )
+    advice = Advice(**{name: getattr(advice, name) for name in Advice.__slots__} | {"tried": tried})
+    rows = {row[0]: row for row in table(advice)}
+    assert rows["as it is"][2] == "violated: failed-responses"
+    assert rows["worker_class = 'sync' and threads = 1"][2] == "holds"
+    assert rows["max_requests = 0"][2] == "not tried"
+    mitigations: Any = advice.to_json()["mitigations"]
+    (sync,) = (one for one in mitigations if one["id"] == "sync")
+    assert (sync["tried"], sync["verdict"], sync["rate_before"]["failed"], sync["rate_after"]["failed"]) == (
+        True,
+        "holds",
+        10,
+        0,
+    )
+    for page in (render_markdown(advice), render_html(advice)):
+        assert "1.00% (0.48% to 1.83%)" in page
+
+
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["advise"]) == 2
+    Path("gunicorn.conf.py").write_text('bind = "unix:/run/x.sock"\nthreads = 4\nmax_requests = 1000\n')
+    capsys.readouterr()
+    assert main(["advise", "--release", "23.0.0", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said == json.loads(Path("runs/advice.json").read_text())
+    assert (said["affected"], said["findings"][0]["id"]) == (True, "failed-responses")
+    assert said["findings"][0]["rate"]["interval_95"]
+    assert {"change", "tried", "verdict", "rate_before", "rate_after"} <= set(said["mitigations"][0])
+    assert Path("runs/advice.html").exists()
+    assert Path("runs/advice.md").exists()
+    assert main(["advise", "--release", "23.0.1"]) == 2
+    assert "did you mean 23.0.0?" in capsys.readouterr().err
