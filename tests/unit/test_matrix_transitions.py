@@ -32,6 +32,10 @@ def test_a_change_is_claimed_once_there_are_runs_enough() -> None:
     assert found.undecided == ()
 
 
+def test_there_is_room_for_every_finding_and_the_share_of_restarts() -> None:
+    assert len(FindingId) + 1 <= MEASURES_EACH
+
+
 def test_three_runs_a_cell_claim_nothing_and_say_how_many_more_would() -> None:
     found = find_transitions([a_cell("1.0", *runs(0, 3)), a_cell("2.0", *runs(3, 3))])
     assert found.supported == ()
