@@ -100,6 +100,10 @@ def test_a_rate_that_changes_is_an_edge_too() -> None:
     assert (edge.measure, edge.introduced_in, edge.gone_in) == (Measure.RESTARTS, None, None)
     few = find_transitions([a_cell("1.0", *losing(9, 18)), a_cell("2.0", *losing(75, 18))])
     assert (few.supported, [edge.measure for edge in few.undecided]) == ((), [Measure.RESTARTS])
+    first = find_transitions([a_cell("1.0", *losing(24, 2)), a_cell("2.0", *losing(73, 2))])
+    assert [(edge.measure, edge.more_runs and edge.more_runs > 20) for edge in first.undecided] == [
+        (Measure.RESTARTS, True)
+    ], "two runs of each claim nothing, and hide nothing"
     alike = find_transitions([a_cell("1.0", *losing(9, 12)), a_cell("2.0", *losing(12, 12))])
     assert (alike.supported, alike.undecided) == ((), ())
 

@@ -26,8 +26,8 @@ MEASURES_EACH = 32
 More than there are today, so that a finding that is added later does not change what a stored matrix claims.
 """
 
-SUSPECT = 0.05
-"""A share of restarts that differs by more than this, looked at alone, is listed; nothing is claimed of it."""
+NOTABLE = 0.25
+"""Shares of restarts that differ by so much or more are listed as undecided; those of any two runs differ somewhat."""
 
 
 class Measure(str, Enum):
@@ -95,8 +95,8 @@ def find_transitions(cells: Sequence[CellResult], *, sure: float = SURE) -> Tran
     decided = [replace(edge, p_value=p, supported=p <= 1 - sure) for edge, p in zip(found, corrected, strict=True)]
     undecided = [
         replace(edge, more_runs=count_lacking(edge.before.sample, edge.after.sample, (1 - sure) / looked_at))
-        for edge, alone in zip(decided, found, strict=True)
-        if not edge.supported and (edge.measure is Measure.RUNS or alone.p_value <= SUSPECT)
+        for edge in decided
+        if not edge.supported and (edge.measure is Measure.RUNS or _gap(edge) >= NOTABLE)
     ]
     return TransitionMap(
         supported=tuple(edge for edge in decided if edge.supported),
@@ -144,6 +144,10 @@ def _compare(column: Sequence[CellResult], finding: str, measure: Measure) -> It
                 p_value=p_value(before.sample, sample),
             )
         before, silent = after, []
+
+
+def _gap(edge: Transition) -> float:
+    return abs(edge.after.sample.rate - edge.before.sample.rate)
 
 
 def measure_cell(cell: CellResult, finding: str, measure: Measure) -> RunSample:
