@@ -200,6 +200,13 @@ def advise(options: argparse.Namespace) -> int:
         return run_advise(options, say)
 
 
+def bisect(options: argparse.Namespace) -> int:
+    """`harness bisect GOOD BAD`: which change brought or repaired a finding; 0 where one was found, else 3."""
+    from harness.studies.bisect.command import run_bisect
+
+    return run_bisect(options)
+
+
 def report(options: argparse.Namespace) -> int:
     """`harness report RUN`: one format to standard output, several as files into the run's folder or --out."""
     from harness.records.store import RunFolder, load_run

@@ -125,6 +125,9 @@ def make_parser() -> argparse.ArgumentParser:
         names, "diff", "two matrices, or two runs: what differs beyond chance; exit 1 where B is worse"
     ).fill = _add_diff
     _add(names, "advise", "your own settings: are you affected, what would help").fill = _add_advise
+    _add(
+        names, "bisect", "the release, and in a repository the commit, that brought or repaired a finding"
+    ).fill = _add_bisect
     judge = _add(names, "judge", "judges a stored run again, from its events alone")
     _add_run_argument(judge)
     judge.add_argument("--json", action="store_true", help="print verdict.json instead of text")
@@ -187,6 +190,12 @@ def _add_advise(parser: argparse.ArgumentParser) -> None:
     from harness.studies.advise.command import add_advise_options
 
     add_advise_options(parser)
+
+
+def _add_bisect(parser: argparse.ArgumentParser) -> None:
+    from harness.studies.bisect.options import add_bisect_options
+
+    add_bisect_options(parser)
 
 
 def _add_scenarios(parser: argparse.ArgumentParser) -> None:

@@ -92,11 +92,15 @@ def collect_surroundings(run_id: str) -> dict[str, Json]:
     }
 
 
+FOUND_BY_TRYING = "this gunicorn, which is no release, was tried without it and did not start"
+
+
 def explain_shims(environment: Environment) -> list[tuple[str, str]]:
     """(name, why) of each shim that this release needs, era shims included."""
     known = load_catalogue()
-    reasons = {shim.name: shim.reason for shim in known.shims} | {shim.name: shim.reason for shim in known.era_shims}
-    return [(name, reasons.get(name, "")) for name in (*environment.shims, *environment.era_shims)]
+    shims = known.shims if environment.revision is None else ()
+    reasons = {shim.name: shim.reason for shim in shims} | {shim.name: shim.reason for shim in known.era_shims}
+    return [(name, reasons.get(name, FOUND_BY_TRYING)) for name in (*environment.shims, *environment.era_shims)]
 
 
 def list_deviations(cell: Cell, environment: Environment) -> list[Json]:

@@ -63,7 +63,8 @@ def _prepare(request: RunRequest, start: Start | None, say: Callable[[str], None
     request = settle_load(request)
     try:
         request = _settle_settings(request, say)
-        environment, make = BACKENDS[request.cell.backend].prepare(
+        backend = BACKENDS[request.cell.backend]
+        environment, make = backend.prepare(
             request.cell,
             python=request.python,
             era_shims=request.era_shims,
@@ -71,6 +72,8 @@ def _prepare(request: RunRequest, start: Start | None, say: Callable[[str], None
             say=say,
             project=request.project,
         )
+        if backend.STARTS_HERE:
+            environment = _try_shims(environment, request, say)
     except UsageError:
         raise
     except HarnessError as problem:
@@ -92,6 +95,19 @@ def _settle_settings(request: RunRequest, say: Callable[[str], None]) -> RunRequ
     if problem is not None:
         raise problem
     return request
+
+
+def _try_shims(environment: Environment, request: RunRequest, say: Callable[[str], None]) -> Environment:
+    """What is no release gets the shims that it needs to start; releases have theirs from the catalogue."""
+    if environment.revision is None:
+        return environment
+    from harness.engine.start_trials import with_tried_shims
+
+    try:
+        return with_tried_shims(environment, request.cell, say)
+    except BaseException:
+        environment.close()
+        raise
 
 
 def _find_stand_in(request: RunRequest, problem: HarnessError) -> str | None:
@@ -120,13 +136,11 @@ def prepare_environment(
         UsageError: the SPEC or the interpreter doesn't exist.
     """
     try:
-        environment = _local_environment(request, say)
+        return _try_shims(_local_environment(request, say), request, say), None
     except UsageError:
         raise
     except HarnessError as problem:
         return None, problem
-    else:
-        return environment, None
 
 
 def _local_environment(request: RunRequest, say: Callable[[str], None]) -> Environment:

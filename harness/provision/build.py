@@ -20,7 +20,7 @@ from harness.core import subprocesses
 from harness.core.clock import now_ns
 from harness.core.errors import SurroundingsError, UnrunnableError
 from harness.core.subprocesses import Done
-from harness.provision import era, installer
+from harness.provision import era, installer, layer
 from harness.provision.installer import WrongPythonError
 from harness.provision.interpreters import Interpreter
 from harness.provision.releases import Catalogue, EraShim
@@ -54,6 +54,7 @@ class BuildPlan:
     era_shims: tuple[EraShim, ...]  # those that may be applied; which are, is told by source and interpreter
     key: str
     envs: Path
+    base: Path | None = None  # the environment of a release, on top of which the package alone is put
 
     @property
     def place(self) -> Path:
@@ -91,6 +92,26 @@ def make_plan(
         era_shims=shims,
         key=key,
         envs=envs,
+    )
+
+
+def make_layer_plan(
+    catalogue: Catalogue, source: Source, interpreter: Interpreter, *, worker: str, base: Path, era_shims: bool
+) -> BuildPlan:
+    """The plan for a source's package on top of the environment ``base``; commits with the same package share it."""
+    shims = catalogue.era_shims_for(source.version, interpreter.version, worker) if era_shims else ()
+    matter = [SCHEMA, source.package, base.name, *era.identify(shims)]
+    digest = hashlib.sha256(json.dumps(matter).encode()).hexdigest()[:12]
+    version = re.sub(r"[^0-9A-Za-z.]+", "_", source.version or "unknown")[:40]
+    key = f"{version}-layer-py{interpreter.version}-{digest}"
+    return BuildPlan(
+        source=source,
+        interpreter=interpreter,
+        requirements=(),
+        era_shims=shims,
+        key=key,
+        envs=base.parent,
+        base=base,
     )
 
 
@@ -150,6 +171,16 @@ def remove_environment(place: Path) -> None:
 def _fill(plan: BuildPlan, building: Path, lock_fd: int) -> tuple[str, ...]:
     """Install everything; gives the names of the era shims that it needs on this interpreter."""
     python = building / "bin" / "python"
+    if plan.base is None:
+        _install(plan, python, building, lock_fd)
+    else:
+        layer.put_on(plan.source, plan.base, building)
+    shims = _choose_shims(plan, python, building, lock_fd)
+    _compile_and_check(plan, python, building, shims, lock_fd)
+    return shims
+
+
+def _install(plan: BuildPlan, python: Path, building: Path, lock_fd: int) -> None:
     installer.create_venv(building, base=plan.interpreter.path, cwd=plan.envs, keep_open=(lock_fd,))
     requirement = plan.source.stage(building / _SOURCE)
     installer.install(
@@ -163,14 +194,11 @@ def _fill(plan: BuildPlan, building: Path, lock_fd: int) -> tuple[str, ...]:
     )
     if (building / _SOURCE).exists():
         shutil.rmtree(building / _SOURCE)
-    shims = _choose_shims(plan, python, building, lock_fd)
-    _compile_and_check(plan, python, building, shims, lock_fd)
-    return shims
 
 
 def _choose_shims(plan: BuildPlan, python: Path, building: Path, lock_fd: int) -> tuple[str, ...]:
     """The era shims that what is installed has a use for, and that this interpreter lacks."""
-    used = era.find_used(plan.era_shims, _site(building))
+    used = era.find_used(plan.era_shims, layer.site_of(building))
     if not used:
         return ()
     files = [str(era.shim_file(shim.name)) for shim in used]
@@ -209,15 +237,13 @@ def _run_inside(command: Sequence[str], cwd: Path, lock_fd: int, more: Mapping[s
     return subprocesses.run(command, cwd=cwd, environ=environ, timeout_s=CHECK_TIMEOUT_S, keep_open=(lock_fd,))
 
 
-def _site(building: Path) -> Path:
-    return next(building.glob("lib/*/site-packages"))
-
-
 def _write_mark(plan: BuildPlan, building: Path, shims: Sequence[str], *, build_s: float) -> None:
     from importlib import metadata  # 10 ms, and most runs find their environment built
 
-    site = _site(building)
-    installed = {one.metadata["Name"].lower(): one.version for one in metadata.distributions(path=[str(site)])}
+    site = layer.site_of(building)
+    sites = [str(layer.site_of(folder)) for folder in (plan.base, building) if folder is not None]
+    found = (one for folder in sites for one in metadata.distributions(path=[folder]))  # what lies on top comes last
+    installed = {one.metadata["Name"].lower(): one.version for one in found}
     facts = {
         "schema": SCHEMA,
         "gunicorn_version": installed["gunicorn"],

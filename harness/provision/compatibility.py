@@ -5,6 +5,7 @@ The functions are pure: they get what was found (``interpreters``) and what is k
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,6 +130,18 @@ def wanted_pythons(
         if catalogue.why_not(release, minor, worker) is None and allowed.contains(f"{_dotted(minor)}.99")
     ]
     return tuple(_dotted(minor) for minor in sorted(fitting, key=lambda minor: _rank(catalogue, minor)))
+
+
+def explain_missing(
+    subject: str, worker: str, wanted: Sequence[str], failure: str, looked_at: tuple[str, ...]
+) -> NoInterpreterError:
+    """The error for a release that runs on no Python here; ``failure``: why uv fetched none."""
+    names = ", ".join(wanted) or "none that is known"
+    return NoInterpreterError(
+        what=f"no Python here runs {subject} with the {worker} worker ({names} would), and {failure}",
+        remedy="install one of those (pyenv install, uv python install), or name one with --python",
+        looked_at=looked_at,
+    )
 
 
 def _why_not(

@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import TypeAlias
 
 from harness.core import paths
-from harness.core.errors import SurroundingsError, UnrunnableError, UsageError
+from harness.core.errors import HarnessError, SurroundingsError, UnrunnableError, UsageError
 from harness.core.locks import Lease
 from harness.provision import installer
-from harness.provision.build import BuildPlan, make_plan
+from harness.provision.build import BuildPlan, make_layer_plan, make_plan
 from harness.provision.cache import Obtained, obtain
-from harness.provision.compatibility import Choice, NoInterpreterError, fit, refuse_request, wanted_pythons
+from harness.provision.compatibility import Choice, explain_missing, fit, refuse_request, wanted_pythons
 from harness.provision.installer import WrongPythonError
 from harness.provision.interpreters import Interpreter, Memory, Request, parse_request, survey
+from harness.provision.layer import choose_base
 from harness.provision.releases import Catalogue, load_catalogue
 from harness.provision.sources import Source, describe_source
 from harness.provision.spec import Latest, Release, Spec
@@ -130,7 +131,7 @@ def prepare(
             say=say,
         )
         _refuse_hopeless(search)
-        return _find_or_build(search, envs)
+        return _find_or_layer(search, envs) or _find_or_build(search, envs)
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise UsageError(what=f"{error.filename}: {error.strerror}", remedy="name a file that can exist") from error
@@ -143,7 +144,7 @@ def prepare(
 def _refuse_hopeless(search: _Search) -> None:
     """Raise where no interpreter can help: the release lacks the worker class, or can't run on the Python asked for."""
     source = search.source
-    gap = search.catalogue.why_no_worker(source.version, search.worker)
+    gap = search.catalogue.why_no_worker(source.version, search.worker) if source.is_release else None
     if gap is not None:
         raise UnrunnableError(
             what=f"{source.name} can't run the {search.worker} worker: {gap}", remedy="name another --worker or release"
@@ -155,6 +156,35 @@ def _refuse_hopeless(search: _Search) -> None:
         release=source.version,
         worker=search.worker,
         era_shims=search.era_shims,
+    )
+
+
+def _find_or_layer(search: _Search, envs: Path) -> Environment | None:
+    """The package alone on top of a release's environment; None where that can't be, or gunicorn can't be imported."""
+    source = search.source
+    release = choose_base(search.catalogue, source.version) if source.package is not None else None
+    if release is None:
+        return None
+    try:
+        base = _find_or_build(replace(search, source=describe_source(Release(version=release))), envs)
+    except HarnessError:
+        return None
+    interpreter = Interpreter(path=base.base_python, version=base.python_version, implementation="CPython")
+    plan = make_layer_plan(
+        search.catalogue, source, interpreter, worker=search.worker, base=base.path, era_shims=search.era_shims
+    )
+    try:
+        obtained = obtain(plan, search.say)
+    except HarnessError:
+        base.close()
+        return None
+    made = _describe(plan, obtained, search.catalogue, base.looked_at)
+    return replace(
+        made,
+        label=f"{source.version}{source.suffix}",  # another commit with the same package may have been the first
+        revision=source.revision,
+        era_shims=tuple(dict.fromkeys((*base.era_shims, *made.era_shims))),
+        leases=(*made.leases, *base.leases),
     )
 
 
@@ -172,7 +202,9 @@ def _find_or_build(search: _Search, envs: Path) -> Environment:
             environment = _try_all(search, choice, envs, refusals)
             failure = "the one that uv fetched does not do either"
         if environment is None:
-            raise _no_interpreter(search, choice, refusals, wanted, failure)
+            raise explain_missing(
+                search.source.name, search.worker, wanted, failure, choice.looked_at(None, _told(refusals))
+            )
     return environment
 
 
@@ -264,18 +296,3 @@ def _fetch_one(search: _Search, wanted: tuple[str, ...], envs: Path) -> str | No
         if not installer.is_unknown_python(said):
             break  # the download itself failed, so the next one would fail too
     return failure
-
-
-def _no_interpreter(
-    search: _Search,
-    choice: Choice,
-    refusals: Refusals,
-    wanted: tuple[str, ...],
-    failure: str,
-) -> NoInterpreterError:
-    names = ", ".join(wanted) or "none that is known"
-    return NoInterpreterError(
-        what=f"no Python here runs {search.source.name} with the {search.worker} worker ({names} would), and {failure}",
-        remedy="install one of those (pyenv install, uv python install), or name one with --python",
-        looked_at=choice.looked_at(None, _told(refusals)),
-    )

@@ -38,6 +38,10 @@ class Source:
     suffix: str  # of the label: "" or "-git-1a2b3c4"
     revision: str | None
     stage: Callable[[Path], str]  # puts the content into a folder that doesn't exist yet; gives uv's requirement
+    package: str | None = (
+        None  # equal for equal content of the package alone; None where it can't be had without a build
+    )
+    stage_package: Callable[[Path], None] | None = None  # puts the package alone into a folder that doesn't exist yet
 
     @property
     def is_release(self) -> bool:
@@ -118,6 +122,7 @@ def _describe_revision(spec: GitRevision) -> Source:
 
     if text.returncode != 0:
         raise NoSuchReleaseError(what=f"commit {commit[:SHORT]} of {spec.repository} has no gunicorn/__init__.py")
+    package = run_git(spec.repository, "rev-parse", "--verify", f"{commit}:gunicorn").stdout.strip()
     return Source(
         name=f"commit {commit[:SHORT]} of {spec.repository}",
         version=parse_declared_version(text.stdout),
@@ -125,6 +130,8 @@ def _describe_revision(spec: GitRevision) -> Source:
         suffix=f"-git-{commit[:SHORT]}",
         revision=commit,
         stage=stage,
+        package=package,
+        stage_package=lambda folder: export_commit(spec.repository, package, folder),
     )
 
 
@@ -233,7 +240,7 @@ def resolve_revision(spec: GitRevision) -> str:
 
 
 def export_commit(repository: Path, commit: str, folder: Path) -> None:
-    """Write the files of a commit into a new folder; the repository, its index and its work tree stay as they are."""
+    """Write the files of a commit or tree into a new folder; the repository is only read."""
     folder.mkdir()
     index = folder.with_name(f"{folder.name}.index")
     git_dir = run_git(repository, "rev-parse", "--absolute-git-dir").stdout.strip()

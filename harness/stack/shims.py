@@ -37,6 +37,13 @@ import gunicorn.util  # shim trust-log-files: this release fails in asking wheth
 gunicorn.util.is_writable = lambda path, uid, gid: True
 """
 
+_BIND_ITSELF = """\
+import gunicorn.sock  # shim bind-itself: this gunicorn takes "no inherited sockets" for "nothing to listen on"
+
+_create_sockets = gunicorn.sock.create_sockets
+gunicorn.sock.create_sockets = lambda conf, log, *fds: _create_sockets(conf, log, *(one or None for one in fds))
+"""
+
 RUN_BY_NAME = "run-by-name"
 """The one shim that changes the command line instead of the settings."""
 
@@ -44,6 +51,7 @@ SHIMS: Mapping[str, str] = {
     "hide-so-reuseport": _HIDE_SO_REUSEPORT,
     "keep-leading-slash": _KEEP_LEADING_SLASH,
     "trust-log-files": _TRUST_LOG_FILES,
+    "bind-itself": _BIND_ITSELF,
     RUN_BY_NAME: "# shim run-by-name: this release has no module that can be run, so its entry point is called\n",
 }
 """What some releases need to start at all on a recent system."""

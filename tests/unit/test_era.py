@@ -125,6 +125,7 @@ def test_the_facts_tell_the_shims_and_why() -> None:
         shims=("hide-so-reuseport",),
         era_shims=("imp-module",),
         python_version="3.12.1",
+        revision=None,
         freeze=(),
     )
 

@@ -15,6 +15,8 @@ from harness.engine.request import RunRequest
 
 
 class Environment:
+    revision = None
+
     def __init__(self, lock: Path) -> None:
         self.lease = locks.take_shared(lock, on_wait=lambda: None)
 

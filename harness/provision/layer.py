@@ -1,0 +1,50 @@
+"""A commit's gunicorn on top of a release's environment: neighbouring commits differ in nothing else.
+
+A layer is a virtual environment whose site-packages hold one package, and in which Python looks into those of the
+release below for everything else. It is made in a tenth of the time that an installation takes.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from packaging.version import Version
+
+from harness.provision.releases import Catalogue, as_version
+from harness.provision.sources import Source
+
+_BELOW = "import site; site.addsitedir({folder!r})\n"
+
+
+def choose_base(catalogue: Catalogue, version: str | None) -> str | None:
+    """The release on whose environment a commit that declares ``version`` is put: the newest up to it; else None."""
+    declared = as_version(version)
+    if declared is None:
+        return None
+    known = [(number, row.version) for row in catalogue.released if (number := Version(row.version)) <= declared]
+    return max(known)[1] if known else None
+
+
+def site_of(environment: Path) -> Path:
+    """The site-packages of an environment."""
+    return next(environment.glob("lib/*/site-packages"))
+
+
+def put_on(source: Source, base: Path, folder: Path) -> None:
+    """Make an environment in ``folder``: the source's package, and below it what the environment ``base`` holds."""
+    below = site_of(base)
+    site = folder / below.relative_to(base)
+    site.mkdir(parents=True)
+    (folder / "bin").mkdir()
+    (folder / "bin" / "python").symlink_to((base / "bin" / "python").resolve())
+    shutil.copyfile(base / "pyvenv.cfg", folder / "pyvenv.cfg")
+    if source.stage_package is not None:
+        source.stage_package(site / "gunicorn")
+    (site / "recycle_harness_below.pth").write_text(_BELOW.format(folder=str(below)), encoding="utf-8")
+    version = source.version or "0"
+    described = site / f"gunicorn-{version}.dist-info"
+    described.mkdir()
+    (described / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: gunicorn\nVersion: {version}\n", encoding="utf-8"
+    )
