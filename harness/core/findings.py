@@ -103,10 +103,26 @@ class FindingId(str, Enum):
         "the app ran one attempt of a request more than once",
         "requests executed twice",
     )
+    SOCKET_LEFT_BEHIND = (
+        "socket-left-behind",
+        "disturbances-handled",
+        "a path that gunicorn bound is still there after its ordered end",
+        "socket file left behind",
+    )
+    PROCESSES_LEFT_BEHIND = (
+        "processes-left-behind",
+        "disturbances-handled",
+        "processes of the release outlive its arbiter's end",
+    )
     STOP_OVERDUE = (
         "stop-overdue",
         "disturbances-handled",
         "an ordered end or reload took longer than `graceful_timeout` and a second",
+    )
+    ARBITER_CRASHED = (
+        "arbiter-crashed",
+        "disturbances-handled",
+        "the arbiter was told to end, and ended with an error",
     )
     SIGNAL_IGNORED = (
         "signal-ignored",

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.core.events.bound_path import CallEffect, ClientRights, LiveProcesses
     from harness.core.events.clients import Answers, AnswerTimes, LoadEnded, Probe
     from harness.core.events.course import Stall
-    from harness.core.events.disturbances import ArbiterFiles
+    from harness.core.events.disturbances import ArbiterEnded, ArbiterFiles, HarnessDid, LeftProcesses
     from harness.core.events.doings import (
         AppFault,
         ChildEnded,
@@ -201,7 +201,10 @@ class Observations:
     answer_times: tuple[AnswerTimes, ...] = ()
     control_took_ns: tuple[int, ...] = ()
     disturbances: tuple[Disturbed, ...] = ()  # by their numbers; none where workers restart by themselves alone
+    harness_did: tuple[HarnessDid, ...] = ()
+    told_ends: tuple[ArbiterEnded, ...] = ()
     arbiter_files: tuple[ArbiterFiles, ...] = ()
+    left: tuple[LeftProcesses, ...] = ()
     defects: tuple[str, ...] = ()  # why the record can't be believed, whatever it says
 
 

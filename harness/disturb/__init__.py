@@ -10,7 +10,19 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from harness.core.model import Cell
-from harness.disturb import recycle, reload, reopen_logs, scale
+from harness.disturb import (
+    kill_arbiter,
+    kill_worker,
+    recycle,
+    reload,
+    remove_socket,
+    reopen_logs,
+    rollback,
+    scale,
+    second_master,
+    stop,
+    upgrade,
+)
 from harness.disturb.course import Course, Loss, PathRule, ServiceUnderLoad, Steps
 from harness.disturb.series import Series, Turn
 
@@ -43,6 +55,10 @@ class Disturbance(Protocol):
         """Where gunicorn promises that it works; None where the measure is ours alone."""
 
     @property
+    def TIMEOUT_S(self) -> int | None:  # noqa: N802 - a constant of the module
+        """Gunicorn's ``timeout`` that suits it, where the user gives none; None where any does."""
+
+    @property
     def LONGEST_S(self) -> float:  # noqa: N802 - a constant of the module
         """How long one usually takes at most, in seconds: the load's duration is made of that."""
 
@@ -56,8 +72,15 @@ ALL = "all"
 DISTURBANCES: Mapping[str, Disturbance] = {
     RECYCLE: recycle,
     "reload": reload,
+    "upgrade": upgrade,
+    "rollback": rollback,
+    "stop": stop,
     "scale": scale,
     "reopen-logs": reopen_logs,
+    "kill-worker": kill_worker,
+    "kill-arbiter": kill_arbiter,
+    "remove-socket": remove_socket,
+    "second-master": second_master,
 }
 """By name; ``recycle`` is what every run does that names none."""
 

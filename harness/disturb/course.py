@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, TypeAlias
@@ -88,8 +88,58 @@ class ServiceUnderLoad(Protocol):
     def graceful_s(self) -> float:
         """Gunicorn's graceful_timeout: how long a worker may take to finish what it has."""
 
+    @property
+    def timeout_s(self) -> float:
+        """Gunicorn's timeout: how long a worker may be silent."""
+
     def signal_arbiter(self, number: int, reason: str) -> None:
         """Send the arbiter a signal, recorded as the harness's own doing; ``reason``: a few words."""
+
+    @property
+    def new_master_pid(self) -> int:
+        """The master that came by USR2 and has not taken over yet."""
+
+    def signal_worker(self, pid: int, number: int, reason: str) -> None:
+        """Send a worker a signal, recorded likewise."""
+
+    def signal_master(self, pid: int, number: int, reason: str) -> None:
+        """Send a signal to another arbiter than the one that serves, recorded likewise."""
+
+    def choose(self, pids: Sequence[int]) -> int:
+        """One of these, by the cell's seed."""
+
+    def expect_end(self) -> None:
+        """The arbiter is about to be told to end, so that its end is no surprise."""
+
+    def has_ended(self) -> bool:
+        """Whether the arbiter that serves now has ended."""
+
+    def is_alive(self, pid: int) -> bool:
+        """Whether a process of this run lives; a zombie does not."""
+
+    def list_family(self) -> dict[int, int]:
+        """The arbiter and all below it: pid -> start time in clock ticks."""
+
+    def list_alive(self, family: Mapping[int, int]) -> list[int]:
+        """Those of a family that still live."""
+
+    def note_end(self, pid: int, family: Mapping[int, int]) -> None:
+        """Record that an arbiter has ended, since when, and who of its family lives on."""
+
+    def start(self, reason: str) -> None:
+        """Start gunicorn again, as it was started first; it is the arbiter that serves from now on."""
+
+    def start_second(self, reason: str) -> int:
+        """Start another gunicorn with the same settings beside the one that serves; returns its pid."""
+
+    def meet_new_master(self, pid: int) -> None:
+        """A new master has come by USR2: watch its workers, too."""
+
+    def adopt_new_master(self) -> None:
+        """The new master is the arbiter that serves from now on."""
+
+    def remove_path(self, reason: str) -> None:
+        """Remove the bound path, as somebody else would."""
 
     def look_at_files(self) -> None:
         """Record what the arbiter holds open."""

@@ -13,6 +13,7 @@ PATH = PathRule.KEPT
 ENDS_WORKERS = True
 IN_CONTAINERS = True
 PROMISE = "gunicorn's documentation of max_requests: workers restart automatically"
+TIMEOUT_S = None
 LONGEST_S = 0.0
 
 QUIET_S = 0.1

@@ -13,6 +13,7 @@ PATH = PathRule.KEPT
 ENDS_WORKERS = True
 IN_CONTAINERS = True
 PROMISE = "gunicorn's documentation of signals: HUP starts new workers and gracefully shuts down the older ones"
+TIMEOUT_S = None
 LONGEST_S = 3.0
 
 

@@ -13,6 +13,7 @@ PATH = PathRule.KEPT
 ENDS_WORKERS = False
 IN_CONTAINERS = True
 PROMISE = "gunicorn's documentation of signals: USR1 reopens the log files"
+TIMEOUT_S = None
 LONGEST_S = 1.5
 
 REACTION_S = 0.4

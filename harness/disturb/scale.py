@@ -13,6 +13,7 @@ PATH = PathRule.KEPT
 ENDS_WORKERS = True
 IN_CONTAINERS = True
 PROMISE = "gunicorn's documentation of signals: TTIN and TTOU change the number of workers by one"
+TIMEOUT_S = None
 LONGEST_S = 4.0
 
 

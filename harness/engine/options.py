@@ -189,6 +189,11 @@ def make_request(options: argparse.Namespace) -> RunRequest:
     if problem is not None:
         raise problem
     cell = fit_disturbances(cell, given)
+    if options.settings is not None and list_turns(cell):
+        raise UsageError(
+            what="--disturb needs to know gunicorn's time-outs, and --settings may name any.",
+            remedy="Leave one of them out; --timeout and --graceful-timeout set these two.",
+        )
     if options.settings is not None:
         from harness.engine.settings_reading import read_said
 
@@ -223,6 +228,9 @@ def fit_disturbances(cell: Cell, given: Collection[str]) -> Cell:
         return cell
     if "max_requests" not in given and RECYCLE not in read_names(cell.disturb):
         cell = replace(cell, max_requests=0)
+    timeouts = [limit for name in turns if (limit := DISTURBANCES[name].TIMEOUT_S) is not None]
+    if timeouts and "timeout" not in given:
+        cell = replace(cell, timeout=min(timeouts))
     if "duration_s" not in given:
         usual_s = sum(DISTURBANCES[name].LONGEST_S + 1 for name in turns)
         cell = replace(cell, duration_s=min(max(cell.duration_s, SLOW * usual_s), LONGEST_S))

@@ -8,11 +8,23 @@ from typing import Any
 
 from harness.core.disturbed import Disturbed
 from harness.core.events.base import Event
-from harness.core.events.disturbances import ArbiterFiles, DisturbanceBegan, DisturbanceEnded
+from harness.core.events.disturbances import (
+    ArbiterEnded,
+    ArbiterFiles,
+    DisturbanceBegan,
+    DisturbanceEnded,
+    HarnessDid,
+    LeftProcesses,
+)
 from harness.core.events.doings import HarnessSignalled
 from harness.core.events.servers import ArbiterExited, ArbiterStarted
 
-_KEPT: Mapping[type[Event], str] = {ArbiterFiles: "arbiter_files"}
+_KEPT: Mapping[type[Event], str] = {
+    HarnessDid: "harness_did",
+    ArbiterEnded: "told_ends",
+    ArbiterFiles: "arbiter_files",
+    LeftProcesses: "left",
+}
 """Events that are observations as they are, with the field of ``Observations`` that has them."""
 
 OF_ARBITERS = (ArbiterExited, DisturbanceBegan, DisturbanceEnded, *_KEPT)

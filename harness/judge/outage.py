@@ -15,6 +15,7 @@ from harness.core.events.servers import SocketChange
 from harness.core.model import Observations, Removal
 from harness.judge.reach import is_shut_for_good
 from harness.judge.timeline import SAME_MOMENT_NS
+from harness.judge.windows import list_epochs
 from harness.stack.gunicorn import most_in_hand
 
 ENOUGH_PROBES = 3
@@ -54,9 +55,8 @@ def find_vanishing(observations: Observations) -> SocketChange | None:
 
 
 def since_bind(observations: Observations) -> Sequence[SocketChange]:
-    """What happened to the path from the moment at which gunicorn bound it: that first, or nothing at all."""
-    changes = observations.socket
-    return next((changes[at:] for at, change in enumerate(changes) if change.action == "created"), ())
+    """What happened to the path from the moment at which gunicorn bound it: that first; without what it may."""
+    return [change for epoch in list_epochs(observations) for change in epoch]
 
 
 def arbiter_end_ns(observations: Observations) -> int | None:

@@ -46,6 +46,8 @@ def _disturbance_moments(observations: Observations) -> Iterator[tuple[int, str]
         for sent in observations.doings.ours:
             name = signal.Signals(sent.signal).name
             yield sent.at_ns, f"the harness sends {name} to {sent.who} {sent.pid}: {sent.reason}"
+        for did in observations.harness_did:
+            yield did.at_ns, f"the harness: {did.detail}"
 
 
 def _phase_moments(observations: Observations) -> Iterator[tuple[int, str]]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from harness.core.disturbed import Disturbed
+from harness.core.events.servers import SocketChange
 from harness.core.model import Observations
 from harness.disturb import DISTURBANCES, Disturbance, list_turns
-from harness.disturb.course import Loss
+from harness.disturb.course import Loss, PathRule
 
 LAG_NS = 100_000_000
 """Two watchers that see one thing may differ by so much, see ``timeline.SAME_MOMENT_NS``."""
@@ -61,6 +62,30 @@ def allows_loss(observations: Observations, begin_ns: int, end_ns: int) -> bool:
 def allows_end(observations: Observations, at_ns: int) -> bool:
     """Whether a worker that ended at this moment may have been ended by a disturbance."""
     return find_window(observations, at_ns, among=lambda row: row.ENDS_WORKERS) is not None
+
+
+def allows_orphans(observations: Observations, at_ns: int) -> bool:
+    """Whether the arbiter may have been killed, or have lost its path, at this moment: its workers end without it."""
+    lossy = {Loss.UNTIL_START, Loss.FROM_THEN_ON}
+    return find_window(observations, at_ns, among=lambda row: row.MAY_LOSE in lossy) is not None
+
+
+def list_epochs(observations: Observations) -> Iterator[list[SocketChange]]:
+    """The changes of the bound path that are judged, from each bind on: that first.
+
+    What happens to the path in the window of a disturbance that may change it is left out; what is bound there is what
+    the next epoch begins with.
+    """
+    epoch: list[SocketChange] = []
+    for change in observations.socket:
+        if find_window(observations, change.at_ns, among=lambda row: row.PATH is not PathRule.KEPT) is not None:
+            if len(epoch) > 1:
+                yield epoch
+            epoch = [change] if change.action == "created" and change.inode is not None else []
+        elif epoch or change.action == "created":
+            epoch.append(change)
+    if epoch:
+        yield epoch
 
 
 def list_done(observations: Observations) -> Iterator[Disturbed]:

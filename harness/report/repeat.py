@@ -13,7 +13,7 @@ _OF_THIS_MACHINE = {"port"}
 """Left out, because another machine may not have it free, and any other port works too."""
 
 
-_FITTED = ("max_requests", "duration_s")
+_FITTED = ("max_requests", "duration_s", "timeout")
 """Told even where they have their defaults: a cell with disturbances has other ones."""
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from harness.cli.main import make_parser
 from harness.core.model import Outcome, Verdict
 from harness.engine.options import make_request
 from harness.engine.run import run_cell
 
-QUICK = ("--profile=quick", "--worker=sync", "--no-upstream-keepalive")
+QUICK = ("--profile=quick", "--no-upstream-keepalive", "--seed=5")
 
 
 def _run(out: Path, *arguments: str) -> Verdict:
@@ -18,10 +20,26 @@ def _run(out: Path, *arguments: str) -> Verdict:
 
 
 def test_what_is_asked_of_a_sound_release_is_done(tmp_path: Path) -> None:
-    verdict = _run(tmp_path, "--disturb=reload,scale,reopen-logs", "--seed=5", "23.0.0")
-    assert verdict.invariants["disturbances-handled"].value == "holds"
-    assert verdict.invariants["socket-survives"].value == "holds"
-    assert verdict.invariants["workers-respawn"].value == "holds"
-    assert verdict.strength["disturbances"] == 3
+    names = "reload,scale,reopen-logs,kill-worker,upgrade,rollback,stop"
+    verdict = _run(tmp_path, f"--disturb={names}", "--worker=sync", "23.0.0")
+    for name in ("disturbances-handled", "socket-survives", "workers-respawn", "max-requests-honoured"):
+        assert verdict.invariants[name].value == "holds", verdict.invariant_reasons[name]
+    assert verdict.strength["disturbances"] == len(names.split(","))
     assert "interference" not in {note.id for note in verdict.notes}
     assert verdict.outcome in {Outcome.HOLDS, Outcome.VIOLATED}  # a reload may lose a request, which is told then
+
+
+@pytest.mark.parametrize(
+    ("spec", "worker", "name", "finding"),
+    [
+        ("19.6.0", "gthread", "upgrade", "socket-deleted"),
+        ("19.4.5", "sync", "stop", "socket-left-behind"),
+        ("23.0.0", "sync", "second-master", "socket-replaced"),
+    ],
+)
+def test_a_fault_of_a_release_is_found(tmp_path: Path, spec: str, worker: str, name: str, finding: str) -> None:
+    verdict = _run(tmp_path, f"--disturb={name}", f"--worker={worker}", spec)
+    found = {one.id.value: one for one in verdict.findings}
+    assert finding in found
+    culprit = found[finding].culprit
+    assert name != "second-master" or (culprit is not None and culprit.role == "second master")

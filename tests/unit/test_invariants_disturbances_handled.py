@@ -68,3 +68,87 @@ def test_fewer_disturbances_than_asked_for_are_never_a_holds() -> None:
     record = _reloaded().with_cell(times=2)
     verdict = record.judge()
     assert any("1 of 2 disturbances" in reason for reason in verdict.reasons)
+
+
+def _disturbed(name: str, **ended: Any) -> Record:
+    """A good record whose workers end while a disturbance lasts, from 0.5 s to 4 s."""
+    record = healthy().remove("log", state="restarting")
+    record.cell = replace(DISTURBED, disturb=name)
+    record.add(0.5, "disturbance", state="began", name=name, number=1, of=1, seed=3)
+    return record.add(4.0, "disturbance", state="ended", name=name, number=1, **ended)
+
+
+def _moved(record: Record, at_s: float) -> Record:
+    """The path goes, and another file comes."""
+    record.remove("socket", action="snapshot").socket(5.95, "snapshot", 8)
+    return record.socket(at_s, "deleted").socket(at_s + 0.2, "created", 8)
+
+
+@pytest.mark.parametrize("name", ["stop", "kill-arbiter", "remove-socket"])
+def test_the_path_may_go_and_come_where_a_disturbance_brings_that_about(name: str) -> None:
+    assert _moved(_disturbed(name), 1.0).ask("socket-survives").state is State.HOLDS
+
+
+@pytest.mark.parametrize("name", ["reload", "upgrade", "rollback", "second-master", "kill-worker"])
+def test_the_path_has_to_stay_through_all_others(name: str) -> None:
+    judgement = _moved(_disturbed(name), 1.0).ask("socket-survives")
+    assert [one.id for one in judgement.findings] == [FindingId.SOCKET_DELETED, FindingId.SOCKET_REPLACED]
+
+
+def test_a_path_that_goes_after_the_disturbance_is_no_part_of_it() -> None:
+    record = _disturbed("stop").socket(1.0, "deleted").socket(1.2, "created", 8)
+    record.remove("socket", action="snapshot").socket(4.6, "deleted").socket(5.95, "snapshot", None)
+    judgement = record.ask("socket-survives")
+    assert [one.id for one in judgement.findings] == [FindingId.SOCKET_DELETED]
+
+
+def test_who_removed_the_path_is_told_by_its_part() -> None:
+    record = _moved(_disturbed("upgrade"), 1.0).add(0.7, "arbiter", state="started", pid=900, role="new master")
+    record.removal(0.999, ARBITER)
+    culprit = record.ask("socket-survives").findings[0].culprit
+    assert culprit is not None
+    assert culprit.role == "old master"
+
+
+@pytest.mark.parametrize(("name", "lost"), [("stop", True), ("kill-worker", True), ("reload", False)])
+def test_what_may_be_lost_is_lost_there_and_only_there(name: str, lost: bool) -> None:
+    inside, outside = _disturbed(name).answers(1.0, s502=3), _disturbed(name).answers(4.5, s502=3)
+    assert inside.ask("requests-answered").state is (State.HOLDS if lost else State.VIOLATED)
+    assert outside.ask("requests-answered").state is State.VIOLATED
+
+
+def test_what_gunicorn_had_begun_to_run_is_answered_at_a_stop() -> None:
+    record = _disturbed("stop").answers(1.0, s502=3)
+    record.add(6.2, "ledger", state="closed", counts={"requests": 10, "failed_after_gunicorn": 2})
+    assert record.ask("requests-answered").findings[0].evidence == {"begun": 2}
+
+
+def test_a_worker_that_the_harness_killed_has_not_crashed() -> None:
+    record = _disturbed("kill-worker").log(1.1, 101, "signalled", "Worker (pid:101) was sent SIGKILL!")
+    assert record.ask("workers-exit-cleanly").state is State.VIOLATED
+    record.add(1.0, "harness-signalled", who="worker", pid=101, signal=9, reason="kill a worker")
+    assert record.ask("workers-exit-cleanly").state is State.HOLDS
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({"status": 0}, []),
+        ({"status": 1}, [FindingId.ARBITER_CRASHED]),
+        ({"status": 0, "path": 7}, [FindingId.SOCKET_LEFT_BEHIND]),
+        ({"status": 0, "path": 99}, []),
+    ],
+)
+def test_an_ordered_end_is_whole(fields: dict[str, Any], found: list[FindingId]) -> None:
+    record = _disturbed("stop").add(1.0, "arbiter", state="ended", pid=ARBITER, took_ns=10**8, **fields)
+    record.add(1.0, "left-processes", arbiter=ARBITER, live=[], after_ns=10**8)
+    assert [one.id for one in record.ask("disturbances-handled").findings] == found
+
+
+def test_an_arbiter_that_was_killed_has_no_status_of_its_own_but_leaves_nobody() -> None:
+    record = _disturbed("kill-arbiter")
+    record.add(0.9, "harness-signalled", who="arbiter", pid=ARBITER, signal=9, reason="kill the arbiter")
+    record.add(1.0, "arbiter", state="ended", pid=ARBITER, took_ns=10**8, status=-9)
+    assert record.ask("disturbances-handled").state is State.HOLDS
+    record.add(1.0, "left-processes", arbiter=ARBITER, live=[101, 102], after_ns=5 * 10**9)
+    assert [one.id for one in record.ask("disturbances-handled").findings] == [FindingId.PROCESSES_LEFT_BEHIND]

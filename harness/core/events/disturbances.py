@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from harness.core.events.base import Event
 
@@ -66,3 +66,57 @@ class ArbiterFiles(Event):
     pid: int
     files: Mapping[str, int]
     threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HarnessDid(Event):
+    """The harness does something else to the run than to send a signal: its own doing, never interference.
+
+    Attributes:
+        what: it starts a process, removes the bound path, writes the settings anew, or sends a request of its own.
+        detail: in a few words.
+        pid: of the process that it starts; left out for the others.
+    """
+
+    kind: ClassVar[str] = "harness-did"
+
+    what: Literal["start", "remove", "write", "ask"]
+    detail: str
+    pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArbiterEnded(Event):
+    """An arbiter has ended after the harness had told it to, in the middle of a run.
+
+    Attributes:
+        pid: the pid of the arbiter.
+        status: its exit status, a negative one is a signal's number; left out where nobody knows it.
+        took_ns: since it was told, in nanoseconds.
+        path: the inode of the file that the bound path names then; left out where there is none.
+    """
+
+    kind: ClassVar[str] = "arbiter"
+    state: ClassVar[str] = "ended"
+
+    pid: int
+    took_ns: int
+    status: int | None = None
+    path: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftProcesses(Event):
+    """Processes of an arbiter that has ended, and which of them live on.
+
+    Attributes:
+        arbiter: the pid of the arbiter.
+        live: the pids that live on.
+        after_ns: since the arbiter's end, in nanoseconds.
+    """
+
+    kind: ClassVar[str] = "left-processes"
+
+    arbiter: int
+    live: tuple[int, ...]
+    after_ns: int

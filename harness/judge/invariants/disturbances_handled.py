@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import signal
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from harness.core.disturbed import Disturbed
 from harness.core.findings import FindingId
-from harness.core.model import Finding, Judgement, Observations, State
-from harness.disturb.course import Awaited
+from harness.core.model import Finding, Json, Judgement, Observations, State
+from harness.disturb.course import Awaited, PathRule
 from harness.judge.timeline import since_load_s
-from harness.judge.windows import list_done, rules_of
+from harness.judge.windows import find_window, list_done, rules_of
+
+MOST_NAMED = 6
 
 MEANINGS: Mapping[str, FindingId] = {
     Awaited.NEW_WORKERS.value: FindingId.WORKERS_NOT_RESPAWNED,
     Awaited.OLD_WORKERS_GONE.value: FindingId.STOP_OVERDUE,
+    Awaited.NEW_MASTER.value: FindingId.SIGNAL_IGNORED,
+    Awaited.MASTER_GONE.value: FindingId.STOP_OVERDUE,
+    Awaited.REPLACEMENT.value: FindingId.WORKERS_NOT_RESPAWNED,
     Awaited.MORE_WORKERS.value: FindingId.SIGNAL_IGNORED,
     Awaited.FEWER_WORKERS.value: FindingId.WORKERS_SURPLUS,
 }
@@ -27,6 +33,9 @@ def judge(observations: Observations) -> Judgement | None:
     if not observations.disturbances:
         return None
     failed = [one for one in observations.disturbances if one.missing is not None]
+    left = tuple(_find_left(observations))
+    if left:
+        return Judgement(state=State.VIOLATED, reason=left[0].detail, findings=left)
     if not failed:
         counts = Counter(one.name for one in list_done(observations))
         said = ", ".join(f"{name} x {count}" for name, count in counts.items()) or "none was carried out"
@@ -46,6 +55,31 @@ def judge(observations: Observations) -> Judgement | None:
         evidence={"disturbance": first.name, "number": first.number, "awaited": first.missing, "promised": promise},
     )
     return Judgement(state=State.VIOLATED, reason=finding.detail, findings=(finding,))
+
+
+def _find_left(observations: Observations) -> Iterator[Finding]:
+    """What an arbiter that was told to end did wrong, and what it left."""
+    killed = {sent.pid for sent in observations.doings.ours if sent.signal == signal.SIGKILL}
+    for end in observations.told_ends:
+        window = find_window(observations, end.at_ns)
+        label, at_s = "" if window is None else f"{window.label}: ", since_load_s(observations, end.at_ns)
+        if end.status and end.pid not in killed:
+            detail = f"{label}the arbiter {end.pid} was told to end, and ended with status {end.status}"
+            evidence: dict[str, Json] = {"pid": end.pid, "status": end.status}
+            yield Finding(id=FindingId.ARBITER_CRASHED, at_s=at_s, detail=detail, evidence=evidence)
+        by_stop = window is not None and rules_of(window).PATH is PathRule.LEFT_BY_STOP
+        if end.path is not None and by_stop and end.path in {change.inode for change in observations.socket}:
+            detail = f"{label}the socket file (inode {end.path}) is still there after the arbiter's ordered end"
+            yield Finding(id=FindingId.SOCKET_LEFT_BEHIND, at_s=at_s, detail=detail, evidence={"inode": end.path})
+    for look in observations.left:
+        if look.live:
+            at_s, after_s = since_load_s(observations, look.at_ns), look.after_ns / 1e9
+            named = ", ".join(map(str, look.live[:MOST_NAMED]))
+            detail = f"{len(look.live)} processes outlive arbiter {look.arbiter} by {after_s:.1f} s: {named}"
+            processes: Json = list(look.live)
+            yield Finding(
+                id=FindingId.PROCESSES_LEFT_BEHIND, at_s=at_s, detail=detail, evidence={"processes": processes}
+            )
 
 
 def _describe(disturbed: Disturbed) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.core.findings import FindingId
 from harness.core.model import Finding, Judgement, Observations, State, is_success
+from harness.disturb.course import Loss
 from harness.judge.outage import (
     client_way,
     count_late,
@@ -50,7 +52,8 @@ class _Failure:
 def judge(observations: Observations) -> Judgement:
     """Violated by any failure; ``failed-responses`` only for those that no outage explains."""
     covered_ns = covered_from_ns(observations)
-    failures = _timed_failures(observations)
+    everything = _timed_failures(observations)
+    failures = [one for one in everything if not allows_loss(observations, _begin_of(one), one.end_ns)]
     rows = [failure for failure in failures if not _is_explained(observations, failure, covered_ns)]
     loose = sum((failure.outcomes for failure in rows), Counter[str]())
     untimed = _untimed_errors(observations)
@@ -70,16 +73,35 @@ def judge(observations: Observations) -> Judgement:
     if failures or untimed:
         what = "the deleted socket file" if find_outage(observations) is None else "the permanent outage"
         return Judgement(state=State.VIOLATED, reason=f"requests failed; all of them belong to {what}")
-    return _nothing_failed(observations)
+    is_lost = len(everything) > len(failures)
+    return _lost_as_allowed(observations, everything) if is_lost else _nothing_failed(observations)
+
+
+def _lost_as_allowed(observations: Observations, lost: list[_Failure]) -> Judgement:
+    """Nothing else failed; but what gunicorn had begun to run is to be answered where it is stopped in order."""
+    by_window = _count_by_window(observations, lost)
+    rules = {rules_of(one).MAY_LOSE for one in observations.disturbances}
+    begun = count_begun(observations)
+    if begun and rules <= {Loss.NOTHING, Loss.NOT_YET_ACCEPTED}:
+        detail = f"{begun:,} requests that gunicorn had begun to run when it was told to end were not answered"
+        finding = Finding(id=FindingId.FAILED_RESPONSES, at_s=None, detail=detail, evidence={"begun": begun})
+        return Judgement(state=State.VIOLATED, reason=detail, findings=(finding,))
+    blind = find_blind(observations, "prober")
+    if blind is not None:
+        return Judgement(state=State.UNKNOWN, reason=blind)
+    reason = f"what clients lost, they lost to disturbances that may do so: {describe_windows(by_window)}"
+    return Judgement(state=State.HOLDS, reason=reason)
+
+
+def count_begun(observations: Observations) -> int:
+    """The requests that failed although the app had begun to run them, by the ledger."""
+    counts = (observations.ledger or {}).get("counts")
+    begun = counts.get("failed_after_gunicorn") if isinstance(counts, Mapping) else None
+    return begun if isinstance(begun, int) else 0
 
 
 def _is_explained(observations: Observations, failure: _Failure, covered_ns: int | None) -> bool:
-    """By the outage, by a disturbance that may lose it, or by the removal of the socket file.
-
-    The last only where no client but our direct prober comes to the socket file.
-    """
-    if allows_loss(observations, _begin_of(failure), failure.end_ns):
-        return True
+    """By the outage, or, where no client but our direct prober comes to the socket file, by its removal."""
     if covered_ns is not None and failure.end_ns >= covered_ns:
         return True
     vanishing = find_vanishing(observations)

@@ -8,6 +8,7 @@ from harness.core.model import Culprit, Finding, Judgement, Observations, State
 from harness.judge.outage import CLOCK_STEP_NS, arbiter_end_ns, find_removal, find_vanishing, since_bind, vanished_ns
 from harness.judge.reach import describe_barrier, find_closure
 from harness.judge.timeline import find_blind, since_load_s
+from harness.judge.windows import list_epochs
 from harness.judge.witnesses import describe_unseen, find_command
 
 
@@ -31,12 +32,12 @@ def judge(observations: Observations) -> Judgement:
 def find_replacement(observations: Observations) -> SocketChange | None:
     """The first time that the path named another inode than the one bound, while the arbiter lived."""
     end_ns = arbiter_end_ns(observations)
-    changes = since_bind(observations)
-    for change in changes[1:]:
-        if end_ns is not None and change.at_ns > end_ns:
-            return None
-        if None not in (change.inode, changes[0].inode) and change.inode != changes[0].inode:
-            return change
+    for first, *later in list_epochs(observations):
+        for change in later:
+            if end_ns is not None and change.at_ns > end_ns:
+                return None
+            if None not in (change.inode, first.inode) and change.inode != first.inode:
+                return change
     return None
 
 
@@ -76,7 +77,7 @@ def _find_replaced(observations: Observations) -> Finding | None:
     again = find_replacement(observations)
     if again is None:
         return None
-    first, *later = since_bind(observations)
+    first, *later = next(epoch for epoch in list_epochs(observations) if again in epoch)
     made = _find_maker(observations, again)
     who = None if made is None else made[1]
     by = "" if who is None else f", {_name(who)}"

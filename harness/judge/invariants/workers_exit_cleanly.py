@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import signal
 
 from harness.core.findings import FindingId
 from harness.core.model import Finding, Judgement, Observations, State, WorkerLife
 from harness.judge.lives import SILENT_END, TIMED_OUT
 from harness.judge.outage import VANISHING, arbiter_end_ns
 from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
+from harness.judge.windows import allows_orphans
 
 MISSING_SOCKET = re.compile(r"^(?:FileNotFoundError|OSError): \[Errno 2\].*\.sock'")
+
+DEADLY = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGABRT, signal.SIGQUIT})
 
 LONG_STALL_NS = 10_000_000_000
 """A machine that stood still for so long may have kept a worker from telling that it lives (its time-out is 30 s)."""
@@ -46,10 +50,14 @@ def _follows_deletion(observations: Observations, life: WorkerLife) -> bool:
 
 
 def _is_no_fault(observations: Observations, life: WorkerLife) -> bool:
-    """A time-out while the machine stood still, or a worker that went down with its arbiter."""
+    """A time-out while the machine stood still, one that the harness killed, or one that went down with its arbiter."""
     if life.crash is None or life.crash_ns is None:
         return False
+    if any(sent.pid == life.pid and sent.signal in DEADLY for sent in observations.doings.ours):
+        return True
     crash_ns, end_ns = life.crash_ns, arbiter_end_ns(observations)
+    if life.crash == SILENT_END and allows_orphans(observations, crash_ns):
+        return True
     if life.crash == SILENT_END:
         return end_ns is not None and crash_ns > end_ns - SAME_MOMENT_NS
     return life.crash.startswith(TIMED_OUT) and any(

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from harness.core.cell_fields import at_least
 from harness.core.errors import UsageError
-from harness.engine.options import add_cell_options, make_request, read_project
+from harness.engine.options import OF_DISTURBANCES, add_cell_options, make_request, read_project
 from harness.engine.request import RunRequest
 from harness.engine.settings_reading import read_said
 from harness.provision.releases import as_version, list_releases
@@ -33,7 +33,7 @@ from harness.studies.matrix.selection import (
 )
 
 DEFAULT_WORKERS = "gthread,sync"
-NOT_OF_ALL = ("worker", "workers", "proxy", "port")
+NOT_OF_ALL = ("worker", "workers", "proxy", "port", *OF_DISTURBANCES)
 """The fields that differ from cell to cell, or have another option here."""
 
 LEAST_SURE = 0.8
