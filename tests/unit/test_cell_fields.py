@@ -62,7 +62,8 @@ def settle(cell: Cell) -> Cell:
     threads = cell.threads if find_worker(cell.worker).has_threads else 1
     load = "wrk" if cell.rate_per_s is None else "httpx"
     bind = "tcp" if (cell.proxy, load) == ("none", "wrk") else cell.bind
-    settled = replace(cell, threads=threads, load=load, bind=bind)
+    timeout = cell.timeout or (6 if cell.disturb == "all" else None)  # else it is fitted to the disturbances
+    settled = replace(cell, threads=threads, load=load, bind=bind, timeout=timeout)
     return settled if find_contradiction(settled) is None else replace(settled, backend="local")
 
 

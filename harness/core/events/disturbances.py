@@ -91,8 +91,8 @@ class ArbiterEnded(Event):
 
     Attributes:
         pid: the pid of the arbiter.
-        status: its exit status, a negative one is a signal's number; left out where nobody knows it.
         took_ns: since it was told, in nanoseconds.
+        status: its exit status, a negative one is a signal's number; left out where nobody knows it.
         path: the inode of the file that the bound path names then; left out where there is none.
     """
 
