@@ -19,6 +19,7 @@ from harness.report.fields import frames, items, line, mapping, number, text, te
 from harness.report.known.causes import Explanation, explain
 from harness.report.ledger import ledger_alarm, ledger_lines, ledger_sentence
 from harness.report.repeat import repeat_stored
+from harness.stack.workers import find_worker
 
 DRAWN = ("timeline.svg", "timeline.png")
 """What the timeline is called where it was drawn for this report, the better one first."""
@@ -154,7 +155,7 @@ def view_run(stored: StoredRun, *, logs: Sequence[Excerpt] = (), removals: Seque
         release=summary.release(verdict),
         spec=text(facts, "gunicorn", "spec", default=stored.cell.spec),
         revision=text(facts, "gunicorn", "revision", default=""),
-        workers=_workers(verdict),
+        workers=_workers(verdict, has_own=bool(items(facts, "settings"))),
         versions=summary.versions(stored),
         load_note=summary.load_line(facts),
         settings=summary.setting_rows(facts),
@@ -182,10 +183,14 @@ def _invariants(verdict: Mapping[str, Json]) -> Rows:
     return [(name, text(states, name), text(verdict, "invariant_reasons", name, default="")) for name in states]
 
 
-def _workers(verdict: Mapping[str, Json]) -> str:
+def _workers(verdict: Mapping[str, Json], *, has_own: bool) -> str:
     cell = mapping(verdict, "cell")
-    started = f"{text(cell, 'worker')}: {text(cell, 'workers')} workers, {text(cell, 'threads')} threads"
-    return f"{started}, max_requests {text(cell, 'max_requests')}, jitter {text(cell, 'max_requests_jitter')}"
+    workers, threads = number(cell, "workers") or 0, number(cell, "threads") or 0
+    fleet = f"{summary.plural(workers, 'worker')}, {summary.plural(threads, 'thread')}"
+    named = find_worker(text(cell, "worker")).named_with_threads if threads > 1 and not has_own else None
+    how = f" (asked for as worker_class '{named}' with several threads)" if named else ""
+    limits = f"max_requests {text(cell, 'max_requests')}, jitter {text(cell, 'max_requests_jitter')}"
+    return f"{text(cell, 'worker')}{how}: {fleet}, {limits}"
 
 
 def _culprit(culprit: Mapping[str, Json], removals: Sequence[TracedRemoval]) -> CulpritView:

@@ -57,7 +57,7 @@ def test_a_crash_on_the_file_that_was_already_gone_belongs_to_that_finding() -> 
     record = _crashes(healthy().gone(3.0), 3.2)
     judgement = record.ask(NAME)
     assert judgement.state is State.HOLDS
-    assert judgement.reason.startswith("1 workers failed on the socket file that was already gone")
+    assert judgement.reason.startswith("1 worker failed on the socket file that was already gone")
 
 
 def test_so_it_does_on_python_2() -> None:

@@ -31,10 +31,8 @@ def judge(observations: Observations) -> Judgement:
     if blind is not None:
         return Judgement(state=State.UNKNOWN, reason=blind)
     if crashed:
-        return Judgement(
-            state=State.HOLDS,
-            reason=f"{len(crashed)} workers failed on the socket file that was already gone, none else",
-        )
+        who = "1 worker" if len(crashed) == 1 else f"{len(crashed)} workers"
+        return Judgement(state=State.HOLDS, reason=f"{who} failed on the socket file that was already gone, none else")
     return Judgement(state=State.HOLDS, reason="no worker ended by an exception or a signal")
 
 

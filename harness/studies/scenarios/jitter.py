@@ -117,7 +117,13 @@ def fit_defaults(options: argparse.Namespace) -> None:
     """
     workers = options.workers or DEFAULTS.workers
     at_once = workers * (options.threads or DEFAULTS.threads)
-    options.defaults = replace(DEFAULTS, connections=at_once, recycles=max(LEAST_RECYCLES, LIVES * workers))
+    limit = DEFAULTS.max_requests if options.max_requests is None else options.max_requests
+    options.defaults = replace(
+        DEFAULTS,
+        connections=at_once,
+        recycles=max(LEAST_RECYCLES, LIVES * workers),
+        max_requests_jitter=min(DEFAULTS.max_requests_jitter, limit),  # nobody asked for more than there can be
+    )
     options.boot_given, options.service_given = options.boot_s, options.service_s
     options.boot_s = BOOT_S if options.boot_s is None else options.boot_s
     options.service_s = SERVICE_S if options.service_s is None else options.service_s
