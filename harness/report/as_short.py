@@ -55,7 +55,8 @@ def render_short(stored: StoredRun, *, colour: bool, width: int) -> str:
     ending = _ending(stored, verdict)
     counts = _count(verdict)
     fates = _tell_fates(verdict)
-    ending = [row for row in (("Counts", counts), ("Lost", fates)) if row[1]] + ending
+    replaced = summary.load_line(stored.facts) or ""  # the load that was asked for is missing: other counts than usual
+    ending = [row for row in (("Counts", counts), ("Load", replaced), ("Lost", fates)) if row[1]] + ending
     _close(page, ending)
     return "\n".join(page.lines) + "\n"
 
@@ -156,7 +157,7 @@ def _close(page: Page, rows: list[tuple[str, str]]) -> None:
     names = max(len(name) for name, _ in rows)
     ending = Page(colour=False, width=page.width)
     for name, said in rows:
-        if name in ("Counts", "Lost"):
+        if name in ("Counts", "Load", "Lost"):
             ending.row(name, said, names, most=2)
         else:
             ending.lines.append(f"  {name:<{names}}  {said}")

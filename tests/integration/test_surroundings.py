@@ -74,7 +74,7 @@ def test_without_wrk_httpx_makes_the_load_and_the_report_says_so(tmp_path: Path)
     facts = json.loads((tmp_path / "runs" / "latest" / "facts.json").read_text())
     assert facts["load"]["note"].startswith("wrk is missing, so httpx makes the load")
     assert facts["load"]["version"].startswith(version("httpx"))
-    assert "Load        wrk is missing, so httpx makes the load" in done.stdout
+    assert "Load    wrk is missing, so httpx makes the load" in done.stdout
     assert "wrk is missing" in (tmp_path / "runs" / "latest" / "report.md").read_text()
 
 
