@@ -7,25 +7,12 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.core import locks, signals
 from harness.core.clock import wait_until
-
-
-@pytest.fixture(autouse=True)
-def _handlers() -> Iterator[None]:
-    numbers = (*signals.INTERRUPTING, signal.SIGALRM)
-    before = [signal.getsignal(number) for number in numbers]
-    for number in (signal.SIGINT, signal.SIGTERM):  # an earlier test may have left the command line's
-        signal.signal(number, signal.default_int_handler)
-    yield
-    signal.setitimer(signal.ITIMER_REAL, 0)
-    for number, handler in zip(numbers, before, strict=True):
-        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
