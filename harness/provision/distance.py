@@ -6,7 +6,8 @@ import re
 import shutil
 from pathlib import Path
 
-from harness.provision.sources import SHORT, describe_source, run_git
+from harness.provision.repositories import SHORT, run_git
+from harness.provision.sources import describe_source
 from harness.provision.spec import Archive, GitRevision, Tree
 
 _DESCRIBED = re.compile(r"(?P<tag>.+)-(?P<distance>[0-9]+)-g(?P<commit>[0-9a-f]+)(?P<dirty>-dirty)?")

@@ -10,22 +10,17 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from harness.core.errors import NoSuchReleaseError, SurroundingsError, UsageError
+from harness.provision.repositories import SHORT, export_commit, resolve_revision, run_git
 from harness.provision.spec import Archive, GitRevision, Release, Tree
-
-GIT_TIMEOUT_S = 120.0
-SHORT = 7
-"""How many digits of a commit or digest a label shows, as git does."""
 
 _LEFT_OUT = {"__pycache__", "build", "dist", "node_modules"}
 _VERSION_INFO = re.compile(r"^version_info\s*=\s*\(([^)]*)\)", re.MULTILINE)
 _VERSION_TEXT = re.compile(r"""^__version__\s*=\s*["']([^"']+)["']""", re.MULTILINE)
-_GIT_LOCAL = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY", "GIT_NAMESPACE")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,66 +206,3 @@ def _digest_file(path: Path) -> str:
 def _refuse_change(path: Path, expected: str, copied: str) -> None:
     if copied != expected:
         raise SurroundingsError(what=f"{path} changed while it was being copied", remedy="run it again")
-
-
-# --- git ------------------------------------------------------------------------------------------------------
-
-
-def resolve_revision(spec: GitRevision) -> str:
-    """The full id of the commit that a revision names.
-
-    Raises:
-        UsageError: the repository has no such commit.
-    """
-    if shutil.which("git") is None:
-        raise SurroundingsError(what=f"git is missing, {spec.repository} can't be read", remedy="install git")
-    found = run_git(spec.repository, "rev-parse", "--verify", "--end-of-options", f"{spec.revision}^{{commit}}")
-    if found.returncode == 0:
-        return found.stdout.strip()
-    if "dubious ownership" in found.stderr:
-        raise SurroundingsError(
-            what=f"git does not trust {spec.repository}: it belongs to another user",
-            remedy=f"git config --global --add safe.directory {spec.repository}",
-        )
-    said = " ".join(found.stderr.split()) or f"exit status {found.returncode}"
-    raise UsageError(
-        what=f"git finds no commit {spec.revision!r} in {spec.repository}: {said}",
-        remedy="name a branch, a tag or a commit of that repository (and git fetch it first)",
-    )
-
-
-def export_commit(repository: Path, commit: str, folder: Path) -> None:
-    """Write the files of a commit or tree into a new folder; the repository is only read."""
-    folder.mkdir()
-    index = folder.with_name(f"{folder.name}.index")
-    git_dir = run_git(repository, "rev-parse", "--absolute-git-dir").stdout.strip()
-    for arguments in (("read-tree", commit), ("checkout-index", "--all", "--force")):
-        done = run_git(
-            repository, f"--git-dir={git_dir}", f"--work-tree={folder}", *arguments, cwd=folder, index=str(index)
-        )
-        if done.returncode != 0:
-            said = " ".join(done.stderr.split())
-            raise SurroundingsError(what=f"git can't write commit {commit[:SHORT]} of {repository}: {said}")
-    index.unlink(missing_ok=True)
-
-
-def run_git(
-    repository: Path, *arguments: str, cwd: Path | None = None, index: str | None = None
-) -> subprocess.CompletedProcess[str]:
-    """Run git on a repository, free of what a surrounding hook set, and without running hooks of its own."""
-    environ = {name: value for name, value in os.environ.items() if name not in _GIT_LOCAL} | {"LC_ALL": "C"}
-    if index is not None:
-        environ["GIT_INDEX_FILE"] = index
-    try:
-        return subprocess.run(
-            ["git", "-C", str(cwd or repository), "-c", "core.hooksPath=/dev/null", *arguments],  # noqa: S607 - the user's git
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            errors="surrogateescape",
-            timeout=GIT_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise SurroundingsError(what=f"git {arguments[0]} in {repository} took over {GIT_TIMEOUT_S:g} s") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import UsageError
-from harness.provision.sources import run_git
+from harness.provision.repositories import run_git
 from harness.studies.bisect.conduct import Ends
 from harness.studies.bisect.forks import enter_commits
 from harness.studies.bisect.patching import Patched, Scratch, split_hunks

@@ -152,3 +152,11 @@ def test_the_nightly_command_means_something(tmp_path: Path, path: Path) -> None
     done = run_here(f"{line} --list", tmp_path, CHECKOUT="gunicorn")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["latest sync h2o", "./gunicorn sync h2o"]
+
+
+@pytest.mark.parametrize("workflow", [GITHUB, MUTANTS], ids=lambda path: path.name)
+def test_actions_are_pinned_by_commit(workflow: Path) -> None:
+    """A tag can be moved to other code, a commit can't."""
+    used = re.findall(r"uses: (\S+)", workflow.read_text())
+    assert used
+    assert [action for action in used if re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action) is None] == []

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import SurroundingsError
-from harness.provision.sources import run_git
+from harness.provision.repositories import run_git
 from harness.studies.bisect.repository import Repository
 
 _FILE = re.compile(r"^(?=diff --git )", re.MULTILINE)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import SurroundingsError, UsageError
-from harness.provision.sources import SHORT, resolve_revision, run_git
+from harness.provision.repositories import SHORT, resolve_revision, run_git
 from harness.provision.spec import GitRevision
 from harness.studies.bisect.history import History
 

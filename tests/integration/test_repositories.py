@@ -1,0 +1,81 @@
+"""A repository's configuration names programs; git, as the harness runs it, starts none of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from harness.provision.repositories import export_commit, resolve_revision, run_git
+from harness.provision.sources import copy_files, digest_files, list_files
+from harness.provision.spec import GitRevision
+
+
+def git(repository: Path, *arguments: str) -> None:
+    environ = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+    subprocess.run(["git", *who, *arguments], cwd=repository, env=environ, check=True, capture_output=True)  # noqa: S607
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """A checkout that does harm where it is trusted: each program leaves a file behind."""
+    tree = tmp_path / "checkout"
+    (tree / "gunicorn").mkdir(parents=True)
+    (tree / "gunicorn" / "__init__.py").write_text('__version__ = "99.0"\n')
+    (tree / ".gitattributes").write_text("*.py filter=evil\n*.txt filter=a=b\n")
+    (tree / "notes.txt").write_text("notes\n")
+    git(tree, "init", "--quiet")
+    git(tree, "add", "--all")
+    git(tree, "commit", "--quiet", "--message", "all")
+    evil = tmp_path / "evil"
+    evil.write_text(f'#!/bin/sh\necho "$0 $*" >> {tmp_path}/ran\ncat\n')
+    evil.chmod(0o755)
+    hooks = tree / ".git" / "hooks"
+    for hook in ("post-checkout", "post-index-change", "fsmonitor-watchman", "reference-transaction"):
+        (hooks / hook).write_text(evil.read_text())
+        (hooks / hook).chmod(0o755)
+    for name in ("core.fsmonitor", "core.sshCommand", "core.pager", "credential.helper", "diff.external"):
+        git(tree, "config", name, str(evil))
+    for driver in ("evil", "a=b"):
+        for key in ("smudge", "clean", "process"):
+            git(tree, "config", f"filter.{driver}.{key}", str(evil))
+        git(tree, "config", f"filter.{driver}.required", "true")
+    git(tree, "config", "remote.origin.url", f"ext::{evil}")
+    git(tree, "config", "remote.origin.promisor", "true")
+    git(tree, "config", "extensions.partialClone", "origin")
+    git(tree, "config", "protocol.ext.allow", "always")
+    return tree
+
+
+def ran(folder: Path) -> str:
+    told = folder / "ran"
+    return told.read_text() if told.exists() else ""
+
+
+def test_a_checkout_that_is_only_listed_runs_nothing(repository: Path, tmp_path: Path) -> None:
+    (repository / "gunicorn" / "new.py").write_text("x = 1\n")
+    assert {str(name) for name in list_files(repository)} >= {"gunicorn/__init__.py", "gunicorn/new.py", "notes.txt"}
+    digest_files(repository)
+    copy_files(repository, tmp_path / "copy")
+    assert ran(tmp_path) == ""
+
+
+def test_nor_does_a_commit_that_is_written_out(repository: Path, tmp_path: Path) -> None:
+    commit = resolve_revision(GitRevision(repository=repository, revision="HEAD"))
+    export_commit(repository, commit, tmp_path / "out")
+    assert (tmp_path / "out" / "gunicorn" / "__init__.py").read_text() == '__version__ = "99.0"\n'
+    assert (tmp_path / "out" / "notes.txt").read_text() == "notes\n"
+    assert ran(tmp_path) == ""
+
+
+def test_nor_does_an_object_that_is_missing(repository: Path, tmp_path: Path) -> None:
+    """git would fetch it, by whatever transport the repository names."""
+    commit = resolve_revision(GitRevision(repository=repository, revision="HEAD"))
+    blob = run_git(repository, "rev-parse", "HEAD:notes.txt").stdout.strip()
+    (repository / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.raises(Exception, match="git can't write commit"):
+        export_commit(repository, commit, tmp_path / "out")
+    assert ran(tmp_path) == ""
