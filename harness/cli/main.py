@@ -92,7 +92,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """See argparse; the list of options is left to --help, and what is nearly right is named."""
         usage = f"usage: {self.prog} ...; {self.prog} --help lists the options"
-        self.exit(errors.EXIT_USAGE, f"{usage}\n{self.prog}: error: {message}{suggest(message)}\n")
+        self.exit(errors.EXIT_USAGE, printable(f"{usage}\n{self.prog}: error: {message}{suggest(message)}\n"))
 
     fill: Callable[[argparse.ArgumentParser], None] | None = None
 

@@ -15,6 +15,7 @@ from harness.backends import BACKENDS
 from harness.core.cell_fields import CELL_FIELDS
 from harness.core.errors import EXIT_CHECK_SKIP, EXIT_USAGE, HarnessError, SurroundingsError, UsageError
 from harness.core.model import Cell
+from harness.core.text import printable
 from harness.stack.programs import DEFAULTS, RECIPES, recipe_of
 
 OPTIONS: Mapping[str, str] = {
@@ -86,7 +87,7 @@ def main(arguments: Sequence[str]) -> int:
         if command in RUNS:
             fetch_tools(os.environ)
     except HarnessError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(printable(f"error: {error}"), file=sys.stderr)
         return EXIT_CHECK_SKIP if command == "check" and error.exit_code != EXIT_USAGE else error.exit_code
     from harness.cli.main import main as harness
 

@@ -21,6 +21,9 @@ from harness.core.signals import check
 LONGEST_LINE_BYTES = 16 * 2**20
 """No event is that long; a file that says otherwise is no record and must not fill the memory."""
 
+MOST_EVENTS = 5_000_000
+"""More than four hours of a run make; judging keeps some 400 bytes of each."""
+
 
 def read_events(stream: BinaryIO, path: Path, say: Callable[[str], None]) -> Iterator[Event]:
     """The events in the order of the file; a torn last line is left out and reported through ``say``.
@@ -31,6 +34,11 @@ def read_events(stream: BinaryIO, path: Path, say: Callable[[str], None]) -> Ite
     numbering, last = _Numbering(), None
     for line, raw in enumerate(iter(lambda: stream.readline(LONGEST_LINE_BYTES), b""), start=1):
         check()  # a large record takes a while
+        if line > MOST_EVENTS:
+            raise UsageError(
+                what=f"{path} has more than {MOST_EVENTS:,} events, which would not fit into memory.",
+                remedy="Repeat the run with a shorter --duration.",
+            )
         try:
             seq, event = _parse(raw)
         except ValueError as problem:

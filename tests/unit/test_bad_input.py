@@ -88,6 +88,15 @@ def test_an_error_message_does_not_steer_the_terminal(
     assert not set(said) & set(EVIL) - set("[31mred")
 
 
+@pytest.mark.parametrize(
+    "words", [["reproduce", "19.6.0", f"--{EVIL}"], ["reproduce", "19.6.0", "--worker", EVIL], [EVIL]]
+)
+def test_nor_does_wrong_usage(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main.main(words)
+    assert not set(capsys.readouterr().err) & set("\x1b\x07\u202e")
+
+
 def test_nor_does_the_path_of_a_record(record_run: RecordRun, capsys: pytest.CaptureFixture[str]) -> None:
     run = record_run()
     path = run.path.rename(run.path.with_name(f"run-{EVIL}"))

@@ -15,6 +15,7 @@ from harness.core.events.course import Contradiction, CutShort, RecordEnd
 from harness.core.model import Outcome, State, Verdict
 from harness.judge.defects import describe_defect
 from harness.judge.scenarios import judge_record
+from harness.records import event_file
 from harness.records.event_file import read_events
 from harness.watch.event_log import EventSink
 from tests.unit.events import CELL, Record, event, healthy
@@ -182,3 +183,13 @@ def test_an_event_of_an_arm_in_a_single_run_is_a_contradiction() -> None:
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert "events of the arm with" in verdict.reasons[0]
     assert cell_to_json(verdict.cell) == cell_to_json(CELL)
+
+
+def test_a_record_of_more_events_than_fit_into_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(event_file, "MOST_EVENTS", 20)
+    path = tmp_path / "events.jsonl"
+    write(path, [event for _ in range(5) for event in healthy().events])
+    with path.open("rb") as stream, pytest.raises(UsageError, match="more than 20 events"):
+        list(read_events(stream, path, print))
