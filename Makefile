@@ -41,7 +41,7 @@ override BROWSER_LOCK := --extra pictures --group browser --constraint requireme
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: advise known help setup tools proxies reproduce check doctor test lint format unit integration regression mutants faulty-apps containers browser pictures chart structure events options bench lock upgrade fresh clean
+.PHONY: advise known help setup tools proxies reproduce check doctor test lint format unit integration regression mutants attacks faulty-apps containers browser pictures chart structure events options bench lock upgrade fresh clean
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -99,14 +99,18 @@ unit: setup ## tests that start no process
 integration: setup ## tests against small stub servers
 	@$(VENV_PYTHON) -m pytest tests/integration -n 2 --dist loadfile
 
-regression: setup tools ## tests against pinned gunicorns, h2o and wrk, and a sample of the mutants
-	@$(VENV_PYTHON) -m pytest -m 'not slow' tests/regression tests/mutants
+regression: setup tools ## tests against pinned gunicorns, h2o and wrk, and a sample of the mutants and attacks
+	@$(VENV_PYTHON) -m pytest -m 'not slow' tests/regression tests/mutants tests/attacks
 
 advise: setup tools ## published settings that `harness advise` calls affected, each confirmed by a run (minutes)
 	@$(VENV_PYTHON) -m pytest -m slow tests/regression/test_published_settings.py
 
 faulty-apps: setup tools ## twelve apps that misbehave, and signals from outside: none is blamed on gunicorn (minutes)
 	@$(VENV_PYTHON) -m pytest tests/regression/test_faulty_apps.py tests/regression/test_interference.py
+
+# One kind alone: make attacks ARGS=specs, or options, stored, records, surroundings, interrupts.
+attacks: setup tools ## attack the harness, and print what it did not withstand (some fifteen minutes)
+	@$(VENV_PYTHON) -m tests.attacks
 
 # tests/mutants/README.md tells what they are; its options come in ARGS, as data.
 mutants: setup tools ## judge all patched releases and print the score (minutes; ARGS='path-* --repeats 3')

@@ -73,7 +73,7 @@ class Place:
 
     def environ(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """The environment of the attempt."""
-        return environ(TMPDIR=str(self.temporary), **{MARK: self.mark}, **(more or {}))
+        return environ(**{"TMPDIR": str(self.temporary), MARK: self.mark, **(more or {})})
 
     def start(self, *arguments: str | Path, more: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start the command line."""

@@ -1,0 +1,60 @@
+"""`python -m tests.attacks`: attacks the harness and prints how many attempts of each kind it did not withstand.
+
+Exit status: 0 where it withstood all, 1 where it did not, 2 for wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+
+from tests.attacks import inputs, interrupts, records, surroundings
+from tests.attacks.attempt import Attempt
+
+INTERRUPTS = 240
+
+ATTACKS: Mapping[str, tuple[str, Callable[[], Iterable[Attempt]]]] = {
+    "interrupts": ("INT, TERM, HUP and bursts, at any moment of any command", partial(interrupts.attack, INTERRUPTS)),
+    "specs": ("values of SPEC", inputs.attack_specs),
+    "options": ("values of options", inputs.attack_options),
+    "stored": ("commands on what is no run", inputs.attack_stored),
+    "records": ("damaged and hostile records, in each rendering", records.attack),
+    "surroundings": ("full disk, read-only places, no temporary folder, an index that hangs", surroundings.attack),
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Make the attacks that were named, or all; print a line a failure and the table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.attacks", description=main.__doc__)
+    parser.add_argument("names", nargs="*", metavar="KIND", help=f"of {', '.join(ATTACKS)} [all]")
+    named = parser.parse_args([*arguments, *shlex.split(os.environ.get("ARGS", ""))]).names
+    if set(named) - ATTACKS.keys():
+        parser.error(f"the kinds are {', '.join(ATTACKS)}")
+    rows = []
+    for name in named or ATTACKS:
+        what, attack = ATTACKS[name]
+        attempts = list(map(show, attack()))
+        rows.append((what, len(attempts), sum(bool(attempt.complaints) for attempt in attempts)))
+    print(render_table(rows))
+    return 1 if any(failed for _, _, failed in rows) else 0
+
+
+def show(attempt: Attempt) -> Attempt:
+    """Print what is wrong with an attempt."""
+    for complaint in attempt.complaints:
+        print(f"FAILED {attempt.name}: {complaint}", file=sys.stderr, flush=True)
+    return attempt
+
+
+def render_table(rows: Sequence[tuple[str, int, int]]) -> str:
+    """The table in Markdown."""
+    head = ["| attack | attempts | not withstood |", "|---|---:|---:|"]
+    return "\n".join([*head, *(f"| {what} | {count} | {failed} |" for what, count, failed in rows)])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

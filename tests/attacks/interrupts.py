@@ -1,0 +1,110 @@
+"""Signals at any moment of any command: exit 130, the record kept and whole, nothing left running."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.clock import wait_until
+from tests.attacks.attempt import Attempt, Place, a_place, finish
+from tests.integration.stubs import make_wheel
+
+QUICK = ("--worker", "sync", "--workers", "2", "--max-requests", "100", "--recycles", "2", "--duration", "1")
+VERDICTS = {"holds", "violated", "inconclusive", "error", "unrunnable"}
+INTERRUPTED = 130
+START_UP_S = 0.06
+"""Python's own start, before any line of the harness: a signal in it ends the process as it ends any Python."""
+
+COMMANDS = {
+    "reproduce": ("reproduce", "{wheel}", *QUICK, "--out", "{out}"),
+    "check": ("check", "{wheel}", *QUICK, "--out", "{out}"),
+    "scenario": ("scenario", "tcp", "{wheel}", *QUICK, "--out", "{out}"),
+    "matrix": ("matrix", "--versions", "{wheel}", "--workers", "sync", "--profile", "quick", "--out", "{out}"),
+    "doctor": ("doctor",),
+}
+BURSTS = {
+    "INT": (signal.SIGINT,),
+    "TERM": (signal.SIGTERM,),
+    "HUP": (signal.SIGHUP,),
+    "TERM x5": (signal.SIGTERM,) * 5,
+    "INT, TERM, HUP": (signal.SIGINT, signal.SIGTERM, signal.SIGHUP),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupt:
+    """A command, the signals, and how long after its start, as a share of the command's usual time."""
+
+    command: str
+    burst: str
+    share: float
+
+
+def plan(count: int, *, seed: int = 0) -> list[Interrupt]:
+    """So many interrupts over all commands and signals, at even distances from the first moment on."""
+    kinds = itertools.cycle(itertools.product(COMMANDS, BURSTS))
+    chosen = [next(kinds) for _ in range(count)]
+    numbers = random.Random(seed)  # noqa: S311 - no secret
+    return [
+        Interrupt(command=command, burst=burst, share=min(1.0, (number + numbers.random()) / count))
+        for number, (command, burst) in enumerate(chosen)
+    ]
+
+
+def attack(count: int) -> Iterator[Attempt]:
+    """Interrupt commands so many times."""
+    with a_place() as workshop:
+        wheel = make_wheel(workshop.root, "good")
+        usual_s: dict[str, float] = {}
+        for planned in plan(count):
+            if planned.command not in usual_s:
+                usual_s[planned.command] = _time(workshop, planned.command, wheel)
+            yield _interrupt(planned, wheel, usual_s[planned.command])
+
+
+def _arguments(name: str, place: Place, wheel: Path) -> list[str]:
+    return [part.format(wheel=wheel, out=place.out) for part in COMMANDS[name]]
+
+
+def _time(place: Place, name: str, wheel: Path) -> float:
+    place.run(*_arguments(name, place, wheel))  # the first one installs what the others find
+    began = time.monotonic()
+    place.run(*_arguments(name, place, wheel))
+    return time.monotonic() - began
+
+
+def _interrupt(planned: Interrupt, wheel: Path, usual_s: float) -> Attempt:
+    after_s = START_UP_S + planned.share * max(0.0, usual_s - START_UP_S)
+    with a_place() as place:
+        running = place.start(*_arguments(planned.command, place, wheel))
+        wait_until(lambda: running.poll() is not None, timeout_s=after_s, alive=lambda: True)
+        in_time = running.poll() is None
+        for number in BURSTS[planned.burst]:
+            if running.poll() is None:
+                os.kill(running.pid, number)
+        done = finish(running)
+        # It may have ended by itself between the signal's way and its arrival; then it must have said its verdict.
+        codes = [INTERRUPTED] if in_time and after_s < 0.9 * usual_s else [INTERRUPTED, 0, 3]
+        complaints = [*done.complain(codes), *place.leftovers(), *_examine_records(place.out)]
+    return Attempt(name=f"{planned.burst} to {planned.command} after {after_s:.2f} s", complaints=tuple(complaints))
+
+
+def _examine_records(out: Path) -> list[str]:
+    """Every record that was begun has a whole verdict."""
+    found = []
+    for cell in out.rglob("cell.json"):
+        verdict = cell.parent / "verdict.json"
+        try:
+            known = json.loads(verdict.read_text())["verdict"] in VERDICTS
+        except (OSError, ValueError, KeyError):
+            known = False
+        if not known:
+            found.append(f"{cell.parent.name} has no whole verdict")
+    return found + [f"half-written: {path.name}" for path in out.rglob(".*.tmp")]
