@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from harness.core.events import bound_path, clients, course, doings, fleet, servers
+from harness.core.events import bound_path, clients, course, doings, fleet, servers, stop
 from harness.core.events.base import Event, state_of
 from harness.core.events.parsing import KINDS, list_fields
 
@@ -53,6 +53,7 @@ _GROUPS = {
     "The bound path": bound_path,
     "Whose doing it was": doings,
     "The workers": fleet,
+    "The ordered stop": stop,
     "The clients": clients,
 }
 

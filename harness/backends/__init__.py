@@ -177,6 +177,13 @@ class Backend(Protocol):
     def hold(self, pids: Sequence[int]) -> AbstractContextManager[None]:
         """Stop processes of this run (SIGSTOP), and let them go on at the end; one that has ended is left alone."""
 
+    @property
+    def why_unseen(self) -> str | None:
+        """Why nobody can see from here what processes leave behind; None where it can be seen."""
+
+    def list_relatives(self, process: Process) -> list[int]:
+        """A server's process and all that it and its children started, orphans included; no zombies."""
+
     def fetch(self, path: Path) -> None:
         """Copy a file or folder of the record, as it is now, into the run's folder here, if it exists."""
 

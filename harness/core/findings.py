@@ -105,24 +105,30 @@ class FindingId(str, Enum):
     )
     SOCKET_LEFT_BEHIND = (
         "socket-left-behind",
-        "disturbances-handled",
+        "leaves-nothing-behind",
         "a path that gunicorn bound is still there after its ordered end",
         "socket file left behind",
     )
     PROCESSES_LEFT_BEHIND = (
         "processes-left-behind",
-        "disturbances-handled",
-        "processes of the release outlive its arbiter's end",
+        "leaves-nothing-behind",
+        "processes of the release outlive its arbiter's end, or belong to no living worker",
+        "processes left behind",
     )
     STOP_OVERDUE = (
         "stop-overdue",
-        "disturbances-handled",
+        "stops-in-time",
         "an ordered end or reload took longer than `graceful_timeout` and a second",
     )
     ARBITER_CRASHED = (
         "arbiter-crashed",
         "disturbances-handled",
         "the arbiter was told to end, and ended with an error",
+    )
+    DESCRIPTORS_LEAKED = (
+        "descriptors-leaked",
+        "descriptors-flat",
+        "the arbiter's open files or threads grow with each restart",
     )
     SIGNAL_IGNORED = (
         "signal-ignored",

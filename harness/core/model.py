@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     )
     from harness.core.events.fleet import AskedAlone, Fleet
     from harness.core.events.servers import SocketChange
+    from harness.core.events.stop import OpenFiles, StopEnded, StopSkipped, StrayProcesses
 
 Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
 
@@ -150,6 +151,17 @@ class Doings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Leftovers:
+    """What restarts left, and the ordered stop after the window; nothing of it in records of older versions."""
+
+    open_files: tuple[OpenFiles, ...] = ()
+    strays: StrayProcesses | None = None
+    stop: StopEnded | None = None
+    skipped: StopSkipped | None = None
+    doings: Doings = field(default_factory=Doings)  # who did what after the window had been closed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FleetSample:
     """How many children the arbiter had from a moment on, and how many of them were workers."""
 
@@ -205,6 +217,7 @@ class Observations:
     told_ends: tuple[ArbiterEnded, ...] = ()
     arbiter_files: tuple[ArbiterFiles, ...] = ()
     left: tuple[LeftProcesses, ...] = ()
+    leftovers: Leftovers = field(default_factory=Leftovers)
     defects: tuple[str, ...] = ()  # why the record can't be believed, whatever it says
 
 

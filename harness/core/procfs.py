@@ -125,6 +125,20 @@ def _read_rows(pid: int, name: str) -> list[list[bytes]]:
         return []
 
 
+def list_open(pid: int) -> list[str]:
+    """What each open file of a process is: a path, ``socket:[12]``, ``pipe:[12]``, ... OSError where it is gone."""
+    names = []
+    for link in os.scandir(PROC / str(pid) / "fd"):
+        with suppress(FileNotFoundError):  # closed meanwhile
+            names.append(os.readlink(link.path))  # noqa: PTH115 - Path objects cost 5 times as much
+    return names
+
+
+def count_threads(pid: int) -> int:
+    """The threads of a process. OSError where it is gone."""
+    return int(read_stat(pid)[17])
+
+
 def group_of(pid: int) -> int | None:
     """The process group; None where the process is gone."""
     try:

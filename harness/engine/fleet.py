@@ -23,7 +23,7 @@ def await_fleet(stack: Stack, *, boot_s: float) -> bool:
     wait_until(
         lambda: _is_over(stack) or patience.ended(), timeout_s=patience.longest_s, alive=lambda: True, poll_s=_POLL_S
     )
-    live, ready = _count(stack)
+    live, ready = count_fleet(stack)
     fleet = Fleet(configured=stack.cell.workers, live=live, ready=ready, waited_ns=now_ns() - since_ns)
     if _is_lost(stack):
         return True  # the load shows what became of it
@@ -32,7 +32,7 @@ def await_fleet(stack: Stack, *, boot_s: float) -> bool:
 
 
 def _is_over(stack: Stack) -> bool:
-    return _is_lost(stack) or _count(stack)[1] >= stack.cell.workers
+    return _is_lost(stack) or count_fleet(stack)[1] >= stack.cell.workers
 
 
 def _is_lost(stack: Stack) -> bool:
@@ -40,7 +40,7 @@ def _is_lost(stack: Stack) -> bool:
     return stack.progress.deleted_ns is not None or stack.gunicorn.poll() is not None
 
 
-def _count(stack: Stack) -> tuple[int, int]:
+def count_fleet(stack: Stack) -> tuple[int, int]:
     """The arbiter's live children, and those of them that are ready as far as anybody can tell."""
     live = stack.progress.live_children
     ready = live & stack.progress.booted_pids if stack.progress.booted_pids else live
@@ -80,7 +80,7 @@ class _Patience:
 
     def ended(self) -> bool:
         """Whether no worker has come, or got ready, for so long."""
-        seen = (len(self._stack.progress.booted_pids), _count(self._stack)[1])
+        seen = (len(self._stack.progress.booted_pids), count_fleet(self._stack)[1])
         if seen != self._seen:
             self._seen, self._since_ns = seen, now_ns()
         return now_ns() - self._since_ns > self._still_ns

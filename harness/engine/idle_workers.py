@@ -68,6 +68,12 @@ def read_graceful_s(settings: str) -> float:
     return float(found[-1]) if found else GRACEFUL_S
 
 
+def has_known_graceful(settings: str, *, is_given: bool = False) -> bool:
+    """Whether what settings say of ``graceful_timeout`` is a number, if anything; ``is_given``: they must say it."""
+    found = len(_GRACEFUL.findall(settings))
+    return settings.count("graceful_timeout") == found and (found > 0 or not is_given)
+
+
 def _ask_alone(stack: Stack, idle: IdleWorker) -> None:
     others = tuple(sorted(stack.progress.live_children - {idle.pid}))
     begun_ticks = procfs.start_ticks(idle.pid)

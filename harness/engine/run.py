@@ -20,6 +20,7 @@ from harness.engine.facts import collect_facts
 from harness.engine.fleet import await_fleet
 from harness.engine.idle_workers import ask_idle_workers
 from harness.engine.ledger import close_ledger, list_unfinished
+from harness.engine.leftovers import look_at_files, look_for_strays
 from harness.engine.load_phase import run_load
 from harness.engine.options import run_arguments
 from harness.engine.preparation import prepare_run
@@ -28,6 +29,7 @@ from harness.engine.recording import Run, open_run, recording
 from harness.engine.request import RunRequest, list_brought
 from harness.engine.running_stack import Stack, find_load_tool, running_stack
 from harness.engine.settling import settle
+from harness.engine.stopping import stop_in_order
 from harness.records.store import LATEST
 from harness.stack.answers import sends_ids_back
 
@@ -73,7 +75,7 @@ def run_cell(request: RunRequest, *, say: Callable[[str], None], start: Start | 
 
 
 def _experiment(stack: Stack) -> None:
-    """Run from the start of the servers to the end of the settle phase; the end of the stack closes the window."""
+    """Run from the start of the servers to the ordered stop, before which the window is closed."""
     run, watchers = stack.run, stack.watchers
     import_ahead()  # both while gunicorn boots, which takes longer
     _write_facts(stack)
@@ -82,13 +84,17 @@ def _experiment(stack: Stack) -> None:
         return
     run.enter("control")
     send_controls(stack)
+    look_at_files(stack, "before")
     run.enter("load")
     watchers.probe(stack.ways, ledger=stack.cell.ledger, compares=sends_ids_back(stack.cell), asked=stack.asked)
     run_load(stack)
     run.enter("settle")
     watchers.hurry_probes()
     settle(stack, boot_s=boot_s)
+    look_at_files(stack, "settled")
+    look_for_strays(stack)
     ask_idle_workers(stack)
+    stop_in_order(stack, boot_s=boot_s)
 
 
 def _write_facts(stack: Stack) -> None:

@@ -53,6 +53,21 @@ class Timings:
     although the path is gone; without requests gunicorn closes them after keepalive (2 s), which it checks once a
     second."""
 
+    stray_s: float = 1.0
+    """How long a process may be without a living worker that it belongs to: it may be about to end."""
+
+    left_s: float = 1.0
+    """How long a process may outlive its arbiter's ordered end: one that was killed needs a moment."""
+
+    stop_boots: int = 2
+    """How many of the app's boot times workers that are still booting get before the arbiter is told to end."""
+
+    stop_late_s: float = 1.0
+    """How much longer than graceful_timeout an ordered end may take."""
+
+    stop_spare_s: float = 0.5
+    """So much longer it is waited for: to see an end that comes late cost a look and the harness's own time."""
+
 
 TIMINGS = Timings()
 """Those of every real run."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 
 from harness.core.model import Json, Note, Observations
 from harness.judge.meddling import By, find_meddling
+from harness.judge.ordered_stop import count, is_path_lost, list_gunicorns, name, to_json
 from harness.judge.slowdown import find_slowdown
 from harness.judge.timeline import since_load_s
 
@@ -86,10 +87,37 @@ def _find_uncompared(observations: Observations) -> _Said:
     return "the answers were not compared with their requests: the app does not send their ids back", {}
 
 
+def _find_failed_stop(observations: Observations) -> _Said:
+    """An ordered stop that went wrong, and is not judged because the bound path was lost before; or that was none."""
+    stop, skipped = observations.leftovers.stop, observations.leftovers.skipped
+    if skipped is not None:
+        return f"the ordered stop was not judged: {skipped.reason}", {"reason": skipped.reason}
+    if stop is None or stop.took_ns is None or (stop.status == 0 and not stop.left):
+        return None
+    left = list_gunicorns(observations, stop.left)
+    if left and not is_path_lost(observations):
+        return None  # a finding says it
+    after = "after the bound path was lost, " if is_path_lost(observations) else ""
+    kept = f" and left {count(left)}: {name(left)}" if left else ""
+    detail = f"{after}the arbiter's ordered end had exit status {stop.status}{kept}"
+    return detail, {"status": stop.status, "left": to_json(left)}
+
+
+def _find_files(observations: Observations) -> _Said:
+    """Temporary files of gunicorn that have a name, and are still there after all has ended."""
+    stop = observations.leftovers.stop
+    if stop is None or not stop.files:
+        return None
+    some = f"{len(stop.files)} temporary files of gunicorn were still there after the ordered stop"
+    return some, {"files": list(stop.files)}
+
+
 NOTES: Mapping[str, Callable[[Observations], _Said]] = {
     "app-errors": _find_app_errors,
     "interference": _find_interference,
     "slower-after-restart": _find_slowdown,
     "retried-by-proxy": _find_retries,
     "answers-not-compared": _find_uncompared,
+    "stop-failed": _find_failed_stop,
+    "files-left-behind": _find_files,
 }

@@ -31,6 +31,11 @@ def _moments(observations: Observations) -> Iterator[tuple[int, str]]:
         yield observations.arbiter_asked_ns, "somebody else sends gunicorn a signal"
     if observations.proxy_exit_ns is not None:
         yield observations.proxy_exit_ns, "the proxy ended"
+    stop = observations.leftovers.stop
+    if stop is not None:
+        yield stop.at_ns, "the arbiter is told to end (SIGTERM), without load"
+    if stop is not None and stop.took_ns is not None:
+        yield stop.at_ns + stop.took_ns, f"the arbiter has ended with status {stop.status}"
     for stall in observations.stalls:
         yield stall.at_ns, f"the machine stood still for {stall.gap_ns / 1e9:.1f} s"
 

@@ -40,6 +40,7 @@ from harness.core.model import Cell, Json, Observations
 from harness.judge.arbiters import OF_ARBITERS, Arbiters
 from harness.judge.defects import describe_defect
 from harness.judge.doings import FIELDS, DoingsReader
+from harness.judge.leftovers import KINDS, OF_THE_STOP, LeftoversReader
 from harness.judge.lives import Lives
 from harness.judge.traced_calls import TracedCalls
 
@@ -73,6 +74,7 @@ class _Reader:
         self.proxy_errors: Counter[str] = Counter()
         self.traced: set[int] = set()
         self.doings = DoingsReader()
+        self.leftovers = LeftoversReader()
         self.answer_times: list[AnswerTimes] = []
         self.stalls: list[Stall] = []
         self.foreign_share: float | None = None
@@ -84,7 +86,9 @@ class _Reader:
     def read(self, event: Event, closed_ns: int | None) -> None:
         """Take an event into account if it belongs to the window."""
         read = _READ.get(type(event))
-        if read is not None and _counts(event, closed_ns):
+        if not _counts(event, closed_ns):
+            self.leftovers.read(event)
+        elif read is not None:
             read(self, event)
 
     def _read_phase(self, event: Phase) -> None:
@@ -99,12 +103,6 @@ class _Reader:
         self.given_up += event.given_up
         self.queue = event.queue
 
-    def _read_control(self, event: Control) -> None:
-        self.control = event
-
-    def _read_rights(self, event: ClientRights) -> None:
-        self.rights = event
-
     def _read_workers(self, event: LiveWorkers) -> None:
         self.lives.see(event.at_ns, dict(event.live))
 
@@ -118,9 +116,6 @@ class _Reader:
 
     def _read_proxy_errors(self, event: ProxyErrors) -> None:
         self.proxy_errors.update(event.reasons)
-
-    def _read_load(self, event: LoadEnded) -> None:
-        self.load = event
 
     def _read_watcher(self, event: WatcherState) -> None:
         if not self.watchers.get(event.name, "").startswith("died"):
@@ -175,11 +170,11 @@ _READ: Mapping[type[Event], Callable[[_Reader, Any], None]] = {
     **dict.fromkeys(OF_ARBITERS, lambda reader, event: reader.arbiters.read(event)),
     ProxyExited: _Reader._read_proxy_exit,
     Readiness: _Reader._read_readiness,
-    Control: _Reader._read_control,
+    Control: lambda reader, event: setattr(reader, "control", event),
     SocketChange: lambda reader, event: reader.socket.append(event),
     TracedRemoval: lambda reader, event: reader.calls.read_removal(event),
     TracedCall: lambda reader, event: reader.calls.read_call(event),
-    ClientRights: _Reader._read_rights,
+    ClientRights: lambda reader, event: setattr(reader, "rights", event),
     LiveProcesses: lambda reader, event: reader.processes.append(event),
     Probe: lambda reader, event: reader.probes.append(event),
     Answers: lambda reader, event: reader.answers.append(event),
@@ -189,9 +184,10 @@ _READ: Mapping[type[Event], Callable[[_Reader, Any], None]] = {
     GunicornLine: _Reader._read_line,
     Served: _Reader._read_served,
     ProxyErrors: _Reader._read_proxy_errors,
-    LoadEnded: _Reader._read_load,
+    LoadEnded: lambda reader, event: setattr(reader, "load", event),
     Fleet: lambda reader, event: reader.fleets.append(event),
     AskedAlone: lambda reader, event: reader.asked_alone.append(event),
+    **dict.fromkeys(KINDS, lambda reader, event: reader.leftovers.read(event)),
     WatcherState: _Reader._read_watcher,
     TracerLoaded: _Reader._read_tracer,
     TracerProblem: _Reader._read_tracer_problem,
@@ -207,8 +203,9 @@ _READ: Mapping[type[Event], Callable[[_Reader, Any], None]] = {
 }
 """What is done with the events of each class; the others say nothing that is judged."""
 
+_DEFECTS = (CutShort, Contradiction, UnknownEvent, ArmEvent)
 _OUTSIDE_THE_WINDOW = frozenset(
-    (Phase, Fault, Interrupted, LedgerClosed, LedgerFailed, CutShort, Contradiction, UnknownEvent, ArmEvent, AskedAlone)
+    (Phase, Fault, Interrupted, LedgerClosed, LedgerFailed, AskedAlone, *OF_THE_STOP, *_DEFECTS)
 )
 """Events that count whenever they came; everything else only until the window closed."""
 
@@ -260,6 +257,7 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         cut_short=any(isinstance(event, CutShort) for event in ordered),
         doings=reader.doings.close(),
         answer_times=tuple(reader.answer_times),
+        leftovers=reader.leftovers.close(),
         defects=tuple(reader.defects),
     )
 

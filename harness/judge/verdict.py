@@ -36,7 +36,14 @@ CUT_SHORT = "the record has no end: it was cut short, and what its last lines sa
 MEDDLING_S = 1.0
 """What began so shortly before such a signal was logged may already be its work (an outage begins with a success)."""
 
-_NEXT_PHASE = {"prepare": "boot", "boot": "control", "control": "load", "load": "settle", "settle": "closed"}
+_NEXT_PHASE = {
+    "prepare": "boot",
+    "boot": "control",
+    "control": "load",
+    "load": "settle",
+    "settle": "closed",
+    "stop": "ended",
+}
 
 
 def judge_events(cell: Cell, events: Iterable[Event]) -> tuple[Verdict, Observations]:

@@ -22,6 +22,7 @@ from harness.core.events.servers import (
     Served,
     SocketChange,
 )
+from harness.core.events.stop import OpenFiles
 from harness.core.model import is_failure, is_success
 
 
@@ -53,6 +54,7 @@ class Progress:
         self.deleted_ns: int | None = None
         self.last_success_ns: int | None = None
         self.served = 0
+        self.temporary_files: set[str] = set()
         self.memory_bytes = 0
         self.memory_samples = 0  # since the load began
         self.outcomes: Counter[str] = Counter()
@@ -197,6 +199,9 @@ class Progress:
         if any(is_success(status) for by_status in event.by_pid.values() for status in by_status):
             self._succeed(event.at_ns)
 
+    def _hear_files(self, event: OpenFiles) -> None:
+        self.temporary_files.update(event.temporary)
+
     def _hear_phase(self, event: Phase) -> None:
         if event.name == "load":
             self.memory_samples = 0
@@ -221,6 +226,7 @@ _HEARD: Mapping[type[Event], Callable[[Progress, Any], None]] = {
     GunicornLine: Progress._hear_line,
     Proxied: Progress._hear_proxied,
     Served: Progress._hear_served,
+    OpenFiles: Progress._hear_files,
     Phase: Progress._hear_phase,
     MemorySample: Progress._hear_memory,
     Probe: Progress._hear_probe,

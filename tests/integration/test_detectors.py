@@ -44,6 +44,10 @@ def test_a_good_server_holds(tmp_path: Path) -> None:
         ("recycles-early", "recycled-early"),
         ("crashes", "worker-crashed"),
         ("killed", "worker-crashed"),
+        ("too-many", "workers-surplus"),
+        ("starts-too-few", "workers-not-respawned"),
+        ("leaves-socket", "socket-left-behind"),
+        ("leaves-workers", "processes-left-behind"),
     ],
 )
 def test_a_misbehaving_server_is_caught(tmp_path: Path, behaviour: str, finding: str) -> None:
@@ -52,6 +56,11 @@ def test_a_misbehaving_server_is_caught(tmp_path: Path, behaviour: str, finding:
     assert finding in ran.findings, ran.out
     if behaviour not in {"removed-by-rm", "removed-by-c", "binds-anew", "arbiter-dies"}:
         assert "socket-deleted" not in ran.findings
+
+
+def test_a_worker_that_never_serves_is_caught(tmp_path: Path) -> None:
+    ran = run_stub(tmp_path, "idles", "--worker", "sync", "--full-duration")
+    assert "workers-idle" in ran.findings, ran.out + ran.err
 
 
 def test_rights_that_leave_the_way_open_and_a_command_that_only_looks_are_no_fault(tmp_path: Path) -> None:

@@ -128,6 +128,31 @@ def test_the_packed_file_knows_the_bug_that_the_project_is_about() -> None:
     assert load_expectations().expect("19.6.0", cell("sync")).outcome is Outcome.HOLDS
 
 
+def test_common_entries_add_to_what_is_known_of_a_cell() -> None:
+    more = """
+    [[also]]
+    releases = "<19.7"
+    binds = ["unix"]
+    findings = ["socket-left-behind"]
+    sometimes = ["stop-overdue"]
+    upstream = [922]
+    reason = "it forgets the file"
+    """
+    known = parse_expectations(TEXT + more, origin="it")
+    added = known.expect("19.6.0", cell())
+    assert added.findings == ("socket-deleted", "permanent-outage", "socket-left-behind")
+    assert added.reason.endswith("it forgets the file")
+    assert 922 in added.upstream
+    alone = known.expect("19.0.0", cell("gevent"))
+    assert (alone.outcome, alone.findings, alone.sometimes) == (
+        Outcome.VIOLATED,
+        ("socket-left-behind",),
+        ("stop-overdue",),
+    )
+    assert known.expect("19.0.0", cell("gevent", bind="tcp")).outcome is Outcome.HOLDS
+    assert known.expect("19.0.0", cell("gevent"), gap="it has no gevent").outcome is Outcome.UNRUNNABLE
+
+
 def test_verdicts_and_expectations_in_words() -> None:
     assert describe(Outcome.HOLDS, ()) == "holds"
     assert describe(Outcome.VIOLATED, ["a", "b"], {"b": "1 of 3"}) == "violated: a, b (1 of 3)"

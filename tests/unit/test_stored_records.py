@@ -19,8 +19,7 @@ WITHOUT_RECORD = frozenset(
     {
         *(FindingId.SOCKET_UNREACHABLE, FindingId.WRONG_ANSWERS, FindingId.EXECUTED_TWICE),
         *(FindingId.WORKERS_IDLE, FindingId.WORKERS_SURPLUS),
-        *(FindingId.STOP_OVERDUE, FindingId.SIGNAL_IGNORED, FindingId.ARBITER_CRASHED),
-        *(FindingId.SOCKET_LEFT_BEHIND, FindingId.PROCESSES_LEFT_BEHIND),
+        *(FindingId.SIGNAL_IGNORED, FindingId.ARBITER_CRASHED),
     }
 )
 """Findings of which no run is kept yet: see tests/records/README.md."""

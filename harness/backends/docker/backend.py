@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.backends import Command
+from harness.backends import Command, Process
 from harness.backends.docker import connection, leftovers
 from harness.backends.docker.building import Image
 from harness.backends.docker.images import ImageSet
@@ -165,6 +165,15 @@ class DockerBackend:
     def hold(self, pids: Sequence[int]) -> AbstractContextManager[None]:
         """See ``backends.Backend``."""
         raise NotImplementedError(f"processes {list(pids)} of a container can't be stopped from here")
+
+    @property
+    def why_unseen(self) -> str | None:
+        """See ``backends.Backend``."""
+        return "the engine ends all processes of a container together with its first, so that none could be left behind"
+
+    def list_relatives(self, process: Process) -> list[int]:
+        """See ``backends.Backend``."""
+        raise NotImplementedError(f"the processes below {process.pid} of a container can't be seen from here")
 
     def fetch(self, path: Path) -> None:
         """See ``backends.Backend``."""

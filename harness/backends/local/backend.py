@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from harness.backends import Command, Start
+from harness.backends import Command, Process, Start
 from harness.backends.local import limits
 from harness.backends.local.process import AdoptedProcess, LocalProcess, send_safely
 from harness.core import ports, procfs, reaper
@@ -167,6 +167,20 @@ class LocalBackend:
             yield
         finally:
             _signal_all(pids, signal.SIGCONT)
+
+    @property
+    def why_unseen(self) -> str | None:
+        """See ``backends.Backend``."""
+        return None
+
+    def list_relatives(self, process: Process) -> list[int]:
+        """See ``backends.Backend``: its group and all with the run's marker, without the groups of other servers."""
+        others = {one.pid for one in self._processes} - {process.pid}
+        groups = {pid: procfs.group_of(pid) for pid in procfs.list_pids()}
+        members = reaper.find_members(self._keeper.marker, {}) | {
+            pid for pid, group in groups.items() if group == process.pid
+        }
+        return sorted(pid for pid in members if groups.get(pid) not in others and procfs.start_ticks(pid) is not None)
 
     def fetch(self, path: Path) -> None:
         """See ``backends.Backend``: the file is already here."""

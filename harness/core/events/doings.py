@@ -130,7 +130,7 @@ class HarnessSignalled(Event):
     """The harness is about to send a signal to a process of the run: its own doing, never interference.
 
     Attributes:
-        who: arbiter or worker.
+        who: arbiter, worker or proxy.
         pid: of the process, as its watchers see it.
         signal: its number.
         reason: what it is for, in a few words.
@@ -138,7 +138,7 @@ class HarnessSignalled(Event):
 
     kind: ClassVar[str] = "harness-signalled"
 
-    who: Literal["arbiter", "worker"]
+    who: Literal["arbiter", "worker", "proxy"]
     pid: int
     signal: int
     reason: str

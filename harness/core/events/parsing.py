@@ -7,7 +7,7 @@ from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, TypeAlias, get_type_hints
 
-from harness.core.events import bound_path, clients, course, disturbances, doings, fleet, servers
+from harness.core.events import bound_path, clients, course, disturbances, doings, fleet, servers, stop
 from harness.core.events.base import ArmEvent, Event, state_of
 from harness.core.events.fieldtypes import Check, check_of, describe
 from harness.core.model import Json
@@ -58,6 +58,10 @@ KINDS: tuple[type[Event], ...] = (
     disturbances.LeftProcesses,
     fleet.Fleet,
     fleet.AskedAlone,
+    stop.OpenFiles,
+    stop.StrayProcesses,
+    stop.StopEnded,
+    stop.StopSkipped,
     clients.Probe,
     clients.LoadStarted,
     clients.LoadEnded,

@@ -12,12 +12,15 @@ from collections.abc import Callable, Mapping
 from harness.core.model import Judgement, Observations
 from harness.judge.invariants import (
     answers_right,
+    descriptors_flat,
     disturbances_handled,
     executed_once,
+    leaves_nothing_behind,
     max_requests_honoured,
     requests_answered,
     service_recovers,
     socket_survives,
+    stops_in_time,
     workers_exit_cleanly,
     workers_respawn,
     workers_serve,
@@ -34,4 +37,7 @@ INVARIANTS: Mapping[str, Callable[[Observations], Judgement | None]] = {
     "answers-right": answers_right.judge,
     "executed-once": executed_once.judge,
     "disturbances-handled": disturbances_handled.judge,
+    "leaves-nothing-behind": leaves_nothing_behind.judge,
+    "stops-in-time": stops_in_time.judge,
+    "descriptors-flat": descriptors_flat.judge,
 }

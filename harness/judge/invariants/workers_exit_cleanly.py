@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import signal
 
+from harness.core.events.doings import SignalSent
 from harness.core.findings import FindingId
-from harness.core.model import Finding, Judgement, Observations, State, WorkerLife
+from harness.core.model import Culprit, Finding, Judgement, Observations, State, WorkerLife
 from harness.judge.lives import SILENT_END, TIMED_OUT
+from harness.judge.ordered_stop import find_early_kills
 from harness.judge.outage import VANISHING, arbiter_end_ns
 from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
 from harness.judge.windows import allows_orphans
@@ -23,9 +25,13 @@ LONG_STALL_NS = 10_000_000_000
 def judge(observations: Observations) -> Judgement:
     """Violated by ``worker-crashed``. A crash on the socket file that was already gone belongs to that finding."""
     crashed = [life for life in observations.lives if life.crash is not None and not _is_no_fault(observations, life)]
+    killed = find_early_kills(observations)
     own = [life for life in crashed if not _follows_deletion(observations, life)]
     if own:
         finding = _finding(observations, own)
+        return Judgement(state=State.VIOLATED, reason=finding.detail, findings=(finding,))
+    if killed:
+        finding = _finding_of_stop(observations, killed)
         return Judgement(state=State.VIOLATED, reason=finding.detail, findings=(finding,))
     blind = find_blind(observations, "logs", "workers")
     if blind is not None:
@@ -71,4 +77,17 @@ def _finding(observations: Observations, crashed: list[WorkerLife]) -> Finding:
         at_s=at_s,
         detail=f"worker {first.pid} ended by: {first.crash} ({len(crashed)} such workers)",
         evidence={"workers": [[life.pid, life.crash] for life in crashed]},
+    )
+
+
+def _finding_of_stop(observations: Observations, killed: list[tuple[int, SignalSent]]) -> Finding:
+    pid, sent = killed[0]
+    stack = [f"{file}:{line} {function}" for file, line, function, _ in sent.stack]
+    return Finding(
+        id=FindingId.WORKER_CRASHED,
+        at_s=since_load_s(observations, sent.at_ns),
+        detail=f"in its ordered stop the arbiter killed worker {pid} (SIGKILL) before graceful_timeout was over "
+        f"({len(killed)} such workers)",
+        culprit=Culprit(pid=sent.pid, role="arbiter", call=sent.call, stack=tuple(stack)),
+        evidence={"workers": [[one, "SIGKILL"] for one, _ in killed]},
     )

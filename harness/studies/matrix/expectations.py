@@ -60,10 +60,14 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectations:
-    """All rows. ``origin``: the file, for messages."""
+    """All rows: ``entries``, of which one at most speaks of a cell, and ``common``, each of which adds to that one.
+
+    ``origin``: the file, for messages.
+    """
 
     entries: tuple[Expectation, ...]
     origin: str
+    common: tuple[Expectation, ...] = ()
 
     def expect(self, release: str, cell: Cell, *, gap: str | None = None) -> Expected:
         """What a cell should show. ``gap``: why the release can't run this worker class at all, if it can't.
@@ -77,9 +81,28 @@ class Expectations:
                 what=f"{self.origin} has {len(found)} entries for gunicorn {release}, {cell.worker}, {cell.proxy}.",
                 remedy="Leave one; the others' releases, workers or proxies must not cover this cell.",
             )
-        if found:
-            return found[0].expected
-        return HOLDS if gap is None else Expected(outcome=Outcome.UNRUNNABLE, reason=gap)
+        if not found and gap is not None:
+            return Expected(outcome=Outcome.UNRUNNABLE, reason=gap)
+        expected = found[0].expected if found else HOLDS
+        for row in self.common:
+            if row.covers(release, cell):
+                expected = _add(expected, row.expected)
+        return expected
+
+
+def _add(expected: Expected, more: Expected) -> Expected:
+    """Both together; what can't be run can't show anything else."""
+    if expected.outcome not in (Outcome.HOLDS, Outcome.VIOLATED):
+        return expected
+    findings = (*expected.findings, *more.findings)
+    return Expected(
+        outcome=Outcome.VIOLATED if Outcome.VIOLATED in (expected.outcome, more.outcome) else Outcome.HOLDS,
+        findings=findings,
+        sometimes=tuple(name for name in (*expected.sometimes, *more.sometimes) if name not in findings),
+        reason=" ".join(filter(None, (expected.reason, more.reason))),
+        upstream=(*expected.upstream, *more.upstream),
+        titles=(*expected.titles, *more.titles),
+    )
 
 
 def load_expectations(path: Path | None = None) -> Expectations:
@@ -108,10 +131,15 @@ def parse_expectations(text: str, *, origin: str) -> Expectations:
         raise UsageError(what=f"{origin} is no TOML: {problem}.", remedy=_REMEDY) from problem
     if data.get("schema") != SCHEMA:
         raise UsageError(what=f"{origin} has schema {data.get('schema')!r}, not {SCHEMA}.", remedy=_REMEDY)
-    rows = data.get("expect", [])
     titles = _parse_titles(data.get("titles", {}), origin)
-    entries = tuple(_parse_entry(row, titles, f"{origin}, entry {place}") for place, row in enumerate(rows, start=1))
-    return Expectations(entries=entries, origin=origin)
+    entries, common = (
+        tuple(
+            _parse_entry(row, titles, f"{origin}, {called} {place}")
+            for place, row in enumerate(data.get(table, []), start=1)
+        )
+        for table, called in (("expect", "entry"), ("also", "common entry"))
+    )
+    return Expectations(entries=entries, origin=origin, common=common)
 
 
 def compare(runs: Sequence[RunResult], expected: Expected, blind: Sequence[str] = ()) -> Agreement:

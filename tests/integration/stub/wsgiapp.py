@@ -58,8 +58,9 @@ def bind(address):
 
 
 class Worker:
-    def __init__(self, settings, listener):
+    def __init__(self, settings, listener, *, comes_late):
         self.settings = settings
+        self.comes_late = comes_late  # it is no worker of the first fleet
         self.listener = listener
         self.served = 0
         self.lock = threading.Lock()
@@ -73,6 +74,8 @@ class Worker:
     def run(self):
         log("Booting worker with pid: %d" % os.getpid())
         self.note("worker")
+        if BEHAVIOUR == "idles" and self.comes_late:
+            time.sleep(600)
         while not self.limit or self.served < self.limit:
             connection, _ = self.listener.accept()
             self.answer(connection)
@@ -141,11 +144,27 @@ class Worker:
         os._exit(0)
 
 
-def spawn(settings, listener):
+def spawn(settings, listener, *, comes_late=False):
     pid = os.fork()
     if pid == 0:
-        Worker(settings, listener).run()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        Worker(settings, listener, comes_late=comes_late).run()
     return pid
+
+
+def stop_in_order(settings, live):
+    """What SIGTERM does: the path goes, then the workers, then the arbiter."""
+    log("Handling signal: term")
+    if settings["bind"].startswith("unix:") and BEHAVIOUR != "leaves-socket":
+        with contextlib.suppress(OSError):
+            os.unlink(settings["bind"][5:])
+    for pid in live if BEHAVIOUR != "leaves-workers" else ():
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+    log("Shutting down: Master")
+    os._exit(0)
 
 
 def run():
@@ -154,8 +173,10 @@ def run():
         raise RuntimeError("this release does not start here")
     if BEHAVIOUR == "needs-a-module":
         import module_that_nobody_has  # noqa: F401
+    settings, live = read_settings(), set()
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the harness must not depend on a polite end
-    settings = read_settings()
+    if BEHAVIOUR != "ignores-term":
+        signal.signal(signal.SIGTERM, lambda *_: stop_in_order(settings, live))
     if BEHAVIOUR == "workers-die":
         while True:
             pid = os.fork()
@@ -165,7 +186,8 @@ def run():
             os.waitpid(pid, 0)
     listener = bind(settings["bind"])
     log("Listening at: %s" % settings["bind"])
-    live = {spawn(settings, listener) for _ in range(settings["workers"])}
+    few = 1 if BEHAVIOUR == "starts-too-few" else 0
+    live.update([spawn(settings, listener) for _ in range(settings["workers"] - few)])
     respawned = 0
     while live:
         pid, status = os.waitpid(-1, 0)
@@ -177,7 +199,10 @@ def run():
         respawned += 1
         if BEHAVIOUR == "never-respawns" and respawned > 2:
             continue
-        live.add(spawn(settings, listener))
+        # An idle worker never ends, and there is one of them: the others have to serve on.
+        live.add(spawn(settings, listener, comes_late=respawned == 1))
+        if BEHAVIOUR == "too-many" and respawned == 1:
+            live.add(spawn(settings, listener))
     time.sleep(600)
 
 
