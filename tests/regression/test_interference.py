@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -27,13 +28,13 @@ def read_events(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for text in found for line in text.rpartition("\n")[0].splitlines()]
 
 
-def await_load(out: Path) -> list[dict[str, Any]]:
-    """The events so far, once the load has been under way for a moment."""
+def await_load(out: Path) -> None:
+    """Until the load has been under way for a moment."""
     end_s = time.monotonic() + PATIENCE_S
     while time.monotonic() < end_s:
         if any(event["kind"] == "load" for event in read_events(out)):
             time.sleep(0.7)
-            return read_events(out)
+            return
         time.sleep(0.05)
     raise AssertionError("the load never began")
 
@@ -45,6 +46,17 @@ def pids(events: list[dict[str, Any]], who: str) -> Iterator[int]:
             yield from (pid for pid, _ in event["live"])
         elif event["kind"] == who and event.get("state") == "started":
             yield event["pid"]
+
+
+def send(out: Path, who: str, number: signal.Signals) -> int:
+    """Signal one of them; a worker may have come to its limit since it was last seen, then the next one is tried."""
+    end_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end_s:
+        target = next(pids(read_events(out), who))
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(target, number)
+            return target
+    raise AssertionError(f"no {who} lived for long enough to be signalled")
 
 
 @pytest.mark.parametrize(
@@ -62,8 +74,8 @@ def test_a_signal_from_outside_is_interference(who: str, number: signal.Signals,
     out = tmp_path / "runs"
     argv = command("reproduce", RELEASE, *QUICK, "--out", out)
     with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environ()) as harness:
-        target = next(pids(await_load(out), who))
-        os.kill(target, number)
+        await_load(out)
+        target = send(out, who, number)
         if number == signal.SIGSTOP:
             time.sleep(0.5)
             os.kill(target, signal.SIGCONT)
