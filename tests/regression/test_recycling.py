@@ -116,8 +116,11 @@ def test_a_recycled_thread_worker_deletes_the_socket_file(recycle_run: RecycleRu
 
 @pytest.mark.parametrize("subject", rows([SHIMMED]))
 def test_a_shim_is_on_record(recycle_run: RecycleRun) -> None:
-    assert [shim["name"] for shim in recycle_run.facts["gunicorn"]["shims"]] == ["hide-so-reuseport"]
-    assert any("hide-so-reuseport" in line for line in recycle_run.facts["deviations"])
+    """On a newer Python than the release knew, shims for its standard library are recorded beside it."""
+    names = [shim["name"] for shim in recycle_run.facts["gunicorn"]["shims"]]
+    assert "hide-so-reuseport" in names
+    for name in names:
+        assert any(name in line for line in recycle_run.facts["deviations"])
 
 
 @pytest.mark.parametrize("subject", rows([REPORTED]))

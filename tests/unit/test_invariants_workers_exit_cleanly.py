@@ -79,6 +79,16 @@ def test_the_same_exception_before_the_file_was_gone_is_a_crash() -> None:
     assert _crashes(healthy().gone(3.0), 2.9).ask(NAME).state is State.VIOLATED
 
 
+def test_a_watcher_that_tells_late_of_a_deletion_that_was_traced_makes_no_crash() -> None:
+    record = _crashes(healthy().gone(3.0).removal(2.85, 102), 2.9)
+    assert record.ask(NAME).state is State.HOLDS
+
+
+def test_a_traced_deletion_after_the_exception_excuses_no_crash() -> None:
+    record = _crashes(healthy().gone(3.0).removal(2.95, 102), 2.9)
+    assert record.ask(NAME).state is State.VIOLATED
+
+
 def test_the_same_exception_where_the_file_was_never_gone_is_a_crash() -> None:
     assert _crashes(healthy(), 3.2).ask(NAME).state is State.VIOLATED
 

@@ -10,7 +10,7 @@ from harness.core.findings import FindingId
 from harness.core.model import Culprit, Finding, Judgement, Observations, State, WorkerLife
 from harness.judge.lives import SILENT_END, TIMED_OUT
 from harness.judge.ordered_stop import find_early_kills
-from harness.judge.outage import VANISHING, arbiter_end_ns
+from harness.judge.outage import VANISHING, arbiter_end_ns, vanished_ns
 from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
 from harness.judge.windows import allows_orphans
 
@@ -43,9 +43,10 @@ def judge(observations: Observations) -> Judgement:
 
 
 def _follows_deletion(observations: Observations, life: WorkerLife) -> bool:
-    """Whoever removed the file, and be it the arbiter at its own end."""
+    """Whoever removed the file, and be it the arbiter at its own end. The first witness tells when it went."""
     crash_ns = life.crash_ns
-    if crash_ns is None or not any(c.action in VANISHING and c.at_ns <= crash_ns for c in observations.socket):
+    gone = [vanished_ns(observations, change) for change in observations.socket if change.action in VANISHING]
+    if crash_ns is None or not any(gone_ns <= crash_ns for gone_ns in gone):
         return False
     return MISSING_SOCKET.match(life.crash or "") is not None or any(
         removal.culprit.pid == life.pid and removal.failed == "ENOENT" and removal.at_ns <= crash_ns
