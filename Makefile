@@ -35,7 +35,7 @@ override VENV_PYTHON := .venv/bin/python
 override HARNESS := $(VENV_PYTHON) -m harness.cli.start
 override LOCK := .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.10 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --quiet
-override DEV_LOCK := --extra pytest --extra docker --group dev --output-file requirements/dev.txt
+override DEV_LOCK := --extra pytest --extra docker --extra completion --group dev --output-file requirements/dev.txt
 override BROWSER_LOCK := --extra pictures --group browser --constraint requirements/dev.txt --output-file requirements/browser.txt
 
 .DEFAULT_GOAL := help

@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.on_github import tell_github
 from harness.core import errors
 from harness.core.model import Json, Outcome
 from harness.core.signals import shielded
@@ -74,25 +75,6 @@ def _show(result: Result, options: argparse.Namespace, *, check: bool) -> int:
         code = exit_code(result.verdict.outcome, found, check=check, expect=options.expect)
         tell_github(result.path, as_wished=code == errors.EXIT_OK)
         return code
-
-
-def tell_github(path: Path, *, as_wished: bool) -> None:
-    """Under GitHub Actions, write annotations on the job and a summary on its page; a failure here is only reported."""
-    if os.environ.get("GITHUB_ACTIONS") != "true":
-        return
-    from harness.records.store import load_run
-    from harness.report.github import render_annotations, render_job_summary
-
-    with load_run(path) as stored:
-        sys.stderr.write(render_annotations(stored, as_wished=as_wished))
-        page = os.environ.get("GITHUB_STEP_SUMMARY")
-        if not page:
-            return
-        try:
-            with Path(page).open("a", encoding="utf-8", errors="backslashreplace") as stream:
-                stream.write(render_job_summary(stored))
-        except OSError as problem:
-            print(f"The job summary {page} could not be written: {problem.strerror}.", file=sys.stderr)
 
 
 def exit_code(outcome: Outcome, found: frozenset[str], *, check: bool, expect: frozenset[str] | None) -> int:
@@ -293,4 +275,13 @@ def clean(options: argparse.Namespace) -> int:
 
     for line in sweep_all(everything=options.all):
         print(printable(line))
+    return errors.EXIT_OK
+
+
+def completion(options: argparse.Namespace) -> int:
+    """`harness completion SHELL`: prints the script."""
+    from harness.cli.completion import render_completion
+    from harness.cli.main import make_whole_parser
+
+    sys.stdout.write(render_completion(make_whole_parser(), options.shell))
     return errors.EXIT_OK

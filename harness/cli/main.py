@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from harness import __version__
 from harness.cli import commands
+from harness.cli.completion import COMMANDS, SHELLS
 from harness.core import errors
 from harness.core.cell_fields import CELL_FIELDS
 from harness.core.signals import check, hear_signals, was_heard
@@ -96,18 +97,22 @@ class _Parser(argparse.ArgumentParser):
 
     fill: Callable[[argparse.ArgumentParser], None] | None = None
 
-    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:  # noqa: ANN401 - as argparse has it
-        """See argparse."""
+    def complete(self) -> None:
+        """Add what is still to be added."""
         fill, self.fill = self.fill, None
         if fill is not None:
             fill(self)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:  # noqa: ANN401 - as argparse has it
+        """See argparse."""
+        self.complete()
         return super().parse_known_args(args, namespace)
 
 
 def make_parser() -> argparse.ArgumentParser:
     """The parser; every command has its own --help."""
     parser = _Parser(
-        prog="harness",
+        prog=called if (called := Path(sys.argv[0]).name) in COMMANDS else COMMANDS[0],
         description="Drives a pinned gunicorn release through worker restarts behind a real reverse proxy, "
         "and says what broke.",
         epilog="Exit codes of reproduce: 0 a verdict was reached, 1 not what --expect says, 2 wrong usage, "
@@ -156,6 +161,17 @@ def make_parser() -> argparse.ArgumentParser:
     )
     clean = _add(names, "clean", "removes unused environments and what interrupted runs left behind")
     clean.add_argument("--all", action="store_true", help="the whole cache folder: tools and environments")
+    completion = _add(names, "completion", "prints what a shell needs to complete commands and options")
+    completion.add_argument("shell", choices=SHELLS, help="for which shell")
+    return parser
+
+
+def make_whole_parser() -> argparse.ArgumentParser:
+    """The parser with the arguments of every command, for what reads it instead of parsing with it."""
+    parser = make_parser()
+    for action in parser._actions:  # argparse has no other way to list them
+        for command in getattr(action, "choices", None) or ():
+            action.choices[command].complete()  # type: ignore[index]  # those of the commands are a mapping
     return parser
 
 

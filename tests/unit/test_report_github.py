@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import commands
+from harness.cli import on_github
 from harness.core.findings import FindingId
 from harness.core.model import Cell, Finding, Outcome, Verdict
 from harness.records.stored import StoredRun
@@ -50,11 +50,11 @@ def test_only_actions_is_told(record_run: RecordRun, tmp_path: Path, monkeypatch
     page, run = tmp_path / "summary.md", record_run()
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
     monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
-    commands.tell_github(run.path, as_wished=True)
+    on_github.tell_github(run.path, as_wished=True)
     assert not page.exists()
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     for _ in range(2):
-        commands.tell_github(run.path, as_wished=True)
+        on_github.tell_github(run.path, as_wished=True)
     assert page.read_text().count("### gunicorn 19.6.0, gthread worker: violated") == 2
 
 
@@ -63,7 +63,7 @@ def test_a_summary_that_cannot_be_written_changes_nothing(
 ) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "none" / "summary.md"))
-    commands.tell_github(record_run().path, as_wished=True)
+    on_github.tell_github(record_run().path, as_wished=True)
     assert "could not be written" in capsys.readouterr().err
 
 
