@@ -120,11 +120,13 @@ mutants: setup tools ## judge all patched releases and print the score (minutes;
 containers: setup tools ## tests of the docker back end, against a real engine
 	@docker/with-engine $(VENV_PYTHON) -m pytest tests/docker
 
-# Where Chromium can't be installed the tests skip and say so: the pages are made without it.
+# Where Chromium can't be installed the tests skip and say so: the pages are made without it. Playwright's driver needs
+# libatomic, which a bare Debian lacks.
 browser: setup pictures ## tests of the pages in Chromium, which is installed first where we are root on Debian
-	@command -v chromium >/dev/null || test "$$(id -u)" != 0 || ! command -v apt-get >/dev/null \
-	  || { echo 'installing the package chromium'; apt-get -qq update \
-	  && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends chromium >/dev/null; } || true
+	@{ command -v chromium && .venv/bin/playwright --version; } >/dev/null 2>&1 || test "$$(id -u)" != 0 \
+	  || ! command -v apt-get >/dev/null || { echo 'installing the packages chromium and libatomic1'; \
+	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends \
+	  chromium libatomic1 >/dev/null; } || true
 	@$(VENV_PYTHON) -m pytest tests/browser
 
 pictures: setup ## have what draws pictures without a browser, and what drives one

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -44,6 +46,11 @@ def chromium() -> Iterator[Any]:
     path = next((found for name in PLACES if (found := shutil.which(name))), None)
     if path is None:
         pytest.skip(f"no browser: none of {', '.join(PLACES)} is on PATH (Debian: apt-get install chromium)")
+    started = subprocess.run(
+        [sys.executable, "-m", "playwright", "--version"], capture_output=True, text=True, timeout=60, check=False
+    )
+    if started.returncode:
+        pytest.skip(f"Playwright's driver does not start: {started.stderr.strip().splitlines()[-1]}")
     sandbox = [] if os.geteuid() else ["--no-sandbox"]  # as root Chromium does not start with it
     with sync_api.sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=path, args=sandbox)
