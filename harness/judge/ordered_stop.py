@@ -9,7 +9,7 @@ from harness.core.events.doings import SignalSent
 from harness.core.events.stop import FoundProcess, StopEnded
 from harness.core.model import Json, Observations
 from harness.judge.meddling import OUTSIDERS
-from harness.judge.outage import VANISHING, since_bind
+from harness.judge.vanishing import VANISHING, since_bind
 
 MOST_NAMED = 5
 

@@ -5,17 +5,15 @@ Pure arithmetic over observations. A failure is what a client saw; see ``Probe.f
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.core.events.clients import LoadEnded, Probe
 from harness.core.events.servers import SocketChange
-from harness.core.model import Observations, Removal
+from harness.core.model import Observations
 from harness.judge.reach import is_shut_for_good
 from harness.judge.timeline import SAME_MOMENT_NS
-from harness.judge.windows import list_epochs
+from harness.judge.vanishing import find_removal, find_vanishing, is_gone, vanished_ns
 from harness.stack.gunicorn import most_in_hand
 
 ENOUGH_PROBES = 3
@@ -31,13 +29,6 @@ LONG_WAIT_S = 1.0
 PROBES_PER_S = 40
 """Of the prober, on both ways together, once something is amiss: more than is served where lives are very short."""
 
-VANISHING = {"deleted", "moved"}
-
-CLOCK_STEP_NS = 1_000
-"""The tracer's clock is a float of seconds and may be off by so much; else a call comes before its effect is seen."""
-
-ARBITERS_STOP = re.compile(r"(?:^|/)arbiter\.py:\d+ stop$")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
@@ -46,66 +37,6 @@ class Outage:
     onset_ns: int
     failed_probes: int
     last_success_ns: int | None
-
-
-def find_vanishing(observations: Observations) -> SocketChange | None:
-    """The first time the bound path vanished while the arbiter lived and did not stop by itself."""
-    first = next((change for change in since_bind(observations)[1:] if _is_gone(change)), None)
-    return None if first is None or _is_own_stop(observations, first) else first
-
-
-def since_bind(observations: Observations) -> Sequence[SocketChange]:
-    """What happened to the path from the moment at which gunicorn bound it: that first; without what it may."""
-    return [change for epoch in list_epochs(observations) for change in epoch]
-
-
-def arbiter_end_ns(observations: Observations) -> int | None:
-    """When the arbiter said that it stops, or was seen to have ended; None while it lived on."""
-    ends = (observations.arbiter_stopping_ns, observations.arbiter_exit_ns)
-    return min((ns for ns in ends if ns is not None), default=None)
-
-
-def find_removal(observations: Observations, vanishing: SocketChange) -> Removal | None:
-    """The tracer's record of the call that made the file go: the first that succeeded since something else happened.
-
-    Where there is none, it is the last one before that: the watcher of the path may have been slow to tell.
-    """
-    bound = since_bind(observations)
-    earliest, latest = (bound[0].at_ns if bound else 0) - SAME_MOMENT_NS, vanishing.at_ns + CLOCK_STEP_NS
-    candidates = [
-        removal
-        for removal in observations.removals
-        if removal.failed is None and not removal.replaces and earliest <= removal.at_ns <= latest
-    ]
-    if not candidates:
-        return None
-    if any(one.replaces is None for one in candidates):
-        return candidates[-1]  # of an older tracer, which does not tell a rename onto the path from one away from it
-    before_ns = max((change.at_ns for change in bound if change.at_ns < vanishing.at_ns), default=0)
-    return next((one for one in candidates if one.at_ns >= before_ns), candidates[-1])
-
-
-def vanished_ns(observations: Observations, vanishing: SocketChange) -> int:
-    """When the file went: as the first of those told it who saw it."""
-    removal = find_removal(observations, vanishing)
-    return vanishing.at_ns if removal is None else min(removal.at_ns, vanishing.at_ns)
-
-
-def _is_gone(change: SocketChange) -> bool:
-    return change.action in VANISHING or (change.action == "snapshot" and change.inode is None)
-
-
-def _is_own_stop(observations: Observations, vanishing: SocketChange) -> bool:
-    """Whether the arbiter cleaned up after itself: it unlinks first, and says so only when its workers have ended."""
-    end_ns = arbiter_end_ns(observations)
-    if end_ns is not None and vanishing.at_ns > end_ns - SAME_MOMENT_NS:
-        return True
-    removal = find_removal(observations, vanishing)
-    return (
-        removal is not None
-        and removal.culprit.role == "arbiter"
-        and any(ARBITERS_STOP.search(frame) for frame in removal.culprit.stack)
-    )
 
 
 def client_way(observations: Observations) -> str:
@@ -194,7 +125,7 @@ def has_lasting_cause(observations: Observations) -> bool:
 
 def is_gone_for_good(observations: Observations) -> bool:
     """Whether the path vanished, and the last that was seen of it is that it is not there."""
-    return find_vanishing(observations) is not None and _is_gone(observations.socket[-1])
+    return find_vanishing(observations) is not None and is_gone(observations.socket[-1])
 
 
 def _failures_at_the_end(observations: Observations, way: str) -> list[Probe]:
@@ -245,7 +176,7 @@ def _start_of_removal_ns(observations: Observations, vanishing: SocketChange) ->
         for life in observations.lives
         if life.pid == culprit and life.restart_ns is not None and life.restart_ns <= vanishing.at_ns
     ]
-    return max(restarts, default=vanishing.at_ns)
+    return max(restarts, default=vanished_ns(observations, vanishing))
 
 
 def overlaps_stall(observations: Observations, probe: Probe) -> bool:

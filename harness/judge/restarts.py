@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import comb
 
 from harness.core.model import Observations
@@ -19,11 +20,10 @@ def restart_spans(observations: Observations) -> list[tuple[int, int]]:
     lag_ns = SAME_MOMENT_NS
     spans = sorted(
         (
-            (life.restart_ns or life.ended_ns) - lag_ns - lost_ns(observations, life.restart_ns or life.ended_ns),
-            life.ended_ns + lag_ns + lost_ns(observations, life.ended_ns),
+            begin_ns - lag_ns - lost_ns(observations, begin_ns),
+            end_ns + lag_ns + lost_ns(observations, end_ns),
         )
-        for life in observations.lives
-        if life.ended_ns is not None
+        for begin_ns, end_ns in _list_restarts(observations)
     )
     merged: list[tuple[int, int]] = []
     for begin_ns, end_ns in spans:
@@ -32,6 +32,13 @@ def restart_spans(observations: Observations) -> list[tuple[int, int]]:
         else:
             merged.append((begin_ns, end_ns))
     return merged
+
+
+def _list_restarts(observations: Observations) -> Iterator[tuple[int, int]]:
+    """From the line of the limit to the end; a line that was read only afterwards is no later begin."""
+    for life in observations.lives:
+        if life.ended_ns is not None:
+            yield min(life.restart_ns or life.ended_ns, life.ended_ns), life.ended_ns
 
 
 def lost_ns(observations: Observations, at_ns: int) -> int:

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from harness.core.model import Moment, Observations
 from harness.judge.invariants.max_requests_honoured import is_recycle
 from harness.judge.invariants.socket_survives import find_replacement
-from harness.judge.outage import find_outage, find_removal, find_vanishing, probe_failures, since_bind
+from harness.judge.outage import find_outage, probe_failures
 from harness.judge.reach import find_closure
 from harness.judge.timeline import since_load_s
+from harness.judge.vanishing import find_removal, find_vanishing, since_bind
 
 
 def tell(observations: Observations) -> tuple[Moment, ...]:

@@ -17,6 +17,9 @@ from harness.disturb.course import Loss, PathRule
 LAG_NS = 100_000_000
 """Two watchers that see one thing may differ by so much, see ``timeline.SAME_MOMENT_NS``."""
 
+LATE_TOLD_NS = 1_000_000_000
+"""No watcher tells of what it saw later than so, on a busy machine and from a container too."""
+
 LOSSES_THAT_LAST = frozenset({Loss.NOT_YET_ACCEPTED, Loss.IN_HAND, Loss.UNTIL_START, Loss.FROM_THEN_ON})
 """What any client may lose while the window lasts."""
 
@@ -78,7 +81,11 @@ def list_epochs(observations: Observations) -> Iterator[list[SocketChange]]:
     """
     epoch: list[SocketChange] = []
     for change in observations.socket:
-        if find_window(observations, change.at_ns, among=lambda row: row.PATH is not PathRule.KEPT) is not None:
+        done_ns = _done_ns(observations, change)
+        if (
+            find_window(observations, done_ns, change.at_ns, among=lambda row: row.PATH is not PathRule.KEPT)
+            is not None
+        ):
             if len(epoch) > 1:
                 yield epoch
             epoch = [change] if change.action == "created" and change.inode is not None else []
@@ -86,6 +93,14 @@ def list_epochs(observations: Observations) -> Iterator[list[SocketChange]]:
             epoch.append(change)
     if epoch:
         yield epoch
+
+
+def _done_ns(observations: Observations, change: SocketChange) -> int:
+    """When the path went, where the tracer saw it: the watcher of the path may tell it when the window has ended."""
+    if change.action not in {"deleted", "moved"}:
+        return change.at_ns
+    calls = (r.at_ns for r in observations.removals if r.failed is None and not r.replaces)
+    return max((ns for ns in calls if change.at_ns - LATE_TOLD_NS <= ns <= change.at_ns), default=change.at_ns)
 
 
 def list_done(observations: Observations) -> Iterator[Disturbed]:

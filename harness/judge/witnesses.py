@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from harness.core.events.bound_path import CallEffect
 from harness.core.model import Observations, PathCall
-from harness.judge.outage import CLOCK_STEP_NS
+from harness.judge.vanishing import CLOCK_STEP_NS
 
 HINT_NS = 1_000_000_000
 """A command that removes the path does so soon after its start, and so does C code that was just looked up."""

@@ -14,8 +14,9 @@ from typing import TypeAlias
 from harness.core.events.clients import Answers, Probe
 from harness.core.events.servers import SocketChange
 from harness.core.model import Json, Observations, WorkerLife, is_failure, is_success
-from harness.judge.outage import find_removal, find_vanishing, probe_failures, since_bind
+from harness.judge.outage import probe_failures
 from harness.judge.timeline import since_load_s
+from harness.judge.vanishing import find_removal, find_vanishing, since_bind
 
 Row: TypeAlias = dict[str, Json]
 

@@ -95,6 +95,11 @@ def test_the_path_has_to_stay_through_all_others(name: str) -> None:
     assert [one.id for one in judgement.findings] == [FindingId.SOCKET_DELETED, FindingId.SOCKET_REPLACED]
 
 
+def test_a_watcher_may_tell_of_it_when_the_disturbance_is_over() -> None:
+    assert _moved(_disturbed("stop").removal(3.9, ARBITER), 4.3).ask("socket-survives").state is State.HOLDS
+    assert _moved(_disturbed("stop"), 4.3).ask("socket-survives").state is State.VIOLATED
+
+
 def test_a_path_that_goes_after_the_disturbance_is_no_part_of_it() -> None:
     record = _disturbed("stop").socket(1.0, "deleted").socket(1.2, "created", 8)
     record.remove("socket", action="snapshot").socket(4.6, "deleted").socket(5.95, "snapshot", None)

@@ -114,6 +114,12 @@ def test_the_direct_probe_alone_misses_a_path_that_was_deleted() -> None:
     assert record.found() == [FindingId.SOCKET_DELETED]
 
 
+def test_the_direct_probe_may_miss_the_path_before_its_watcher_tells_of_the_deletion() -> None:
+    record = healthy().removal(2.7, 101).gone(3.0).cut("probe", after_s=2.7, via="direct")
+    record.probes((2.72 + step / 20 for step in range(63)), "missing", "direct")
+    assert record.ask(NAME).findings == ()
+
+
 def test_the_direct_probe_before_the_deletion_is_not_explained_by_it() -> None:
     record = healthy().gone(3.0).outage(3.2).probe(1.0, "direct", "closed")
     (finding,) = record.ask(NAME).findings

@@ -100,6 +100,12 @@ def test_what_others_bind_after_the_arbiters_end_is_no_replacement() -> None:
     assert record.socket(3.5, "created", 9).ask(NAME).state is State.HOLDS
 
 
+def test_a_replacement_before_the_arbiters_end_counts_although_its_watcher_told_it_later() -> None:
+    record = healthy().removal(2.9, 101, call="os.rename", effect="replaced").socket(3.2, "created", 9)
+    record.add(3.0, "arbiter", state="exited", pid=ARBITER, status=1)
+    assert FindingId.SOCKET_REPLACED in [finding.id for finding in record.ask(NAME).findings]
+
+
 def test_the_arbiters_own_end_is_no_deletion() -> None:
     record = healthy().removal(2.999, ARBITER, stack=STOP_STACK).gone(3.0).log(3.0, ARBITER, "stopping")
     judgement = record.ask(NAME)

@@ -76,7 +76,7 @@ def test_so_it_does_where_the_arbiter_removed_the_file_at_its_own_end() -> None:
 
 
 def test_the_same_exception_before_the_file_was_gone_is_a_crash() -> None:
-    assert _crashes(healthy().gone(3.0), 2.9).ask(NAME).state is State.VIOLATED
+    assert _crashes(healthy().gone(3.0), 2.85).ask(NAME).state is State.VIOLATED
 
 
 def test_a_watcher_that_tells_late_of_a_deletion_that_was_traced_makes_no_crash() -> None:
@@ -87,6 +87,12 @@ def test_a_watcher_that_tells_late_of_a_deletion_that_was_traced_makes_no_crash(
 def test_a_traced_deletion_after_the_exception_excuses_no_crash() -> None:
     record = _crashes(healthy().gone(3.0).removal(2.95, 102), 2.9)
     assert record.ask(NAME).state is State.VIOLATED
+
+
+def test_a_deletion_that_nobody_traced_may_be_told_a_moment_late() -> None:
+    assert _crashes(healthy().gone(3.0), 2.93).ask(NAME).state is State.HOLDS
+    stalled = healthy().add(2.75, "stall", gap_ns=240_000_000).gone(3.0)
+    assert _crashes(stalled, 2.8).ask(NAME).state is State.HOLDS
 
 
 def test_the_same_exception_where_the_file_was_never_gone_is_a_crash() -> None:

@@ -1,25 +1,23 @@
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 
 import pytest
 
 from harness.judge.outage import (
-    CLOCK_STEP_NS,
     ENOUGH_PROBES,
     ENOUGH_UNEXPLAINED,
-    arbiter_end_ns,
     count_outcomes,
     covered_from_ns,
     find_outage,
-    find_removal,
-    find_vanishing,
     has_lasting_cause,
     is_gone_for_good,
     probe_failures,
     proxy_in_doubt,
 )
 from harness.judge.timeline import since_load_s
+from harness.judge.vanishing import CLOCK_STEP_NS, arbiter_end_ns, find_removal, find_vanishing
 from tests.unit.events import ARBITER, INODE, STOP_STACK, Record, fields_of, healthy
 
 SLOT_S = 0.04
@@ -66,6 +64,28 @@ def test_the_arbiter_cleans_up_after_itself(end_s: float) -> None:
 def test_an_arbiter_that_ends_later_did_not_do_it() -> None:
     record = healthy().gone(3.0).add(3.2, "arbiter", state="exited", pid=ARBITER, status=3)
     assert find_vanishing(record.observe()) is not None
+
+
+def test_a_watcher_that_tells_late_of_a_deletion_does_not_make_it_the_arbiters_own() -> None:
+    record = healthy().removal(2.9, 101).gone(3.2).add(3.05, "arbiter", state="exited", pid=ARBITER, status=3)
+    assert find_vanishing(record.observe()) is not None
+
+
+def test_a_log_that_is_read_late_does_not_make_the_arbiters_own_end_a_deletion() -> None:
+    record = healthy().gone(3.0).log(3.3, ARBITER, "asked-to-stop")
+    assert find_vanishing(record.observe()) is not None
+    record.add(2.99, "signal-received", pid=ARBITER, ppid=1, signal=signal.SIGTERM)
+    assert find_vanishing(record.observe()) is None
+    assert since_load_s(record.observe(), arbiter_end_ns(record.observe()) or 0) == pytest.approx(2.99, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("at_s", "pid", "number"),
+    [(1.0, ARBITER, signal.SIGTERM), (2.99, ARBITER, signal.SIGHUP), (2.99, 101, signal.SIGTERM)],
+)
+def test_another_signal_says_nothing_of_the_arbiters_end(at_s: float, pid: int, number: int) -> None:
+    record = healthy().log(3.0, ARBITER, "asked-to-stop").add(at_s, "signal-received", pid=pid, ppid=1, signal=number)
+    assert since_load_s(record.observe(), arbiter_end_ns(record.observe()) or 0) == pytest.approx(3.0, abs=1e-3)
 
 
 def test_an_arbiter_that_unlinks_in_its_stop_may_take_its_time_to_say_so() -> None:
@@ -198,6 +218,11 @@ def test_a_proxy_is_in_doubt_where_the_path_has_come_back() -> None:
 def test_the_deletion_covers_the_failures_between_it_and_the_last_success() -> None:
     seen = healthy().gone(3.0).outage(3.5).observe()
     assert since_load_s(seen, covered_from_ns(seen) or 0) == pytest.approx(2.9, abs=1e-3)
+
+
+def test_a_deletion_that_was_told_late_covers_from_the_traced_call_on() -> None:
+    seen = healthy().removal(2.7, 555).gone(3.0).outage(3.5).observe()
+    assert since_load_s(seen, covered_from_ns(seen) or 0) == pytest.approx(2.6, abs=1e-3)
 
 
 def test_the_deletion_covers_what_failed_until_the_record_was_cut_short() -> None:

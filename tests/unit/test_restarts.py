@@ -20,6 +20,12 @@ def test_restarts_cover_the_time_from_the_limit_to_the_end() -> None:
     assert restart_share(healthy().observe(), spans) == pytest.approx(0.12, abs=1e-3)
 
 
+def test_a_line_of_the_limit_that_was_read_after_the_end_is_no_later_begin() -> None:
+    record = healthy().remove("log", state="restarting", pid=101).log(1.4, 101, "restarting")
+    first = restart_spans(record.observe())[0]
+    assert [(ns - at_ns(0)) / 1e9 for ns in first] == pytest.approx((1.0, 1.2), abs=1e-3)
+
+
 @pytest.mark.parametrize(
     ("near", "total", "share", "chance"), [(0, 5, 0.1, 1.0), (5, 5, 0.1, 1e-5), (5, 5, 1.0, 1.0), (1, 2, 0.5, 0.75)]
 )

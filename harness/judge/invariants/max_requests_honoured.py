@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from harness.core.events.clients import Probe
 from harness.core.findings import FindingId
 from harness.core.model import Cell, Finding, Judgement, Observations, State, WorkerLife, is_success
-from harness.judge.outage import arbiter_end_ns
 from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
+from harness.judge.vanishing import arbiter_end_ns
 from harness.judge.windows import allows_end
 from harness.stack.gunicorn import most_in_hand, started_worker_class
 

@@ -15,7 +15,6 @@ from harness.judge.outage import (
     covered_from_ns,
     describe_overload,
     find_outage,
-    find_vanishing,
     is_overloaded,
     probe_failures,
     proxy_in_doubt,
@@ -23,6 +22,7 @@ from harness.judge.outage import (
 from harness.judge.proxy_doubt import describe_silent_proxy
 from harness.judge.restarts import BY_CHANCE, chance_of, is_near_restart, restart_share, restart_spans
 from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
+from harness.judge.vanishing import find_vanishing, vanished_ns
 from harness.judge.windows import LOSSES_THAT_LAST, allows_loss, find_window, rules_of
 
 BURST_GAP_NS = 100_000_000
@@ -108,7 +108,7 @@ def _is_explained(observations: Observations, failure: _Failure, covered_ns: int
     return (
         vanishing is not None
         and failure.via == "direct" != client_way(observations)
-        and failure.end_ns >= vanishing.at_ns - SAME_MOMENT_NS
+        and failure.end_ns >= vanished_ns(observations, vanishing) - SAME_MOMENT_NS
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from harness.core.events.servers import SocketChange
 from harness.core.findings import FindingId
 from harness.core.model import Culprit, Finding, Judgement, Observations, State
-from harness.judge.outage import CLOCK_STEP_NS, arbiter_end_ns, find_removal, find_vanishing, since_bind, vanished_ns
 from harness.judge.reach import describe_barrier, find_closure
 from harness.judge.timeline import find_blind, since_load_s
+from harness.judge.vanishing import CLOCK_STEP_NS, arbiter_end_ns, find_removal, find_vanishing, since_bind, vanished_ns
 from harness.judge.windows import list_epochs
 from harness.judge.witnesses import describe_unseen, find_command
 
@@ -34,11 +34,18 @@ def find_replacement(observations: Observations) -> SocketChange | None:
     end_ns = arbiter_end_ns(observations)
     for first, *later in list_epochs(observations):
         for change in later:
-            if end_ns is not None and change.at_ns > end_ns:
+            other = None not in (change.inode, first.inode) and change.inode != first.inode
+            if end_ns is not None and change.at_ns > end_ns and not (other and _made_ns(observations, change) < end_ns):
                 return None
-            if None not in (change.inode, first.inode) and change.inode != first.inode:
+            if other:
                 return change
     return None
+
+
+def _made_ns(observations: Observations, again: SocketChange) -> int:
+    """When the other file came: as the first of those told it who saw it."""
+    made = [made_ns for made_ns, _ in _list_makers(observations, again)]
+    return min([again.at_ns, *made[-1:]])
 
 
 def _find_deleted(observations: Observations) -> Finding | None:
@@ -47,7 +54,8 @@ def _find_deleted(observations: Observations) -> Finding | None:
         return None
     removal = find_removal(observations, vanishing)
     came_back = any(c.inode is not None and c.at_ns > vanishing.at_ns for c in observations.socket)
-    failed_later = sum(r.failed is not None and r.at_ns > vanishing.at_ns for r in observations.removals)
+    gone_ns = vanished_ns(observations, vanishing)
+    failed_later = sum(r.failed is not None and r.at_ns > gone_ns for r in observations.removals)
     what = "was renamed away" if vanishing.action == "moved" else "was deleted"
     if vanishing.whole_folder:
         what = "is gone with a folder around it, which was moved or removed,"
@@ -55,7 +63,7 @@ def _find_deleted(observations: Observations) -> Finding | None:
     by = describe_unseen(observations, vanishing.at_ns) if who is None else _name(who)
     return Finding(
         id=FindingId.SOCKET_DELETED,
-        at_s=since_load_s(observations, vanished_ns(observations, vanishing)),
+        at_s=since_load_s(observations, gone_ns),
         detail=f"the socket file {what} while the arbiter lived, {by}",
         culprit=who or _find_starter(observations, vanishing.at_ns),
         evidence={"came_back": came_back, "later_attempts_on_the_missing_file": failed_later},
@@ -94,14 +102,25 @@ def _find_replaced(observations: Observations) -> Finding | None:
 
 def _find_maker(observations: Observations, again: SocketChange) -> tuple[int, Culprit] | None:
     """Who put the other file there and when: with a rename, else by binding anew, else by having removed the first."""
+    made = _list_makers(observations, again)
     bound_ns, latest_ns = since_bind(observations)[0].at_ns, again.at_ns + CLOCK_STEP_NS
-    removals = [r for r in observations.removals if r.failed is None and bound_ns <= r.at_ns <= latest_ns]
-    renamed = [(one.at_ns, one.culprit) for one in removals if one.replaces]
-    anew = [
-        (c.at_ns, c.culprit) for c in observations.calls if c.effect == "bound" and bound_ns <= c.at_ns <= latest_ns
+    removed = [
+        (one.at_ns, one.culprit)
+        for one in observations.removals
+        if one.failed is None and not one.replaces and bound_ns <= one.at_ns <= latest_ns
     ]
-    removed = [(one.at_ns, one.culprit) for one in removals if not one.replaces]
-    return next((made[-1] for made in (renamed, anew, removed) if made), None)
+    return next((found[-1] for found in (made, removed) if found), None)
+
+
+def _list_makers(observations: Observations, again: SocketChange) -> list[tuple[int, Culprit]]:
+    """The traced renames onto the path up to then; where there are none, what bound it anew."""
+    bound_ns, latest_ns = since_bind(observations)[0].at_ns, again.at_ns + CLOCK_STEP_NS
+    renamed = [r for r in observations.removals if r.failed is None and r.replaces]
+    anew = [call for call in observations.calls if call.effect == "bound"]
+    found = [
+        [(one.at_ns, one.culprit) for one in made if bound_ns <= one.at_ns <= latest_ns] for made in (renamed, anew)
+    ]
+    return found[0] or found[1]
 
 
 def _find_unreachable(observations: Observations) -> Finding | None:

@@ -6,12 +6,14 @@ import re
 import signal
 
 from harness.core.events.doings import SignalSent
+from harness.core.events.servers import SocketChange
 from harness.core.findings import FindingId
 from harness.core.model import Culprit, Finding, Judgement, Observations, State, WorkerLife
 from harness.judge.lives import SILENT_END, TIMED_OUT
 from harness.judge.ordered_stop import find_early_kills
-from harness.judge.outage import VANISHING, arbiter_end_ns, vanished_ns
+from harness.judge.restarts import lost_ns
 from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
+from harness.judge.vanishing import VANISHING, arbiter_end_ns, find_removal, vanished_ns
 from harness.judge.windows import allows_orphans
 
 MISSING_SOCKET = re.compile(r"^(?:FileNotFoundError|OSError): \[Errno 2\].*\.sock'")
@@ -45,13 +47,20 @@ def judge(observations: Observations) -> Judgement:
 def _follows_deletion(observations: Observations, life: WorkerLife) -> bool:
     """Whoever removed the file, and be it the arbiter at its own end. The first witness tells when it went."""
     crash_ns = life.crash_ns
-    gone = [vanished_ns(observations, change) for change in observations.socket if change.action in VANISHING]
+    gone = [_gone_ns(observations, change) for change in observations.socket if change.action in VANISHING]
     if crash_ns is None or not any(gone_ns <= crash_ns for gone_ns in gone):
         return False
     return MISSING_SOCKET.match(life.crash or "") is not None or any(
         removal.culprit.pid == life.pid and removal.failed == "ENOENT" and removal.at_ns <= crash_ns
         for removal in observations.removals
     )
+
+
+def _gone_ns(observations: Observations, change: SocketChange) -> int:
+    """The earliest moment at which the file may have been gone: where no call was traced, the watcher may lag."""
+    if find_removal(observations, change) is not None:
+        return vanished_ns(observations, change)
+    return change.at_ns - SAME_MOMENT_NS - lost_ns(observations, change.at_ns)
 
 
 def _is_no_fault(observations: Observations, life: WorkerLife) -> bool:
