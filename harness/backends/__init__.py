@@ -38,6 +38,7 @@ class Command:
     cwd: Path
     stdout: Path
     stderr: Path
+    inherited: int | None = None  # a descriptor of ours that it gets under the same number
 
 
 class Process(Protocol):

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
     from harness.core.events.bound_path import CallEffect, ClientRights, LiveProcesses
     from harness.core.events.clients import Answers, AnswerTimes, LoadEnded, Probe
     from harness.core.events.course import Stall
-    from harness.core.events.disturbances import ArbiterEnded, ArbiterFiles, HarnessDid, LeftProcesses
+    from harness.core.events.disturbances import (
+        ArbiterEnded,
+        ArbiterFiles,
+        HarnessDid,
+        LeftProcesses,
+    )
     from harness.core.events.doings import (
         AppFault,
         ChildEnded,
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
         TracedExit,
     )
     from harness.core.events.fleet import AskedAlone, Fleet
+    from harness.core.events.probing import HarnessAsked, PathMoved
     from harness.core.events.servers import SocketChange
     from harness.core.events.stop import OpenFiles, StopEnded, StopSkipped, StrayProcesses
 
@@ -215,6 +221,8 @@ class Observations:
     disturbances: tuple[Disturbed, ...] = ()  # by their numbers; none where workers restart by themselves alone
     harness_did: tuple[HarnessDid, ...] = ()
     told_ends: tuple[ArbiterEnded, ...] = ()
+    harness_asked: tuple[HarnessAsked, ...] = ()
+    moves: tuple[PathMoved, ...] = ()
     arbiter_files: tuple[ArbiterFiles, ...] = ()
     left: tuple[LeftProcesses, ...] = ()
     leftovers: Leftovers = field(default_factory=Leftovers)

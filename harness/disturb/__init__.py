@@ -6,13 +6,15 @@ A disturbance acts, and says what it waits for. What that means is told by the j
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from harness.core.model import Cell
 from harness.disturb import (
+    hang_worker,
     kill_arbiter,
     kill_worker,
+    rebind,
     recycle,
     reload,
     remove_socket,
@@ -20,10 +22,11 @@ from harness.disturb import (
     rollback,
     scale,
     second_master,
+    socket_activation,
     stop,
     upgrade,
 )
-from harness.disturb.course import Course, Loss, PathRule, ServiceUnderLoad, Steps
+from harness.disturb.course import Course, Loss, PathRule, Prerequisite, ServiceUnderLoad, Steps
 from harness.disturb.series import Series, Turn
 
 
@@ -47,8 +50,8 @@ class Disturbance(Protocol):
         """Whether workers end by it, without having reached max_requests."""
 
     @property
-    def IN_CONTAINERS(self) -> bool:  # noqa: N802 - a constant of the module
-        """Whether it can be done to a gunicorn in a container, where only the arbiter can be sent signals."""
+    def NEEDS(self) -> frozenset[Prerequisite]:  # noqa: N802 - a constant of the module
+        """What it takes of the cell and of the back end."""
 
     @property
     def PROMISE(self) -> str | None:  # noqa: N802 - a constant of the module
@@ -81,28 +84,44 @@ DISTURBANCES: Mapping[str, Disturbance] = {
     "kill-arbiter": kill_arbiter,
     "remove-socket": remove_socket,
     "second-master": second_master,
+    "rebind": rebind,
+    "hang-worker": hang_worker,
+    "socket-activation": socket_activation,
 }
 """By name; ``recycle`` is what every run does that names none."""
 
 
 def read_names(text: str) -> tuple[str, ...]:
-    """The names in ``reload,scale``, in that order; ``all`` is every one but ``recycle``.
+    """The names in ``reload,scale``, in that order; ``all`` is every one that can be in a run with others.
 
     Raises:
         KeyError: one is unknown, or there is none.
     """
     named = tuple(name.strip() for name in text.split(",") if name.strip())
     if named == (ALL,):
-        return tuple(name for name in DISTURBANCES if name != RECYCLE)
+        return tuple(name for name in DISTURBANCES if name != RECYCLE and not inherits_listener((name,)))
     for name in named or ("",):
         if name not in DISTURBANCES:
             raise KeyError(name)
     return named
 
 
+def inherits_listener(names: Iterable[str]) -> bool:
+    """Whether gunicorn gets its listener from the harness in a run with these disturbances, from its start on."""
+    return any(Prerequisite.INHERITED_LISTENER in DISTURBANCES[name].NEEDS for name in names)
+
+
+def list_needs(cell: Cell) -> frozenset[Prerequisite]:
+    """All that the disturbances of a run of this cell need."""
+    return frozenset(need for name in list_turns(cell) for need in DISTURBANCES[name].NEEDS)
+
+
 def list_turns(cell: Cell) -> tuple[str, ...]:
     """The disturbances that the harness itself brings about in a run of this cell, in their order."""
-    return tuple(name for name in read_names(cell.disturb) if name != RECYCLE) * cell.times
+    names = [name for name in read_names(cell.disturb) if name != RECYCLE]
+    if cell.disturb.strip() == ALL and cell.bind != "unix":
+        names = [name for name in names if Prerequisite.PATH not in DISTURBANCES[name].NEEDS]
+    return tuple(names) * cell.times
 
 
 def begin(service: ServiceUnderLoad) -> Course:

@@ -21,6 +21,8 @@ class Loss(str, Enum):
     UNTIL_START = "everything until the next start"
     FROM_THEN_ON = "everything from then on"
     ITS_OWN_REQUEST = "the request that is the disturbance"
+    ON_THE_OLD_PATH = "everything on the old path"
+    TIME = "time: connections wait"
 
 
 class PathRule(str, Enum):
@@ -29,6 +31,17 @@ class PathRule(str, Enum):
     KEPT = "kept"  # the same file throughout
     LEFT_BY_STOP = "left by the stop"  # it goes with the arbiter, and comes with the next one
     ANY = "any"  # the harness itself removes it, or nobody can clean up
+
+
+class Prerequisite(str, Enum):
+    """What a disturbance takes, beside signals to the arbiter; the value tells why it can't be had in a container."""
+
+    OTHER_PROCESSES = "of a gunicorn in a container only the first arbiter can be signalled"
+    A_START = "a container lives only as long as its first process: no gunicorn can be started in it again, or beside"
+    SETTINGS = "the settings in a container can't be written anew"
+    INHERITED_LISTENER = "a container inherits no listener"
+    HANGING_APP = "nobody can ask a gunicorn in a container for so long"
+    PATH = "no path is bound with --bind tcp"
 
 
 class Awaited(str, Enum):
@@ -43,8 +56,29 @@ class Awaited(str, Enum):
     ANSWERS = "answers"
     START = "a start"
     REPLACEMENT = "another worker in the place of the ended one"
-    NEW_PATH = "answers on the new path"
-    OLD_PATH_GONE = "the end of the old path"
+
+
+class OwnRequest(Protocol):
+    """A request of the harness's own, under way in a thread of its own."""
+
+    def is_over(self) -> bool:
+        """Whether it was answered, or has failed."""
+
+    def is_answered(self) -> bool:
+        """Whether it was answered with success."""
+
+
+class Move(Protocol):
+    """The arbiter was told to bind another path; the new one is asked all the time."""
+
+    def is_answered(self) -> bool:
+        """Whether a request on the new path was answered."""
+
+    def is_old_gone(self) -> bool:
+        """Whether the old path is gone."""
+
+    def end(self) -> None:
+        """Ask no more, and record what was seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +171,12 @@ class ServiceUnderLoad(Protocol):
 
     def adopt_new_master(self) -> None:
         """The new master is the arbiter that serves from now on."""
+
+    def ask_slowly(self, hang_s: float, reason: str) -> OwnRequest:
+        """Send a request straight to gunicorn that the app takes so long for; recorded once it is over."""
+
+    def rebind(self, *, elsewhere: bool, reason: str) -> Move:
+        """Write the settings with another path, or with the run's own again, and send HUP."""
 
     def remove_path(self, reason: str) -> None:
         """Remove the bound path, as somebody else would."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import signal
 
 from harness.disturb.awaiting import end_limit_s
-from harness.disturb.course import Loss, PathRule, ServiceUnderLoad, Steps
+from harness.disturb.course import Loss, PathRule, Prerequisite, ServiceUnderLoad, Steps
 from harness.disturb.starting import look_at_rest, master_gone, start_again
 
 SUMMARY = "SIGKILL to the arbiter, then a start"
 MAY_LOSE = Loss.UNTIL_START
 PATH = PathRule.ANY
 ENDS_WORKERS = True
-IN_CONTAINERS = False
+NEEDS = frozenset({Prerequisite.A_START})
 PROMISE = None
 TIMEOUT_S = 6  # a worker looks after half of it whether its arbiter lives
 LONGEST_S = 9.0

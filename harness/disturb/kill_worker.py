@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 
 from harness.disturb.awaiting import LATE_S, answers, boot_limit_s
-from harness.disturb.course import Awaited, Loss, PathRule, Pending, ServiceUnderLoad, Steps
+from harness.disturb.course import Awaited, Loss, PathRule, Pending, Prerequisite, ServiceUnderLoad, Steps
 
 SUMMARY = "SIGKILL to a worker"
 MAY_LOSE = Loss.IN_HAND
 PATH = PathRule.KEPT
 ENDS_WORKERS = True
-IN_CONTAINERS = False
+NEEDS = frozenset({Prerequisite.OTHER_PROCESSES})
 PROMISE = "gunicorn's design: the master restarts workers that die"
 TIMEOUT_S = None
 LONGEST_S = 2.5

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.core.clock import now_ns
-from harness.disturb.course import Course, Loss, PathRule, ServiceUnderLoad, Steps
+from harness.disturb.course import Course, Loss, PathRule, Prerequisite, ServiceUnderLoad, Steps
 
 SUMMARY = "workers reach max_requests and restart"
 MAY_LOSE = Loss.NOTHING
 PATH = PathRule.KEPT
 ENDS_WORKERS = True
-IN_CONTAINERS = True
+NEEDS: frozenset[Prerequisite] = frozenset()
 PROMISE = "gunicorn's documentation of max_requests: workers restart automatically"
 TIMEOUT_S = None
 LONGEST_S = 0.0

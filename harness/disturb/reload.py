@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 
 from harness.disturb.awaiting import answers, new_workers, old_workers_gone
-from harness.disturb.course import Loss, PathRule, ServiceUnderLoad, Steps
+from harness.disturb.course import Loss, PathRule, Prerequisite, ServiceUnderLoad, Steps
 
 SUMMARY = "HUP to the arbiter: new workers take the place of the old ones"
 MAY_LOSE = Loss.NOTHING
 PATH = PathRule.KEPT
 ENDS_WORKERS = True
-IN_CONTAINERS = True
+NEEDS: frozenset[Prerequisite] = frozenset()
 PROMISE = "gunicorn's documentation of signals: HUP starts new workers and gracefully shuts down the older ones"
 TIMEOUT_S = None
 LONGEST_S = 3.0

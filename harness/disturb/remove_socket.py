@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from harness.disturb.course import Loss, PathRule, Pending, ServiceUnderLoad, Steps
+from harness.disturb.course import Loss, PathRule, Pending, Prerequisite, ServiceUnderLoad, Steps
 from harness.disturb.starting import end_in_order, start_again
 
 SUMMARY = "the bound path is removed from outside; then TERM to the arbiter, and a start"
 MAY_LOSE = Loss.FROM_THEN_ON
 PATH = PathRule.ANY
 ENDS_WORKERS = True
-IN_CONTAINERS = False
+NEEDS = frozenset({Prerequisite.A_START, Prerequisite.PATH})
 PROMISE = None
 TIMEOUT_S = 6  # a worker looks after half of it whether its arbiter lives
 LONGEST_S = 9.0

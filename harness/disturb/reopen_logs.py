@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 
 from harness.disturb.awaiting import answers
-from harness.disturb.course import Loss, PathRule, Pending, ServiceUnderLoad, Steps
+from harness.disturb.course import Loss, PathRule, Pending, Prerequisite, ServiceUnderLoad, Steps
 
 SUMMARY = "USR1 to the arbiter: the log files are opened again"
 MAY_LOSE = Loss.NOTHING
 PATH = PathRule.KEPT
 ENDS_WORKERS = False
-IN_CONTAINERS = True
+NEEDS: frozenset[Prerequisite] = frozenset()
 PROMISE = "gunicorn's documentation of signals: USR1 reopens the log files"
 TIMEOUT_S = None
 LONGEST_S = 1.5

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 from harness.disturb.awaiting import answers, end_limit_s
-from harness.disturb.course import Loss, PathRule, ServiceUnderLoad, Steps
+from harness.disturb.course import Loss, PathRule, Prerequisite, ServiceUnderLoad, Steps
 from harness.disturb.starting import master_gone
 from harness.disturb.upgrade import begin_upgrade
 
@@ -13,7 +13,7 @@ SUMMARY = "USR2 to the arbiter, then the new master is told to go: the old one s
 MAY_LOSE = Loss.NOTHING
 PATH = PathRule.KEPT
 ENDS_WORKERS = True
-IN_CONTAINERS = False
+NEEDS = frozenset({Prerequisite.OTHER_PROCESSES})
 PROMISE = "gunicorn's documentation of signals: undoing an upgrade"
 TIMEOUT_S = None
 LONGEST_S = 6.0

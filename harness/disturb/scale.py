@@ -5,13 +5,13 @@ from __future__ import annotations
 import signal
 
 from harness.disturb.awaiting import answers, number_of_workers
-from harness.disturb.course import Awaited, Loss, PathRule, ServiceUnderLoad, Steps
+from harness.disturb.course import Awaited, Loss, PathRule, Prerequisite, ServiceUnderLoad, Steps
 
 SUMMARY = "TTIN, then TTOU to the arbiter: a worker more, then a worker fewer"
 MAY_LOSE = Loss.NOTHING
 PATH = PathRule.KEPT
 ENDS_WORKERS = True
-IN_CONTAINERS = True
+NEEDS: frozenset[Prerequisite] = frozenset()
 PROMISE = "gunicorn's documentation of signals: TTIN and TTOU change the number of workers by one"
 TIMEOUT_S = None
 LONGEST_S = 4.0

@@ -5,14 +5,14 @@ from __future__ import annotations
 import signal
 
 from harness.disturb.awaiting import answers, boot_limit_s, end_limit_s
-from harness.disturb.course import Loss, PathRule, Pending, ServiceUnderLoad, Steps
+from harness.disturb.course import Loss, PathRule, Pending, Prerequisite, ServiceUnderLoad, Steps
 from harness.disturb.starting import master_gone
 
 SUMMARY = "another gunicorn is started on the same path; later it is told to end"
 MAY_LOSE = Loss.NOTHING
 PATH = PathRule.KEPT
 ENDS_WORKERS = True
-IN_CONTAINERS = False
+NEEDS = frozenset({Prerequisite.A_START})
 PROMISE = None
 TIMEOUT_S = None
 LONGEST_S = 5.0

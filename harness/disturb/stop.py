@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from harness.disturb.course import Loss, PathRule, ServiceUnderLoad, Steps
+from harness.disturb.course import Loss, PathRule, Prerequisite, ServiceUnderLoad, Steps
 from harness.disturb.starting import end_in_order, start_again
 
 SUMMARY = "TERM to the arbiter under load, then a start"
 MAY_LOSE = Loss.NOT_YET_ACCEPTED
 PATH = PathRule.LEFT_BY_STOP
 ENDS_WORKERS = True
-IN_CONTAINERS = False
+NEEDS = frozenset({Prerequisite.A_START})
 PROMISE = "gunicorn's documentation of signals: TERM waits for the workers to finish their current requests"
 TIMEOUT_S = None
 LONGEST_S = 4.0

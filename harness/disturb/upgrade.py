@@ -5,14 +5,14 @@ from __future__ import annotations
 import signal
 
 from harness.disturb.awaiting import answers, boot_limit_s, end_limit_s
-from harness.disturb.course import Awaited, Loss, PathRule, Pending, ServiceUnderLoad, Steps
+from harness.disturb.course import Awaited, Loss, PathRule, Pending, Prerequisite, ServiceUnderLoad, Steps
 from harness.disturb.starting import look_at_rest, master_gone
 
 SUMMARY = "USR2 to the arbiter; once the new master's workers answer, the old one is told to go"
 MAY_LOSE = Loss.NOTHING
 PATH = PathRule.KEPT
 ENDS_WORKERS = True
-IN_CONTAINERS = False
+NEEDS = frozenset({Prerequisite.OTHER_PROCESSES})
 PROMISE = "gunicorn's documentation of signals: upgrading to a new binary on the fly"
 TIMEOUT_S = None
 LONGEST_S = 6.0

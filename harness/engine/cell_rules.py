@@ -12,7 +12,8 @@ from harness.backends import BACKENDS
 from harness.core.cell_fields import CELL_FIELDS
 from harness.core.errors import UsageError
 from harness.core.model import Cell
-from harness.disturb import DISTURBANCES, read_names
+from harness.disturb import DISTURBANCES, inherits_listener, list_turns, read_names
+from harness.disturb.course import Prerequisite
 from harness.stack.workers import find_worker, with_threads
 
 
@@ -85,5 +86,38 @@ def _known_disturbances(cell: Cell, say: Wording) -> UsageError | None:
     return None
 
 
-RULES: tuple[Rule, ...] = (_known_disturbances, _one_thread, _way_to_the_socket, _constant_rate, _not_on_the_back_end)
+def _path_to_disturb(cell: Cell, say: Wording) -> UsageError | None:
+    if cell.bind == "unix":
+        return None
+    for name in list_turns(cell):
+        if Prerequisite.PATH in DISTURBANCES[name].NEEDS:
+            return UsageError(
+                what=f"{say('disturb', name)}: {Prerequisite.PATH.value}.",
+                remedy=f"Use {say('bind', 'unix')}, or leave it out.",
+            )
+    return None
+
+
+def _inherited_for_all(cell: Cell, say: Wording) -> UsageError | None:
+    turns = list_turns(cell)
+    others = [name for name in turns if not inherits_listener((name,))]
+    if len(others) in {0, len(turns)}:
+        return None
+    alone = next(name for name in turns if name not in others)
+    return UsageError(
+        what=f"{say('disturb', cell.disturb)}: with {alone} gunicorn inherits its listener in the whole run, "
+        f"and {others[0]} is about one that it has bound itself.",
+        remedy=f"Run {say('disturb', alone)} by itself.",
+    )
+
+
+RULES: tuple[Rule, ...] = (
+    _known_disturbances,
+    _path_to_disturb,
+    _inherited_for_all,
+    _one_thread,
+    _way_to_the_socket,
+    _constant_rate,
+    _not_on_the_back_end,
+)
 """In the order in which they are checked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -14,11 +15,15 @@ from harness.core.events.doings import HarnessSignalled
 from harness.core.events.servers import ArbiterStarted
 from harness.core.model import Cell
 from harness.engine.idle_workers import read_graceful_s
+from harness.engine.own_requests import SlowRequest, WatchedMove
 from harness.engine.running_stack import Stack
+from harness.engine.servers import HANGING_FILE
 from harness.watch.event_log import EventSink
 from harness.watch.progress import Progress
 
 DEFAULT_TIMEOUT_S = 30
+
+MOVED = "\n\n# The run moves gunicorn to another path for a while\n"
 
 NEW_MASTER, SECOND_MASTER = "new master", "second master"
 
@@ -150,6 +155,29 @@ class DisturbedService:
     def _watch(self, pid: int, role: str | None) -> None:
         self.sink.emit(ArbiterStarted(pid=pid, role=role))
         self._stack.watchers.watch_arbiter(pid)
+
+    def ask_slowly(self, hang_s: float, reason: str) -> SlowRequest:
+        """See ``disturb.course.ServiceUnderLoad``."""
+        self.sink.emit(HarnessDid(what="ask", detail=reason))
+        stack = self._stack
+        told = stack.logs / HANGING_FILE
+        return SlowRequest(stack.address, stack.asked, hang_s=hang_s, told=told, sink=self.sink)
+
+    def rebind(self, *, elsewhere: bool, reason: str) -> WatchedMove:
+        """See ``disturb.course.ServiceUnderLoad``."""
+        folder, scratch = self._stack.run.folder, self._stack.scratch
+        settings = folder.config / "config.py"
+        text, _, _ = settings.read_text(encoding="utf-8", errors="surrogateescape").partition(MOVED)
+        moved = f"{MOVED}bind = 'unix:{scratch.other_socket}'\n" if elsewhere else ""
+        self.sink.emit(HarnessDid(what="write", detail=f"the settings: {reason}"))
+        settings.write_text(text + moved, encoding="utf-8", errors="surrogateescape")
+        old, new = (scratch.socket, scratch.other_socket) if elsewhere else (scratch.other_socket, scratch.socket)
+        run = self._stack.run
+        move = WatchedMove(
+            old, new, self._stack.asked, back=not elsewhere, sink=self.sink, is_closed=lambda: run.closed
+        )
+        self.signal_arbiter(signal.SIGHUP, reason)
+        return move
 
     def remove_path(self, reason: str) -> None:
         """See ``disturb.course.ServiceUnderLoad``."""

@@ -7,7 +7,7 @@ out whether the started servers are ready, and ``load_phase`` drives the load.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from harness.core.events.doings import HarnessSignalled
 from harness.core.events.servers import ArbiterStarted
 from harness.core.model import Cell
 from harness.core.signals import shielded
+from harness.disturb import inherits_listener, list_turns
+from harness.engine.inheritance import inherit, open_listener
 from harness.engine.ledger import Clients, await_last_lines
 from harness.engine.masters import Masters
 from harness.engine.recording import Run
@@ -101,14 +103,17 @@ def running_stack(
     Raises:
         SurroundingsError: a program is missing, a port is taken, no folder can be made, or a limit is too low.
     """
+    held = ExitStack()
     backend = make_backend(run.folder.run_id, run.folder.path)
     watchers, clients = backend.watchers(run.sink), Clients()
     run.sink.listen(clients.hear)
     try:
         run.enter("boot")
-        yield _start(run, environment, backend, watchers, clients, with_proxy=with_proxy, with_load=with_load)
+        yield _start(
+            run, environment, backend, watchers, clients, held=held, with_proxy=with_proxy, with_load=with_load
+        )
     finally:
-        with shielded():
+        with shielded(), held:
             _stop(run, backend, watchers, clients)
 
 
@@ -119,6 +124,7 @@ def _start(
     watchers: Watchers,
     clients: Clients,
     *,
+    held: ExitStack,
     with_proxy: bool,
     with_load: bool,
 ) -> Stack:
@@ -132,6 +138,9 @@ def _start(
     command = configure_gunicorn(cell, run.folder, scratch, environment, run.request, bind=address)
     watchers.watch_files(cell, logs=logs, socket=scratch.socket, trace=logs / TRACE_FILE, site=str(environment.path))
     run.say(f"starting gunicorn {cell.gunicorn} on Python {cell.python}")
+    if inherits_listener(list_turns(cell)):
+        listener = held.enter_context(open_listener(scratch.socket))
+        command = inherit(command, listener, run.folder)
     started = start_proxy(cell, run.folder, scratch, backend, upstream=address) if with_proxy else None
     spawned_ns, gunicorn = now_ns(), backend.spawn(command)
     run.sink.emit(ArbiterStarted(pid=gunicorn.pid))

@@ -33,6 +33,11 @@ class ScratchFolder:
         return self.base / "socket" / "gunicorn.sock"
 
     @property
+    def other_socket(self) -> Path:
+        """The path to which a disturbance moves gunicorn for a while."""
+        return self.socket.with_name("moved.sock")
+
+    @property
     def home(self) -> Path:
         """HOME of this run's gunicorn: recent releases keep a control socket there, and one master takes another's."""
         return self.base / "home"
@@ -55,7 +60,7 @@ def make_scratch_folder(backend: Backend, *, longest: int = LONGEST_SOCKET_PATH)
         SurroundingsError: no folder can be made there, or a socket's path in it would be too long.
     """
     scratch = ScratchFolder(base=_temporary_folder() / f"recycle-{os.urandom(RANDOM_BYTES).hex()}")
-    if len(os.fsencode(scratch.socket)) > longest:
+    if max(len(os.fsencode(path)) for path in (scratch.socket, scratch.other_socket)) > longest:
         raise SurroundingsError(
             what=f"The socket's path {scratch.socket} is longer than the {longest} bytes that Linux allows.",
             remedy="Set TMPDIR to a folder with a shorter path, such as /tmp.",

@@ -15,6 +15,8 @@ from harness.backends import Backend, Command, Process
 from harness.core.model import Cell
 from harness.core.paths import fixtures_dir
 from harness.core.ports import find_free_port
+from harness.disturb import list_needs
+from harness.disturb.course import Prerequisite
 from harness.engine.ledger import NOTES_FILE
 from harness.engine.request import RunRequest
 from harness.engine.scratch import ScratchFolder
@@ -33,6 +35,8 @@ PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 TRACE_FILE = "trace.jsonl"
 TRACER, ERA = "trace", "era"
 NOTES_VARIABLE = "RECYCLE_HARNESS_NOTES"
+HANGING_FILE = "hanging.txt"
+"""The workers that got a request which hangs, below ``logs``; see ``fixtures/hanging.py``."""
 APP_FAULTS_VARIABLE = "RECYCLE_HARNESS_APP_FAULTS"
 
 
@@ -67,6 +71,10 @@ def configure_gunicorn(
         text += gunicorn.render_noting(str(folder.config / "noting.py"))
         env[NOTES_VARIABLE] = str(_prepare_notes(folder, NOTES_FILE))
         env[APP_FAULTS_VARIABLE] = str(_prepare_notes(folder, APP_FAULTS_FILE))
+    if Prerequisite.HANGING_APP in list_needs(cell):
+        folder.write_text("config/hanging.py", (fixtures_dir() / "hanging.py").read_text(), shared=True)
+        told = _prepare_notes(folder, HANGING_FILE)
+        text += gunicorn.render_hanging(str(folder.config / "hanging.py"), str(told))
     folder.write_text("config/config.py", text)
     app = gunicorn.fixture_app(cell.worker)
     if cell.app is None:

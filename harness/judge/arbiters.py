@@ -17,12 +17,15 @@ from harness.core.events.disturbances import (
     LeftProcesses,
 )
 from harness.core.events.doings import HarnessSignalled
+from harness.core.events.probing import HarnessAsked, PathMoved
 from harness.core.events.servers import ArbiterExited, ArbiterStarted
 
 _KEPT: Mapping[type[Event], str] = {
     HarnessDid: "harness_did",
     ArbiterEnded: "told_ends",
     ArbiterFiles: "arbiter_files",
+    HarnessAsked: "harness_asked",
+    PathMoved: "moves",
     LeftProcesses: "left",
 }
 """Events that are observations as they are, with the field of ``Observations`` that has them."""

@@ -6,7 +6,7 @@ may lose by it is allowed there, and only there; ``harness.disturb`` has what th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from harness.core.disturbed import Disturbed
 from harness.core.events.servers import SocketChange
@@ -20,8 +20,13 @@ LAG_NS = 100_000_000
 LATE_TOLD_NS = 1_000_000_000
 """No watcher tells of what it saw later than so, on a busy machine and from a container too."""
 
-LOSSES_THAT_LAST = frozenset({Loss.NOT_YET_ACCEPTED, Loss.IN_HAND, Loss.UNTIL_START, Loss.FROM_THEN_ON})
+LOSSES_THAT_LAST = frozenset(
+    {Loss.NOT_YET_ACCEPTED, Loss.IN_HAND, Loss.UNTIL_START, Loss.FROM_THEN_ON, Loss.ON_THE_OLD_PATH}
+)
 """What any client may lose while the window lasts."""
+
+WAITED = frozenset({"timeout", "504"})
+"""How a request ends for which nobody was there in time, and that nobody refused."""
 
 
 def rules_of(disturbed: Disturbed) -> Disturbance:
@@ -57,9 +62,10 @@ def find_window(
     )
 
 
-def allows_loss(observations: Observations, begin_ns: int, end_ns: int) -> bool:
-    """Whether a request that failed in this span may have been lost to a disturbance."""
-    return find_window(observations, begin_ns, end_ns, among=lambda row: row.MAY_LOSE in LOSSES_THAT_LAST) is not None
+def allows_loss(observations: Observations, begin_ns: int, end_ns: int, outcomes: Collection[str] = ()) -> bool:
+    """Whether a request that failed in this span, and with these outcomes, may have been lost to a disturbance."""
+    lost = LOSSES_THAT_LAST | ({Loss.TIME} if outcomes and WAITED.issuperset(outcomes) else set())
+    return find_window(observations, begin_ns, end_ns, among=lambda row: row.MAY_LOSE in lost) is not None
 
 
 def allows_end(observations: Observations, at_ns: int) -> bool:

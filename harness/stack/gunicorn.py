@@ -150,6 +150,32 @@ def render_noting(path: str) -> str:
     return NOTING.format(path=repr(path))
 
 
+HANGING = """
+
+# A disturbance wants a request that takes long: the app is wrapped once a worker has loaded it.
+_hanging, _hook_before = {{"__name__": "hanging", "__file__": {path}}}, globals().get("post_worker_init")
+exec(compile(open({path}).read(), {path}, "exec"), _hanging)
+
+
+def post_worker_init(worker):
+    hook = _hook_before
+    if isinstance(hook, str):
+        import importlib
+
+        module, _, name = hook.rpartition(".")
+        hook = getattr(importlib.import_module(module), name)
+    if hook is not None:
+        hook(worker)
+    _hanging["wrap"](worker, {told})
+"""
+"""The same for ``fixtures/hanging.py``."""
+
+
+def render_hanging(path: str, told: str) -> str:
+    """The lines of the settings that let the app take long where a request asks for it; ``told``: see the fixture."""
+    return HANGING.format(path=repr(path), told=repr(told))
+
+
 def render_command(python: str, app: str, config: str, shims: Sequence[str] = ()) -> list[str]:
     """The argv that starts the arbiter: the module form, which works wherever the environment lies."""
     by_name = ["-c", "from gunicorn.app.wsgiapp import run; run()"]

@@ -38,6 +38,7 @@ class WorkerClass:
 
     has_threads: bool = False  # whether it uses ``threads``; else it has one
     bounded: bool = False  # whether it takes no more requests at a time than it has threads
+    silent_in_request: bool = False  # whether a worker does not tell that it lives while the app is at work
     asgi: bool = False  # whether its app is an ASGI app
     named_with_threads: str | None = None  # the class that the settings name where there are several threads
     settings_lines: str = ""  # what the settings begin with, whatever the release
@@ -47,10 +48,11 @@ class WorkerClass:
 WORKERS: Mapping[str, WorkerClass] = {
     # The original report asks for its thread worker as ``sync`` with several threads.
     "gthread": WorkerClass(has_threads=True, bounded=True, named_with_threads="sync"),
-    "sync": WorkerClass(bounded=True),
+    "sync": WorkerClass(bounded=True, silent_in_request=True),
     "gevent": WorkerClass(),
     "eventlet": WorkerClass(),
     "tornado": WorkerClass(
+        silent_in_request=True,
         settings_lines=_TORNADO_ACCESS_LOG,
         deviation="access log: tornado's own, because gunicorn writes none with its tornado worker",
     ),

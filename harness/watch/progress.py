@@ -12,6 +12,7 @@ from harness.core.clock import now_ns
 from harness.core.events.base import Event
 from harness.core.events.clients import Probe
 from harness.core.events.course import Phase
+from harness.core.events.disturbances import DisturbanceBegan
 from harness.core.events.servers import (
     ArbiterExited,
     ArbiterStarted,
@@ -49,6 +50,7 @@ class Progress:
         self._ready: set[int] = set()
         self._changed_ns = now_ns()
         self._masters = 0
+        self._is_disturbed = False  # from the first disturbance on the path may come and go for good reasons
         self._starting: list[int] = []
         self.arbiter_ended = False
         self.deleted_ns: int | None = None
@@ -162,13 +164,16 @@ class Progress:
         """A later one replaces the one before, and binds the path anew where it is gone."""
         self.arbiter_ended, self.deleted_ns, self._masters = False, None, self._masters + 1
 
+    def _hear_disturbance(self, _: DisturbanceBegan) -> None:
+        self._is_disturbed = True
+
     def _hear_exit(self, _: ArbiterExited) -> None:
         self.arbiter_ended = True
 
     def _hear_socket(self, event: SocketChange) -> None:
         if event.action in {"deleted", "moved"} and self.deleted_ns is None:
             self.deleted_ns = event.at_ns
-        elif event.action == "created" and self._masters > 1:
+        elif event.action == "created" and (self._masters > 1 or self._is_disturbed):
             self.deleted_ns = None
 
     def _hear_workers(self, event: LiveWorkers) -> None:
@@ -221,6 +226,7 @@ class Progress:
 _HEARD: Mapping[type[Event], Callable[[Progress, Any], None]] = {
     ArbiterStarted: Progress._hear_start,
     ArbiterExited: Progress._hear_exit,
+    DisturbanceBegan: Progress._hear_disturbance,
     SocketChange: Progress._hear_socket,
     LiveWorkers: Progress._hear_workers,
     GunicornLine: Progress._hear_line,

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from harness.cli.main import make_parser
+from harness.core.events.probing import HarnessAsked
 from harness.core.model import Outcome, Verdict
 from harness.engine.options import make_request
 from harness.engine.run import run_cell
+from harness.records.store import load_run
 
 QUICK = ("--profile=quick", "--no-upstream-keepalive", "--seed=5")
 
@@ -35,6 +37,7 @@ def test_what_is_asked_of_a_sound_release_is_done(tmp_path: Path) -> None:
         ("19.6.0", "gthread", "upgrade", "socket-deleted"),
         ("19.4.5", "sync", "stop", "socket-left-behind"),
         ("23.0.0", "sync", "second-master", "socket-replaced"),
+        ("23.0.0", "sync", "rebind", "socket-left-behind"),
     ],
 )
 def test_a_fault_of_a_release_is_found(tmp_path: Path, spec: str, worker: str, name: str, finding: str) -> None:
@@ -43,3 +46,12 @@ def test_a_fault_of_a_release_is_found(tmp_path: Path, spec: str, worker: str, n
     assert finding in found
     culprit = found[finding].culprit
     assert name != "second-master" or (culprit is not None and culprit.role == "second master")
+
+
+@pytest.mark.parametrize(("name", "worker"), [("socket-activation", "sync"), ("hang-worker", "sync")])
+def test_a_sound_release_does_it_without_a_loss(tmp_path: Path, name: str, worker: str) -> None:
+    verdict = _run(tmp_path, f"--disturb={name}", f"--worker={worker}", "--timeout=2", "23.0.0")
+    assert verdict.outcome is Outcome.HOLDS, verdict.reasons
+    assert verdict.strength["disturbances"] == 1
+    asked = [event for event in load_run(tmp_path / "latest").events() if isinstance(event, HarnessAsked)]
+    assert [one.outcome != "200" and one.worker is not None for one in asked] == [True] * (name == "hang-worker")

@@ -62,7 +62,7 @@ def settle(cell: Cell) -> Cell:
     threads = cell.threads if find_worker(cell.worker).has_threads else 1
     load = "wrk" if cell.rate_per_s is None else "httpx"
     bind = "tcp" if (cell.proxy, load) == ("none", "wrk") else cell.bind
-    timeout = cell.timeout or (6 if cell.disturb == "all" else None)  # else it is fitted to the disturbances
+    timeout = cell.timeout or (4 if cell.disturb == "all" else None)  # else it is fitted to the disturbances
     settled = replace(cell, threads=threads, load=load, bind=bind, timeout=timeout)
     return settled if find_contradiction(settled) is None else replace(settled, backend="local")
 
@@ -162,7 +162,7 @@ def test_a_contradiction_is_told_in_the_user_s_own_words(cell: Cell, named: set[
 def test_what_containers_do_not_have_is_a_contradiction_too() -> None:
     assert "--backend docker" in str(find_contradiction(Cell(spec="1", backend="docker", proxy="caddy")))
     assert find_contradiction(Cell(spec="1")) is None
-    assert len(RULES) == 5
+    assert len(RULES) == 7
 
 
 def test_make_has_the_variables_and_hands_them_on() -> None:

@@ -11,6 +11,7 @@ from harness.core.clock import now_ns
 from harness.core.model import Cell
 from harness.disturb import DISTURBANCES, list_turns, read_names, recycle
 from harness.disturb.course import Course, Loss, PathRule, ServiceUnderLoad
+from harness.engine.cell_rules import find_contradiction
 from harness.watch.progress import Progress
 from tests.unit.events import event
 
@@ -52,8 +53,30 @@ def test_names_are_read_in_their_order(text: str, names: tuple[str, ...]) -> Non
     assert read_names(text) == names
 
 
-def test_all_are_those_that_the_harness_brings_about() -> None:
-    assert set(read_names("all")) == set(DISTURBANCES) - {"recycle"}
+def test_all_are_those_that_the_harness_brings_about_beside_others() -> None:
+    assert set(read_names("all")) == set(DISTURBANCES) - {"recycle", "socket-activation"}
+
+
+def _refuse(**cell: Any) -> str:
+    problem = find_contradiction(Cell(spec="1.0", **cell))
+    return "" if problem is None else problem.what
+
+
+def test_an_inherited_listener_is_for_the_whole_run() -> None:
+    assert "inherits its listener in the whole run" in _refuse(disturb="reload,socket-activation")
+    assert _refuse(disturb="socket-activation", times=2) == _refuse(disturb="all") == ""
+
+
+@pytest.mark.parametrize("name", ["rebind", "remove-socket", "socket-activation"])
+def test_without_a_path_there_is_none_to_disturb(name: str) -> None:
+    assert "no path is bound" in _refuse(disturb=name, bind="tcp")
+
+
+@pytest.mark.parametrize("name", sorted(set(DISTURBANCES) - {"recycle", "reload", "scale", "reopen-logs"}))
+def test_what_a_container_can_not_do_is_refused_with_its_reason(name: str) -> None:
+    refused = _refuse(disturb=name, backend="docker")
+    assert name in refused
+    assert any(need.value in refused for need in DISTURBANCES[name].NEEDS)
 
 
 @pytest.mark.parametrize("text", ["", ",", "reload,recyle", "all,reload"])

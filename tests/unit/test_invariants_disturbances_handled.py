@@ -84,12 +84,12 @@ def _moved(record: Record, at_s: float) -> Record:
     return record.socket(at_s, "deleted").socket(at_s + 0.2, "created", 8)
 
 
-@pytest.mark.parametrize("name", ["stop", "kill-arbiter", "remove-socket"])
+@pytest.mark.parametrize("name", ["stop", "kill-arbiter", "remove-socket", "rebind"])
 def test_the_path_may_go_and_come_where_a_disturbance_brings_that_about(name: str) -> None:
     assert _moved(_disturbed(name), 1.0).ask("socket-survives").state is State.HOLDS
 
 
-@pytest.mark.parametrize("name", ["reload", "upgrade", "rollback", "second-master", "kill-worker"])
+@pytest.mark.parametrize("name", ["reload", "upgrade", "rollback", "second-master", "kill-worker", "socket-activation"])
 def test_the_path_has_to_stay_through_all_others(name: str) -> None:
     judgement = _moved(_disturbed(name), 1.0).ask("socket-survives")
     assert [one.id for one in judgement.findings] == [FindingId.SOCKET_DELETED, FindingId.SOCKET_REPLACED]
@@ -115,7 +115,10 @@ def test_who_removed_the_path_is_told_by_its_part() -> None:
     assert culprit.role == "old master"
 
 
-@pytest.mark.parametrize(("name", "lost"), [("stop", True), ("kill-worker", True), ("reload", False)])
+@pytest.mark.parametrize(
+    ("name", "lost"),
+    [("stop", True), ("kill-worker", True), ("rebind", True), ("reload", False), ("hang-worker", False)],
+)
 def test_what_may_be_lost_is_lost_there_and_only_there(name: str, lost: bool) -> None:
     inside, outside = _disturbed(name).answers(1.0, s502=3), _disturbed(name).answers(4.5, s502=3)
     assert inside.ask("requests-answered").state is (State.HOLDS if lost else State.VIOLATED)
@@ -157,3 +160,35 @@ def test_an_arbiter_that_was_killed_has_no_status_of_its_own_but_leaves_nobody()
     assert record.ask("disturbances-handled").state is State.HOLDS
     record.add(1.0, "left-processes", arbiter=ARBITER, live=[101, 102], after_ns=5 * 10**9)
     assert [one.id for one in record.ask("disturbances-handled").findings] == [FindingId.PROCESSES_LEFT_BEHIND]
+
+
+def test_who_waits_for_a_start_has_lost_nothing_but_time() -> None:
+    waited, refused = (_disturbed("socket-activation").answers(1.0, **lost) for lost in ({"timeout": 2}, {"s502": 2}))
+    assert waited.ask("requests-answered").state is State.HOLDS
+    assert refused.ask("requests-answered").state is State.VIOLATED
+
+
+def test_the_worker_that_a_request_kept_for_too_long_has_not_crashed() -> None:
+    record = _disturbed("hang-worker").log(3.1, 101, "timed-out", "WORKER TIMEOUT (pid:101)")
+    assert record.ask("workers-exit-cleanly").state is State.VIOLATED
+    record.add(0.6, "harness-asked", hang_s=7, outcome="closed", took_ns=3 * 10**9, worker=102)
+    assert record.ask("workers-exit-cleanly").state is State.VIOLATED
+    record.add(0.6, "harness-asked", hang_s=7, outcome="closed", took_ns=3 * 10**9, worker=101)
+    assert record.ask("workers-exit-cleanly").state is State.HOLDS
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({"bound_ns": 10, "gone_ns": 30, "answered_ns": 20}, []),
+        ({"bound_ns": 10, "answered_ns": 20}, [FindingId.SOCKET_LEFT_BEHIND]),
+        ({"bound_ns": 10, "gone_ns": 5, "answered_ns": 20}, [FindingId.SOCKET_DELETED]),
+        ({"bound_ns": 10, "gone_ns": 30, "answered_ns": 20, "failed": {"refused": 1}}, [FindingId.FAILED_RESPONSES]),
+        ({"gone_ns": 30}, [FindingId.SIGNAL_IGNORED]),
+    ],
+)
+def test_a_move_to_another_path_is_whole(fields: dict[str, Any], found: list[FindingId]) -> None:
+    record = _disturbed("rebind")
+    for back in (False, True):
+        record.add(1.0, "path-moved", told_ns=10**12, back=back, **{"asked": 9, "failed": {}} | fields)
+    assert [one.id for one in record.ask("disturbances-handled").findings] == found

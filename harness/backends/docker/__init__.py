@@ -34,14 +34,14 @@ def why_not(cell: Cell, *, memory: bool = False) -> UsageError | None:
     """See ``backends.BackendKind``."""
     from harness.backends.docker import images
     from harness.disturb import DISTURBANCES, list_turns
+    from harness.disturb.course import Prerequisite
 
-    here_only = [name for name in list_turns(cell) if not DISTURBANCES[name].IN_CONTAINERS]
-    if here_only:
-        return UsageError(
-            what=f"--disturb {here_only[0]}: of a gunicorn in a container only the first arbiter can be signalled, "
-            "and no second gunicorn started beside it.",
-            remedy="Use --backend local.",
+    for name in list_turns(cell):
+        unmet = next(
+            (need for need in Prerequisite if need in DISTURBANCES[name].NEEDS and need is not Prerequisite.PATH), None
         )
+        if unmet is not None:
+            return UsageError(what=f"--disturb {name}: {unmet.value}.", remedy="Use --backend local.")
     refused = images.why_not(cell)
     if refused is None and memory:
         return UsageError(

@@ -43,6 +43,7 @@ def start_directly(
         stdout=stdout,
         stderr=stderr,
         start_new_session=True,
+        pass_fds=() if command.inherited is None else (command.inherited,),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, TypeAlias, get_type_hints
 
-from harness.core.events import bound_path, clients, course, disturbances, doings, fleet, servers, stop
+from harness.core.events import bound_path, clients, course, disturbances, doings, fleet, probing, servers, stop
 from harness.core.events.base import ArmEvent, Event, state_of
 from harness.core.events.fieldtypes import Check, check_of, describe
 from harness.core.model import Json
@@ -54,6 +54,8 @@ KINDS: tuple[type[Event], ...] = (
     disturbances.DisturbanceEnded,
     disturbances.ArbiterFiles,
     disturbances.HarnessDid,
+    probing.HarnessAsked,
+    probing.PathMoved,
     disturbances.ArbiterEnded,
     disturbances.LeftProcesses,
     fleet.Fleet,

@@ -10,6 +10,7 @@ from harness.core.disturbed import Disturbed
 from harness.core.findings import FindingId
 from harness.core.model import Finding, Json, Judgement, Observations, State
 from harness.disturb.course import Awaited, PathRule
+from harness.judge.moves import find_bad_moves
 from harness.judge.timeline import since_load_s
 from harness.judge.windows import find_window, list_done, rules_of
 
@@ -33,7 +34,7 @@ def judge(observations: Observations) -> Judgement | None:
     if not observations.disturbances:
         return None
     failed = [one for one in observations.disturbances if one.missing is not None]
-    left = tuple(_find_left(observations))
+    left = (*_find_left(observations), *find_bad_moves(observations))
     if left:
         return Judgement(state=State.VIOLATED, reason=left[0].detail, findings=left)
     if not failed:

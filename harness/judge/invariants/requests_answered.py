@@ -53,7 +53,7 @@ def judge(observations: Observations) -> Judgement:
     """Violated by any failure; ``failed-responses`` only for those that no outage explains."""
     covered_ns = covered_from_ns(observations)
     everything = _timed_failures(observations)
-    failures = [one for one in everything if not allows_loss(observations, _begin_of(one), one.end_ns)]
+    failures = [one for one in everything if not allows_loss(observations, _begin_of(one), one.end_ns, one.outcomes)]
     rows = [failure for failure in failures if not _is_explained(observations, failure, covered_ns)]
     loose = sum((failure.outcomes for failure in rows), Counter[str]())
     untimed = _untimed_errors(observations)

@@ -70,6 +70,8 @@ def _is_no_fault(observations: Observations, life: WorkerLife) -> bool:
     if any(sent.pid == life.pid and sent.signal in DEADLY for sent in observations.doings.ours):
         return True
     crash_ns, end_ns = life.crash_ns, arbiter_end_ns(observations)
+    if _had_slow_request(observations, life):
+        return True
     if life.crash == SILENT_END and allows_orphans(observations, crash_ns):
         return True
     if life.crash == SILENT_END:
@@ -77,6 +79,11 @@ def _is_no_fault(observations: Observations, life: WorkerLife) -> bool:
     return life.crash.startswith(TIMED_OUT) and any(
         stall.gap_ns >= LONG_STALL_NS and stall.at_ns <= crash_ns for stall in observations.stalls
     )
+
+
+def _had_slow_request(observations: Observations, life: WorkerLife) -> bool:
+    """Whether it ended while it had a request of the harness's own that takes longer than ``timeout``."""
+    return any(asked.worker == life.pid and asked.at_ns <= (life.crash_ns or 0) for asked in observations.harness_asked)
 
 
 def _finding(observations: Observations, crashed: list[WorkerLife]) -> Finding:
