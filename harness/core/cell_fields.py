@@ -243,6 +243,13 @@ class Cell:
     seed: Annotated[
         int | None, CellField(flag="--seed", help="what the times of the disturbances are drawn from", shown="drawn")
     ] = None
+    recover: Annotated[
+        bool,
+        CellField(
+            flag="--recover",
+            help="find out what heals a service that stays down: waiting, HUP, USR2, or a stop and start",
+        ),
+    ] = False
     graceful_timeout: Annotated[
         int | None,
         CellField(

@@ -21,6 +21,7 @@ class Disturbed:
     gave_up_ns: int | None = None  # when nobody waited for it any longer
     within_s: float | None = None
     detail: str | None = None
+    left_down: bool = False  # its repair is left to the ladder back: what clients lose goes on
 
     @property
     def label(self) -> str:

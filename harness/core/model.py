@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     )
     from harness.core.events.fleet import AskedAlone, Fleet
     from harness.core.events.probing import HarnessAsked, PathMoved
+    from harness.core.events.recovery import RungBegan, RungEnded
     from harness.core.events.servers import SocketChange
     from harness.core.events.stop import OpenFiles, StopEnded, StopSkipped, StrayProcesses
 
@@ -95,9 +96,6 @@ class Judgement:
     state: State
     reason: str
     findings: tuple[Finding, ...] = ()
-
-
-# --- observations: what the events say, before anybody judges -------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +224,7 @@ class Observations:
     arbiter_files: tuple[ArbiterFiles, ...] = ()
     left: tuple[LeftProcesses, ...] = ()
     leftovers: Leftovers = field(default_factory=Leftovers)
+    rungs: tuple[RungBegan | RungEnded, ...] = ()  # of the ladder back, after the window
     defects: tuple[str, ...] = ()  # why the record can't be believed, whatever it says
 
 
@@ -261,6 +260,7 @@ class Verdict:
     strength: Mapping[str, Json] = field(default_factory=dict)
     timing_s: Mapping[str, float] = field(default_factory=dict)
     error: Mapping[str, Json] | None = None
+    recovery: Mapping[str, Json] | None = None  # what healed a service that stayed down, see ``judge.recovery``
     scenario: Mapping[str, Json] | None = None  # what a scenario measured: {"name", "answer", "arms", "tables", ...}
 
 

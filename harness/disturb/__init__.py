@@ -6,7 +6,7 @@ A disturbance acts, and says what it waits for. What that means is told by the j
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from harness.core.model import Cell
@@ -91,6 +91,14 @@ DISTURBANCES: Mapping[str, Disturbance] = {
 """By name; ``recycle`` is what every run does that names none."""
 
 
+WITHOUT_REPAIR: Mapping[str, Callable[[ServiceUnderLoad], Steps]] = {
+    "kill-arbiter": kill_arbiter.kill,
+    "remove-socket": remove_socket.remove,
+}
+"""Disturbances that leave the service down unless they repair it themselves; with ``--recover`` the last one does not,
+so that the ladder back finds out what would."""
+
+
 def read_names(text: str) -> tuple[str, ...]:
     """The names in ``reload,scale``, in that order; ``all`` is every one that can be in a run with others.
 
@@ -130,4 +138,6 @@ def begin(service: ServiceUnderLoad) -> Course:
     if not turns:
         return recycle.begin(service)
     turn_list = [Turn(name=name, disturb=DISTURBANCES[name].disturb) for name in turns]
+    if service.cell.recover and turns[-1] in WITHOUT_REPAIR:
+        turn_list[-1] = Turn(name=turns[-1], disturb=WITHOUT_REPAIR[turns[-1]], leaves_down=True)
     return Series(service, turn_list, seed=service.cell.seed or 0)

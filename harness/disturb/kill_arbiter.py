@@ -20,9 +20,14 @@ LONGEST_S = 9.0
 
 def disturb(service: ServiceUnderLoad) -> Steps:
     """See ``disturb.Disturbance``."""
+    yield from kill(service)
+    yield from start_again(service, "after the arbiter was killed")
+
+
+def kill(service: ServiceUnderLoad) -> Steps:
+    """Without the start."""
     pid, family = service.arbiter_pid, service.list_family()
     service.expect_end()
     service.signal_arbiter(signal.SIGKILL, "kill the arbiter")
     yield master_gone(service, pid, end_limit_s(service))
     yield from look_at_rest(service, pid, family)
-    yield from start_again(service, "after the arbiter was killed")

@@ -20,7 +20,12 @@ NOTICED_S = 0.3
 
 def disturb(service: ServiceUnderLoad) -> Steps:
     """See ``disturb.Disturbance``."""
-    service.remove_path("the bound path is removed")
-    yield Pending(what=None, within_s=NOTICED_S)
+    yield from remove(service)
     yield from end_in_order(service, "end without its path")
     yield from start_again(service, "after the path was removed")
+
+
+def remove(service: ServiceUnderLoad) -> Steps:
+    """Without the end and the start."""
+    service.remove_path("the bound path is removed")
+    yield Pending(what=None, within_s=NOTICED_S)

@@ -27,6 +27,7 @@ class Turn:
 
     name: str
     disturb: Callable[[ServiceUnderLoad], Steps]
+    leaves_down: bool = False  # it does without the repair that it would end with
 
 
 class Series:
@@ -94,7 +95,7 @@ class Series:
         turn = self._turns[self._done]
         self._done += 1
         self._steps = self._wait = None
-        ended = DisturbanceEnded(name=turn.name, number=self._done)
+        ended = DisturbanceEnded(name=turn.name, number=self._done, left_down=turn.leaves_down or None)
         if missing is not None and missing.what is not None:
             ended = DisturbanceEnded(
                 name=turn.name,

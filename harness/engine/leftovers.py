@@ -56,6 +56,8 @@ def find_obstacle(stack: Stack) -> str | None:
     """Why nothing can be said of what gunicorn leaves behind; None where it can."""
     if stack.backend.why_unseen is not None:
         return stack.backend.why_unseen
+    if stack.masters.recovered:
+        return "the ladder back has replaced what the run left"
     if stack.gunicorn.poll() is not None:
         return "the arbiter had already ended"
     if stack.cell.disturb != "recycle":

@@ -8,13 +8,20 @@ from harness.backends import Process
 class Masters:
     """``current`` serves now. ``told_to_end``: the harness has told it to end, so that its end is no surprise.
 
+    ``recovered``: the ladder back was climbed, so that the masters are not those of the run any more.
     ``boot_s``: from gunicorn's start to its first answer, in seconds.
     """
 
     def __init__(self, current: Process) -> None:
         self.current = current
         self.told_to_end = False
+        self.recovered = False
         self.boot_s = 0.0
+
+    @property
+    def is_left_down(self) -> bool:
+        """Whether the one that served was told to end, and has: another one comes with the ladder back."""
+        return self.told_to_end and self.current.poll() is not None
 
     def replace(self, process: Process) -> None:
         """Another one serves from now on."""

@@ -45,7 +45,7 @@ show. ``quick`` has fewer and shorter worker lives, for many cells; ``python -m 
 its verdicts with those of the original report's settings. Its connections are few because two workers that boot again
 after 64 requests each let the report's 200 queue up beyond every client's patience."""
 
-OF_DISTURBANCES = ("disturb", "times", "seed")
+OF_DISTURBANCES = ("disturb", "times", "seed", "recover")
 """Fields that a scenario has no options for: it compares workers that restart by themselves."""
 
 HOLDS = "holds"

@@ -26,6 +26,7 @@ from harness.engine.options import run_arguments
 from harness.engine.preparation import prepare_run
 from harness.engine.readiness import await_ready, send_controls
 from harness.engine.recording import Run, open_run, recording
+from harness.engine.recovering import climb_ladder
 from harness.engine.request import RunRequest, list_brought
 from harness.engine.running_stack import Stack, find_load_tool, running_stack
 from harness.engine.settling import settle
@@ -94,6 +95,7 @@ def _experiment(stack: Stack) -> None:
     look_at_files(stack, "settled")
     look_for_strays(stack)
     ask_idle_workers(stack)
+    climb_ladder(stack)
     stop_in_order(stack, boot_s=boot_s)
 
 

@@ -33,7 +33,7 @@ def _has_settled(stack: Stack, started_ns: int) -> bool:
     probes = [progress.probes_since(started_ns, way) for way in ways]
     if any(len(way) < ENOUGH_PROBES for way in probes):
         return False
-    if progress.arbiter_ended:
+    if progress.arbiter_ended or stack.masters.is_left_down:
         return not any(ok for way in probes for ok in way)
     if progress.live_workers != stack.cell.workers or progress.steady_s < stack.timings.steady_s:
         return False

@@ -68,6 +68,21 @@ class Timings:
     stop_spare_s: float = 0.5
     """So much longer it is waited for: to see an end that comes late cost a look and the harness's own time."""
 
+    ladder_period_s: float = 0.05
+    """Between the begins of two requests while the ladder back is climbed, as of the prober."""
+
+    ladder_wait_s: float = 3.0
+    """The first rung: what does not come back in so long, after a settle phase in vain, has an outage."""
+
+    ladder_boot_s: float = 5.0
+    """What a rung starts may take so long, and ..."""
+
+    ladder_boots: int = 5
+    """... so many of the app's boot times."""
+
+    ladder_answers_s: float = 1.5
+    """So much longer for the answers that show it to be healed."""
+
 
 TIMINGS = Timings()
 """Those of every real run."""

@@ -80,6 +80,7 @@ class Arbiters:
             missing=event.missing,
             within_s=event.within_s,
             detail=event.detail,
+            left_down=bool(event.left_down),
         )
 
     def read_line(self, at_ns: int, pid: int | None, state: str | None) -> None:

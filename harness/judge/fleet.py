@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -56,7 +57,7 @@ def _list_samples(observations: Observations) -> Iterator[FleetSample]:
     What there is at the end of its window is a sample of its own: nothing may change afterwards.
     """
     wanted, samples = observations.cell.workers, observations.samples
-    ends = [int(end_of(one)) for one in observations.disturbances if one.ended_ns is not None]
+    ends = [int(end_ns) for one in observations.disturbances if (end_ns := end_of(one)) < math.inf]
     extra = [
         replace(before[-1], at_ns=end_ns)
         for end_ns in ends

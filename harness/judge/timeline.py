@@ -25,6 +25,7 @@ from harness.core.events.course import (
     WatcherState,
 )
 from harness.core.events.fleet import AskedAlone, Fleet
+from harness.core.events.recovery import RungBegan, RungEnded
 from harness.core.events.servers import (
     GunicornLine,
     LiveWorkers,
@@ -81,6 +82,7 @@ class _Reader:
         self.interrupted: str | None = None
         self.fault: dict[str, Json] | None = None
         self.ledger: dict[str, Json] | None = None
+        self.rungs: list[RungBegan | RungEnded] = []
         self.defects: dict[str, None] = {}
 
     def read(self, event: Event, closed_ns: int | None) -> None:
@@ -187,6 +189,7 @@ _READ: Mapping[type[Event], Callable[[_Reader, Any], None]] = {
     LoadEnded: lambda reader, event: setattr(reader, "load", event),
     Fleet: lambda reader, event: reader.fleets.append(event),
     AskedAlone: lambda reader, event: reader.asked_alone.append(event),
+    **dict.fromkeys((RungBegan, RungEnded), lambda reader, event: reader.rungs.append(event)),
     **dict.fromkeys(KINDS, lambda reader, event: reader.leftovers.read(event)),
     WatcherState: _Reader._read_watcher,
     TracerLoaded: _Reader._read_tracer,
@@ -205,7 +208,7 @@ _READ: Mapping[type[Event], Callable[[_Reader, Any], None]] = {
 
 _DEFECTS = (CutShort, Contradiction, UnknownEvent, ArmEvent)
 _OUTSIDE_THE_WINDOW = frozenset(
-    (Phase, Fault, Interrupted, LedgerClosed, LedgerFailed, AskedAlone, *OF_THE_STOP, *_DEFECTS)
+    (Phase, Fault, Interrupted, LedgerClosed, LedgerFailed, AskedAlone, RungBegan, RungEnded, *OF_THE_STOP, *_DEFECTS)
 )
 """Events that count whenever they came; everything else only until the window closed."""
 
@@ -258,6 +261,7 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         doings=reader.doings.close(),
         answer_times=tuple(reader.answer_times),
         leftovers=reader.leftovers.close(),
+        rungs=tuple(reader.rungs),
         defects=tuple(reader.defects),
     )
 

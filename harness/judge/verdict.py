@@ -28,6 +28,7 @@ from harness.judge.invariants.requests_answered import BUSY_SHARE
 from harness.judge.meddling import Meddling, find_meddling
 from harness.judge.notes import find_notes
 from harness.judge.outage import count_late, count_outcomes
+from harness.judge.recovery import find_recovery
 from harness.judge.timeline import find_blind, observe, since_load_s
 from harness.judge.windows import describe_undone, list_done
 
@@ -42,6 +43,7 @@ _NEXT_PHASE = {
     "control": "load",
     "load": "settle",
     "settle": "closed",
+    "recover": "ended",
     "stop": "ended",
 }
 
@@ -82,6 +84,7 @@ def judge(observations: Observations) -> Verdict:
         strength=_strength(observations, outcome),
         timing_s=_time(observations),
         error=_error(observations.fault),
+        recovery=find_recovery(observations),
     )
 
 

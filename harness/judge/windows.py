@@ -40,7 +40,9 @@ def rules_of(disturbed: Disturbed) -> Disturbance:
 
 def end_of(disturbed: Disturbed) -> float:
     """When its window ends, in nanoseconds; never, where something was awaited in vain."""
-    return float("inf") if disturbed.ended_ns is None else disturbed.ended_ns + LAG_NS
+    if disturbed.ended_ns is None or disturbed.left_down:
+        return float("inf")
+    return disturbed.ended_ns + LAG_NS
 
 
 def find_window(
@@ -107,6 +109,11 @@ def _done_ns(observations: Observations, change: SocketChange) -> int:
         return change.at_ns
     calls = (r.at_ns for r in observations.removals if r.failed is None and not r.replaces)
     return max((ns for ns in calls if change.at_ns - LATE_TOLD_NS <= ns <= change.at_ns), default=change.at_ns)
+
+
+def is_left_down(observations: Observations, *, among: Callable[[Disturbance], bool] = lambda _: True) -> bool:
+    """Whether the harness brought the service down and left it so, for the ladder back."""
+    return any(one.left_down and among(rules_of(one)) for one in observations.disturbances)
 
 
 def list_done(observations: Observations) -> Iterator[Disturbed]:

@@ -32,6 +32,8 @@ def verdict_to_json(verdict: Verdict, *, run_id: str, story: Sequence[Moment]) -
     }
     if verdict.error is not None:
         rendered["error"] = _plain(verdict.error)
+    if verdict.recovery is not None:
+        rendered["recovery"] = _plain(verdict.recovery)
     if verdict.scenario is not None:
         rendered["scenario"] = _plain(verdict.scenario)
     return rendered

@@ -75,6 +75,9 @@ def _totals(cases: list[_Case]) -> dict[str, str]:
 def _properties(stored: StoredRun, verdict: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
     yield "run", stored.run_id
     yield "verdict", text(verdict, "verdict")
+    recovery = summary.recovery_line(verdict)
+    if recovery is not None:
+        yield "recovery", recovery.removeprefix("Recovery: ")
     for name in mapping(verdict, "cell"):
         yield f"cell.{clean(name)}", text(verdict, "cell", name, default=json.dumps(dig(verdict, "cell", name)))
     for name, version in summary.versions(stored):

@@ -80,7 +80,7 @@ def _say_answer(page: Page, verdict: Mapping[str, Json]) -> None:
     page.say(answer.sentence[:1].upper() + answer.sentence[1:], style=TONES[answer.tone], most=2)
     page.say(f"{summary.subject(verdict)}: {text(verdict, 'verdict')}", style=Page.BOLD, most=1)
     page.say(summary.setting(verdict), style=Page.DIM, most=2)
-    for said in (summary.strength_line(verdict), ledger_alarm(verdict)):
+    for said in (summary.recovery_line(verdict), summary.strength_line(verdict), ledger_alarm(verdict)):
         if said:
             page.say(said, style=TONES[Tone.BAD] if said == ledger_alarm(verdict) else "", most=2)
     found = summary.findings(verdict)

@@ -49,11 +49,20 @@ def render_terminal(stored: StoredRun, *, colour: bool, width: int) -> str:
     if notes:
         page.title("To be known")
         page.rows(notes)
+    ladder = summary.recovery_rows(verdict)
+    if ladder:
+        page.title("The ladder back")
+        page.rows([(rung, ", ".join(filter(None, (_tell_rung(*rest), detail)))) for rung, *rest, detail in ladder])
     _story(page, verdict)
     _culprits(page, verdict)
     _evidence(page, verdict)
     _surroundings(page, stored, verdict)
     return "\n".join(page.lines) + "\n"
+
+
+def _tell_rung(healed: str, after: str, lost: str) -> str:
+    when = f" after {after}" if after else ""
+    return healed if healed == "not tried" else f"healed: {healed}{when}, {lost} requests lost"
 
 
 class Page:
@@ -128,9 +137,9 @@ def _answer(page: Page, verdict: Mapping[str, Json]) -> None:
     page.say(_headline(answer), style=TONES[answer.tone])
     page.say(f"{summary.subject(verdict)}: {text(verdict, 'verdict')}", style=_BOLD)
     page.say(summary.setting(verdict), style=_DIM)
-    strength = summary.strength_line(verdict)
-    if strength:
-        page.say(strength)
+    for said in (summary.recovery_line(verdict), summary.strength_line(verdict)):
+        if said:
+            page.say(said)
     alarm = ledger_alarm(verdict)
     if alarm:
         page.say(alarm, style=TONES[Tone.BAD])

@@ -174,6 +174,28 @@ def strength_line(verdict: Mapping[str, Json]) -> str | None:
     return f"{seen}; with 95 % confidence fewer than {upper:.2%} of all {noun}s{requests_too} fail"
 
 
+def recovery_line(verdict: Mapping[str, Json]) -> str | None:
+    """What healed a service that stayed down, in one sentence; None where nobody asked for it."""
+    if "recovery" not in verdict:
+        return None
+    said = text(verdict, "recovery", "said")
+    asked, lost = number(verdict, "recovery", "asked"), number(verdict, "recovery", "lost")
+    losses = f" ({lost} of {plural(asked, 'request')} were lost meanwhile)" if asked and lost is not None else ""
+    return f"Recovery: {said}{losses}"
+
+
+def recovery_rows(verdict: Mapping[str, Json]) -> list[tuple[str, str, str, str, str]]:
+    """Each rung of the ladder back: (rung, healed, after, requests lost, what else was seen)."""
+    rows = []
+    for rung in items(verdict, "recovery", "rungs"):
+        skipped = text(rung, "skipped", default="")
+        healed = "not tried" if skipped else "yes" if dig(rung, "healed") is True else "no"
+        after = seconds(rung, "after_s") if number(rung, "after_s") is not None else ""
+        lost = f"{text(rung, 'lost')} of {text(rung, 'asked')}"
+        rows.append((text(rung, "rung"), healed, after, lost, skipped or text(rung, "detail", default="")))
+    return rows
+
+
 def note_lines(verdict: Mapping[str, Json]) -> list[tuple[str, str]]:
     """What breaks no promise but should be known: (id, detail)."""
     return [

@@ -66,6 +66,8 @@ class RunView:
     setting: str
     alarm: str | None
     strength: str | None
+    recovery: str | None
+    ladder: Rows  # rung, healed, after, lost, what else
     reasons: Rows  # label, text: why there is no clear answer
     findings: Rows  # id, text
     causes: Sequence[Explanation]
@@ -138,6 +140,8 @@ def view_run(stored: StoredRun, *, logs: Sequence[Excerpt] = (), removals: Seque
         setting=summary.setting(verdict),
         alarm=ledger_alarm(verdict),
         strength=summary.strength_line(verdict),
+        recovery=summary.recovery_line(verdict),
+        ladder=summary.recovery_rows(verdict),
         reasons=summary.error_lines(verdict),
         findings=[(text(one, "id"), summary.describe(one)) for one in summary.findings(verdict)],
         causes=explain(verdict),

@@ -12,7 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.core.events import bound_path, clients, course, disturbances, doings, fleet, probing, servers, stop
+from harness.core.events import (
+    bound_path,
+    clients,
+    course,
+    disturbances,
+    doings,
+    fleet,
+    probing,
+    recovery,
+    servers,
+    stop,
+)
 from harness.core.events.base import ArmEvent, Event, UnknownEvent, encode, state_of
 from harness.core.events.clients import Probe
 from harness.core.events.parsing import KINDS, UnknownKindError, list_fields, parse_event
@@ -82,7 +93,7 @@ def test_an_event_survives_its_line(kind: type[Event], data: st.DataObject) -> N
 def test_every_class_of_events_can_be_read_and_says_what_it_is() -> None:
     classes = {
         one
-        for module in (course, servers, bound_path, disturbances, probing, doings, fleet, stop, clients)
+        for module in (course, servers, bound_path, disturbances, probing, doings, fleet, recovery, stop, clients)
         for one in vars(module).values()
         if isinstance(one, type) and issubclass(one, Event) and one is not Event
     }

@@ -42,6 +42,11 @@ def why_not(cell: Cell, *, memory: bool = False) -> UsageError | None:
         )
         if unmet is not None:
             return UsageError(what=f"--disturb {name}: {unmet.value}.", remedy="Use --backend local.")
+    if cell.recover:
+        return UsageError(
+            what="--recover starts gunicorn anew, and one in a container can't be started beside its observer.",
+            remedy="Use --backend local.",
+        )
     refused = images.why_not(cell)
     if refused is None and memory:
         return UsageError(

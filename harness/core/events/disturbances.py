@@ -39,6 +39,7 @@ class DisturbanceEnded(Event):
         missing: what did not come about; left out where all did.
         within_s: for how long that was awaited, in seconds.
         detail: what was seen instead, in a few words.
+        left_down: true where the repair is left to the ladder back, so that what clients lose goes on.
     """
 
     kind: ClassVar[str] = "disturbance"
@@ -49,6 +50,7 @@ class DisturbanceEnded(Event):
     missing: str | None = None
     within_s: float | None = None
     detail: str | None = None
+    left_down: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

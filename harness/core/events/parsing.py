@@ -7,7 +7,18 @@ from dataclasses import MISSING, dataclass, fields
 from functools import cache
 from typing import Any, TypeAlias, get_type_hints
 
-from harness.core.events import bound_path, clients, course, disturbances, doings, fleet, probing, servers, stop
+from harness.core.events import (
+    bound_path,
+    clients,
+    course,
+    disturbances,
+    doings,
+    fleet,
+    probing,
+    recovery,
+    servers,
+    stop,
+)
 from harness.core.events.base import ArmEvent, Event, state_of
 from harness.core.events.fieldtypes import Check, check_of, describe
 from harness.core.model import Json
@@ -58,6 +69,8 @@ KINDS: tuple[type[Event], ...] = (
     probing.PathMoved,
     disturbances.ArbiterEnded,
     disturbances.LeftProcesses,
+    recovery.RungBegan,
+    recovery.RungEnded,
     fleet.Fleet,
     fleet.AskedAlone,
     stop.OpenFiles,

@@ -15,10 +15,18 @@ from harness.judge.outage import (
     settle_probes,
 )
 from harness.judge.timeline import since_load_s
+from harness.judge.windows import is_left_down
 
 
-def judge(observations: Observations) -> Judgement:
-    """Violated by ``permanent-outage``; unknown where nobody asked, or where the proxy itself is in doubt."""
+def judge(observations: Observations) -> Judgement | None:
+    """Violated by ``permanent-outage``; unknown where nobody asked, or where the proxy itself is in doubt.
+
+    None where the harness left it down, for the ladder back.
+    """
+    return None if is_left_down(observations) else _judge_end(observations)
+
+
+def _judge_end(observations: Observations) -> Judgement:
     way = client_way(observations)
     last = settle_probes(observations, way)[-ENOUGH_PROBES:]
     if len(last) < ENOUGH_PROBES:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from harness.core.findings import FindingId
 from harness.core.model import Finding, Judgement, Observations, State
+from harness.disturb.course import Loss
 from harness.judge.fleet import find_surplus, has_given_up
 from harness.judge.lives import LATE_NS
 from harness.judge.timeline import find_blind, since_load_s
+from harness.judge.windows import is_left_down
 
 
-def judge(observations: Observations) -> Judgement:
-    """Violated by ``workers-not-respawned`` or ``workers-surplus``."""
+def judge(observations: Observations) -> Judgement | None:
+    """Violated by ``workers-not-respawned`` or ``workers-surplus``; None where the harness left no arbiter."""
+    if is_left_down(observations, among=lambda row: row.MAY_LOSE is Loss.UNTIL_START):
+        return None
     if "settle" not in observations.phases or observations.live_at_end is None:
         return Judgement(state=State.UNKNOWN, reason="nobody counted the workers after the load")
     blind = find_blind(observations, "workers", "logs")  # it takes the log to know that a child is a worker
