@@ -160,7 +160,8 @@ upgrade: setup ## re-make requirements/*.txt with the newest releases; `make cha
 	@$(LOCK) $(DEV_LOCK) --upgrade
 	@$(LOCK) $(BROWSER_LOCK) --upgrade
 
-# Needs root and debootstrap; where they cannot be had it says so and ends well. More of it: tests/fresh/run.
+# Needs root and debootstrap, or a Docker engine; where neither can be had it says so and ends well. More of it:
+# tests/fresh/run.
 fresh: ## the README's two commands in a clone on a bare Debian, as root and as a user (many minutes)
 	@for who in '' --user; do \
 	  tests/fresh/run $$who || { status=$$?; test $$status = 77 || exit $$status; }; \
