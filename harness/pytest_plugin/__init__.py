@@ -6,6 +6,7 @@ fixtures. Only this package imports pytest and xprocess; the engine makes the ru
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,18 +14,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.pytest_plugin import options
+from harness.pytest_plugin import markers, options
 
 if TYPE_CHECKING:
     from harness.core.model import Cell
     from harness.engine.request import RunRequest
+    from harness.pytest_plugin.judged_run import RecycleRun, RunCache
     from harness.pytest_plugin.launcher import Launcher
-    from harness.pytest_plugin.load import Load
-    from harness.pytest_plugin.recycle_run import RecycleRun, RunCache
+    from harness.pytest_plugin.load_driver import Load
     from harness.pytest_plugin.scene import GunicornServer, H2oProxy
 
 SHOWN = pytest.StashKey[list["RecycleRun | GunicornServer"]]()
 """What a test has used, which the report of its failure names."""
+
+RENAMED = "recycle-harness: the fixture 'load' is called 'recycle_load' now; the old name will go"
 
 
 # --- hooks ----------------------------------------------------------------------------------------------------
@@ -36,15 +39,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse wrong options before any test is collected."""
-    options.check_python(config)
+    """Tell of the marker, and refuse wrong options before any test is collected."""
+    config.addinivalue_line("markers", markers.HELP)
+    options.check_options(config)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that uses ``gunicorn_release``, directly or not, runs once for each release that was named."""
-    if "named_gunicorn_release" in metafunc.fixturenames:
-        releases = options.named_releases(metafunc.config)
-        metafunc.parametrize("named_gunicorn_release", releases, indirect=True, scope="session")
+    """A test that uses ``gunicorn_release``, directly or not, runs once for each release and each marked value."""
+    if "named_gunicorn_release" not in metafunc.fixturenames:
+        return
+    marked = markers.read_marks(metafunc.definition)
+    releases = marked.get(markers.RELEASE) or options.named_releases(metafunc.config)
+    metafunc.parametrize("named_gunicorn_release", releases, indirect=True, scope="session")
+    variations = markers.list_variations(marked)
+    if len(variations) > 1 and "recycle_marked" in metafunc.fixturenames:
+        names = [markers.name_variation(one, marked) for one in variations]
+        metafunc.parametrize("recycle_marked", variations, indirect=True, ids=names)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -74,8 +84,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Remove pytest-xprocess's folders of the workers of pytest-xdist, which have ended."""
+    """Remove pytest-xprocess's folders of the workers of pytest-xdist, which have ended, and its advice about them."""
     plugins = session.config.pluginmanager
+    if plugins.has_plugin("xprocess"):
+        from harness.pytest_plugin.launcher import is_all_ours
+
+        if is_all_ours(getattr(session.config, "_xprocess", None)):  # it would say last, with -v: end what you started
+            plugins.unregister(name="xprocess")
     if plugins.has_plugin("dsession") and plugins.has_plugin("cacheprovider"):
         from harness.pytest_plugin.launcher import remove_dead_folders
 
@@ -116,9 +131,21 @@ def gunicorn_settings(pytestconfig: pytest.Config) -> Path | None:
 
 
 @pytest.fixture
-def recycle_cell(pytestconfig: pytest.Config, gunicorn_release: str, gunicorn_app: str | None) -> Cell:
+def recycle_marked(request: pytest.FixtureRequest) -> markers.Variation:
+    """What the markers ``recycle`` of this test say of its cell."""
+    marked: markers.Variation | None = getattr(request, "param", None)
+    return markers.list_variations(markers.read_marks(request.node))[0] if marked is None else marked
+
+
+@pytest.fixture
+def recycle_cell(
+    pytestconfig: pytest.Config, gunicorn_release: str, gunicorn_app: str | None, recycle_marked: markers.Variation
+) -> Cell:
     """Everything that defines the experiment: workers, threads, max_requests, bind, load and so on."""
-    return options.make_cell(pytestconfig, release=gunicorn_release, app=gunicorn_app)
+    from harness.pytest_plugin.outcomes import told_by_pytest
+
+    with told_by_pytest():
+        return options.make_cell(pytestconfig, release=gunicorn_release, app=gunicorn_app, marked=recycle_marked)
 
 
 @pytest.fixture
@@ -138,8 +165,8 @@ def recycle_request(
     return RunRequest(
         cell=recycle_cell,
         out=recycle_out,
-        python=pytestconfig.getoption("gunicorn_python"),
-        era_shims=pytestconfig.getoption("gunicorn_era_shims"),
+        python=options.chosen(pytestconfig, "python"),
+        era_shims=options.wants_era_shims(pytestconfig),
         settings=gunicorn_settings,
         app_folder=gunicorn_app_folder if recycle_cell.app else None,
     )
@@ -147,11 +174,11 @@ def recycle_request(
 
 @pytest.fixture(scope="session")
 def recycle_out(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the records go: --gunicorn-out, else a temporary folder of this session."""
+    """Where the records go: --gunicorn-out, the ini setting gunicorn_out, or a temporary folder of this session."""
     named: str | None = pytestconfig.getoption("gunicorn_out")
     if named:
         return pytestconfig.invocation_params.dir / named
-    return tmp_path_factory.mktemp("recycle-runs")
+    return options.ini_path(pytestconfig, "gunicorn_out") or tmp_path_factory.mktemp("recycle-runs")
 
 
 # --- running it ---------------------------------------------------------------------------------------------------
@@ -171,7 +198,7 @@ def recycle_launcher(request: pytest.FixtureRequest) -> Iterator[Launcher]:
 @pytest.fixture(scope="session")
 def recycle_cache(recycle_launcher: Launcher) -> RunCache:
     """The runs of this session: tests that want the same one share it."""
-    from harness.pytest_plugin.recycle_run import RunCache
+    from harness.pytest_plugin.judged_run import RunCache
 
     return RunCache(recycle_launcher)
 
@@ -197,8 +224,10 @@ def gunicorn_server(
     """A pinned gunicorn that has answered a request; ended with the test."""
     from harness.engine.preparation import settle_load
     from harness.pytest_plugin.outcomes import told_by_pytest
-    from harness.pytest_plugin.scene import Scene
+    from harness.pytest_plugin.scene import Scene, require_local
 
+    with told_by_pytest():
+        require_local(recycle_request.cell)
     wanted = settle_load(replace(recycle_request, cell=replace(recycle_request.cell, proxy="h2o")))
     try:
         with Scene(wanted, recycle_launcher.make_backend) as scene:
@@ -220,13 +249,20 @@ def h2o_proxy(gunicorn_server: GunicornServer) -> H2oProxy:
 
 
 @pytest.fixture
-def load(h2o_proxy: H2oProxy) -> Load:
+def recycle_load(h2o_proxy: H2oProxy) -> Load:
     """A callable that lets wrk (or httpx) ask ``h2o_proxy`` for a while and returns the statuses and errors it saw."""
-    from harness.pytest_plugin.load import Load
+    from harness.pytest_plugin.load_driver import Load
     from harness.pytest_plugin.outcomes import told_by_pytest
 
     with told_by_pytest():
         return Load(h2o_proxy)
+
+
+@pytest.fixture
+def load(recycle_load: Load) -> Load:
+    """The old name of ``recycle_load``, which another plugin or a project may have, too."""
+    warnings.warn(pytest.PytestDeprecationWarning(RENAMED), stacklevel=1)
+    return recycle_load
 
 
 def _show(node: pytest.Item, used: RecycleRun | GunicornServer) -> None:

@@ -7,6 +7,7 @@ it, because pytest-xprocess kills the process with the pid in that file, and pid
 from __future__ import annotations
 
 import concurrent.futures.thread
+import io
 import itertools
 import os
 import secrets
@@ -14,6 +15,7 @@ import shutil
 import subprocess
 import warnings
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -63,7 +65,7 @@ class Launcher:
     ) -> subprocess.Popen[bytes]:
         """See ``backends.local.Start``. pytest-xprocess gives the child its process group."""
         name = f"{self._label}-{next(self._numbers)}-{command.name}"
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # it prints each command
             # From Python 3.12 on: "multi-threaded, use of fork() may lead to deadlocks". pytest-xprocess forks, and
             # between fork and exec nothing of ours runs.
             warnings.simplefilter("ignore", DeprecationWarning)
@@ -111,6 +113,13 @@ def _make_starter(command: Command, env: Mapping[str, str], stdout: BinaryIO, st
         "wait": lambda _starter, _log_file: True,  # readiness is an answered request, and the engine asks
     }
     return type("Starter", (ProcessStarter,), attributes)
+
+
+def is_all_ours(xprocess: Any) -> bool:  # noqa: ANN401 - pytest-xprocess is untyped
+    """Whether nobody else has started a process through it in this session; it is None where nobody has at all."""
+    return xprocess is None or all(
+        resource.info[0].name.startswith(PREFIX) for resource in xprocess.resources if resource.info
+    )
 
 
 def remove_dead_folders(root: Path) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -28,7 +28,7 @@ _APP = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*(\(.*\))?)?")
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Add ``--gunicorn`` and the other options, and the ini settings of a project."""
+    """Add ``--gunicorn`` and the other options, each with an ini setting, and what only a project can say."""
     group = parser.getgroup("gunicorn", "gunicorn under test (recycle-harness)")
     group.addoption(
         "--gunicorn",
@@ -37,24 +37,52 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="SPEC",
         help="release to test: 19.6.0, latest, a path, git+file:///path@rev; several with commas or several times",
     )
+    parser.addini("gunicorn_releases", "releases to test where --gunicorn names none", type="args", default=[])
     for name in OF_THE_CELL:
         row = CELL_FIELDS[name]
-        group.addoption(
-            f"--gunicorn-{name}", type=_one_of(name), metavar=row.metavar, help=f"{row.help} [{row.default}]"
-        )
-    group.addoption("--gunicorn-python", metavar="PYTHON", help="interpreter for gunicorn: 3.6, python3.6 or a path")
-    group.addoption(
-        "--gunicorn-no-era-shims",
-        dest="gunicorn_era_shims",
-        action="store_false",
-        help="no Python on which the release runs only once what has left Python since is put back",
-    )
-    group.addoption("--gunicorn-out", metavar="DIR", help="where the records go [a temporary folder]")
-    parser.addini("gunicorn_releases", "releases to test where --gunicorn names none", type="args", default=[])
+        _add_both(parser, group, name, f"{row.help} [{row.default}]", type=one_of(name), metavar=row.metavar)
+    _add_both(parser, group, "python", "interpreter for gunicorn: 3.6, python3.6 or a path", metavar="PYTHON")
+    _add_both(parser, group, "out", "where the records go [a temporary folder]", metavar="DIR")
+    what = "no Python on which the release runs only once what has left Python since is put back"
+    group.addoption("--gunicorn-no-era-shims", action="store_true", default=None, help=what)
+    parser.addini("gunicorn_no_era_shims", what, type="bool", default=False)
     parser.addini("gunicorn_app", "module:app that gunicorn serves [the harness's own]", default="")
     parser.addini("gunicorn_app_folder", "folder that the app is imported from [the root folder]", default="")
     parser.addini("gunicorn_settings", "the project's gunicorn settings file", default="")
     parser.addini("recycle_strict", "a test that is skipped because the release can't run here fails", type="bool")
+
+
+def _add_both(parser: pytest.Parser, group: pytest.OptionGroup, name: str, what: str, **form: Any) -> None:
+    """Add ``--gunicorn-NAME``, and the ini setting ``gunicorn_NAME`` for where it is not given."""
+    group.addoption(f"--gunicorn-{name}", help=what, **form)
+    parser.addini(f"gunicorn_{name}", f"as --gunicorn-{name}", default="")
+
+
+def chosen(config: pytest.Config, name: str) -> str | None:
+    """The value of ``--gunicorn-NAME``, else of the ini setting ``gunicorn_NAME``, else None."""
+    given: str | None = config.getoption(f"gunicorn_{name}")
+    return given if given is not None else ini_text(config, f"gunicorn_{name}")
+
+
+def wants_era_shims(config: pytest.Config) -> bool:
+    """Whether a Python will do on which the release runs only with era shims."""
+    return not (config.getoption("gunicorn_no_era_shims") or config.getini("gunicorn_no_era_shims"))
+
+
+def check_options(config: pytest.Config) -> None:
+    """Check what can be checked before any test is collected.
+
+    Raises:
+        pytest.UsageError: a setting names something that there is not.
+    """
+    for name in OF_THE_CELL:
+        value = ini_text(config, f"gunicorn_{name}")
+        if value is not None:
+            try:
+                one_of(name)(value)
+            except argparse.ArgumentTypeError as problem:
+                raise pytest.UsageError(f"ini setting gunicorn_{name}: {problem}") from problem
+    check_python(config)
 
 
 def releases(text: str) -> list[str]:
@@ -71,18 +99,14 @@ def releases(text: str) -> list[str]:
     return specs
 
 
-def _one_of(name: str) -> Callable[[str], str]:
-    """A type for argparse: a value that the harness knows; of the back ends, those that pytest-xprocess can start."""
+def one_of(name: str) -> Callable[[str], str]:
+    """A type for argparse: a value that the harness knows."""
 
     def parse(text: str) -> str:
-        from harness.backends import BACKENDS
         from harness.engine.options import CHOICES
 
-        if name not in (*CHOICES, "backend"):
-            return text  # checked with the cell, in ``check_request``
-        startable = tuple(name for name, kind in BACKENDS.items() if kind.STARTS_HERE)
-        known = startable if name == "backend" else CHOICES[name]
-        if text not in known:
+        known = CHOICES.get(name)
+        if known is not None and text not in known:  # any other is checked with the cell, in ``check_request``
             raise argparse.ArgumentTypeError(
                 f"{text!r} is not one of the {CELL_FIELDS[name].plugin}: {', '.join(known)}"
             )
@@ -107,12 +131,12 @@ def named_releases(config: pytest.Config) -> list[str]:
 
 
 def check_python(config: pytest.Config) -> None:
-    """Check ``--gunicorn-python``; whether a version is installed here is found out later.
+    """Check the Python that was chosen; whether a version is installed here is found out later.
 
     Raises:
         pytest.UsageError: it is no Python.
     """
-    asked: str | None = config.getoption("gunicorn_python")
+    asked = chosen(config, "python")
     if asked is None:
         return
     import os
@@ -138,14 +162,18 @@ def ini_path(config: pytest.Config, name: str) -> Path | None:
     return None if text is None else config.rootpath / Path(text).expanduser()
 
 
-def make_cell(config: pytest.Config, *, release: str, app: str | None) -> Cell:
-    """The cell of the original report with the chosen release, worker class, back end and app."""
+def make_cell(config: pytest.Config, *, release: str, app: str | None, marked: Mapping[str, object]) -> Cell:
+    """The cell of the original report with the release and the app, and with what markers, options and ini name."""
     from harness.core.cell_fields import Cell
+    from harness.engine.options import fit_disturbances
     from harness.stack.workers import find_worker
 
-    asked = {name: config.getoption(f"gunicorn_{name}") for name in OF_THE_CELL}
-    cell = Cell(spec=release, app=app, **{name: value for name, value in asked.items() if value is not None})
-    return cell if find_worker(cell.worker).has_threads else replace(cell, threads=1)
+    asked = {name: value for name in OF_THE_CELL if (value := chosen(config, name)) is not None}
+    given: dict[str, Any] = {"app": app, **asked, **marked}
+    cell = Cell(spec=release, **given)
+    if "threads" not in given and not find_worker(cell.worker).has_threads:
+        cell = replace(cell, threads=1)
+    return fit_disturbances(cell, given)
 
 
 def check_request(cell: Cell, *, settings: Path | None, app_folder: Path) -> None:

@@ -10,14 +10,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from harness.backends import MakeBackend
-from harness.core.errors import UnrunnableError
+from harness.backends import BACKENDS, MakeBackend
+from harness.core.errors import UnrunnableError, UsageError
+from harness.core.model import Cell
 from harness.core.signals import shielded
 from harness.engine.preparation import prepare_environment
 from harness.engine.readiness import await_gunicorn, await_proxy
 from harness.engine.recording import open_run
 from harness.engine.request import RunRequest
 from harness.engine.running_stack import Stack, running_stack, with_started_proxy
+
+
+def require_local(cell: Cell) -> None:
+    """Refuse a back end whose servers are no processes of this machine.
+
+    Raises:
+        UsageError: it is such a one.
+    """
+    if not BACKENDS[cell.backend].STARTS_HERE:
+        raise UsageError(
+            what=f"gunicorn_server, h2o_proxy and recycle_load are not for the {cell.backend} back end.",
+            remedy="Use recycle_run there, or leave --gunicorn-backend out.",
+        )
 
 
 def silent(_text: str) -> None:

@@ -53,7 +53,7 @@ def render_short(stored: StoredRun, *, colour: bool, width: int) -> str:
         _say_who(page, verdict)
         say_measured(page, verdict)
     ending = _ending(stored, verdict)
-    counts = _count(verdict)
+    counts = count_requests(verdict)
     fates = _tell_fates(verdict)
     replaced = summary.load_line(stored.facts) or ""  # the load that was asked for is missing: other counts than usual
     ending = [row for row in (("Counts", counts), ("Load", replaced), ("Lost", fates)) if row[1]] + ending
@@ -126,7 +126,7 @@ def _say_who(page: Page, verdict: Mapping[str, Json]) -> None:
             page.say(f"{frame}{': ' if source else ''}{source}", indent="  ", hanging="    ", most=1)
 
 
-def _count(verdict: Mapping[str, Json]) -> str:
+def count_requests(verdict: Mapping[str, Json]) -> str:
     """The counts that matter, in one line."""
     requests, recycles = number(verdict, "counts", "requests"), number(verdict, "counts", "recycles")
     if not requests:

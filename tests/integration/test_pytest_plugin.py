@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -36,6 +37,7 @@ INI = """
 gunicorn_app = shop.wsgi:application
 gunicorn_app_folder = src
 gunicorn_settings = conf/gunicorn.py
+asyncio_default_fixture_loop_scope = function
 """
 
 CONFTEST = """
@@ -57,10 +59,10 @@ def test_socket(recycle_run):
 def test_answers(recycle_run):
     assert recycle_run.statuses[502] == 0
 
-def test_shop(gunicorn_server, h2o_proxy, load):
+def test_shop(gunicorn_server, h2o_proxy, recycle_load):
     with urlopen(h2o_proxy.url) as answer:
         assert answer.read() == b"shop"
-    assert load(duration_s=1, connections=2).statuses[200] > 0
+    assert recycle_load(duration_s=1, connections=2).statuses[200] > 0
     assert "the shop is open" in (gunicorn_server.logs / "gunicorn.error.log").read_text()
     until = monotonic() + 10
     while gunicorn_server.live_workers != 2 and monotonic() < until:
@@ -69,9 +71,9 @@ def test_shop(gunicorn_server, h2o_proxy, load):
 """
 
 TWO_LOADS = """
-def test_each_load_goes_on_until_it_has_seen_enough(h2o_proxy, load):
-    first = load(duration_s=10, connections=4, recycles=1)
-    second = load(duration_s=1, connections=4)
+def test_each_load_goes_on_until_it_has_seen_enough(h2o_proxy, recycle_load):
+    first = recycle_load(duration_s=10, connections=4, recycles=1)
+    second = recycle_load(duration_s=1, connections=4)
     assert second.statuses[200] > 100, (first, second)
 """
 
@@ -82,6 +84,19 @@ import pytest
 def test_socket(recycle_run, number, worker_id):
     assert recycle_run.socket_survived
     assert worker_id != "master"
+"""
+
+AMONG_OTHERS = """
+import asyncio
+import shop.wsgi
+
+async def test_socket(recycle_run, worker_id):
+    await asyncio.sleep(0)
+    assert recycle_run.socket_survived
+    assert worker_id != "master"
+
+async def test_app():
+    assert shop.wsgi.application({}, lambda status, headers: None) == [b"shop"]
 """
 
 XFAIL_TEST = """
@@ -171,12 +186,15 @@ def project(tmp_path: Path) -> Project:
 
 def test_a_projects_own_app_and_settings_are_tested(project: Project) -> None:
     project.write("tests/test_shop.py", SHOP_TESTS)
-    done = project.pytest("--gunicorn", "19.6.0", "-W", "error")
+    done = project.pytest("--gunicorn", "19.6.0", "-v", "-W", "error")
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
     assert "2 failed, 1 passed" in done.stdout
     assert "FAILED tests/test_shop.py::test_socket[19.6.0] - assert False" in done.stdout
     assert "-- gunicorn under test --" in done.stdout
-    assert "h2o over unix: violated\nsocket-deleted at " in done.stdout
+    assert "gunicorn 19.6.0, gthread worker: violated\n" in done.stdout
+    assert "\nsocket-deleted at " in done.stdout
+    assert "xprocess reminder" not in done.stdout
+    assert "process startup detected" not in done.stdout
     assert len(project.runs()) == 2, "one run for both assertions, one scene"
     assert f"\nrecord: {project.runs()[0]}\n" in done.stdout
     config = (project.runs()[0] / "config" / "config.py").read_text()
@@ -202,14 +220,18 @@ def test_a_load_that_ended_early_does_not_end_the_next_one(project: Project) -> 
     assert (done.returncode, "1 passed" in done.stdout) == (pytest.ExitCode.OK, True), done.stdout + done.stderr
 
 
-def test_workers_of_xdist_do_not_meet(project: Project) -> None:
-    project.write("tests/test_two.py", TWO_TESTS)
-    done = project.pytest("-n", "2", "--dist", "each", "--gunicorn", "19.6.0", "--gunicorn-worker", "sync")
+def test_workers_of_xdist_do_not_meet_and_other_plugins_are_at_home(project: Project) -> None:
+    project.write("tests/test_two.py", AMONG_OTHERS)
+    project.write("pytest.ini", INI + "asyncio_mode = auto\npythonpath = src\n")
+    both = ["-n", "2", "--dist", "each", "--assert=plain", "--cov=shop", "--cov-report=term", "-v", "-W", "error"]
+    done = project.pytest(*both, "--gunicorn", "19.6.0", "--gunicorn-worker", "sync")
     assert done.returncode == pytest.ExitCode.OK, done.stdout + done.stderr
     assert "4 passed" in done.stdout
+    assert re.search(r"src/shop/wsgi\.py +3 +0 +100%", done.stdout), done.stdout
     assert len(project.runs()) == 2, "one run for each worker"
     assert project.processes() == []
     assert project.registered() == []
+    assert "xprocess reminder" not in done.stdout
 
 
 def test_a_release_that_does_not_exist_fails(project: Project) -> None:

@@ -17,8 +17,8 @@ from harness.core.model import Cell, Outcome
 if TYPE_CHECKING:
     from _pytest.mark import ParameterSet
 
-    from harness.pytest_plugin.load import Load
-    from harness.pytest_plugin.recycle_run import RecycleRun
+    from harness.pytest_plugin.judged_run import RecycleRun
+    from harness.pytest_plugin.load_driver import Load
     from harness.pytest_plugin.scene import GunicornServer
 
 
@@ -124,21 +124,21 @@ def test_a_shim_is_on_record(recycle_run: RecycleRun) -> None:
 
 
 @pytest.mark.parametrize("subject", rows([REPORTED]))
-def test_the_first_recycle_takes_the_socket_file_away(gunicorn_server: GunicornServer, load: Load) -> None:
+def test_the_first_recycle_takes_the_socket_file_away(gunicorn_server: GunicornServer, recycle_load: Load) -> None:
     """The parts one by one: before any worker restarts all is well, and the arbiter outlives its socket file."""
     assert gunicorn_server.version == "19.6.0"
     assert gunicorn_server.socket is not None
     assert gunicorn_server.recycles == 0
     assert gunicorn_server.socket.exists()
-    answers = load(duration_s=5, recycles=1)
+    answers = recycle_load(duration_s=5, recycles=1)
     assert answers.statuses[200] > 0
     assert not gunicorn_server.socket.exists()
     assert gunicorn_server.alive()
 
 
 @pytest.mark.parametrize("subject", rows([RECENT]))
-def test_a_server_of_ones_own(gunicorn_server: GunicornServer, load: Load) -> None:
-    answers = load(duration_s=10, recycles=4)
+def test_a_server_of_ones_own(gunicorn_server: GunicornServer, recycle_load: Load) -> None:
+    answers = recycle_load(duration_s=10, recycles=4)
     assert gunicorn_server.recycles >= 4
     assert answers.statuses[502] == 0
     assert answers.statuses.total() == answers.requests == answers.statuses[200]

@@ -12,13 +12,14 @@ from typing import Any, cast
 import pytest
 
 from harness.core.errors import HarnessError, NoSuchReleaseError, SurroundingsError, UnrunnableError
-from harness.core.model import Culprit, Finding, Observations, Outcome, State, Verdict
+from harness.core.model import Culprit, Observations, Outcome, State, Verdict
 from harness.engine.request import RunRequest
 from harness.engine.run import run_cell
 from harness.judge.verdict import judge_events
 from harness.pytest_plugin.launcher import Launcher
 from harness.pytest_plugin.outcomes import SKIPPED
 from harness.records.store import load_run
+from harness.report.as_excerpt import render_excerpt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -101,11 +102,9 @@ class RecycleRun:
             return judge_events(stored.cell, stored.events())[1]
 
     def describe(self) -> str:
-        """What was run, what was found, and where the record lies: three lines."""
-        cell, verdict = self.verdict.cell, self.verdict
-        subject = f"gunicorn {cell.gunicorn}, {cell.worker} worker, Python {cell.python}, {cell.proxy} over {cell.bind}"
-        found = "; ".join(_describe_finding(finding) for finding in verdict.findings) or "; ".join(verdict.reasons)
-        return f"{subject}: {verdict.outcome.value}\n{found}\nrecord: {self.path}"
+        """What was run, what was found, by whom and why, and where the record lies: ten lines at most."""
+        with load_run(self.path) as stored:
+            return render_excerpt(stored)
 
     def __repr__(self) -> str:
         found = ", ".join([self.outcome.value, *(finding.id.value for finding in self.verdict.findings)])
@@ -133,11 +132,6 @@ class RecycleRun:
 
     def _text(self, why: str) -> str:
         return f"{why}\nTo do: read the record in {self.path}"
-
-
-def _describe_finding(finding: Finding) -> str:
-    at = "" if finding.at_s is None else f" at {finding.at_s:.3g} s"
-    return f"{finding.id.value}{at}: {finding.detail}"
 
 
 class RunCache:

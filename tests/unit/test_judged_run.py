@@ -10,7 +10,7 @@ import pytest
 
 from harness.core.findings import FindingId
 from harness.core.model import Cell, Culprit, Finding, Json, Outcome, State, Verdict
-from harness.pytest_plugin.recycle_run import RecycleRun
+from harness.pytest_plugin.judged_run import RecycleRun
 
 CELL = Cell(spec="19.6.0", gunicorn="19.6.0", python="3.6.15", recycles=8)
 COUNTS: dict[str, Json] = {
@@ -96,13 +96,6 @@ def test_holding_without_recycling_needs_none() -> None:
 def test_over_tcp_there_is_no_socket_file_to_ask_for() -> None:
     with pytest.raises(pytest.skip.Exception, match="TCP"):
         _ = as_run(replace(HOLDS, cell=replace(CELL, bind="tcp"))).socket_survived
-
-
-def test_a_run_is_described_in_three_lines() -> None:
-    subject, found, record = as_run(VIOLATED).describe().splitlines()
-    assert subject == "gunicorn 19.6.0, gthread worker, Python 3.6.15, h2o over unix: violated"
-    assert found == "socket-deleted at 0.378 s: it was deleted"
-    assert record == "record: runs/one"
 
 
 def test_its_name_in_a_failed_assertion_is_short() -> None:
