@@ -13,7 +13,8 @@ from pathlib import Path
 from bench.watched_load import measure_rate, prepare_holding
 from harness.core.events.clients import LedgerClosed, LoadEnded
 from harness.core.model import Cell
-from harness.engine.ledger import NOTES_FILE, Clients, close_ledger
+from harness.engine.accounts import NOTES_FILE, Clients
+from harness.engine.ledger import close_ledger
 from harness.judge.ledger.load_account import PREFIX
 
 REQUESTS = 1_000_000

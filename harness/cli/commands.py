@@ -73,7 +73,7 @@ def _show(result: Result, options: argparse.Namespace, *, check: bool) -> int:
             return errors.EXIT_INTERRUPTED
         found = frozenset(finding.id.value for finding in result.verdict.findings)
         code = exit_code(result.verdict.outcome, found, check=check, expect=options.expect)
-        tell_github(result.path, as_wished=code == errors.EXIT_OK)
+        tell_github(result.path, as_expected=code == errors.EXIT_OK)
         return code
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 
-def tell_github(path: Path, *, as_wished: bool) -> None:
+def tell_github(path: Path, *, as_expected: bool) -> None:
     """Under GitHub Actions, write annotations on the job and a summary on its page; a failure here is only reported."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
@@ -15,7 +15,7 @@ def tell_github(path: Path, *, as_wished: bool) -> None:
     from harness.report.github import render_annotations, render_job_summary
 
     with load_run(path) as stored:
-        sys.stderr.write(render_annotations(stored, as_wished=as_wished))
+        sys.stderr.write(render_annotations(stored, as_expected=as_expected))
         page = os.environ.get("GITHUB_STEP_SUMMARY")
         if not page:
             return

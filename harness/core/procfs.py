@@ -44,7 +44,11 @@ def read_stat(pid: int) -> list[str]:
     Raises:
         OSError: the process is gone.
     """
-    return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    handle = os.open(f"{PROC}/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)  # Path and its text stream cost 3 times as much
+    try:
+        return os.read(handle, PIECE_BYTES).rpartition(b")")[2].decode().split()
+    finally:
+        os.close(handle)
 
 
 def read_name(pid: int) -> str:
@@ -139,18 +143,11 @@ def count_threads(pid: int) -> int:
     return int(read_stat(pid)[17])
 
 
-def group_of(pid: int) -> int | None:
-    """The process group; None where the process is gone."""
-    try:
-        return int(read_stat(pid)[2])
-    except OSError:
-        return None
-
-
 def has_variable(pid: int, variable: bytes) -> bool:
     """Whether a process was started with ``NAME=value``; False where it is gone, or its environment can't be read."""
     try:
-        return variable in (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+        with (PROC / str(pid) / "environ").open("rb", buffering=0) as stream:
+            return variable in stream.read().split(b"\0")
     except OSError:
         return False
 
@@ -158,6 +155,15 @@ def has_variable(pid: int, variable: bytes) -> bool:
 def list_pids() -> Iterator[int]:
     """All processes of this machine, as far as they can be seen."""
     return (int(name) for name in os.listdir(PROC) if name.isdigit())  # noqa: PTH208 - Path objects cost 5 times as much
+
+
+def list_live() -> Iterator[tuple[int, int]]:
+    """All live processes of this machine, each with its process group."""
+    for pid in list_pids():
+        with suppress(OSError):  # it has ended meanwhile
+            fields = read_stat(pid)
+            if fields[0] not in "ZX":
+                yield pid, int(fields[2])
 
 
 def count_tasks(user: int) -> int:

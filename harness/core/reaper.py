@@ -33,16 +33,19 @@ def render_command(marker: str) -> list[str]:
     return [sys.executable, "-I", "-S", "-c", _START, str(Path(__file__).parents[2]), marker]
 
 
+def render_variable(marker: str) -> bytes:
+    """The environment variable that each process of the run carries."""
+    return f"{MARKER}={marker}".encode()
+
+
 def find_members(marker: str, leaders: dict[int, int]) -> set[int]:
     """The live pids that belong to the run. ``leaders``: pid -> start time in clock ticks."""
-    wanted = f"{MARKER}={marker}".encode()
+    wanted = render_variable(marker)
     groups = {pid for pid, start in leaders.items() if procfs.start_ticks(pid) == start}
     return {
         pid
-        for pid in procfs.list_pids()
-        if pid != os.getpid()
-        and procfs.start_ticks(pid) is not None
-        and (procfs.group_of(pid) in groups or procfs.has_variable(pid, wanted))
+        for pid, group in procfs.list_live()
+        if pid != os.getpid() and (group in groups or procfs.has_variable(pid, wanted))
     }
 
 

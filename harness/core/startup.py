@@ -12,7 +12,15 @@ import os
 import threading
 from typing import NoReturn
 
-AHEAD = ("httpx", "httpcore", "harness.engine.conclusion", "harness.report.as_html")
+AHEAD = (
+    "httpx",
+    "httpcore",
+    "harness.engine.ledger",
+    "harness.engine.conclusion",
+    "harness.report.as_html",
+    "harness.report.as_script",
+    "jinja2",
+)
 """What a run needs soon and takes a tenth of a second to import."""
 
 

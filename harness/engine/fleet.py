@@ -6,7 +6,7 @@ from pathlib import Path
 
 from harness.core.clock import now_ns, wait_until
 from harness.core.events.fleet import Fleet
-from harness.engine.ledger import NOTES_FILE
+from harness.engine.accounts import NOTES_FILE
 from harness.engine.running_stack import Stack
 
 _POLL_S = 0.02

@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from harness.core.clock import now_ns, wait_until
+from harness.core.clock import now_ns
 from harness.core.errors import HarnessError
-from harness.core.events.base import Event
-from harness.core.events.clients import LedgerClosed, LedgerFailed, LoadEnded, Probe
+from harness.core.events.clients import LedgerClosed, LedgerFailed, LoadEnded
 from harness.core.events.doings import AppFault
-from harness.core.model import Cell, is_success
+from harness.core.model import Cell
+from harness.engine.accounts import NOTES_FILE, Clients
 from harness.judge.ledger import load_account, unanswered
 from harness.judge.ledger.books import NOTES, Books, read_pieces
 from harness.judge.ledger.endings import Ending, Witnesses
@@ -25,62 +24,12 @@ from harness.judge.ledger.repeats import find_repeated
 from harness.judge.ledger.tally import EXAMPLES, LETTERS, Tally
 from harness.stack import gunicorn
 from harness.stack.proxies import PROXIES
-from harness.watch.follow import read_tail
-
-NOTES_FILE = "ledger.notes.log"
-"""The app's account, below ``logs``."""
 
 MOST_UNFINISHED = 1000
 """Requests that the app never came to the end of: more of them tell nothing more."""
 
 _STAYS = re.compile(rb"^(?:([wpd]\d+) (\d+) \S+ (\d+)|-([wpd]\d+) (\d+))$", re.MULTILINE)
 """The begin and the end of the app's work on a request, as ``fixtures/noting.py`` notes them."""
-
-LAST_PROBES = 5
-LAST_LINES_S = 0.3
-
-
-@dataclass(slots=True)
-class Clients:
-    """Collects the clients' events during the run: how each probe ended, and the load as a whole."""
-
-    probes: dict[str, dict[int, str]] = field(default_factory=lambda: {"p": {}, "d": {}})
-    load: LoadEnded | None = None
-
-    def hear(self, event: Event) -> None:
-        """Take one event into account; a listener of the sink."""
-        if isinstance(event, Probe) and event.id is not None:
-            self.probes[event.id[0]][int(event.id[1:])] = event.outcome
-        elif isinstance(event, LoadEnded):
-            self.load = event
-
-
-def _is_here(path: Path) -> None:
-    """A log that is written where it is read need not be fetched."""
-
-
-def await_last_lines(cell: Cell, logs: Path, clients: Clients, *, fetch: Callable[[Path], None] = _is_here) -> None:
-    """Give the servers time to log the last probes: they log a request after its answer, and will be stopped next.
-
-    The wait is bounded by LAST_LINES_S; a line that is still missing is found when the ledger is closed. ``fetch``
-    copies a log from where the servers live.
-    """
-    direct, proxied = _last_answered(clients.probes["d"]), _last_answered(clients.probes["p"])
-    wanted = {logs / "gunicorn.access.log": [f" d{number} " for number in direct]}
-    if cell.proxy != "none":
-        wanted[logs / f"{cell.proxy}.access.log"] = [f" p{number}\n" for number in proxied]
-
-    def is_written() -> bool:
-        for path in wanted:
-            fetch(path)
-        return all(name in tail for path, names in wanted.items() for tail in [read_tail(path)] for name in names)
-
-    wait_until(is_written, timeout_s=LAST_LINES_S, alive=lambda: True)
-
-
-def _last_answered(probes: Mapping[int, str]) -> list[int]:
-    """The few probes that may have been answered just now; a proxy's own 502 is logged like any other answer."""
-    return [number for number in sorted(probes)[-LAST_PROBES:] if is_success(probes[number])]
 
 
 def close_ledger(cell: Cell, logs: Path, clients: Clients) -> LedgerClosed | LedgerFailed:

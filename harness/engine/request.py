@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.core.model import Cell
-from harness.stack.own_settings.replacing import Resolved
-from harness.watch.progress import Progress
+
+if TYPE_CHECKING:
+    from harness.stack.own_settings.replacing import Resolved
+    from harness.watch.progress import Progress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,8 +18,8 @@ from harness.core.events.servers import ArbiterStarted
 from harness.core.model import Cell
 from harness.core.signals import shielded
 from harness.disturb import inherits_listener, list_turns
+from harness.engine.accounts import Clients, await_last_lines
 from harness.engine.inheritance import inherit, open_listener
-from harness.engine.ledger import Clients, await_last_lines
 from harness.engine.masters import Masters
 from harness.engine.recording import Run
 from harness.engine.scratch import ScratchFolder, make_scratch_folder

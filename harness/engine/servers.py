@@ -17,14 +17,13 @@ from harness.core.paths import fixtures_dir
 from harness.core.ports import find_free_port
 from harness.disturb import list_needs
 from harness.disturb.course import Prerequisite
-from harness.engine.ledger import NOTES_FILE
+from harness.engine.accounts import NOTES_FILE
 from harness.engine.request import RunRequest
 from harness.engine.scratch import ScratchFolder
 from harness.provision import era, tools
 from harness.provision.environments import Environment
 from harness.records.store import RunFolder
 from harness.stack import gunicorn
-from harness.stack.own_settings.writing import render_owned
 from harness.stack.proxies import PROXIES, Proxy
 from harness.stack.proxies.setting import Setting
 from harness.watch.watchers import APP_FAULTS_FILE
@@ -62,6 +61,8 @@ def configure_gunicorn(
     access_log = str(folder.logs / "gunicorn.access.log")
     text = gunicorn.render_config(template, cell, bind=bind, access_log=access_log, shims=environment.shims)
     if own is not None:
+        from harness.stack.own_settings.writing import render_owned
+
         text = render_owned(
             own.text, own.overrides, worker=cell.worker, bind=bind, access_log=access_log, shims=environment.shims
         )

@@ -13,9 +13,9 @@ from harness.core import procfs
 from harness.core.clock import now_ns, wait_until
 from harness.core.events.doings import HarnessSignalled
 from harness.core.events.stop import FoundProcess, StopEnded, StopSkipped
+from harness.engine.accounts import await_last_lines
 from harness.engine.fleet import count_fleet
 from harness.engine.idle_workers import has_known_graceful, read_graceful_s
-from harness.engine.ledger import await_last_lines
 from harness.engine.leftovers import describe, find_obstacle, list_sockets
 from harness.engine.running_stack import Stack, close_window
 from harness.engine.servers import TRACE_FILE
@@ -23,7 +23,7 @@ from harness.watch.event_log import EventSink
 from harness.watch.logs import read_trace
 
 REASON = "the ordered stop at the end of the run"
-_LOOK_S = 0.01
+_LOOK_S = 0.005
 
 
 def stop_in_order(stack: Stack, *, boot_s: float) -> None:
@@ -119,14 +119,17 @@ class _Stop:
 
     def _look(self) -> None:
         """Note who has ended, and pause; a pause that took longer than asked for is the machine's."""
-        at_ns = now_ns()
-        for pid, start in self._starts.items():
-            if pid not in self._ended and procfs.start_ticks(pid) != start:
-                self._ended[pid] = at_ns - self._began_ns
+        self._note_ended()
         time.sleep(_LOOK_S)
         at_ns = now_ns()
         self._stalled_ns += max(0, at_ns - self._looked_ns - int(2 * _LOOK_S * 1e9))
         self._looked_ns = at_ns
+
+    def _note_ended(self) -> None:
+        at_ns = now_ns()
+        for pid, start in self._starts.items():
+            if pid not in self._ended and procfs.start_ticks(pid) != start:
+                self._ended[pid] = at_ns - self._began_ns
 
     def _await_the_rest(self) -> list[FoundProcess]:
         """Those that outlive the arbiter for longer than a killed process needs."""
@@ -134,9 +137,10 @@ class _Stop:
         looks = 1 if self._is_lost else int(self._stack.timings.left_s / _LOOK_S)
         for _ in range(looks):
             left = self._stack.backend.list_relatives(self._stack.gunicorn)
-            self._look()
+            self._note_ended()
             if not left:
                 return []
+            time.sleep(_LOOK_S)
         return describe(left)
 
     def _find_inode(self) -> int | None:

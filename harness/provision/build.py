@@ -24,7 +24,6 @@ from harness.provision import era, installer, layer
 from harness.provision.installer import WrongPythonError
 from harness.provision.interpreters import Interpreter
 from harness.provision.releases import Catalogue, EraShim
-from harness.provision.requirements import without_named
 from harness.provision.sources import Source
 from harness.provision.stdlib import missing_module, was_in_stdlib
 
@@ -78,7 +77,11 @@ def make_plan(
 ) -> BuildPlan:
     """The plan for a source on an interpreter. The key: readable, and a digest of everything that matters."""
     pins = catalogue.requirements(source.version, interpreter.version, worker)
-    requirements = (*without_named(pins, extra), *extra)
+    if extra:
+        from harness.provision.requirements import without_named  # and packaging's parser, which takes 5 ms to import
+
+        pins = without_named(pins, extra)
+    requirements = (*pins, *extra)
     shims = catalogue.era_shims_for(source.version, interpreter.version, worker) if era_shims else ()
     matter = [SCHEMA, source.identity, str(interpreter.path), interpreter.version, *requirements, *era.identify(shims)]
     digest = hashlib.sha256(json.dumps(matter).encode()).hexdigest()[:12]

@@ -10,7 +10,8 @@ import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from functools import lru_cache
+from itertools import groupby, islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -128,21 +129,22 @@ def _readable(path: Path) -> bool:
 
 def _count_repeats(stream: BinaryIO, limit_bytes: int = READ_BYTES) -> Iterator[RepeatedLine]:
     """The lines; one that repeats the line before is counted instead of given again."""
-    last: RepeatedLine | None = None
-    for number, text in enumerate(_lines(stream, limit_bytes), start=1):
-        if last is not None and text == last.text:
-            last = RepeatedLine(text=text, number=last.number, times=last.times + 1)
-            continue
-        if last is not None:
-            yield last
-        last = RepeatedLine(text=text, number=number, times=1)
-    if last is not None:
-        yield last
+    number = 1
+    for text, lines in groupby(map(_show, _read_lines(stream, limit_bytes))):
+        times = sum(1 for _ in lines)
+        yield RepeatedLine(text=text, number=number, times=times)
+        number += times
 
 
-def _lines(stream: BinaryIO, limit_bytes: int) -> Iterator[str]:
+def _read_lines(stream: BinaryIO, limit_bytes: int) -> Iterator[bytes]:
     left = limit_bytes
     while left > 0 and (raw := stream.readline(2**20)):
         left -= len(raw)
-        text = clean(raw[: LINE_CHARS * 4].decode("utf-8", "replace").rstrip("\n"))
-        yield text if len(text) <= LINE_CHARS else text[:LINE_CHARS] + " ..."
+        yield raw[: LINE_CHARS * 4]
+
+
+@lru_cache(maxsize=64)
+def _show(raw: bytes) -> str:
+    """The line as it may be shown. The last ones are remembered, because an outage repeats a few again and again."""
+    text = clean(raw.decode("utf-8", "replace").rstrip("\n"))
+    return text if len(text) <= LINE_CHARS else text[:LINE_CHARS] + " ..."

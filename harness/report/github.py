@@ -19,10 +19,10 @@ _DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
 
 
-def render_annotations(stored: StoredRun, *, as_wished: bool) -> str:
+def render_annotations(stored: StoredRun, *, as_expected: bool) -> str:
     """One annotation a finding, or one for a verdict without any: notices where the exit code is 0, else errors."""
     verdict = stored.judged()
-    level = "notice" if as_wished else "error"
+    level = "notice" if as_expected else "error"
     return "".join(f"::{level} title={_property(title)}::{_data(said)}\n" for title, said in _annotations(verdict))
 
 

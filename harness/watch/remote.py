@@ -51,14 +51,14 @@ def pid_file(logs: Path, name: str) -> Path:
 
 
 class Meter:
-    """What the load uses of the cores, looked at while it lives: its end leaves nothing to be read."""
+    """Measures the CPU time of the load while it runs: the kernel forgets it at the load's end."""
 
     def __init__(self) -> None:
         self._pids: dict[int, float] = {}
         threading.Thread(target=self._loop, name="meter", daemon=True).start()
 
     def follow(self, pid: int) -> None:
-        """From now on."""
+        """Add a process to those that are measured."""
         self._pids[pid] = 0.0
 
     def used_s(self) -> float:
@@ -73,11 +73,25 @@ class Meter:
 
 
 class WatcherServer:
-    """Carries out orders, one after the other; each method named like one takes its fields and gives its value."""
+    """Carries out orders, one after the other: ``orders`` has one row each, whose method takes the order's fields."""
 
     def __init__(self, sink: EventSink) -> None:
-        self._crew = LocalWatchers(sink)
+        self._watchers = LocalWatchers(sink)
         self._meter = Meter()
+        self.orders: Mapping[str, Callable[..., Json]] = {
+            "hello": self.hello,
+            "watch_files": self.watch_files,
+            "watch_arbiter": self._watchers.watch_arbiter,
+            "meet_clients": self._watchers.meet_clients,
+            "probe": self._watchers.probe,
+            "hurry_probes": self._watchers.hurry_probes,
+            "pause_probes": self._watchers.pause_probes,
+            "stop": self._watchers.stop,
+            "ask": self.ask,
+            "exists": self.exists,
+            "find_pid": self.find_pid,
+            "read_usage": self.read_usage,
+        }
 
     def hello(self) -> Json:
         """The time here, on the clock of all events."""
@@ -86,37 +100,7 @@ class WatcherServer:
     def watch_files(self, cell: Mapping[str, Any], logs: str, socket: str, trace: str, site: str) -> Json:
         """See ``LocalWatchers``."""
         known = cell_from_json(cell, where="the order")
-        self._crew.watch_files(known, logs=Path(logs), socket=Path(socket), trace=Path(trace), site=site)
-        return None
-
-    def watch_arbiter(self, pid: int) -> Json:
-        """See ``LocalWatchers``."""
-        self._crew.watch_arbiter(pid)
-        return None
-
-    def meet_clients(self, proxy: int | None) -> Json:
-        """See ``LocalWatchers``."""
-        self._crew.meet_clients(proxy)
-        return None
-
-    def probe(self, ways: Mapping[str, str], ledger: bool, compares: bool) -> Json:
-        """See ``LocalWatchers``."""
-        self._crew.probe(ways, ledger=ledger, compares=compares)
-        return None
-
-    def hurry_probes(self) -> Json:
-        """See ``LocalWatchers``."""
-        self._crew.hurry_probes()
-        return None
-
-    def pause_probes(self, way: str, pause_s: float) -> Json:
-        """See ``LocalWatchers``."""
-        self._crew.pause_probes(way, pause_s)
-        return None
-
-    def stop(self) -> Json:
-        """See ``LocalWatchers``."""
-        self._crew.stop()
+        self._watchers.watch_files(known, logs=Path(logs), socket=Path(socket), trace=Path(trace), site=site)
         return None
 
     def ask(self, address: str) -> Json:
@@ -146,14 +130,13 @@ class WatcherServer:
         return {**usage, "own_s": usage["own_s"] + self._meter.used_s()}
 
 
-def serve(orders: Iterable[str], outpost: WatcherServer, sink: EventSink) -> None:
-    """Carry out orders until there are no more; one that fails is answered with ``error``."""
-    for line in orders:
+def serve(lines: Iterable[str], server: WatcherServer, sink: EventSink) -> None:
+    """Carry out orders until there are no more; one that fails, or that is in no row, is answered with ``error``."""
+    for line in lines:
         order = json.loads(line)
         name, number = order.pop("order"), order.pop("number")
-        method: Callable[..., Json] = getattr(outpost, name)
         try:
-            sink.emit(OrderAnswer(number=number, value=method(**order)))
+            sink.emit(OrderAnswer(number=number, value=server.orders[name](**order)))
         except Exception as problem:  # noqa: BLE001 - the harness on the other side raises it
             sink.emit(OrderAnswer(number=number, error=f"{type(problem).__name__}: {problem}"))
 
@@ -164,7 +147,7 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     sink = EventSink(Path("/dev/stdout"), stream=os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8"))
     serve(sys.stdin, WatcherServer(sink), sink)
-    os._exit(0)  # watchers under way are of no use to anybody any more
+    os._exit(0)  # nothing reads what the watchers would still say
 
 
 if __name__ == "__main__":

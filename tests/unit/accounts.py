@@ -9,7 +9,8 @@ from typing import Any
 
 from harness.core.events.clients import LoadEnded, Probe, Way
 from harness.core.model import Cell
-from harness.engine.ledger import NOTES_FILE, Clients, close_ledger
+from harness.engine.accounts import NOTES_FILE, Clients
+from harness.engine.ledger import close_ledger
 from harness.judge.ledger.load_account import PREFIX
 from harness.stack.load.account import NS_PER_MARK
 from tests.unit.events import fields_of

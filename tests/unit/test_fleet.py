@@ -14,9 +14,9 @@ from harness.core.events.base import Event
 from harness.core.events.fleet import Fleet
 from harness.core.findings import FindingId
 from harness.core.model import Cell, Outcome
+from harness.engine.accounts import NOTES_FILE
 from harness.engine.fleet import await_fleet, read_loaded
 from harness.engine.idle_workers import read_graceful_s
-from harness.engine.ledger import NOTES_FILE
 from harness.engine.running_stack import Stack
 from harness.engine.timings import Timings
 from harness.watch.progress import Progress

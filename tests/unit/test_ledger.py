@@ -11,7 +11,8 @@ import pytest
 
 from harness.core.events.clients import LedgerFailed, Probe
 from harness.core.model import Cell
-from harness.engine.ledger import LAST_LINES_S, NOTES_FILE, Clients, await_last_lines, close_ledger
+from harness.engine.accounts import LAST_LINES_S, NOTES_FILE, Clients, await_last_lines
+from harness.engine.ledger import close_ledger
 from harness.judge.ledger.endings import CUT, LOST, Ending, LedgerEntry, Witnesses, decide
 from tests.unit.accounts import END_NS, Accounts, found
 

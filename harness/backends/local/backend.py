@@ -70,6 +70,7 @@ class LocalBackend:
         self._processes: list[LocalProcess] = []
         run = run_folder if what is None else None
         self._keeper = Keeper(marker, what=what or f"run {run_folder}", run=run)
+        self._variable = reaper.render_variable(self._keeper.marker)
 
     def spawn(self, command: Command) -> LocalProcess:
         """See ``backends.Backend``."""
@@ -102,7 +103,7 @@ class LocalBackend:
 
     def _require_ours(self, pid: int) -> None:
         """A process of the run carries its marker: all of them inherit it."""
-        if not procfs.has_variable(pid, f"{reaper.MARKER}={self._keeper.marker}".encode()):
+        if not procfs.has_variable(pid, self._variable):
             raise SurroundingsError(
                 what=f"Process {pid} does not belong to this run, or has ended: it is left alone.",
                 remedy="Repeat the run; where this comes again, report it with the record.",
@@ -177,11 +178,12 @@ class LocalBackend:
     def list_relatives(self, process: Process) -> list[int]:
         """See ``backends.Backend``: its group and all with the run's marker, without the groups of other servers."""
         others = {one.pid for one in self._processes} - {process.pid}
-        groups = {pid: procfs.group_of(pid) for pid in procfs.list_pids()}
-        members = reaper.find_members(self._keeper.marker, {}) | {
-            pid for pid, group in groups.items() if group == process.pid
-        }
-        return sorted(pid for pid in members if groups.get(pid) not in others and procfs.start_ticks(pid) is not None)
+        return sorted(
+            pid
+            for pid, group in procfs.list_live()
+            if group == process.pid
+            or (group not in others and pid != os.getpid() and procfs.has_variable(pid, self._variable))
+        )
 
     def fetch(self, path: Path) -> None:
         """See ``backends.Backend``: the file is already here."""
