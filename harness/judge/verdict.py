@@ -22,6 +22,7 @@ from harness.core.model import (
     State,
     Verdict,
 )
+from harness.judge.blind_spots import describe_unseen_findings
 from harness.judge.invariants import INVARIANTS
 from harness.judge.invariants.max_requests_honoured import is_recycle
 from harness.judge.invariants.requests_answered import BUSY_SHARE
@@ -158,6 +159,8 @@ def _doubts(observations: Observations, meddling: Sequence[Meddling]) -> list[st
     if load is None or load.failed is not None:
         doubts.append(f"the load failed: {load.failed if load else 'it never ran'}")
     recycles = count_recycles(observations)
+    if cell.max_requests > 0:
+        doubts.extend(describe_unseen_findings(cell))
     if cell.max_requests > 0 and recycles < cell.recycles:
         doubts.append(
             f"only {recycles} of {cell.recycles} wanted recycles were seen{_busy(observations)}: "

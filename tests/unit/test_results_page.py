@@ -11,11 +11,11 @@ import pytest
 from harness.core.cells import cell_from_json
 from harness.core.model import Outcome
 from harness.engine.options import PROFILES
+from harness.judge.blind_spots import list_unseen
 from harness.provision.releases import list_releases, load_catalogue
 from harness.stack.proxies import PROXIES
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.expectations import compare, load_expectations
-from harness.studies.matrix.profiles import find_blind
 from harness.studies.matrix.report import load_matrix
 from harness.studies.matrix.report.as_markdown import render_markdown
 from harness.studies.matrix.result import Agreement, combine_runs
@@ -80,7 +80,7 @@ def test_the_table_is_as_expected_today(published: Matrix) -> None:
 def test_a_profile_that_is_blind_to_a_finding_is_never_said_to_hold(published: Matrix) -> None:
     for cell in published.cells:
         settings = replace(PROFILES[published.profile], spec=cell.spec, worker=cell.worker)
-        assert cell.blind == find_blind(settings), cell.name
+        assert cell.blind == list_unseen(settings), cell.name
         assert not cell.blind or cell.folded.outcome is not Outcome.HOLDS, cell.name
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from harness import __version__
 from harness.core.cells import CONTRACT_KEYS, cell_to_json
 from harness.core.model import Json
+from harness.judge.blind_spots import list_unseen
 from harness.provision.distance import describe_distance
 from harness.provision.releases import list_releases, load_catalogue
 from harness.provision.spec import Latest, Release, parse_spec
@@ -20,7 +21,6 @@ from harness.studies.matrix.campaign.site import write_page
 from harness.studies.matrix.document import FILE, Matrix, matrix_to_json
 from harness.studies.matrix.expectations import compare
 from harness.studies.matrix.plan import PlannedCell
-from harness.studies.matrix.profiles import find_blind
 from harness.studies.matrix.report import FILES, FORMATS
 from harness.studies.matrix.result import CellResult, RunResult, choose_runs, combine_runs
 from harness.studies.matrix.transitions import SURE
@@ -67,7 +67,7 @@ def _conclude_cell(
     decided = sum(result.decided for result in results)
     wanted = campaign.repeats if campaign.sure is None else max(campaign.repeats, decided)
     runs, set_aside = choose_runs(results, wanted)
-    blind = find_blind(planned.cell)
+    blind = list_unseen(planned.cell)
     folded = combine_runs(runs, blind)
     cell = _describe(planned, records)
     release = str(cell["gunicorn"] or planned.cell.spec)

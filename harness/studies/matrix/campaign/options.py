@@ -8,20 +8,20 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core.cell_fields import at_least
 from harness.core.errors import UsageError
-from harness.engine.options import OF_DISTURBANCES, add_cell_options, make_request, read_project
+from harness.engine.options import OF_DISTURBANCES, PROFILES, add_cell_options, make_request, read_project
 from harness.engine.request import RunRequest
 from harness.engine.settings_reading import read_said
+from harness.judge.blind_spots import load_blind_spots
 from harness.provision.releases import as_version, list_releases
 from harness.stack.proxies import PROXIES
 from harness.stack.workers import WORKERS, find_worker
 from harness.studies.matrix.expectations import Expectations, load_expectations
 from harness.studies.matrix.plan import PlannedCell, plan_cells
-from harness.studies.matrix.profiles import choose_profile
 from harness.studies.matrix.selection import (
     FORMS,
     LATEST,
@@ -191,10 +191,16 @@ def _make_request(options: argparse.Namespace, spec: str, worker: str, proxy: st
     Where wrk comes straight to gunicorn it comes over TCP: it can't talk to a Unix socket.
     """
     own = {"spec": spec, "worker": worker, "proxy": proxy, "workers": options.worker_count, "port": None}
-    own["profile"] = choose_profile(options.profile, worker)
+    own["profile"] = _choose_profile(options.profile, worker)
     own["bind"] = "tcp" if proxy == "none" and options.load in (None, "wrk") else options.bind
     threads = options.threads if find_worker(worker).has_threads else None
     return make_request(argparse.Namespace(**{**vars(options), **own, "threads": threads}))
+
+
+def _choose_profile(profile: str, worker: str) -> str:
+    """The profile with which a cell of this worker class is run where ``profile`` is asked for: one that can see."""
+    asked = replace(PROFILES[profile], worker=worker)
+    return next((spot.instead for spot in load_blind_spots() if spot.covers(asked)), profile)
 
 
 def _newest() -> str:
