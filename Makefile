@@ -105,6 +105,9 @@ regression: setup tools ## tests against pinned gunicorns, h2o and wrk, and a sa
 advise: setup tools ## published settings that `harness advise` calls affected, each confirmed by a run (minutes)
 	@$(VENV_PYTHON) -m pytest -m slow tests/regression/test_published_settings.py
 
+own-proxies: setup tools proxies ## four proxy configurations as people have them, each in front of a real release
+	@$(VENV_PYTHON) -m pytest tests/regression/test_own_proxies.py
+
 faulty-apps: setup tools ## twelve apps that misbehave, and signals from outside: none is blamed on gunicorn (minutes)
 	@$(VENV_PYTHON) -m pytest tests/regression/test_faulty_apps.py tests/regression/test_interference.py
 

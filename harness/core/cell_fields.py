@@ -144,6 +144,12 @@ class Cell:
             deviates=True,
         ),
     ] = True
+    proxy_config: Annotated[
+        str | None,
+        CellField(
+            flag="--proxy-config", help="your own proxy's configuration", deviates=True, metavar="FILE", shown="ours"
+        ),
+    ] = None
     load: Annotated[
         str,
         CellField(

@@ -14,6 +14,7 @@ from harness.core.errors import UsageError
 from harness.core.model import Cell
 from harness.disturb import DISTURBANCES, inherits_listener, list_turns, read_names
 from harness.disturb.course import Prerequisite
+from harness.stack.proxies import PROXIES
 from harness.stack.workers import find_worker, with_threads
 
 
@@ -71,6 +72,20 @@ def _constant_rate(cell: Cell, say: Wording) -> UsageError | None:
     )
 
 
+def _own_proxy(cell: Cell, say: Wording) -> UsageError | None:
+    if cell.proxy_config is None or (PROXIES[cell.proxy] is not None and cell.upstream_keepalive):
+        return None
+    if not cell.upstream_keepalive:
+        return UsageError(
+            what=f"{say('upstream_keepalive')} and {say('proxy_config')}: the file says whether connections are kept.",
+            remedy=f"Leave {say('upstream_keepalive')} out.",
+        )
+    return UsageError(
+        what=f"{say('proxy_config', cell.proxy_config)} needs a proxy, not {say('proxy', cell.proxy)}.",
+        remedy=f"Use {say('proxy')} with one of: {', '.join(name for name, proxy in PROXIES.items() if proxy)}.",
+    )
+
+
 def _not_on_the_back_end(cell: Cell, _say: Wording) -> UsageError | None:
     return BACKENDS[cell.backend].why_not(cell)
 
@@ -118,6 +133,7 @@ RULES: tuple[Rule, ...] = (
     _one_thread,
     _way_to_the_socket,
     _constant_rate,
+    _own_proxy,
     _not_on_the_back_end,
 )
 """In the order in which they are checked."""

@@ -137,6 +137,7 @@ def _proxy(cell: Cell, proxy: StartedProxy | None) -> dict[str, Json]:
         "port": proxy.port,
         "user": proxy.user,
         "command": list(proxy.command),
+        **({"own": dict(proxy.own)} if proxy.own else {}),
     }
 
 

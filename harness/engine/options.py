@@ -182,6 +182,10 @@ def make_request(options: argparse.Namespace) -> RunRequest:
         given.setdefault("method", "POST")
         if not Path(given["body"]).is_file():
             raise UsageError(what=f"--body {given['body']}: there is no such file.", remedy="Name a file.")
+    if "proxy_config" in given and "proxy" not in given:
+        from harness.engine.own_proxy import name_proxy
+
+        given["proxy"] = name_proxy(given["proxy_config"]) or profile.proxy
     cell = replace(profile, spec=options.spec, **given)
     if "threads" not in given and not find_worker(cell.worker).has_threads:
         cell = replace(cell, threads=1)

@@ -9,6 +9,7 @@ from types import TracebackType
 
 from harness.backends import BACKENDS, MakeBackend, Start
 from harness.core.errors import HarnessError, UnrunnableError, UsageError
+from harness.core.model import Cell
 from harness.engine.cell_rules import find_contradiction
 from harness.engine.request import RunRequest
 from harness.provision.compatibility import NoInterpreterError
@@ -63,6 +64,7 @@ def _prepare(request: RunRequest, start: Start | None, say: Callable[[str], None
     request = settle_load(request)
     try:
         request = _settle_settings(request, say)
+        _check_proxy_config(request.cell)
         backend = BACKENDS[request.cell.backend]
         environment, make = backend.prepare(
             request.cell,
@@ -95,6 +97,14 @@ def _settle_settings(request: RunRequest, say: Callable[[str], None]) -> RunRequ
     if problem is not None:
         raise problem
     return request
+
+
+def _check_proxy_config(cell: Cell) -> None:
+    if cell.proxy_config is not None:
+        from harness.engine.own_proxy import check_own_proxy
+        from harness.engine.servers import base_environment
+
+        check_own_proxy(cell, base_environment)
 
 
 def _try_shims(environment: Environment, request: RunRequest, say: Callable[[str], None]) -> Environment:

@@ -169,8 +169,12 @@ def await_workers(stack: Stack) -> None:
 
 
 def _patience_s(stack: Stack) -> float:
-    """How long errors of the proxy are tolerated: longer if gunicorn itself may still be booting."""
-    return stack.timings.boot_s if is_tight(stack) else stack.timings.proxy_errors_s
+    """How long errors of the proxy are tolerated: longer if gunicorn itself may still be booting.
+
+    Longer, too, if the user's own configuration may have health checks, the first of which came too early.
+    """
+    is_patient = is_tight(stack) or stack.cell.proxy_config is not None
+    return stack.timings.boot_s if is_patient else stack.timings.proxy_errors_s
 
 
 def send_controls(stack: Stack) -> None:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.backends import Backend, Command, Process
-from harness.core.model import Cell
+from harness.core.model import Cell, Json
 from harness.core.paths import fixtures_dir
 from harness.core.ports import find_free_port
 from harness.disturb import list_needs
@@ -141,6 +141,7 @@ class StartedProxy:
     tool: tools.Tool
     module: Proxy
     command: Sequence[str]
+    own: Mapping[str, Json] = field(default_factory=dict)  # what the run changed in the user's own configuration
 
 
 def start_proxy(
@@ -150,13 +151,13 @@ def start_proxy(
 
     Raises:
         SurroundingsError: the program is missing, can't be executed, or its port is taken.
+        UsageError: the user's own configuration can't be honoured.
     """
     module = PROXIES[cell.proxy]
     if module is None:
         return None
     tool = backend.find_tool(module.RECIPE.name, f"--proxy {cell.proxy}")
     port, user = backend.choose_port(cell.port), backend.find_proxy_user(module)
-    template = (fixtures_dir() / "proxies" / module.TEMPLATE).read_text()
     setting = Setting(
         port=port,
         upstream=upstream,
@@ -165,14 +166,25 @@ def start_proxy(
         user=user,
         connections=cell.connections,
     )
-    folder.write_text(f"config/{module.CONFIG}", module.render_config(template, setting))
-    argv = module.render_command(str(tool.path), str(folder.config / module.CONFIG))
+    env, own = {**base_environment(scratch.home), **tool.env}, {}
+    name = module.CONFIG
+    if cell.proxy_config is None:
+        template = (fixtures_dir() / "proxies" / module.TEMPLATE).read_text()
+        text = module.render_config(template, setting)
+    else:
+        from harness.engine.own_proxy import adapt_own, name_config, record_own
+
+        name, adapted = name_config(cell), adapt_own(cell, tool, setting, env)
+        text, own = adapted.text, record_own(folder, adapted)
+    folder.write_text(f"config/{name}", text)
+    argv = module.render_command(str(tool.path), str(folder.config / name))
     command = Command(
         name=cell.proxy,
         argv=argv,
-        env={**base_environment(scratch.home), **tool.env},
+        env=env,
         cwd=folder.config,
         stdout=folder.logs / f"{cell.proxy}.access.log",
         stderr=folder.logs / f"{cell.proxy}.error.log",
     )
-    return StartedProxy(process=backend.spawn(command), port=port, user=user, tool=tool, module=module, command=argv)
+    process = backend.spawn(command)
+    return StartedProxy(process=process, port=port, user=user, tool=tool, module=module, command=argv, own=own)

@@ -20,7 +20,8 @@ from harness.report.fields import clean, text, texts
 from harness.report.templates import render
 from harness.stack.asked import BODY_FILE, Asked, make_asked, render_lua
 from harness.stack.gunicorn import fixture_app
-from harness.stack.proxies import PROXIES
+from harness.stack.own_proxies import ADAPTERS
+from harness.stack.proxies import PROXIES, Proxy
 
 CONTROL_REQUESTS = 20
 ERA = "era"
@@ -100,7 +101,7 @@ def render_script(cell: Cell, facts: Mapping[str, Json], config: Path) -> str:
         shimmed=(config / ERA).is_dir(),
         asked=asked,
         curl=_curl_options(asked),
-        proxy_command=[] if proxy is None else proxy.render_command(proxy.RECIPE.name, proxy.CONFIG),
+        proxy_command=[] if proxy is None else proxy.render_command(proxy.RECIPE.name, _proxy_config(cell, proxy)),
     )
     return render("reproduce.sh.j2", script=script)
 
@@ -141,7 +142,8 @@ def _files(cell: Cell, config: Path) -> dict[str, str]:
         files[app] = _read(config / app)
     proxy = PROXIES[cell.proxy]
     if proxy is not None:
-        files[proxy.CONFIG] = relocate(proxy.render_portable(_read(config / proxy.CONFIG)))
+        name = _proxy_config(cell, proxy)
+        files[name] = relocate(proxy.render_portable(_read(config / name)))
     for shim in sorted((config / ERA).glob("*.py")):
         if _PLAIN_NAME.fullmatch(shim.name):
             files[f"{ERA}/{shim.name}"] = _read(shim)
@@ -156,6 +158,10 @@ def _files(cell: Cell, config: Path) -> dict[str, str]:
     if not direct:
         files["stop.lua"] = _own("stop.lua")
     return files
+
+
+def _proxy_config(cell: Cell, proxy: Proxy) -> str:
+    return proxy.CONFIG if cell.proxy_config is None else ADAPTERS[cell.proxy].CONFIG
 
 
 _BODY = 'open("body", "wb").write({body!r})\n'

@@ -241,6 +241,10 @@ def _surroundings(page: Page, stored: StoredRun, verdict: Mapping[str, Json]) ->
                 for name, yours, run_with, why in settings
             ]
         )
+    changed = summary.proxy_rows(stored.facts)
+    if changed:
+        page.title("Your proxy configuration: what you have, what was run, why")
+        page.rows([(place, f"{yours} -> {run_with}: {why}") for place, yours, run_with, why in changed])
     page.lines.append("")
     rows = [("Shims", "; ".join(summary.shim_lines(stored.facts)) or "none")]
     rows.append(("Deviations", summary.deviation_line(stored.facts)))

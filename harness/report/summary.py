@@ -223,6 +223,15 @@ def setting_rows(facts: Mapping[str, Json]) -> list[tuple[str, str, str, str]]:
     return [(text(row, keys[0]), text(row, keys[1]), text(row, keys[2]), text(row, keys[3])) for row in rows]
 
 
+def proxy_rows(facts: Mapping[str, Json]) -> list[tuple[str, str, str, str]]:
+    """What the run changed in the user's own proxy configuration: (place, yours, run with, why)."""
+    rows = [row for row in items(facts, "proxy", "own", "changes") if isinstance(row, Mapping)]
+    return [
+        (text(row, "place"), text(row, "yours"), text(row, "run_with", default="") or "nothing", text(row, "why"))
+        for row in rows
+    ]
+
+
 def error_lines(verdict: Mapping[str, Json]) -> list[tuple[str, str]]:
     """(label, text) for an error, unrunnable or inconclusive verdict: what, why, what to do."""
     error = mapping(verdict, "error")

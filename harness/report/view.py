@@ -92,6 +92,7 @@ class RunView:
     load_note: str | None
     packages: Sequence[str]
     settings: Rows  # setting, yours, run with, why
+    proxy_changes: Rows  # place in the user's own configuration, yours, run with, why
     config: Sequence[ConfigFile]
     deviations: Sequence[str]
     shims: Sequence[str]
@@ -163,6 +164,7 @@ def view_run(stored: StoredRun, *, logs: Sequence[Excerpt] = (), removals: Seque
         versions=summary.versions(stored),
         load_note=summary.load_line(facts),
         settings=summary.setting_rows(facts),
+        proxy_changes=summary.proxy_rows(facts),
         packages=texts(facts, "gunicorn", "freeze"),
         config=config_files(stored),
         deviations=texts(facts, "deviations"),

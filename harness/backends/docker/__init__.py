@@ -47,6 +47,11 @@ def why_not(cell: Cell, *, memory: bool = False) -> UsageError | None:
             what="--recover starts gunicorn anew, and one in a container can't be started beside its observer.",
             remedy="Use --backend local.",
         )
+    if cell.proxy_config is not None:
+        return UsageError(
+            what="--proxy-config: what your configuration names does not lie in a container.",
+            remedy="Use --backend local.",
+        )
     refused = images.why_not(cell)
     if refused is None and memory:
         return UsageError(

@@ -64,7 +64,8 @@ def render_config(template: str, setting: Setting) -> str:
 
 def render_command(program: str, config: str) -> list[str]:
     """``run`` stays in the foreground; caddy stores its files in the run's own HOME."""
-    return [program, "run", "--adapter", "caddyfile", "--config", config]
+    adapter = [] if config.endswith(".json") else ["--adapter", "caddyfile"]
+    return [program, "run", *adapter, "--config", config]
 
 
 def parse_access(chunk: bytes) -> Counter[str]:
@@ -96,7 +97,8 @@ def user_when_root() -> str | None:
 
 def render_portable(config: str) -> str:
     """See ``Proxy``."""
-    config, ports = re.subn(r"^http://:\d+ ", "http://:@PORT@ ", config, flags=re.MULTILINE)
+    where = r'^(http://:|\s*"listen": \[\s*"127\.0\.0\.1:)\d+'
+    config, ports = re.subn(where, r"\1@PORT@", config, flags=re.MULTILINE)
     if ports == 0:
         raise UsageError(what="The Caddyfile names no port.", remedy="Render the script from what the harness wrote.")
     return config
