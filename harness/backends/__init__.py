@@ -16,6 +16,7 @@ from harness.backends import docker, local
 from harness.core.conditions import Condition
 from harness.core.errors import UsageError
 from harness.core.model import Cell, Json
+from harness.core.users import RunsAs
 from harness.provision.tools import Tool
 from harness.stack.asked import ASKED, Asked
 from harness.stack.proxies import Proxy
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What to start: argv, whole environment, working folder, and the files that take its output."""
+    """What to start: argv, whole environment, working folder, the files that take its output; ``user``: as whom."""
 
     name: str
     argv: Sequence[str]
@@ -39,6 +40,7 @@ class Command:
     stdout: Path
     stderr: Path
     inherited: int | None = None  # a descriptor of ours that it gets under the same number
+    user: RunsAs | None = None
 
 
 class Process(Protocol):
@@ -124,6 +126,14 @@ class Backend(Protocol):
 
     def find_proxy_user(self, proxy: Proxy) -> str | None:
         """The user that a proxy is to switch to; None where it keeps the user that starts it."""
+
+    def choose_user(
+        self, places: Sequence[Path], python: Path, *, root_because: str | None, lend: Callable[[int], None]
+    ) -> RunsAs:
+        """The user of a gunicorn that needs ``places``, the first of which is its working folder.
+
+        ``root_because``: why it is to be root where the harness is. ``lend`` gives a user what it needs of the run.
+        """
 
     def spawn(self, command: Command) -> Process:
         """Start a process.

@@ -23,7 +23,8 @@ def explain_death(stack: Stack, *, workers_die: bool) -> HarnessError:
     if app_error is not None:
         return SurroundingsError(
             what=f"{release} can't load the app {stack.cell.app}: {app_error}",
-            remedy="Start it from the folder that it is imported from; what it imports has to be there as well.",
+            remedy="Start it from the folder that it is imported from; what it imports has to be there as well."
+            + _hint_at_user(stack),
             log=log,
         )
     module = missing_module(tail)
@@ -34,6 +35,9 @@ def explain_death(stack: Stack, *, workers_die: bool) -> HarnessError:
             log=log,
         )
     why = gunicorn.last_error(tail)
+    if _hint_at_user(stack) and any(text in tail for text in _REFUSED):
+        what = f"{release} did not start, because something was refused to its user: {why}"
+        return SurroundingsError(what=what, remedy=_hint_at_user(stack).strip(), log=log)
     status = stack.gunicorn.poll()
     how = f"answered nothing within {stack.timings.boot_s:g} s"
     if status is not None:
@@ -43,6 +47,17 @@ def explain_death(stack: Stack, *, workers_die: bool) -> HarnessError:
     return UnrunnableError(
         what=f"{release} {how}: {why}", remedy="Try another interpreter with --python, or read the log.", log=log
     )
+
+
+_REFUSED = ("Permission denied", "Operation not permitted")
+
+
+def _hint_at_user(stack: Stack) -> str:
+    """What to do where the harness is root and gunicorn is not; empty elsewhere."""
+    user = stack.command.user
+    if user is None or user.other is None:
+        return ""
+    return f" gunicorn runs as user {user.uid} here: what it reads must be open to others, or give --as-root."
 
 
 def explain_dead_proxy(stack: Stack) -> SurroundingsError:

@@ -53,6 +53,7 @@ def collect_facts(
             "freeze": list(environment.freeze),
             "shims": [{"name": name, "why": why} for name, why in explain_shims(environment)],
             "command": list(command.argv),
+            **({} if command.user is None else {"user": {"uid": command.user.uid, "why": command.user.why}}),
         },
         "python": {
             "version": environment.python_version,
@@ -66,7 +67,12 @@ def collect_facts(
             "path": str(load_tool.path),
             "note": load_note,
         },
-        "deviations": [*list_deviations(cell, environment), *brought, *BACKENDS[cell.backend].DEVIATIONS],
+        "deviations": [
+            *list_deviations(cell, environment),
+            *_state_user(command),
+            *brought,
+            *BACKENDS[cell.backend].DEVIATIONS,
+        ],
         **({"containers": dict(containers)} if containers else {}),
         **({"settings": list(settings), "repeat": list(repeat)} if settings else {}),
     }
@@ -125,6 +131,12 @@ def list_deviations(cell: Cell, environment: Environment) -> list[Json]:
     deviations.extend(filter(None, [find_worker(cell.worker).deviation]))
     deviations.extend(f"shim {name}: {why}" for name, why in explain_shims(environment))
     return deviations
+
+
+def _state_user(command: Command) -> list[Json]:
+    if command.user is None or (command.user.other is None and not command.user.warning):
+        return []
+    return [f"user: gunicorn runs as {command.user.uid}: {command.user.why}"]
 
 
 def _proxy(cell: Cell, proxy: StartedProxy | None) -> dict[str, Json]:

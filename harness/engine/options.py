@@ -51,6 +51,7 @@ OF_DISTURBANCES = ("disturb", "times", "seed", "recover")
 HOLDS = "holds"
 
 NO_ERA_SHIMS = "--no-era-shims"
+AS_ROOT = "--as-root"
 
 
 def add_run_options(parser: argparse.ArgumentParser, defaults: Cell | None = None) -> None:
@@ -109,6 +110,7 @@ def add_cell_options(
         action="store_false",
         help="no Python on which the release runs only once what has left Python since is put back",
     )
+    run.add_argument(AS_ROOT, action="store_true", help="where you are root, gunicorn is too [a user of the run alone]")
     return cell, run
 
 
@@ -207,6 +209,7 @@ def make_request(options: argparse.Namespace) -> RunRequest:
         out=options.out,
         python=options.python,
         era_shims=options.era_shims,
+        as_root=options.as_root,
         own=_name_own(options, given),
         project=read_project(options),
         load_named="load" in given,
@@ -260,6 +263,7 @@ def run_arguments(request: RunRequest) -> list[str]:
     options += [(flag, str(value)) for flag, value in own.items() if value is not None]
     options += [("--with", one) for one in request.project or ()]
     options += [] if request.era_shims else [(NO_ERA_SHIMS, None)]
+    options += [(AS_ROOT, None)] if request.as_root else []
     # The form --name=value keeps a value that begins with a dash from becoming an option.
     return [*(f"{flag}" if text is None else f"{flag}={text}" for flag, text in options), "--", request.cell.spec]
 

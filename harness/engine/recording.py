@@ -7,7 +7,7 @@ import shutil
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -43,6 +43,7 @@ class Run:
     phase: str = "prepare"
     interrupted: bool = False
     closed: bool = False  # whether the window that is judged is over
+    notes: list[str] = field(default_factory=list)  # what the user should know of how it was run
 
     def enter(self, phase: str, at_ns: int | None = None) -> None:
         """Begin a new phase; Ctrl-C ends the experiment here at the latest."""

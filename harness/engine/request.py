@@ -41,6 +41,7 @@ class RunRequest:
     app_text: str | None = None  # replaces the fixture app, as a file of the same name
     enough: Callable[[Progress], bool] | None = None  # when to end the load early; None: after so many recycles
     memory: bool = False  # whether the memory of arbiter and workers is sampled
+    as_root: bool = False  # whether gunicorn stays root where the harness is
     all_ready: bool = False  # whether every worker has to say that it is ready before the first control request
 
 

@@ -57,7 +57,7 @@ def run_cell(request: RunRequest, *, say: Callable[[str], None], start: Start | 
                 _close_ledger(run, stack)
         with shielded():
             result = _conclude(run)
-    notes = [note for note in (prepared.note, result.note) if note is not None]
+    notes = [note for note in (prepared.note, *run.notes, result.note) if note is not None]
     return replace(result, note="\n".join(notes) or None)
 
 

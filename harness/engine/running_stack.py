@@ -6,6 +6,7 @@ out whether the started servers are ready, and ``load_phase`` drives the load.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,7 @@ from harness.engine.masters import Masters
 from harness.engine.recording import Run
 from harness.engine.scratch import ScratchFolder, make_scratch_folder
 from harness.engine.servers import TRACE_FILE, StartedProxy, choose_address, configure_gunicorn, start_proxy
+from harness.engine.serving_user import give_user
 from harness.engine.stops import StopWatch
 from harness.engine.timings import TIMINGS, Timings
 from harness.provision import tools
@@ -141,6 +143,7 @@ def _start(
     if inherits_listener(list_turns(cell)):
         listener = held.enter_context(open_listener(scratch.socket))
         command = inherit(command, listener, run.folder)
+    command = give_user(command, run, scratch, environment, backend)
     started = start_proxy(cell, run.folder, scratch, backend, upstream=address) if with_proxy else None
     spawned_ns, gunicorn = now_ns(), backend.spawn(command)
     run.sink.emit(ArbiterStarted(pid=gunicorn.pid))
@@ -193,6 +196,8 @@ def _stop(run: Run, backend: Backend, watchers: Watchers, clients: Clients) -> N
             await_last_lines(run.cell, run.folder.logs, clients, fetch=backend.fetch)
     finally:
         backend.close()
+        if os.geteuid() == 0:
+            run.folder.take_back()
         run.enter("ended")
 
 

@@ -32,6 +32,7 @@ PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 """The variables of the user's environment that the servers get: an allow-list, so that no secret gets into a record."""
 
 TRACE_FILE = "trace.jsonl"
+ACCESS_LOG = "gunicorn.access.log"
 TRACER, ERA = "trace", "era"
 NOTES_VARIABLE = "RECYCLE_HARNESS_NOTES"
 HANGING_FILE = "hanging.txt"
@@ -58,7 +59,7 @@ def configure_gunicorn(
     own = request.own.resolved if request.own is not None else None
     if request.settings is not None:
         template = gunicorn.put_before_values(request.settings.read_text(), template)
-    access_log = str(folder.logs / "gunicorn.access.log")
+    access_log = str(folder.logs / ACCESS_LOG)
     text = gunicorn.render_config(template, cell, bind=bind, access_log=access_log, shims=environment.shims)
     if own is not None:
         from harness.stack.own_settings.writing import render_owned

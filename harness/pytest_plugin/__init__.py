@@ -167,6 +167,7 @@ def recycle_request(
         out=recycle_out,
         python=options.chosen(pytestconfig, "python"),
         era_shims=options.wants_era_shims(pytestconfig),
+        as_root=options.wants_root(pytestconfig),
         settings=gunicorn_settings,
         app_folder=gunicorn_app_folder if recycle_cell.app else None,
     )

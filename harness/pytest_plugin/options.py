@@ -46,6 +46,9 @@ def add_options(parser: pytest.Parser) -> None:
     what = "no Python on which the release runs only once what has left Python since is put back"
     group.addoption("--gunicorn-no-era-shims", action="store_true", default=None, help=what)
     parser.addini("gunicorn_no_era_shims", what, type="bool", default=False)
+    what = "where pytest runs as root, gunicorn does too [a user of the run alone]"
+    group.addoption("--gunicorn-as-root", action="store_true", default=None, help=what)
+    parser.addini("gunicorn_as_root", what, type="bool", default=False)
     parser.addini("gunicorn_app", "module:app that gunicorn serves [the harness's own]", default="")
     parser.addini("gunicorn_app_folder", "folder that the app is imported from [the root folder]", default="")
     parser.addini("gunicorn_settings", "the project's gunicorn settings file", default="")
@@ -67,6 +70,11 @@ def chosen(config: pytest.Config, name: str) -> str | None:
 def wants_era_shims(config: pytest.Config) -> bool:
     """Whether a Python will do on which the release runs only with era shims."""
     return not (config.getoption("gunicorn_no_era_shims") or config.getini("gunicorn_no_era_shims"))
+
+
+def wants_root(config: pytest.Config) -> bool:
+    """Whether gunicorn stays root where pytest is."""
+    return bool(config.getoption("gunicorn_as_root") or config.getini("gunicorn_as_root"))
 
 
 def check_options(config: pytest.Config) -> None:

@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
@@ -21,6 +22,7 @@ from harness.core.model import Json
 from harness.records.stored import StoredRun, Unpacked, read_object
 
 LATEST = "latest"
+LENT_FOLDER, LENT_FILE = 0o750, 0o640
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -49,6 +51,30 @@ class RunFolder:
         """Let gunicorn's workers, if they are another user's, reach what they import and write; nobody may list it."""
         for folder in (self.path, self.logs, self.config):
             folder.chmod(0o711)
+
+    def lend(self, uid: int, written: Collection[Path]) -> None:
+        """Let the user, and the group of the same number, read ``config`` and write the files ``written`` alone.
+
+        No name in these folders is theirs to change: root reads and writes there too, and must not be led elsewhere.
+        """
+        for path in (self.path, self.logs):
+            os.chown(path, -1, uid)
+            path.chmod(LENT_FOLDER & ~0o040)
+        for path in (self.config, *self.config.rglob("*")):
+            os.chown(path, -1, uid, follow_symlinks=False)
+            path.chmod(LENT_FOLDER if path.is_dir() else LENT_FILE)
+        for path in written:
+            path.touch()
+            os.chown(path, uid, uid)
+            path.chmod(OWN_FILE)
+
+    def take_back(self) -> None:
+        """After the last process of that user: all of it is the owner's alone again."""
+        owner = self.path.stat().st_uid, os.getegid()
+        for path in (self.path, self.logs, self.config, *self.logs.iterdir(), *self.config.rglob("*")):
+            os.chown(path, *owner, follow_symlinks=False)
+            if not path.is_symlink():
+                path.chmod(OWN_FOLDER if path.is_dir() else OWN_FILE)
 
     def write_json(self, name: str, data: Json) -> Path:
         """Write ``data`` as ``name`` in one step; see ``write_text``."""

@@ -236,3 +236,19 @@ def test_a_record_is_its_owner_s_alone(tmp_path: Path) -> None:
     modes = {path.name: path.stat().st_mode & 0o777 for path in (folder.path, *folder.path.iterdir())}
     folders = {folder.path.name: 0o700, "logs": 0o700, "config": 0o700}
     assert modes == {**folders, "facts.json": 0o600, "events.jsonl": 0o600, "reproduce.sh": 0o700}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can lend a record to another user")
+def test_what_is_lent_can_be_read_and_a_few_files_written_and_all_is_taken_back(tmp_path: Path) -> None:
+    run = create_run(tmp_path, "cell")
+    run.write_text("config/config.py", "workers = 1\n")
+    run.lend(60999, [run.logs / "gunicorn.access.log"])
+    modes = {path.name: (path.stat().st_mode & 0o777, path.stat().st_uid) for path in (run.config, run.logs)}
+    assert modes == {"config": (0o750, 0), "logs": (0o710, 0)}  # no name in them is that user's to change
+    assert (run.logs / "gunicorn.access.log").stat().st_uid == 60999
+    assert (run.config / "config.py").stat().st_gid == 60999
+    (run.logs / "ledger.notes.log").symlink_to("/etc/passwd")
+    run.take_back()
+    assert {path.lstat().st_uid for path in run.path.rglob("*")} == {0}
+    assert (run.logs / "gunicorn.access.log").stat().st_mode & 0o777 == 0o600
+    assert Path("/etc/passwd").stat().st_mode & 0o777 == 0o644

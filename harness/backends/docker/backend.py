@@ -9,7 +9,7 @@ what the containers share and what each may do.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,12 +19,13 @@ from harness.backends.docker import connection, leftovers
 from harness.backends.docker.building import Image
 from harness.backends.docker.images import ImageSet
 from harness.backends.docker.observer import Observer, ObservingClient
-from harness.backends.docker.pod import MEMORY_BYTES, PROCESSES, Pod
+from harness.backends.docker.pod import GUNICORN_UID, MEMORY_BYTES, PROCESSES, Pod
 from harness.backends.docker.process import DockerProcess
 from harness.backends.local.backend import LocalBackend
 from harness.core.errors import SurroundingsError
 from harness.core.model import Cell, Json
 from harness.core.ports import find_free_port
+from harness.core.users import RunsAs
 from harness.provision import tools
 from harness.stack.asked import ASKED, Asked
 from harness.stack.proxies import Proxy
@@ -79,6 +80,12 @@ class DockerBackend:
     def find_proxy_user(self, proxy: Proxy) -> str | None:
         """See ``backends.Backend``: the container already runs as the right user."""
         return None
+
+    def choose_user(
+        self, places: Sequence[Path], python: Path, *, root_because: str | None, lend: Callable[[int], None]
+    ) -> RunsAs:
+        """See ``backends.Backend``: the image names it."""
+        return RunsAs(uid=GUNICORN_UID, why="the user of the image")
 
     def adopt_folder(self, folder: Path) -> None:
         """See ``backends.Backend``. Once the socket's folder is known, all paths are, and the observer can start."""

@@ -8,19 +8,21 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from harness.backends import Command, Process, Start
-from harness.backends.local import limits
+from harness.backends.local import limits, other_user
 from harness.backends.local.process import AdoptedProcess, LocalProcess, send_safely
 from harness.core import ports, procfs, reaper
 from harness.core.errors import SurroundingsError
 from harness.core.files import open_own
 from harness.core.keeping import Keeper
 from harness.core.model import Cell, Json
+from harness.core.users import RunsAs
 from harness.provision import tools
 from harness.stack.asked import ASKED, Asked
 from harness.stack.load import LOADS
@@ -72,8 +74,16 @@ class LocalBackend:
         self._keeper = Keeper(marker, what=what or f"run {run_folder}", run=run)
         self._variable = reaper.render_variable(self._keeper.marker)
 
+    def choose_user(
+        self, places: Sequence[Path], python: Path, *, root_because: str | None, lend: Callable[[int], None]
+    ) -> RunsAs:
+        """See ``backends.Backend``."""
+        return other_user.choose_user(places, python, root_because=root_because, lend=lend)
+
     def spawn(self, command: Command) -> LocalProcess:
         """See ``backends.Backend``."""
+        if command.user is not None and command.user.other is not None:
+            command = replace(command, argv=other_user.render_launch(command.user.other, command.argv))
         env = {**command.env, reaper.MARKER: self._keeper.marker}
         with _open_log(command.stdout) as stdout, _open_log(command.stderr) as stderr:
             try:

@@ -46,6 +46,9 @@ UNLESS_POSSIBLE: Mapping[str, str] = {
 }
 """Settings that are replaced where gunicorn refuses them here."""
 
+_HERE: Mapping[str, Json] = {"chdir": ".", "user": None, "group": None}
+"""Their values where the reader's own folder and user are the default, which need not be those of the run."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -106,7 +109,7 @@ def _find_overrides(
             yield name, (_started_class(cell) if name == "worker_class" else said, "it is not set; the run's default")
     for name, why in UNLESS_POSSIBLE.items():
         if name in (reading.refused or {}):
-            yield name, (found[name].default if name != "chdir" else ".", why)
+            yield name, (_HERE[name] if name in _HERE else found[name].default, why)
     for name, why in REPLACED.items():
         if name in found and found[name].origin and name not in _LATER:
             value: Json = False if name in ("daemon", "syslog") else found[name].default

@@ -1,0 +1,104 @@
+"""Turns root into another user, with a view of the file system of its own, and then into the program to start.
+
+Usage: launching.py USER PROGRAM [ARGUMENT ...]; USER is a ``core.users.OtherUser`` as JSON. It runs in an interpreter
+of its own without site packages, keeps its pid, and hands on environment, working folder and open files as they are.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+CLONE_NEWNS = 0x00020000
+MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_SLAVE = 0x2, 0x4, 0x1000, 0x4000, 0x80000
+PR_SET_NO_NEW_PRIVS = 38
+"""Of linux/sched.h, linux/mount.h and linux/prctl.h."""
+
+FAILED = 97
+"""The exit status where the user can't be had here; standard error says why."""
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def mount(source: str, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
+    """As the system call does it; OSError where it fails."""
+    texts = [None if text is None else os.fsencode(text) for text in (source, target, kind)]
+    data = None if options is None else os.fsencode(options)
+    if LIBC.mount(*texts, ctypes.c_ulong(flags), data) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"mount: {os.strerror(number)}", target)
+
+
+def change_view(user: dict[str, Any]) -> None:
+    """Cover what is to be covered, for this process alone; what is shown was opened before."""
+    if LIBC.unshare(CLONE_NEWNS) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"unshare: {os.strerror(number)}")
+    mount("none", "/", None, MS_REC | MS_SLAVE)
+    opened = {path: os.open(path, os.O_PATH) for path in user["shown"]}
+    steps = [(path, "cover", "") for path in user["covered"]]
+    steps += [(path, "show", "") for path in user["shown"]]
+    steps += [(path, "link", target) for path, target in user["links"]]
+    for path, what, target in sorted(steps):
+        if what == "cover":
+            os.makedirs(path, exist_ok=True)  # noqa: PTH103 - a stranger's path stays text
+            mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m")
+        elif what == "link":
+            os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+            os.symlink(target, path)  # noqa: PTH211
+        else:
+            show(path, opened[path])
+
+
+def show(path: str, handle: int) -> None:
+    """Put what was opened at its own path."""
+    source = f"/proc/self/fd/{handle}"
+    folder = path if os.path.isdir(source) else os.path.dirname(path)  # noqa: PTH112, PTH120
+    os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+    if folder != path and not os.path.exists(path):  # noqa: PTH110
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o644))
+    mount(source, path, None, MS_BIND | MS_REC)
+    os.close(handle)
+
+
+def turn_into(uid: int) -> None:
+    """Give up all rights of root for good: no set-uid program gives them back."""
+    _, most = resource.getrlimit(resource.RLIMIT_NPROC)
+    resource.setrlimit(resource.RLIMIT_NPROC, (most, most))  # root was not bound by it
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+
+
+def read_environment() -> dict[bytes, bytes]:
+    """The environment as it was given: an interpreter may change its own."""
+    given = [variable.partition(b"=") for variable in Path("/proc/self/environ").read_bytes().split(b"\0")]
+    return {name: value for name, _, value in given if name}
+
+
+def main(arguments: list[str]) -> int:
+    """Become the program; the exit status where that fails."""
+    user, program = json.loads(arguments[0]), arguments[1:]
+    try:
+        environment, here = read_environment(), os.getcwd()  # noqa: PTH109
+        if user["covered"]:
+            change_view(user)
+        turn_into(int(user["uid"]))
+        os.chdir(here)  # in the new view
+        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which an interpreter ignores
+            signal.signal(number, signal.SIG_DFL)
+        os.execve(program[0], program, environment)  # noqa: S606 - no shell is wanted
+    except OSError as problem:
+        sys.stderr.write(f"user {user['uid']} can't be had here: {problem}\n")
+    return FAILED
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

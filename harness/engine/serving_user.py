@@ -1,0 +1,61 @@
+"""Gives gunicorn its user: where the harness is root, one that owns only its socket's folder, its HOME and its logs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from harness.backends import Backend, Command
+from harness.engine.ledger import NOTES_FILE
+from harness.engine.recording import Run
+from harness.engine.request import RunRequest
+from harness.engine.scratch import ScratchFolder
+from harness.engine.servers import ACCESS_LOG, TRACE_FILE
+from harness.provision.environments import Environment
+from harness.watch.watchers import APP_FAULTS_FILE
+
+OF_USERS = ("user", "group")
+"""The settings that name whom a worker turns into, which only root can."""
+
+
+def give_user(
+    command: Command, run: Run, scratch: ScratchFolder, environment: Environment, backend: Backend
+) -> Command:
+    """The command with its user, who gets what it needs of the run's folders; see ``records.store.RunFolder.lend``."""
+    folder = run.folder
+    written = list(_list_written(run, command))
+    imports = [Path(name) for name in command.env.get("PYTHONPATH", "").split(os.pathsep) if name]
+
+    def lend(uid: int) -> None:
+        folder.lend(uid, written)
+        for place in (scratch.socket.parent, scratch.home):
+            os.chown(place, uid, uid)
+
+    user = backend.choose_user(
+        [command.cwd, environment.path, *imports, folder.config, folder.logs, scratch.base],
+        environment.python,
+        root_because=find_need_of_root(run.request),
+        lend=lend,
+    )
+    if user.warning:
+        run.notes.append(f"gunicorn runs as root: {user.why}.")
+    return replace(command, user=user)
+
+
+def find_need_of_root(request: RunRequest) -> str | None:
+    """Why gunicorn is to stay root where the harness is; None where nothing speaks for it."""
+    if request.as_root:
+        return "--as-root was given"
+    own = request.own.resolved if request.own is not None else None
+    rows = own.rows if own is not None else ()
+    named = [row.setting for row in rows if row.setting in OF_USERS and row.yours == row.run_with]
+    return f"its settings name a {named[0]} of their own" if named else None
+
+
+def _list_written(run: Run, command: Command) -> Iterator[Path]:
+    """The files of the record that gunicorn's own processes open for writing."""
+    names = (ACCESS_LOG, TRACE_FILE, NOTES_FILE, APP_FAULTS_FILE)
+    told = {Path(value) for value in command.env.values()} | {run.folder.logs / ACCESS_LOG}
+    return (path for name in names if (path := run.folder.logs / name) in told)
