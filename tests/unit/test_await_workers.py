@@ -31,6 +31,7 @@ def make_stack(tmp_path: Path, server: Server, progress: Progress) -> Stack:
         cell=Cell(spec="1.0", workers=2, gunicorn="1.0"),
         logs=tmp_path,
         backend=SimpleNamespace(fetch=lambda path: None),
+        command=SimpleNamespace(user=None),
         gunicorn=server,
         environment=SimpleNamespace(python_version="3.11.0"),
         progress=progress,

@@ -98,7 +98,7 @@ def test_only_what_the_run_has_to_own_is_replaced_and_each_with_its_reason() -> 
 def test_what_gunicorn_refuses_here_is_replaced_and_shown_as_the_user_has_it() -> None:
     resolved = _resolve(workers=2, user="www-data", refused={"user": "www-data"})
     assert _rows(resolved)["user"] == ("'www-data'", "None", "it can't be taken here")
-    assert _run(resolved)["user"] == 0
+    assert _run(resolved)["user"] is None
 
 
 def test_where_each_setting_comes_from() -> None:
