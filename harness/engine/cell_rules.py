@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable
 from typing import Protocol
 
@@ -94,8 +95,11 @@ def _known_disturbances(cell: Cell, say: Wording) -> UsageError | None:
     try:
         read_names(cell.disturb)
     except KeyError as unknown:
+        named = str(unknown.args[0] or "nothing")
+        near = difflib.get_close_matches(named, DISTURBANCES, n=1)
+        meant = f" Did you mean {near[0]}?" if near else ""
         return UsageError(
-            what=f"{say('disturb', cell.disturb)}: {unknown.args[0] or 'nothing'!s} is no disturbance.",
+            what=f"{say('disturb', cell.disturb)}: {named} is no disturbance.{meant}",
             remedy=f"Name {', '.join(DISTURBANCES)}, several with commas between, or all.",
         )
     return None

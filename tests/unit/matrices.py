@@ -25,14 +25,20 @@ def a_run(*findings: str, outcome: Outcome | None = None, detail: str = "") -> R
 
 
 def a_cell(
-    release: str, *runs: RunResult, expected: Expected = HOLDS, worker: str = "sync", proxy: str = "h2o"
+    release: str,
+    *runs: RunResult,
+    expected: Expected = HOLDS,
+    worker: str = "sync",
+    proxy: str = "h2o",
+    disturb: str | None = None,
 ) -> CellResult:
     folded = combine_runs(runs)
     day = DAYS.get(release)
     return CellResult(
         name=f"{release}-{worker}-{proxy}",
         spec=release,
-        cell={"gunicorn": release, "python": "3.10.13", "worker": worker, "proxy": proxy},
+        cell={"gunicorn": release, "python": "3.10.13", "worker": worker, "proxy": proxy}
+        | ({} if disturb is None else {"disturb": disturb}),
         runs=runs,
         folded=folded,
         expected=expected,

@@ -19,7 +19,7 @@ def plan(*specs: str, settings: str | None = None, identity: str = "") -> tuple[
         specs,
         ["gthread", "sync"],
         ["h2o"],
-        make_cell=lambda spec, worker, proxy: Cell(spec=spec, worker=worker, proxy=proxy),
+        make_cell=lambda spec, worker, proxy, disturb: Cell(spec=spec, worker=worker, proxy=proxy, disturb=disturb),
         identify=lambda spec: spec + identity,
         matter=[settings],
     )
@@ -42,7 +42,7 @@ def test_two_ways_to_the_same_checkout_are_one_cell_but_for_the_label() -> None:
             [spec],
             ["sync"],
             ["h2o"],
-            make_cell=lambda spec, worker, proxy: Cell(spec=spec, worker=worker, proxy=proxy),
+            make_cell=lambda spec, worker, proxy, _disturb: Cell(spec=spec, worker=worker, proxy=proxy),
             identify=lambda _spec: "tree-1234",
         )[0]
         for spec in ("./gunicorn", "/srv/gunicorn/")

@@ -32,6 +32,9 @@ BUSY_SHARE = 0.15
 """Where others use more of all cores, a late answer may be their doing: the run itself fills a small machine."""
 
 
+NO_DISTURBANCE = "no disturbance"
+"""In the place of a disturbance's label, for what failed outside of all of them."""
+
 LOAD_WAITS_NS = 2_000_000_000
 """For so long the clients wait for an answer."""
 
@@ -225,7 +228,7 @@ def _count_by_window(observations: Observations, rows: list[_Failure]) -> Counte
     found = Counter[str]()
     for failure in rows:
         window = find_window(observations, _begin_of(failure), failure.end_ns)
-        found["no disturbance" if window is None else window.label] += failure.outcomes.total()
+        found[NO_DISTURBANCE if window is None else window.label] += failure.outcomes.total()
     return found
 
 

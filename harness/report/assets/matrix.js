@@ -6,7 +6,7 @@
   const rows = [...document.querySelectorAll(".matrix tbody tr")];
   const transitions = [...document.querySelectorAll("#map tbody tr")];
   const boxes = [...form.querySelectorAll("input")], kind = form.elements.kind;
-  const names = ["worker", "proxy"];
+  const names = ["worker", "proxy", "disturb"];
 
   const chosen = (name) => boxes.filter((box) => box.name === name && box.checked).map((box) => box.value);
   const plural = (count, all, noun) => `${count} of ${all} ${noun}${all === 1 ? "" : "s"}`;

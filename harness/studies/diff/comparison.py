@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from harness.core.findings import FindingId
 from harness.studies.chance.difference import RunSample, correct, count_lacking, p_value
 from harness.studies.matrix.rates import JUDGED
+from harness.studies.matrix.report.summary import subject
 from harness.studies.matrix.result import CellResult, order_of_finding
 from harness.studies.matrix.transitions import MEASURES_EACH, SURE, Measure, measure_cell
 
@@ -81,17 +82,17 @@ def compare_cells(ours: Sequence[CellResult], theirs: Sequence[CellResult], *, s
 def pair_cells(ours: Sequence[CellResult], theirs: Sequence[CellResult]) -> tuple[list[Pair], tuple[str, ...]]:
     """The cells that are compared, and those that are not, with the reason.
 
-    Cells of one release belong together. What is left over on both sides, one of each worker class and proxy, is
-    compared, too: a checkout against a release.
+    Cells of one release belong together. What is left over on both sides, one of each place in the table,
+    is compared, too: a checkout against a release.
     """
     pairs = _pair(ours, theirs, lambda cell: (cell.release, *_place(cell)))
     used = {id(cell) for pair in pairs for cell in pair}
     pairs += _pair([c for c in ours if id(c) not in used], [c for c in theirs if id(c) not in used], _place)
     used = {id(cell) for pair in pairs for cell in pair}
-    alone = [f"only in {name}: {_subject(cell)}" for name, side in (("A", ours), ("B", theirs)) for cell in side]
+    alone = [f"only in {name}: {subject(cell)}" for name, side in (("A", ours), ("B", theirs)) for cell in side]
     judged = [pair for pair in pairs if all(cell.folded.outcome in JUDGED for cell in pair)]
     silent = [
-        f"no verdict on both sides: {_subject(one)} ({one.folded.outcome.value}, {other.folded.outcome.value})"
+        f"no verdict on both sides: {subject(one)} ({one.folded.outcome.value}, {other.folded.outcome.value})"
         for one, other in pairs
         if (one, other) not in judged
     ]
@@ -110,11 +111,7 @@ def _pair(ours: Sequence[CellResult], theirs: Sequence[CellResult], key: Key) ->
 
 
 def _place(cell: CellResult) -> tuple[str, ...]:
-    return cell.worker, cell.proxy, str(cell.cell.get("bind"))
-
-
-def _subject(cell: CellResult) -> str:
-    return f"{cell.release} {cell.worker} {cell.proxy}"
+    return (*cell.column, str(cell.cell.get("bind")))
 
 
 def _differences(one: CellResult, other: CellResult) -> Iterator[Difference]:
@@ -136,9 +133,9 @@ def _differences(one: CellResult, other: CellResult) -> Iterator[Difference]:
 def _sample(cell: CellResult, finding: str, measure: Measure, *, single: bool) -> RunSample:
     """Of two single runs the restarts are what can be compared, as far as each stands alone."""
     run = cell.runs[0] if single else None
-    if measure is Measure.RESTARTS and run is not None and run.bursts is not None and run.recycles:
+    if measure is Measure.RESTARTS and run is not None and run.bursts is not None and run.trials:
         whole = measure_cell(cell, finding, measure)
-        return RunSample(seen=run.bursts, runs=run.recycles) if whole.runs else whole
+        return RunSample(seen=run.bursts, runs=run.trials) if whole.runs else whole
     return measure_cell(cell, finding, measure)
 
 

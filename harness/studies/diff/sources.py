@@ -39,7 +39,7 @@ def _load_run(path: Path) -> CellResult:
     return CellResult(
         name=path.name,
         spec=str(cell.get("spec") or cell.get("gunicorn")),
-        cell={key: cell.get(key) for key in CONTRACT_KEYS},
+        cell={key: cell.get(key) for key in (*CONTRACT_KEYS, "disturb")},
         runs=(run,),
         folded=combine_runs([run]),
         expected=HOLDS,

@@ -111,6 +111,7 @@ def _run_to_json(run: RunResult) -> dict[str, Json]:
         "verdict": run.outcome.value,
         "findings": list(run.findings),
         "recycles": run.recycles,
+        **({} if run.disturbances is None else {"disturbances": run.disturbances}),
         "requests": run.requests,
         "failed": run.failed,
         "bursts": run.bursts,
@@ -139,6 +140,7 @@ def _transition_to_json(edge: Transition) -> dict[str, Json]:
     return {
         "worker": edge.worker,
         "proxy": edge.proxy,
+        "disturb": edge.disturb,
         "finding": edge.finding,
         "measure": edge.measure.value,
         "introduced_in": edge.introduced_in,
@@ -207,6 +209,7 @@ def _read_run(row: Mapping[str, Any]) -> RunResult:
         outcome=Outcome(row["verdict"]),
         findings=_texts(row["findings"]),
         recycles=_count(row["recycles"]),
+        disturbances=_count(row.get("disturbances")),
         requests=_count(row["requests"]),
         failed=_count(row["failed"]),
         bursts=_count(row.get("bursts")),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from harness.core.errors import UsageError
 from harness.core.findings import FindingId
 from harness.core.model import Cell, Outcome
+from harness.disturb import DISTURBANCES, RECYCLE
 from harness.judge.restarts import BY_CHANCE, chance_of
 from harness.provision.releases import as_version
 from harness.studies.matrix.result import UNDECIDED, Agreement, Expected, RunResult, combine_runs
@@ -32,7 +33,18 @@ FLUKE = 0.01
 SCHEMA = 1
 PACKED = Path(__file__).with_name("expectations.toml")
 HOLDS = Expected(outcome=Outcome.HOLDS)
-_KEYS = {"releases", "workers", "proxies", "binds", "verdict", "findings", "sometimes", "reason", "upstream"}
+_KEYS = {
+    "releases",
+    "workers",
+    "proxies",
+    "binds",
+    "disturbances",
+    "verdict",
+    "findings",
+    "sometimes",
+    "reason",
+    "upstream",
+}
 _FINDINGS = {finding.value for finding in FindingId}
 _REMEDY = "See docs/matrix.md for the form of an entry."
 
@@ -45,12 +57,19 @@ class Expectation:
     workers: tuple[str, ...]
     proxies: tuple[str, ...]
     binds: tuple[str, ...]
+    disturbances: tuple[str, ...]  # none named: workers that restart by themselves, and nothing else
     expected: Expected
 
     def covers(self, release: str, cell: Cell) -> bool:
         """Whether the row speaks of this cell; an unknown release is covered by no row."""
         version = as_version(release)
-        named = ((self.workers, cell.worker), (self.proxies, cell.proxy), (self.binds, cell.bind))
+        disturbances = self.disturbances or (RECYCLE,)
+        named = (
+            (self.workers, cell.worker),
+            (self.proxies, cell.proxy),
+            (self.binds, cell.bind),
+            (disturbances, cell.disturb),
+        )
         return (
             version is not None
             and self.releases.contains(version, prereleases=True)
@@ -78,16 +97,27 @@ class Expectations:
         found = [entry for entry in self.entries if entry.covers(release, cell)]
         if len(found) > 1:
             raise UsageError(
-                what=f"{self.origin} has {len(found)} entries for gunicorn {release}, {cell.worker}, {cell.proxy}.",
+                what=f"{self.origin} has {len(found)} entries for gunicorn {release}, {cell.worker}, {cell.proxy}, "
+                f"{cell.disturb}.",
                 remedy="Leave one; the others' releases, workers or proxies must not cover this cell.",
             )
         if not found and gap is not None:
             return Expected(outcome=Outcome.UNRUNNABLE, reason=gap)
         expected = found[0].expected if found else HOLDS
+        if cell.disturb != RECYCLE:
+            expected = replace(expected, reason=" ".join(filter(None, (_tell_promise(cell.disturb), expected.reason))))
         for row in self.common:
             if row.covers(release, cell):
                 expected = _add(expected, row.expected)
         return expected
+
+
+def _tell_promise(disturb: str) -> str:
+    """What the measure of a disturbed cell is: gunicorn's own promise, or ours alone."""
+    row = DISTURBANCES.get(disturb)
+    if row is None or row.PROMISE is None:
+        return "Not promised by gunicorn; the measure is what docs/disturbances.md says."
+    return f"Promised in {row.PROMISE}."
 
 
 def _add(expected: Expected, more: Expected) -> Expected:
@@ -216,8 +246,19 @@ def _parse_entry(row: Mapping[str, Any], titles: Mapping[int, str], where: str) 
         workers=_texts(row, "workers", where),
         proxies=_texts(row, "proxies", where),
         binds=_texts(row, "binds", where),
+        disturbances=_disturbances(row, where),
         expected=_parse_expected(row, titles, where),
     )
+
+
+def _disturbances(row: Mapping[str, Any], where: str) -> tuple[str, ...]:
+    named = _texts(row, "disturbances", where)
+    unknown = sorted(set(named) - set(DISTURBANCES))
+    if unknown:
+        raise UsageError(
+            what=f"{where}: {', '.join(unknown)} is no disturbance.", remedy=f"There are {', '.join(DISTURBANCES)}."
+        )
+    return named
 
 
 def _parse_expected(row: Mapping[str, Any], titles: Mapping[int, str], where: str) -> Expected:

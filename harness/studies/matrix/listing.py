@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from harness.core.errors import UsageError
 from harness.core.model import Json
+from harness.disturb import RECYCLE
 from harness.studies.matrix.plan import PlannedCell
 from harness.studies.matrix.selection import Shard, take_shard
 
@@ -19,7 +20,7 @@ MOST_JOBS = {"github": 256, "gitlab": 200}
 
 
 def render_text(cells: Sequence[PlannedCell], shards: int | None) -> str:
-    """A line a cell: release, worker, proxy; in front of it the shard, where there are several."""
+    """A line a cell: the shard, where there are several; release, worker, proxy; the disturbance, if there is one."""
     rows = []
     for shard in _shards(shards):
         rows += [f"{shard} {_line(planned)}" if shard else _line(planned) for planned in _part(cells, shard)]
@@ -88,12 +89,20 @@ def _count(cells: Sequence[PlannedCell], spec: str) -> int:
 
 
 def _line(planned: PlannedCell) -> str:
-    return f"{planned.cell.spec} {planned.cell.worker} {planned.cell.proxy}"
+    cell = planned.cell
+    return f"{cell.spec} {cell.worker} {cell.proxy}" + ("" if cell.disturb == RECYCLE else f" {cell.disturb}")
 
 
 def _keys(planned: PlannedCell) -> dict[str, Json]:
     cell = planned.cell
-    return {"name": planned.name, "spec": cell.spec, "worker": cell.worker, "proxy": cell.proxy, "bind": cell.bind}
+    return {
+        "name": planned.name,
+        "spec": cell.spec,
+        "worker": cell.worker,
+        "proxy": cell.proxy,
+        "bind": cell.bind,
+        "disturb": cell.disturb,
+    }
 
 
 def _refuse_too_many(jobs: int, system: str) -> None:

@@ -10,9 +10,11 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from harness.core.cells import cell_id, cell_to_json
 from harness.core.model import Cell, Json
+from harness.disturb import RECYCLE
 
 DIGEST_CHARS = 8
 
@@ -30,7 +32,8 @@ def plan_cells(
     workers: Sequence[str],
     proxies: Sequence[str],
     *,
-    make_cell: Callable[[str, str, str], Cell],
+    make_cell: Callable[[str, str, str, str], Cell | None],
+    disturbances: Sequence[str] = (RECYCLE,),
     identify: Callable[[str], str],
     matter: Sequence[Json] = (),
 ) -> tuple[PlannedCell, ...]:
@@ -40,7 +43,8 @@ def plan_cells(
         specs: what the releases are installed from.
         workers: worker classes.
         proxies: names of proxies.
-        make_cell: (spec, worker, proxy) -> the cell, with all other options of the run.
+        disturbances: names of disturbances, each in cells of its own.
+        make_cell: (spec, worker, proxy, disturbance) -> the cell, with all other options of the run; or None.
         identify: spec -> a text that is equal for equal content.
         matter: what else makes runs different and isn't in the cell: the wanted Python, the user's settings.
     """
@@ -48,11 +52,13 @@ def plan_cells(
     for spec in specs:
         identity = identify(spec)
         label = spec.rstrip("/").rpartition("/")[2]
-        for worker in workers:
-            for proxy in proxies:
-                cell = make_cell(spec, worker, proxy)
-                name = f"{cell_id(cell, label)}-{_digest(cell, identity, matter)}"
-                planned.append(PlannedCell(name=name, cell=cell))
+        for worker, proxy, disturbance in product(workers, proxies, disturbances):
+            cell = make_cell(spec, worker, proxy, disturbance)
+            if cell is None:
+                continue
+            disturbed = "" if disturbance == RECYCLE else f"-{disturbance}"
+            name = f"{cell_id(cell, label)}{disturbed}-{_digest(cell, identity, matter)}"
+            planned.append(PlannedCell(name=name, cell=cell))
     return tuple(planned)
 
 

@@ -46,9 +46,10 @@ class FailureRate:
 def is_hidden(run: RunResult, finding: str, blind: Collection[str] = ()) -> bool:
     """Whether a judged run that did not show the finding may have had it: not having seen is not having held.
 
-    No worker was restarted, the service was gone for good, or the settings can't show it (``blind``).
+    Nothing was tried (no restart, no disturbance), the service was gone for good, or the settings can't show it
+    (``blind``).
     """
-    masked = not run.recycles or FindingId.PERMANENT_OUTAGE.value in run.findings
+    masked = not run.trials or FindingId.PERMANENT_OUTAGE.value in run.findings
     return finding not in run.findings and (masked or finding in blind)
 
 
@@ -81,19 +82,20 @@ def _rate_finding(judged: int, finding: str, sample: RunSample) -> FindingRate:
 
 
 def rate_failures(runs: Sequence[RunResult]) -> tuple[FailureRate, ...]:
-    """Restarts at which something was lost, of all restarts, and requests that failed, of all; what was counted of it.
+    """Restarts (or disturbances) with a loss, of all of them, and requests that failed, of all; what was counted of it.
 
     A run whose service was gone for good says nothing of its restarts.
     """
     fit = [
         run
         for run in runs
-        if run.outcome in JUDGED and run.recycles and FindingId.PERMANENT_OUTAGE.value not in run.findings
+        if run.outcome in JUDGED and run.trials and FindingId.PERMANENT_OUTAGE.value not in run.findings
     ]
-    restarts = [(run.bursts, run.recycles) for run in fit if run.bursts is not None and run.recycles]
+    restarts = [(run.bursts, run.trials) for run in fit if run.bursts is not None and run.trials]
     if not restarts or len(restarts) < len(fit):
         return ()
-    per_recycle = _rate("per_recycle", restarts, _of_restarts(restarts))
+    disturbed = any(run.disturbances is not None for run in fit)
+    per_recycle = _rate("per_disturbance" if disturbed else "per_recycle", restarts, _of_restarts(restarts))
     requests = [(min(run.failed, run.requests), run.requests) for run in fit if run.failed is not None and run.requests]
     if len(requests) < len(fit):
         return (per_recycle,)
@@ -103,11 +105,11 @@ def rate_failures(runs: Sequence[RunResult]) -> tuple[FailureRate, ...]:
 def share_of_restarts(runs: Sequence[RunResult]) -> RunSample:
     """The share of each run's restarts at which something was lost, added up: the unit is the run."""
     shares = [
-        run.bursts / run.recycles
+        run.bursts / run.trials
         for run in runs
         if run.outcome in JUDGED
         and run.bursts is not None
-        and run.recycles
+        and run.trials
         and FindingId.PERMANENT_OUTAGE.value not in run.findings
     ]
     return RunSample(seen=sum(shares), runs=len(shares))

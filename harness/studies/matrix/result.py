@@ -12,12 +12,17 @@ from enum import Enum
 
 from harness.core.findings import ORDER
 from harness.core.model import Json, Outcome
+from harness.disturb import RECYCLE
 
 MISSING = "there is no record of it"
 
 _RANK = (Outcome.VIOLATED, Outcome.ERROR, Outcome.INCONCLUSIVE, Outcome.UNRUNNABLE, Outcome.HOLDS)
 UNDECIDED = frozenset({Outcome.ERROR, Outcome.INCONCLUSIVE})
 """Outcomes that say something about the harness or the machine, nothing about the release."""
+
+
+Column = tuple[str, str, str]
+"""A worker class, a proxy and a disturbance."""
 
 
 class Agreement(str, Enum):
@@ -36,10 +41,16 @@ class RunResult:
     outcome: Outcome
     findings: tuple[str, ...] = ()
     recycles: int | None = None
+    disturbances: int | None = None  # carried out to their ends; None where workers just restart
     requests: int | None = None
     failed: int | None = None  # requests that let a client down
     bursts: int | None = None  # restarts at which at least one did; None where the record doesn't say
     detail: str = ""  # why there is no verdict; empty where there is one
+
+    @property
+    def trials(self) -> int | None:
+        """How often it was tried to break something: disturbances where the harness disturbs, else restarts."""
+        return self.recycles if self.disturbances is None else self.disturbances
 
     @property
     def decided(self) -> bool:
@@ -99,6 +110,16 @@ class CellResult:
     def proxy(self) -> str:
         """The proxy."""
         return str(self.cell.get("proxy"))
+
+    @property
+    def disturb(self) -> str:
+        """The disturbance; older matrices have only workers that restart by themselves."""
+        return str(self.cell.get("disturb") or RECYCLE)
+
+    @property
+    def column(self) -> Column:
+        """Where it stands in the table."""
+        return self.worker, self.proxy, self.disturb
 
 
 def choose_runs(runs: Sequence[RunResult], wanted: int) -> tuple[tuple[RunResult, ...], int]:

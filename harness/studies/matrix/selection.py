@@ -5,6 +5,7 @@ Pure text and types. Whether a release exists in the index or a path on the disk
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -64,6 +65,8 @@ def select_names(text: str, known: Sequence[str], option: str) -> tuple[str, ...
     unknown = sorted(named - set(known))
     if unknown or not named:
         wrong = f"{', '.join(unknown)} is unknown" if unknown else "nothing is named"
+        near = [close for name in unknown for close in difflib.get_close_matches(name, known, n=1)]
+        wrong += f" (did you mean {', '.join(near)}?)" if near else ""
         raise UsageError(
             what=f"{option} {text!r}: {wrong}.", remedy=f"Name {', '.join(known)}, several with commas between, or all."
         )

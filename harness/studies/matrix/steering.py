@@ -76,13 +76,13 @@ def count_lacking_of_cell(cell: CellResult, *, sure: float) -> int:
 
 def _needs_of_edges(cells: Sequence[CellResult], undecided: Sequence[Transition]) -> list[Need]:
     """Both sides of each edge that is near enough to a decision."""
-    names = {(cell.worker, cell.proxy, cell.release): cell.name for cell in cells}
+    names = {(*cell.column, cell.release): cell.name for cell in cells}
     needs: dict[str, int] = {}
     for edge in undecided:
         if edge.more_runs is None or edge.more_runs > FAR:
             continue
         for side in (edge.before, edge.after):
-            name = names.get((edge.worker, edge.proxy, side.release))
+            name = names.get((edge.worker, edge.proxy, edge.disturb, side.release))
             if name is not None:
                 needs[name] = min(edge.more_runs, needs.get(name, edge.more_runs))
     return [Need(name=name, runs=runs, at_edge=True) for name, runs in needs.items()]

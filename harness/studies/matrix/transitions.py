@@ -15,7 +15,7 @@ from enum import Enum
 from harness.core.findings import FindingId
 from harness.studies.chance.difference import RunSample, correct, count_lacking, p_value
 from harness.studies.matrix.rates import share_of_restarts, tally
-from harness.studies.matrix.result import CellResult, order_of_finding
+from harness.studies.matrix.result import CellResult, Column, order_of_finding
 
 SURE = 0.99
 """How sure all claims of a map are together, unless --sure says otherwise."""
@@ -56,6 +56,7 @@ class Transition:
 
     worker: str
     proxy: str
+    disturb: str
     finding: str
     measure: Measure
     before: Side
@@ -106,11 +107,11 @@ def find_transitions(cells: Sequence[CellResult], *, sure: float = SURE) -> Tran
     )
 
 
-def date_columns(cells: Sequence[CellResult]) -> dict[tuple[str, str], list[CellResult]]:
-    """The released cells of each worker and proxy, by date; those of one day in the order in which they are given."""
-    columns: dict[tuple[str, str], list[CellResult]] = {(cell.worker, cell.proxy): [] for cell in cells}
+def date_columns(cells: Sequence[CellResult]) -> dict[Column, list[CellResult]]:
+    """The released cells of each column, by date; those of one day in the order in which they are given."""
+    columns: dict[Column, list[CellResult]] = {cell.column: [] for cell in cells}
     for cell in sorted((cell for cell in cells if cell.released), key=lambda cell: cell.released or ""):
-        columns[cell.worker, cell.proxy].append(cell)
+        columns[cell.column].append(cell)
     return columns
 
 
@@ -136,6 +137,7 @@ def _compare(column: Sequence[CellResult], finding: str, measure: Measure) -> It
             yield Transition(
                 worker=cell.worker,
                 proxy=cell.proxy,
+                disturb=cell.disturb,
                 finding=finding,
                 measure=measure,
                 before=before,

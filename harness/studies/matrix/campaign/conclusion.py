@@ -107,4 +107,4 @@ def _describe(planned: PlannedCell, records: Sequence[Record]) -> dict[str, Json
     described = cell_to_json(planned.cell)
     for record in records:
         described |= {key: value for key, value in record.cell.items() if key in CONTRACT_KEYS and value is not None}
-    return {key: described[key] for key in CONTRACT_KEYS}
+    return {key: described[key] for key in (*CONTRACT_KEYS, "disturb")}

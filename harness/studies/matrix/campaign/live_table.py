@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.clock import now_ns
 from harness.core.model import Outcome
+from harness.disturb import RECYCLE
 from harness.studies.matrix.campaign.runner import Watch
 from harness.studies.matrix.campaign.schedule import Task
 from harness.studies.matrix.expectations import describe
@@ -28,7 +29,8 @@ _STYLES = {Outcome.HOLDS: "green", Outcome.VIOLATED: "red"}
 
 def subject(planned: PlannedCell) -> str:
     """``19.6.0 gthread h2o``."""
-    return f"{planned.cell.spec} {planned.cell.worker} {planned.cell.proxy}"
+    cell = planned.cell
+    return f"{cell.spec} {cell.worker} {cell.proxy}" + ("" if cell.disturb == RECYCLE else f" {cell.disturb}")
 
 
 @contextmanager

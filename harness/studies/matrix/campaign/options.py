@@ -13,7 +13,9 @@ from pathlib import Path
 
 from harness.core.cell_fields import at_least
 from harness.core.errors import UsageError
-from harness.engine.options import OF_DISTURBANCES, PROFILES, add_cell_options, make_request, read_project
+from harness.core.model import Cell
+from harness.disturb import ALL, DISTURBANCES, RECYCLE
+from harness.engine.options import PROFILES, add_cell_options, make_request, read_project
 from harness.engine.request import RunRequest
 from harness.engine.settings_reading import read_said
 from harness.judge.blind_spots import load_blind_spots
@@ -33,7 +35,7 @@ from harness.studies.matrix.selection import (
 )
 
 DEFAULT_WORKERS = "gthread,sync"
-NOT_OF_ALL = ("worker", "workers", "proxy", "port", *OF_DISTURBANCES)
+NOT_OF_ALL = ("worker", "workers", "proxy", "port", "disturb")
 """The fields that differ from cell to cell, or have another option here."""
 
 LEAST_SURE = 0.8
@@ -75,6 +77,12 @@ def add_matrix_options(parser: argparse.ArgumentParser) -> None:
     )
     which.add_argument(
         "--proxies", "--proxy", default="h2o", metavar="P[,P]", help=f"{', '.join(PROXIES)} (over TCP), or all [h2o]"
+    )
+    which.add_argument(
+        "--disturb",
+        default=RECYCLE,
+        metavar="NAME[,NAME]",
+        help=f"disturbances, each in runs of its own: {', '.join(DISTURBANCES)}, or all [{RECYCLE}]",
     )
     which.add_argument("--shard", type=_shard, metavar="N/M", help="only the N-th of M parts")
     _add_campaign_options(parser.add_argument_group("the matrix"))
@@ -133,7 +141,8 @@ def choose_cells(options: argparse.Namespace) -> tuple[PlannedCell, ...]:
         specs,
         select_names(options.workers, tuple(WORKERS), "--workers"),
         select_names(options.proxies, tuple(PROXIES), "--proxies"),
-        make_cell=lambda spec, worker, proxy: _make_request(options, spec, worker, proxy).cell,
+        disturbances=select_names(options.disturb, tuple(DISTURBANCES), "--disturb"),
+        make_cell=lambda *which: _make_cell(options, *which),
         identify=_identify,
         matter=[
             options.python,
@@ -156,7 +165,7 @@ def make_campaign(options: argparse.Namespace) -> Campaign:
     first = planned[0].cell
     return Campaign(
         planned=planned,
-        request=_make_request(options, first.spec, first.worker, first.proxy),
+        request=_make_request(options, first.spec, first.worker, first.proxy, first.disturb),
         out=options.out.expanduser().absolute(),
         profile=options.profile,
         repeats=options.repeats,
@@ -185,13 +194,28 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise UsageError(what=f"--merge {missing[0]}: there is no such folder.", remedy="Name folders of records.")
 
 
-def _make_request(options: argparse.Namespace, spec: str, worker: str, proxy: str) -> RunRequest:
+def _make_cell(options: argparse.Namespace, spec: str, worker: str, proxy: str, disturb: str) -> Cell | None:
+    """None for a disturbance that can't be done to this cell, where all of them were asked for.
+
+    Raises:
+        UsageError: the options contradict each other.
+    """
+    try:
+        return _make_request(options, spec, worker, proxy, disturb).cell
+    except UsageError:
+        if disturb == RECYCLE or options.disturb.strip() != ALL:
+            raise
+        return None
+
+
+def _make_request(options: argparse.Namespace, spec: str, worker: str, proxy: str, disturb: str) -> RunRequest:
     """As of a single run; --threads is for the worker classes that have them, and the profile is one that can see.
 
     Where wrk comes straight to gunicorn it comes over TCP: it can't talk to a Unix socket.
     """
     own = {"spec": spec, "worker": worker, "proxy": proxy, "workers": options.worker_count, "port": None}
     own["profile"] = _choose_profile(options.profile, worker)
+    own["disturb"] = disturb
     own["bind"] = "tcp" if proxy == "none" and options.load in (None, "wrk") else options.bind
     threads = options.threads if find_worker(worker).has_threads else None
     return make_request(argparse.Namespace(**{**vars(options), **own, "threads": threads}))

@@ -14,10 +14,11 @@ from pathlib import Path
 from harness.core.errors import HarnessError
 from harness.core.findings import FindingId
 from harness.core.model import Json, Outcome, is_failure
+from harness.judge.invariants.requests_answered import NO_DISTURBANCE
 from harness.records.event_file import parse_json
 from harness.records.store import load_run
 from harness.report import summary
-from harness.report.fields import UNKNOWN
+from harness.report.fields import UNKNOWN, dig
 from harness.studies.matrix.result import RunResult
 
 VERDICT = "verdict.json"
@@ -117,14 +118,18 @@ def read_result(verdict: Mapping[str, Json], path: str | None) -> RunResult:
     outcome = Outcome(str(verdict["verdict"]))
     if not isinstance(findings, list) or not isinstance(counts, Mapping):
         raise TypeError("findings or counts are of another kind")
+    disturbances = _number(dig(verdict, "strength", "disturbances"))
     return RunResult(
         path=path,
         outcome=outcome,
         findings=tuple(dict.fromkeys(str(finding["id"]) for finding in findings)),
         recycles=_number(counts.get("recycles")),
+        disturbances=disturbances,
         requests=_number(counts.get("requests")),
         failed=_failed(counts),
-        bursts=_bursts(findings, _number(counts.get("recycles"))),
+        bursts=_bursts(findings, _number(counts.get("recycles")))
+        if disturbances is None
+        else _lossy_disturbances(findings, disturbances),
         detail=_detail(outcome, verdict),
     )
 
@@ -144,6 +149,17 @@ def _bursts(findings: Sequence[Json], recycles: int | None) -> int | None:
         return 0
     near = _number(evidence[0].get("bursts_near_a_recycle")) if isinstance(evidence[0], Mapping) else None
     return None if near is None or recycles is None else min(near, recycles)
+
+
+def _lossy_disturbances(findings: Sequence[Json], disturbances: int) -> int | None:
+    """In how many disturbances requests were lost that may not be."""
+    losing = [one for one in findings if isinstance(one, Mapping) and one.get("id") == FindingId.FAILED_RESPONSES.value]
+    if not losing:
+        return 0
+    where = dig(losing[0], "evidence", "by_disturbance")
+    if not isinstance(where, Mapping):
+        return None
+    return min(sum(name != NO_DISTURBANCE for name in where), disturbances)
 
 
 def _failed(counts: Mapping[str, Json]) -> int | None:

@@ -17,16 +17,16 @@ from harness.report.templates import render
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.report import summary
 from harness.studies.matrix.report.page_cell import AGREEMENTS, CellView, FindPage, usual_page, view_cell
-from harness.studies.matrix.result import CellResult
+from harness.studies.matrix.result import CellResult, Column
 
-Rows = Mapping[str, Mapping[summary.Column, Sequence[CellResult]]]
+Rows = Mapping[str, Mapping[Column, Sequence[CellResult]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlaceView:
     """One place of the table: the cells of a release in a column, seldom more than one, often none."""
 
-    column: summary.Column
+    column: Column
     cells: Sequence[CellView]
 
     @property
@@ -61,6 +61,7 @@ def render_html(matrix: Matrix, find_page: FindPage = usual_page) -> str:
         signs=SIGNS,
         agreements=AGREEMENTS,
         columns=columns,
+        heads={column: summary.head(column) for column in columns},
         rows=[_row(release, cells, columns, find_page) for release, cells in group_rows(matrix).items()],
         map=found,
         edges=[(edge, summary.edge_row(edge)) for edge in found.supported],
@@ -75,9 +76,9 @@ def group_rows(matrix: Matrix) -> Rows:
 
     Two cells may share a place: a release, and a checkout that says it is the same one.
     """
-    found: dict[str, dict[summary.Column, list[CellResult]]] = {}
+    found: dict[str, dict[Column, list[CellResult]]] = {}
     for cell in matrix.cells:
-        found.setdefault(cell.release, {}).setdefault((cell.worker, cell.proxy), []).append(cell)
+        found.setdefault(cell.release, {}).setdefault(cell.column, []).append(cell)
     return {release: found[release] for release in sorted(found, key=_order)}
 
 
@@ -88,8 +89,8 @@ def _order(release: str) -> tuple[bool, Version, str]:
 
 def _row(
     release: str,
-    cells: Mapping[summary.Column, Sequence[CellResult]],
-    columns: Sequence[summary.Column],
+    cells: Mapping[Column, Sequence[CellResult]],
+    columns: Sequence[Column],
     find_page: FindPage,
 ) -> ReleaseView:
     known = (cell.released for found in cells.values() for cell in found)

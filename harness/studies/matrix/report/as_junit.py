@@ -5,6 +5,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from harness.core.model import Outcome
+from harness.disturb import RECYCLE
 from harness.report.as_junit import write_xml
 from harness.report.fields import clean
 from harness.studies.matrix.document import Matrix
@@ -41,7 +42,9 @@ def _result(cell: CellResult) -> str | None:
 
 
 def _add(suite: ET.Element, cell: CellResult, result: str | None) -> None:
-    classname = clean(f"gunicorn.{cell.worker}.{cell.proxy}")
+    classname = clean(
+        ".".join(["gunicorn", cell.worker, cell.proxy, *([] if cell.disturb == RECYCLE else [cell.disturb])])
+    )
     case = ET.SubElement(suite, "testcase", classname=classname, name=clean(cell.release), time="0.000")
     _add_rates(case, cell)
     if result is None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.core.model import Outcome
+from harness.disturb import RECYCLE
 from harness.report.summary import plural
 from harness.report.templates import render
 from harness.studies.matrix.document import Matrix
@@ -36,6 +37,7 @@ def render_markdown(matrix: Matrix) -> str:
         head=("release", "date", *map(summary.head, summary.columns(matrix))),
         rows=summary.table_rows(matrix),
         map=found,
+        disturbed=any(cell.disturb != RECYCLE for cell in matrix.cells),
         open_cells=summary.open_cells(matrix),
         edge_heads=summary.EDGE_HEADS,
         edges=[summary.edge_row(edge) for edge in found.supported],
@@ -65,6 +67,6 @@ def _evidence(matrix: Matrix) -> Iterator[tuple[str, ...]]:
     for cell in matrix.cells:
         if cell.folded.outcome in (Outcome.HOLDS, Outcome.VIOLATED):
             python, runs = str(cell.cell.get("python") or ""), str(len(cell.runs))
-            sums = (f"{summary.total(cell, what):,}" for what in ("recycles", "requests", "failed"))
+            sums = (f"{summary.total(cell, what):,}" for what in ("trials", "requests", "failed"))
             rates = (summary.rates_of(cell), *summary.losses_of(cell))
-            yield cell.release, cell.worker, cell.proxy, python, runs, *sums, *rates
+            yield cell.release, *summary.head(cell.column).split(", ", 1), python, runs, *sums, *rates

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from harness.disturb import RECYCLE
 from harness.report.summary import SIGNS, plural
 from harness.studies.matrix.expectations import describe_expected
 from harness.studies.matrix.report import summary
@@ -88,13 +89,17 @@ def view_cell(cell: CellResult, find_page: FindPage) -> CellView:
         issues=summary.issues(cell.expected),
         seen=summary.seen(cell),
         rates=summary.rates_of(cell),
-        losses=[(name, said) for name, said in zip(("per restart", "per request"), losses, strict=True) if said],
+        losses=[(name, said) for name, said in zip(_losses_per(cell), losses, strict=True) if said],
         why=summary.why_undecided(cell) if tone == "unsure" else "",
         python=str(cell.cell.get("python") or ""),
         runs=[_run(run, find_page) for run in cell.runs],
         set_aside=plural(cell.set_aside, "run") if cell.set_aside else "",
         kinds=list(_kinds(cell, tone)),
     )
+
+
+def _losses_per(cell: CellResult) -> tuple[str, str]:
+    return "per restart" if cell.disturb == RECYCLE else "per disturbance", "per request"
 
 
 def _kinds(cell: CellResult, tone: str) -> Iterator[str]:
@@ -119,7 +124,8 @@ def _link(run: RunResult, find_page: FindPage) -> str | None:
 
 
 def _run(run: RunResult, find_page: FindPage) -> RunLink:
-    counts = [("recycle", run.recycles), ("request", run.requests)]
+    tried = ("recycle", run.recycles) if run.disturbances is None else ("disturbance", run.disturbances)
+    counts = [tried, ("request", run.requests)]
     counted = [plural(count, noun) for noun, count in counts if count is not None]
     counted += [f"{run.failed:,} failed"] if run.failed is not None else []
     name = ", ".join([run.outcome.value, *run.findings])

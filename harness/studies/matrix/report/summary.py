@@ -5,38 +5,36 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from harness.core.model import Outcome
+from harness.disturb import RECYCLE
 from harness.report.fields import line
 from harness.report.summary import plural
 from harness.studies.chance.difference import RunSample
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.expectations import describe, describe_expected
 from harness.studies.matrix.rates import FailureRate, rate_failures, rate_findings
-from harness.studies.matrix.result import MISSING, Agreement, CellResult, Expected
+from harness.studies.matrix.result import MISSING, Agreement, CellResult, Column, Expected
 from harness.studies.matrix.steering import count_lacking_of_cell
 from harness.studies.matrix.transitions import Measure, Side, Transition
-
-Column = tuple[str, str]
-"""A worker class and a proxy."""
 
 _ISSUE_URL = "https://github.com/benoitc/gunicorn/issues/{number}"
 
 
 def columns(matrix: Matrix) -> list[Column]:
     """The columns of the table, in the order of the cells."""
-    return list(dict.fromkeys((cell.worker, cell.proxy) for cell in matrix.cells))
+    return list(dict.fromkeys(cell.column for cell in matrix.cells))
 
 
 def rows(matrix: Matrix) -> dict[str, dict[Column, CellResult]]:
     """The cells by release, in the order of the cells."""
     found: dict[str, dict[Column, CellResult]] = {}
     for cell in matrix.cells:
-        found.setdefault(cell.release, {})[cell.worker, cell.proxy] = cell
+        found.setdefault(cell.release, {})[cell.column] = cell
     return found
 
 
 def head(column: Column) -> str:
-    """A column's head."""
-    return f"{column[0]}, {column[1]}"
+    """A column's head: worker class and proxy, and the disturbance where there is one."""
+    return ", ".join(column[:2] if column[2] == RECYCLE else column)
 
 
 def table_rows(matrix: Matrix) -> list[tuple[str, ...]]:
@@ -67,8 +65,8 @@ def verdict_of(cell: CellResult) -> str:
 
 
 def subject(cell: CellResult) -> str:
-    """``19.6.0 gthread h2o``."""
-    return f"{cell.release} {cell.worker} {cell.proxy}"
+    """``19.6.0 gthread h2o``, and the disturbance where there is one."""
+    return f"{cell.release} {cell.worker} {cell.proxy}" + ("" if cell.disturb == RECYCLE else f" {cell.disturb}")
 
 
 def seen(cell: CellResult) -> str:
@@ -112,7 +110,7 @@ def total(cell: CellResult, what: str) -> int:
 
 def edge_row(edge: Transition) -> tuple[str, ...]:
     """One edge as texts: worker and proxy, finding, release, what changed, from what to what, and how sure that is."""
-    place, release = f"{edge.worker}, {edge.proxy}", f"{edge.after.release} ({edge.after.day})"
+    place, release = head((edge.worker, edge.proxy, edge.disturb)), f"{edge.after.release} ({edge.after.day})"
     if edge.silent:
         release += f", or already in {', '.join(edge.silent)}, which said nothing"
     counts = f"{_side(edge, edge.before)} in {edge.before.release}, {_side(edge, edge.after)} in {edge.after.release}"
@@ -166,9 +164,9 @@ def rates_of(cell: CellResult) -> str:
 
 
 def losses_of(cell: CellResult) -> tuple[str, str]:
-    """The rates per restart and per request with their intervals; empty where the records don't say."""
+    """The rates per restart or disturbance, and per request, with intervals; empty where the records don't say."""
     found = {rate.name: rate for rate in rate_failures(cell.runs)}
-    return _loss(found.get("per_recycle")), _loss(found.get("per_request"))
+    return _loss(found.get("per_recycle") or found.get("per_disturbance")), _loss(found.get("per_request"))
 
 
 def _loss(rate: FailureRate | None) -> str:
