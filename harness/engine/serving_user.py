@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.backends import Backend, Command
-from harness.engine.ledger import NOTES_FILE
+from harness.engine.accounts import NOTES_FILE
 from harness.engine.recording import Run
 from harness.engine.request import RunRequest
 from harness.engine.scratch import ScratchFolder
