@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 WORKERS_LIBRARIES = frozenset({"gevent", "eventlet", "greenlet", "tornado", "uvloop"})
-"""What the worker classes rest on: their frames are in every call, whoever made it."""
+"""What the worker classes rest on: their frames are in every call, the app's and gunicorn's."""
 
 OUR_FILES = frozenset({"noting.py", "noted.py", "noted_asgi.py", "sitecustomize.py"})
 

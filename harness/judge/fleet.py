@@ -72,7 +72,7 @@ def has_given_up(observations: Observations) -> bool:
     """Whether the arbiter, in the settle phase, has come no further for long: too few children, and no more to come.
 
     Workers may restart meanwhile, each replaced by one. Where the machine stood still, or the arbiter still comes
-    further, nobody knows.
+    further, it is not known.
     """
     settle_ns, closed_ns = observations.phases.get("settle"), observations.phases.get("closed")
     if settle_ns is None or closed_ns is None or not observations.samples:

@@ -1,6 +1,6 @@
 """The lives of the workers, joined from three sources: sampled children, log lines, access-log tallies.
 
-A child that never announced itself as a worker (a control process, a helper of the app) is nobody's recycle.
+A child that never announced itself as a worker (a control process, a helper of the app) is no worker's recycle.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Lives:
         self._samples = [(self._sampled_ns, frozenset(self._live))] if self._live else []
 
     def fewest_workers(self) -> int | None:
-        """The fewest workers that lived at one time; None where nobody sampled."""
+        """The fewest workers that lived at one time; None where there are no samples."""
         workers = self._workers()
         return min((len(sample & workers) for _, sample in self._samples), default=None)
 
@@ -133,7 +133,7 @@ class Lives:
         life.last_seen_ns = max(at_ns, life.last_seen_ns)
 
     def live_workers(self) -> int | None:
-        """The most workers that lived at one time in the last LATE_NS; None where nobody sampled.
+        """The most workers that lived at one time in the last LATE_NS; None where there are no samples.
 
         A worker that ends in the very last moment has not had the time to be replaced.
         """

@@ -1,4 +1,4 @@
-"""What was not gunicorn's doing: signals and stops by somebody else, and what the user's app did to itself.
+"""What was not gunicorn's doing: signals and stops from outside, and what the user's app did to itself.
 
 Pure. Each entry says since when, by whom, and which findings say nothing from then on. The tracer inside gunicorn knows
 every signal that gunicorn sends; one that arrives without having been sent comes from outside.
@@ -24,7 +24,7 @@ LASTED_NS = 1_000_000_000
 """A worker that lived on for so long with a request in the app was kept by the app; else its end cut that off."""
 
 OUTSIDERS = frozenset({1, 2, 3, 9, 10, 12, 14, 15, 19, 20})
-"""The signals that somebody sends; the others come from what the process itself does, such as SIGSEGV."""
+"""The signals that one process sends to another; the others come from what the process itself does, such as SIGSEGV."""
 
 _HARMLESS = frozenset({signal.SIGCHLD, signal.SIGCONT, signal.SIGWINCH, signal.SIGURG})
 
@@ -124,7 +124,7 @@ def _asked_arbiter(observations: Observations) -> Iterator[Meddling]:
 
 
 def _received(observations: Observations) -> Iterator[Meddling]:
-    """Signals that came to a process more often than anybody inside sent them."""
+    """Signals that came to a process more often than the run's own processes sent them."""
     if not _tells(observations):
         return
     seen = Counter[tuple[int, int]]()
@@ -149,7 +149,7 @@ def _count_sent(observations: Observations, event: SignalReceived) -> int:
 
 
 def _killed_workers(observations: Observations) -> Iterator[Meddling]:
-    """Children of the arbiter that ended by a signal that nobody inside had sent."""
+    """Children of the arbiter that ended by a signal that no process of the run had sent."""
     for ended in observations.doings.ended:
         number = -ended.status
         if number not in OUTSIDERS or _is_known(observations, ended.child, number):
@@ -161,7 +161,7 @@ def _killed_workers(observations: Observations) -> Iterator[Meddling]:
 
 
 def _killed_untraced(observations: Observations) -> Iterator[Meddling]:
-    """Without the tracer nobody can tell who sent the signal that ended a worker, or the arbiter."""
+    """Without the tracer it is not known who sent the signal that ended a worker, or the arbiter."""
     if observations.watchers.get("tracer") != "off":
         return
     said = ("SIGKILL", "signal 9", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR")
@@ -188,7 +188,7 @@ def _killed_arbiter(observations: Observations) -> Iterator[Meddling]:
 
 
 def _stopped(observations: Observations) -> Iterator[Meddling]:
-    """Processes that were found stopped: SIGSTOP can't be caught, so nobody of ours tells of having got it."""
+    """Processes that were found stopped: SIGSTOP can't be caught, so the tracer does not see its arrival."""
     for stop in observations.doings.stopped:
         stops = (signal.SIGSTOP, signal.SIGTSTP)
         if any(_is_known(observations, stop.pid, number) for number in stops):

@@ -53,7 +53,7 @@ def _find_app_doings(observations: Observations) -> _Said:
 
 
 def _find_interference(observations: Observations) -> _Said:
-    """What somebody outside of the run did to one of its processes."""
+    """What was done to a process of the run from outside."""
     return _tell_meddling(observations, {By.OUTSIDE, By.UNKNOWN})
 
 

@@ -14,7 +14,8 @@ from harness.judge.vanishing import VANISHING, since_bind
 MOST_NAMED = 5
 
 EARLY_S = 0.5
-"""The arbiter may kill whoever has not ended after graceful_timeout; so long before that is no matter of clocks."""
+"""The arbiter may kill a worker that has not ended after graceful_timeout; a kill so long before it is not explained by
+the clocks."""
 
 
 def is_path_lost(observations: Observations) -> bool:
@@ -28,7 +29,7 @@ def is_path_lost(observations: Observations) -> bool:
 
 
 def is_ended_by_others(stop: StopEnded) -> bool:
-    """Whether the arbiter ended by a signal that somebody sends, and that is not the one that it was to end by."""
+    """Whether the arbiter ended by a signal from another process, other than the one that it was to end by."""
     return stop.status is not None and -stop.status in OUTSIDERS - {int(signal.SIGTERM)}
 
 

@@ -117,7 +117,7 @@ def describe_overload(observations: Observations) -> str:
 
 
 def has_lasting_cause(observations: Observations) -> bool:
-    """Whether nobody new can be answered any more: the path is gone or shut for good, or the arbiter ended."""
+    """Whether no new client can be answered any more: the path is gone or shut for good, or the arbiter ended."""
     if observations.arbiter_exit_ns is not None:
         return True
     return is_gone_for_good(observations) or is_shut_for_good(observations)
@@ -155,7 +155,7 @@ def proxy_in_doubt(observations: Observations) -> bool:
 def covered_from_ns(observations: Observations) -> int | None:
     """From when on failures belong to the outage: from the restart that deleted the path, else from its onset.
 
-    A record that was cut short can't tell that the outage lasts, but neither did anybody recover from the deletion.
+    A record that was cut short can't tell that the outage lasts, but neither does it show a recovery from the deletion.
     """
     outage, vanishing = find_outage(observations), find_vanishing(observations)
     if vanishing is None or not is_gone_for_good(observations):

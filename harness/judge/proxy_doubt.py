@@ -18,7 +18,7 @@ RAN = ("failed_after_gunicorn", "failed_unknown", "run_twice", "unexplained")
 
 
 def describe_silent_proxy(observations: Observations, failed: Counter[str]) -> str | None:
-    """Why the failures may be the proxy's own; None where they are not, or nobody can tell.
+    """Why the failures may be the proxy's own; None where they are not, or it can't be known.
 
     ``failed``: how the requests that no outage explains ended; all of them came through the proxy.
     """

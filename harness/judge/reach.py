@@ -84,7 +84,7 @@ def is_shut_for_good(observations: Observations) -> bool:
 
 
 def find_baseline(observations: Observations) -> SocketChange | None:
-    """The path once the service had answered; None where nobody looked, or the rules don't explain the answer."""
+    """The path once the service had answered; None where it is not known, or the rules don't explain the answer."""
     rights = observations.rights
     if rights is None:
         return None

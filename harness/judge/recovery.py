@@ -47,7 +47,7 @@ def is_healed(answers: Sequence[tuple[int, str]]) -> bool:
 
 
 def find_recovery(observations: Observations) -> dict[str, Json] | None:
-    """``recovery`` of verdict.json; None where nobody asked for it, or the run did not come so far."""
+    """``recovery`` of verdict.json; None where it was not asked for, or the run did not come so far."""
     if not observations.cell.recover or observations.fault is not None or "closed" not in observations.phases:
         return None
     if "recover" not in observations.phases:

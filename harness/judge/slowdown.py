@@ -2,7 +2,7 @@
 
 Under load an answer waits for others, and how long depends on everything; so what is compared is the control phase,
 one request after the other before any restart, with the probes of the settle phase, when the load is off and all
-workers have restarted. The load's own times must agree: an answer that waits for nobody is as slow as the others then.
+workers have restarted. The load's own times must agree: an answer that did not wait is as slow as the others.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Slowdown:
 
 
 def find_slowdown(observations: Observations) -> Slowdown | None:
-    """The slowdown, None where there is none beyond chance or nobody can tell."""
+    """The slowdown, None where there is none beyond chance, or it can't be known."""
     controls = sorted(observations.control_took_ns)
     probes = [[p for p in settle_probes(observations, way) if p.ok] for way in _ways(observations)]
     recycles = sum(is_recycle(observations.cell, life) for life in observations.lives)

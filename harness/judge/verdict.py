@@ -115,7 +115,7 @@ def _ask(judge_one: Callable[[Observations], Judgement | None], observations: Ob
 
 
 def _disregard(observations: Observations, meddling: Sequence[Meddling], judgement: Judgement) -> Judgement:
-    """Once somebody else, or the app itself, has done it, what may follow from that is not the release's doing."""
+    """Once another process, or the app itself, has done it, what may follow from that is not the release's doing."""
     if judgement.state is not State.VIOLATED:
         return judgement
     left, doing = judgement.findings, None
@@ -189,7 +189,7 @@ def _doubts_of_fleet(observations: Observations) -> list[str]:
 
 
 def _doubts_of_ledger(ledger: Mapping[str, Json] | None) -> list[str]:
-    """A request that nobody can account for may be any failure; one that hung is one. Older records have no ledger."""
+    """A request without a known outcome may be any failure; one that hung is one. Older records have no ledger."""
     if ledger is None:
         return []
     if ledger.get("state") != "closed":
@@ -208,7 +208,7 @@ def _count_below(data: Json, *keys: str) -> int:
 
 
 def _needed_watchers(observations: Observations) -> list[str]:
-    """All that this cell needs, and whoever else was there; only the tracer may be off."""
+    """All that this cell needs, and all others that ran; only the tracer may be off."""
     socket = ["socket"] if observations.cell.bind == "unix" else []
     there = [name for name, state in observations.watchers.items() if (name, state) != ("tracer", "off")]
     return list(dict.fromkeys([*socket, "logs", "tallies", "workers", "prober", *there]))

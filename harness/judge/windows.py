@@ -26,7 +26,7 @@ LOSSES_THAT_LAST = frozenset(
 """What any client may lose while the window lasts."""
 
 WAITED = frozenset({"timeout", "504"})
-"""How a request ends for which nobody was there in time, and that nobody refused."""
+"""How a request ends that no worker took in time, and that was not refused."""
 
 
 def rules_of(disturbed: Disturbed) -> Disturbance:

@@ -1,7 +1,7 @@
 """Who may have done what no traced call explains: commands that were started, and who was alive.
 
 The tracer sees the calls of Python code. A command that gunicorn starts, and C code in its processes, remove a file
-without it: that nobody was seen never means that it was done from outside.
+without it: to have seen no process do it never means that it was done from outside.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _find_hints(observations: Observations, at_ns: int, effect: CallEffect) -> I
 
 
 def describe_unseen(observations: Observations, at_ns: int) -> str:
-    """That the tracer saw nobody do it, or could not, and what else is known."""
+    """That the tracer saw no process do it, or could not, and what else is known."""
     tracer = observations.watchers.get("tracer", "off")
     if tracer != "stopped":
         return f"by an unknown process: the unlink tracer was {tracer}; {describe_alive(observations, at_ns)}"

@@ -164,7 +164,7 @@ class Prober:
         self._hurried = threading.Event()
 
     def hurry(self) -> None:
-        """From now on probe every way in every period, the first of them at once."""
+        """Probe every way in every period, beginning at once."""
         self._takes_turns = False
         self._hurried.set()
 

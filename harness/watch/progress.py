@@ -148,7 +148,7 @@ class Progress:
             return sum(count for outcome, count in self.outcomes.items() if is_failure(outcome))
 
     def quiet_s(self, since_ns: int) -> float:
-        """For how long nobody was answered with success, counted from ``since_ns`` at the earliest."""
+        """For how long no client was answered with success, counted from ``since_ns`` at the earliest."""
         last_ns = max(since_ns, self.last_success_ns or 0)
         return (now_ns() - last_ns) / 1e9
 

@@ -66,7 +66,7 @@ class SocketWatcher:
             self._read()
 
     def wake(self) -> None:
-        """Let the loop look at ``stop``: nothing else may happen for a long time."""
+        """Let the loop look at ``stop``: it may be long until the next event in the folder."""
         self._waker.close()
 
     def snapshot(self) -> None:

@@ -47,7 +47,7 @@ class WorkerSampler:
         return b" ".join(children.read() for children in self._lists)
 
     def loop(self, stop: threading.Event) -> None:
-        """Sample every PERIOD_S until told to stop; RuntimeError where the kernel lists nobody's children."""
+        """Sample every PERIOD_S until told to stop; RuntimeError where the kernel lists no children."""
         if not children_file(os.getpid()).exists():
             raise RuntimeError("this kernel does not list a process's children (CONFIG_PROC_CHILDREN)")
         last_ns = now_ns()

@@ -134,7 +134,7 @@ class Observer:
         self.order("watch_arbiter", pid=pid)
 
     def meet_clients(self, proxy: int | None) -> None:
-        """See ``Crew``."""
+        """See ``LocalWatchers``."""
         self.order("meet_clients", proxy=proxy)
 
     def probe(

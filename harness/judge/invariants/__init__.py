@@ -1,6 +1,6 @@
 """The promises that a release is held to: one small module each, one row each in ``INVARIANTS``.
 
-``judge(observations)`` is pure and three-valued; None where the promise does not apply to the run, or nobody looked.
+``judge(observations)`` is pure and three-valued; None where the promise does not apply to the run, or was not watched.
 No version number may come in here: a judge knows only what was observed. A newcomer adds one file and one row, and a
 control on real releases that shows it can fail and can pass.
 """

@@ -1,4 +1,4 @@
-"""Each answer of success is the one to its own request: the app's whole text, with its headers, to whoever asked.
+"""Each answer of success is the one to its own request: the app's whole text, with its headers, to its client.
 
 Where the app does not send the ids of its requests back (the user's own app), there is nothing to compare.
 """

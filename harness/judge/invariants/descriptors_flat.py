@@ -17,7 +17,7 @@ RESTARTS_PER_FILE = 4
 
 
 def judge(observations: Observations) -> Judgement | None:
-    """Violated by ``descriptors-leaked``; None where nobody counted, or no worker restarted between the two counts."""
+    """Violated by ``descriptors-leaked``; None without two counts, or where no worker restarted between them."""
     counts = {one.stage: one for one in observations.leftovers.open_files}
     before, after = counts.get("before"), counts.get("settled")
     if before is None or after is None:

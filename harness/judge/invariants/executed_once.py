@@ -7,7 +7,7 @@ from harness.core.model import Finding, Judgement, Observations, State
 
 
 def judge(observations: Observations) -> Judgement | None:
-    """Violated by ``executed-twice``; None where the app notes nothing, so that nobody can tell."""
+    """Violated by ``executed-twice``; None where the app notes nothing, so that it can't be known."""
     ledger = observations.ledger or {}
     repeated = ledger.get("repeated")
     if not isinstance(repeated, int):

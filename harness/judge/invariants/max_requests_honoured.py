@@ -63,7 +63,7 @@ def most_served(cell: Cell) -> int:
 
     A client sends its next request when it has the answer to the last one, so each connection of the load has at most
     one in hand as the worker reaches its limit, and so has each way of the prober. That holds for every worker class:
-    one that looks at its count once a second promises nothing else than one that looks after each request.
+    one that looks at its count once a second promises the same as one that looks after each request.
     """
     return cell.max_requests + cell.max_requests_jitter + cell.connections + PROBES_IN_FLIGHT
 

@@ -81,7 +81,7 @@ def judge(observations: Observations) -> Judgement:
 
 
 def _lost_as_allowed(observations: Observations, lost: list[_Failure]) -> Judgement:
-    """Nothing else failed; but what gunicorn had begun to run is to be answered where it is stopped in order."""
+    """No other request failed; but what gunicorn had begun to run is to be answered where it is stopped in order."""
     by_window = _count_by_window(observations, lost)
     rules = {rules_of(one).MAY_LOSE for one in observations.disturbances}
     begun = count_begun(observations)
@@ -177,7 +177,7 @@ def _timed_failures(observations: Observations) -> list[_Failure]:
 def _untimed_errors(observations: Observations) -> Counter[str]:
     """The load's own error counts that have no time; its time-outs say nothing where the machine stood still.
 
-    Where some may have been lost to a disturbance, nobody knows of one without a time whether it was.
+    Where some may have been lost to a disturbance, it can't be known of one without a time whether it was.
     """
     if any(rules_of(one).MAY_LOSE in LOSSES_THAT_LAST for one in observations.disturbances):
         return Counter()

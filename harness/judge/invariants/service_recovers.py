@@ -19,7 +19,7 @@ from harness.judge.windows import is_left_down
 
 
 def judge(observations: Observations) -> Judgement | None:
-    """Violated by ``permanent-outage``; unknown where nobody asked, or where the proxy itself is in doubt.
+    """Violated by ``permanent-outage``; unknown where no client asked, or where the proxy itself is in doubt.
 
     None where the harness left it down, for the ladder back.
     """

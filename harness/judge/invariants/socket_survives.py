@@ -81,7 +81,7 @@ def _find_starter(observations: Observations, at_ns: int) -> Culprit | None:
 
 
 def _find_replaced(observations: Observations) -> Finding | None:
-    """Whoever has the old inode open serves nobody new."""
+    """A process that has only the old inode open gets no new connection."""
     again = find_replacement(observations)
     if again is None:
         return None
@@ -124,7 +124,7 @@ def _list_makers(observations: Observations, again: SocketChange) -> list[tuple[
 
 
 def _find_unreachable(observations: Observations) -> Finding | None:
-    """Nobody who has a connection already notices; who comes anew is refused."""
+    """A client that is already connected notices nothing; a new one is refused."""
     closure, rights = find_closure(observations), observations.rights
     if closure is None or rights is None:
         return None

@@ -15,7 +15,7 @@ LOOK_S = 0.1
 
 
 def judge(observations: Observations) -> Judgement | None:
-    """Violated by ``stop-overdue``; None where nobody told it to end, or its graceful_timeout is not known."""
+    """Violated by ``stop-overdue``; None where it was not told to end, or its graceful_timeout is not known."""
     stop = observations.leftovers.stop
     if stop is None or stop.graceful_s is None or is_path_lost(observations):
         return None

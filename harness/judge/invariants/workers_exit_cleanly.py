@@ -45,7 +45,7 @@ def judge(observations: Observations) -> Judgement:
 
 
 def _follows_deletion(observations: Observations, life: WorkerLife) -> bool:
-    """Whoever removed the file, and be it the arbiter at its own end. The first witness tells when it went."""
+    """Whether the file was gone by then, as its first witness tells; the arbiter may have removed it at its own end."""
     crash_ns = life.crash_ns
     gone = [_gone_ns(observations, change) for change in observations.socket if change.action in VANISHING]
     if crash_ns is None or not any(gone_ns <= crash_ns for gone_ns in gone):

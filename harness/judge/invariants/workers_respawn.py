@@ -41,7 +41,7 @@ def _judge_number(observations: Observations, live: int) -> Judgement:
 
 
 def _judge_orphans(observations: Observations) -> Judgement:
-    """Whoever lived when the arbiter ended is on its own: nobody replaces it, however long it goes on."""
+    """A worker that outlives the arbiter is not replaced any more, however long it goes on."""
     status, wanted = observations.arbiter_status, observations.cell.workers
     how = "" if status is None else f" with status {status}"
     return _judge_missing(observations, f"the arbiter ended{how}: nobody keeps {wanted} workers alive any more", 0)

@@ -7,11 +7,11 @@ from harness.core.findings import FindingId
 from harness.core.model import Finding, Judgement, Observations, State, is_success
 
 SILENT = "timeout"
-"""How a request ends that the kernel has put into the queue and nobody takes out of it."""
+"""How a request ends that the kernel has put into the queue and no worker takes out of it."""
 
 
 def judge(observations: Observations) -> Judgement | None:
-    """Violated by ``workers-idle``; None where no worker had to be asked, and where nobody could ask."""
+    """Violated by ``workers-idle``; None where no worker had to be asked, or none could be."""
     asked = observations.asked_alone
     if not asked:
         return None

@@ -48,7 +48,7 @@ class Book:
         self.runs = bytearray(size)  # notes in the lower four bits, lines of the access log in the upper
 
     def rows(self) -> Iterator[Row]:
-        """What is written of each number, as codes; numbers that nobody used are all zero."""
+        """What is written of each number, as codes; numbers that no client used are all zero."""
         return zip(self.client, self.proxy, self.gunicorn, self.runs, strict=True)
 
     def entry(self, row: Row, names: Mapping[int, str]) -> LedgerEntry:
@@ -64,7 +64,7 @@ class Book:
 
 
 class Books:
-    """The books of all clients, by their letter; ``strangers`` counts requests with a number nobody gave out."""
+    """The books of all clients, by their letter; ``strangers`` counts requests with a number that was not given out."""
 
     def __init__(self, sizes: Mapping[str, int]) -> None:
         self.codes = Codes()

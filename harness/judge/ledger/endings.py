@@ -32,7 +32,7 @@ class Ending(str, Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
-    """What is written of one request. ``None``: nobody wrote anything."""
+    """What is written of one request. ``None``: it is in no account."""
 
     client: str | None  # a status, one of ``model.CLIENT_ERRORS``, or CUT or LOST
     proxy: str | None  # the status that the proxy sent
@@ -42,7 +42,7 @@ class LedgerEntry:
 
     @property
     def runs(self) -> int:
-        """How often gunicorn ran it, as far as anybody wrote that down."""
+        """How often gunicorn ran it, as far as its log and the app's notes tell."""
         return max(self.lines, self.notes)
 
 
@@ -57,7 +57,7 @@ class Witnesses:
 
 
 def decide(entry: LedgerEntry, witnesses: Witnesses) -> tuple[Ending, str]:
-    """The fate, and why where it is UNEXPLAINED."""
+    """The ending, and why where it is UNEXPLAINED."""
     why = _contradiction(entry, witnesses)
     return (Ending.UNEXPLAINED, why) if why else (_UNANSWERED.get(entry.client or "") or _fate(entry, witnesses), "")
 

@@ -25,7 +25,7 @@ _NOTE = re.compile(rb"^([wpd]\d+) (\d+) (\S+)(?: \d+)?$", re.MULTILINE)
 def find_repeated(notes: Path, books: Books, *, unproxied: Collection[str]) -> list[str]:
     """The ids of the requests that were run more than once in one attempt, in the order of their notes.
 
-    ``unproxied``: the letters of the clients that nobody stands before, each of whose requests is one attempt.
+    ``unproxied``: the letters of the clients without a proxy, each of whose requests is one attempt.
     """
     suspects = set(_list_repeated(books))
     seen: Counter[tuple[bytes, bytes, bytes]] = Counter()

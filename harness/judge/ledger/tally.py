@@ -1,4 +1,4 @@
-"""Counts the fates of all requests, and picks a few of each as examples. Rows that are alike are decided once."""
+"""Counts the endings of all requests, and picks a few of each as examples. Rows that are alike are decided once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LETTERS: Mapping[str, str] = {"load": "w", "probe-proxy": "p", "probe-direct": "
 """The clients, and the letter with which their ids begin."""
 
 EXAMPLES = 3
-"""So many of each fate are named."""
+"""So many of each ending are named."""
 
 _NOBODY: Row = (0, 0, 0, 0)
 
@@ -50,7 +50,7 @@ class Tally:
             self._pick(LETTERS[client], book, decided)
 
     def _pick(self, letter: str, book: Book, decided: Mapping[Row, tuple[Ending, str]]) -> None:
-        """The first requests of each fate but ANSWERED, as they are written."""
+        """The first requests of each ending but ANSWERED, as they are written."""
         names = book.codes.names()
         wanted = {row: said for row, said in decided.items() if said[0] is not Ending.ANSWERED}
         for number, row in enumerate(book.rows()):

@@ -43,7 +43,7 @@ class Bounds:
 
 
 def settle(book: Book, threads: list[Thread], bounds: Bounds) -> int:
-    """Write an outcome for each request that has none; returns how many answers can't be anybody's."""
+    """Write an outcome for each request that has none; returns how many answers belong to no request."""
     nobodys, lost, under_way = 0, [], []
     for thread in threads:
         _retract(book, thread, bounds)

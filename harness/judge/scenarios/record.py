@@ -41,7 +41,7 @@ class Trial:
     cell: Cell
     settings: Mapping[str, Json]
     arms: Mapping[str, Arm]  # in the order in which they ran
-    interrupted: str | None  # between which arms somebody pressed Ctrl-C
+    interrupted: str | None  # between which arms the user pressed Ctrl-C
     cut_short: bool  # the record was not closed: its last lines may be missing
     defects: tuple[str, ...]  # why the record can't be believed, beside those of the arms
 

@@ -1,6 +1,6 @@
 """What worker restarts do to the number of workers, without any server: for settings that can't be run here.
 
-A model of gunicorn and nothing else: each worker draws its limit, serves up to it, and is away until a successor has
+A model of gunicorn alone: each worker draws its limit, serves up to it, and is away until a successor has
 booted; the arbiter forks missing workers one after the other, with a random pause after each. No events, no files, no
 clock, and no library's random numbers: Python's are the same in every release, so that a stored record is judged alike
 wherever it is.
@@ -32,7 +32,7 @@ class Spread(str, Enum):
     """How requests are spread over the workers that are there."""
 
     EVEN = "even"  # in turn: each gets as many as the next
-    RANDOM = "random"  # each request goes to anybody
+    RANDOM = "random"  # each request goes to any worker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,7 @@ class Service:
         return self.threads / self.service_s
 
     def speed(self, present: int) -> float:
-        """The requests a second that each of ``present`` workers gets; what nobody can serve waits."""
+        """The requests a second that each of ``present`` workers gets; what no worker can serve waits."""
         if self.rate_per_s is None or not present:
             return self.top_speed
         return min(self.top_speed, self.rate_per_s / present)
