@@ -32,6 +32,11 @@ def start_reaper(marker: str) -> subprocess.Popen[str] | None:
     )
 
 
+def own_start_ticks() -> int:
+    """When this process started: whatever carries the marker of its keepers started later. See ``procfs``."""
+    return procfs.start_ticks(os.getpid()) or 0
+
+
 class Keeper:
     """The harness's end of a reaper. ``what``: in words; ``run``: the record, where it belongs to one run."""
 
@@ -64,7 +69,7 @@ class Keeper:
     def close(self, *, sweep: bool = True) -> None:
         """End what still runs and remove what was adopted; ``sweep``: also look for processes by the marker."""
         if sweep:
-            reaper.sweep(self.marker, {}, self._paths)
+            reaper.sweep(self.marker, {}, self._paths, since_ticks=own_start_ticks())
         else:
             reaper.remove(self._paths)
         self._dismiss()

@@ -157,12 +157,12 @@ def list_pids() -> Iterator[int]:
     return (int(name) for name in os.listdir(PROC) if name.isdigit())  # noqa: PTH208 - Path objects cost 5 times as much
 
 
-def list_live() -> Iterator[tuple[int, int]]:
-    """All live processes of this machine, each with its process group."""
+def list_live(since_ticks: int = 0) -> Iterator[tuple[int, int]]:
+    """The live processes of this machine, each with its process group; only those that started since then."""
     for pid in list_pids():
         with suppress(OSError):  # it has ended meanwhile
             fields = read_stat(pid)
-            if fields[0] not in "ZX":
+            if fields[0] not in "ZX" and int(fields[19]) >= since_ticks:
                 yield pid, int(fields[2])
 
 

@@ -38,22 +38,25 @@ def render_variable(marker: str) -> bytes:
     return f"{MARKER}={marker}".encode()
 
 
-def find_members(marker: str, leaders: dict[int, int]) -> set[int]:
-    """The live pids that belong to the run. ``leaders``: pid -> start time in clock ticks."""
+def find_members(marker: str, leaders: dict[int, int], since_ticks: int = 0) -> set[int]:
+    """The live pids of the run that started since then. ``leaders``: pid -> start time in clock ticks."""
     wanted = render_variable(marker)
     groups = {pid for pid, start in leaders.items() if procfs.start_ticks(pid) == start}
     return {
         pid
-        for pid, group in procfs.list_live()
+        for pid, group in procfs.list_live(since_ticks)
         if pid != os.getpid() and (group in groups or procfs.has_variable(pid, wanted))
     }
 
 
-def sweep(marker: str, leaders: dict[int, int], paths: Iterable[str]) -> int:
-    """Kill the run's processes until none is left, then remove its files; returns how many were killed."""
+def sweep(marker: str, leaders: dict[int, int], paths: Iterable[str], *, since_ticks: int = 0) -> int:
+    """Kill the run's processes until none is left, then remove its files; returns how many were killed.
+
+    ``since_ticks``: when the run can have begun at the earliest; older processes are not looked at.
+    """
     killed: set[int] = set()
     for _ in range(SWEEPS):
-        members = find_members(marker, leaders)
+        members = find_members(marker, leaders, since_ticks)
         if not members:
             break
         for pid in members:

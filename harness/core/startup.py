@@ -13,7 +13,6 @@ import threading
 from typing import NoReturn
 
 AHEAD = (
-    "httpx",
     "httpcore",
     "harness.engine.ledger",
     "harness.engine.conclusion",

@@ -136,10 +136,10 @@ def read_project(options: argparse.Namespace) -> tuple[str, ...] | None:
     Raises:
         UsageError: a file is missing, or something is no requirement.
     """
-    from harness.provision.requirements import parse_requirement, read_requirements
-
     if options.settings is None and options.with_requirements is None and not options.with_package:
         return None
+    from harness.provision.requirements import parse_requirement, read_requirements
+
     listed = read_requirements(options.with_requirements) if options.with_requirements is not None else ()
     return (*listed, *(one for text in options.with_package for one in parse_requirement(text)))
 

@@ -28,11 +28,14 @@ from harness.watch.event_log import EventSink
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
 
-    import httpx
+    import httpcore
 
 PERIOD_S = 0.05
 TIMEOUT_S = 2.0
 """As wrk's own: an answer that takes longer has failed for most clients."""
+
+_WITH_BODY = {"POST", "PUT", "PATCH"}
+"""Methods whose requests tell the length of their body even if it is empty."""
 
 MAX_WAITING = 48
 """Probes in flight for one way: enough for a time-out's worth of periods."""
@@ -41,21 +44,24 @@ MAX_WAITING = 48
 class ProbeClient:
     """Sends the same request again and again; its parts are built once, which takes as long as sending it.
 
-    It talks to httpx's transport, below the layer for redirects, cookies and logins, which no probe needs.
+    It talks to httpcore, the engine of httpx: no probe needs the layers for redirects, cookies and logins, and those
+    take longer to import than gunicorn's first worker to boot.
     """
 
-    def __init__(self, transport: httpx.BaseTransport, host: str, timeout_s: float, asked: Asked = ASKED) -> None:
-        import httpx
+    def __init__(self, pool: httpcore.ConnectionPool, host: str, timeout_s: float, asked: Asked = ASKED) -> None:
+        import httpcore
 
-        self._transport = transport
-        self._asked = asked
+        self._pool = pool
+        self._method, self._body = asked.method, asked.body or None
+        name, _, port = host.partition(":")
+        self._url = httpcore.URL(scheme="http", host=name, port=int(port or 80), target=asked.path)
         own = {"Host": host, "Connection": "close", "User-Agent": "recycle-harness-prober"}
+        if asked.body or asked.method in _WITH_BODY:
+            own["Content-Length"] = str(len(asked.body))
         theirs = {name.lower() for name, _ in asked.headers}
         headers = [*((name, value) for name, value in own.items() if name.lower() not in theirs), *asked.headers]
-        timeouts = {"timeout": httpx.Timeout(timeout_s).as_dict()}
-        url = f"http://{host}{asked.path}"
-        self._request = httpx.Request(asked.method, url, headers=headers, content=asked.body, extensions=timeouts)
-        self._raw_headers = self._request.headers.raw
+        self._headers = [(name.encode(), value.encode()) for name, value in headers]
+        self._extensions = {"timeout": dict.fromkeys(("connect", "read", "write", "pool"), timeout_s)}
 
     def __enter__(self) -> ProbeClient:
         return self
@@ -65,7 +71,7 @@ class ProbeClient:
 
     def close(self) -> None:
         """Let go of whatever connection is still open."""
-        self._transport.close()
+        self._pool.close()
 
     def ask(self) -> str:
         """One request without an id; its status as text, or one of ``model.CLIENT_ERRORS``."""
@@ -73,45 +79,41 @@ class ProbeClient:
 
     def compare(self, request_id: str | None) -> Answer:
         """One request, its answer read whole and compared with what this request must get."""
-        import httpx
+        import httpcore
 
+        name = None if request_id is None else request_id.encode()
         try:
-            response = self._transport.handle_request(self._make_request(request_id))
+            response = self._pool.handle_request(self._make_request(name))
             try:
                 body = response.read()
             finally:
                 response.close()
-        except httpx.TimeoutException:
+        except httpcore.TimeoutException:
             return Answer(outcome="timeout")
-        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError, httpx.CloseError):
+        except (httpcore.RemoteProtocolError, httpcore.ReadError, httpcore.WriteError):
             return Answer(outcome="closed")
-        except httpx.TransportError as problem:
+        except (httpcore.NetworkError, httpcore.ProtocolError) as problem:
             _close_unconnected(problem)
             return Answer(outcome=ERROR_OF_ERRNO.get(_errno(problem) or 0, "other"))
-        name = None if request_id is None else request_id.encode()
-        return read_answer(name, response.status_code, response.headers.raw, body)
+        return read_answer(name, response.status, response.headers, body)
 
-    def _make_request(self, request_id: str | None) -> httpx.Request:
-        """The one that is sent again and again, or, because several may be under way, a copy with an id."""
-        import httpx
+    def _make_request(self, name: bytes | None) -> httpcore.Request:
+        """A request of its own for each call, because several may be under way."""
+        import httpcore
 
-        if request_id is None:
-            return self._request
-        headers = [*self._raw_headers, (HEADER, request_id.encode())]
-        asked, extensions = self._asked, self._request.extensions
-        return httpx.Request(
-            asked.method, self._request.url, headers=headers, content=asked.body, extensions=extensions
+        headers = self._headers if name is None else [*self._headers, (HEADER, name)]
+        return httpcore.Request(
+            self._method, self._url, headers=headers, content=self._body, extensions=self._extensions
         )
 
 
 def open_client(address: str, timeout_s: float = TIMEOUT_S, asked: Asked = ASKED) -> ProbeClient:
     """A client for ``unix:PATH`` or ``HOST:PORT`` that never re-uses a connection and ignores the user's proxies."""
-    import httpx
+    import httpcore
 
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     uds = address.removeprefix("unix:") if address.startswith("unix:") else None
-    transport = httpx.HTTPTransport(uds=uds, limits=limits, verify=False, trust_env=False)
-    return ProbeClient(transport, "localhost" if uds else address, timeout_s, asked)
+    pool = httpcore.ConnectionPool(max_connections=None, max_keepalive_connections=0, uds=uds)
+    return ProbeClient(pool, "localhost" if uds else address, timeout_s, asked)
 
 
 def _errno(problem: BaseException) -> int | None:

@@ -11,11 +11,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
+import httpcore
 import pytest
 
 from harness.core.clock import now_ns, wait_until
 from harness.core.events.base import Event
 from harness.judge.outage import PROBES_PER_S
+from harness.stack.asked import Asked
 from harness.watch import prober
 from harness.watch.event_log import EventSink
 from harness.watch.prober import ProbeClient, Prober, open_client
@@ -139,12 +141,11 @@ def test_a_file_that_is_no_socket_is_refused(tmp_path: Path) -> None:
 
 
 def test_no_permission_is_another_failure() -> None:
-    import httpx
+    class Refusing(httpcore.ConnectionPool):
+        def handle_request(self, request: httpcore.Request) -> httpcore.Response:
+            raise httpcore.ConnectError(f"no {request.url.target!r}") from PermissionError(13, "denied")
 
-    def refuse(_: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("denied") from PermissionError(13, "denied")
-
-    with ProbeClient(httpx.MockTransport(refuse), "x", 1.0) as client:
+    with ProbeClient(Refusing(), "x", 1.0) as client:
         assert client.ask() == "other"
 
 
@@ -168,6 +169,35 @@ def test_every_request_has_a_connection_of_its_own(place: tuple[socket.socket, s
         assert [client.ask() for _ in range(3)] == ["200"] * 3
     assert len(requests) == 3
     assert all(b"Connection: close" in request for request in requests)
+
+
+@pytest.mark.parametrize(
+    ("asked", "length"),
+    [
+        (Asked(path="/a;b=1?c=%20&d;e"), None),
+        (Asked(path="//a/../b?"), None),
+        (Asked(method="POST", path="/", body=b"four"), b"4"),
+        (Asked(method="PUT", path="/"), b"0"),
+        (Asked(method="DELETE", path="/", headers=(("Host", "example.org"),)), None),
+    ],
+)
+def test_what_the_user_asks_for_is_sent_as_it_stands(
+    place: tuple[socket.socket, str], asked: Asked, length: bytes | None
+) -> None:
+    listener, address = place
+    requests = list[bytes]()
+
+    def note(connection: socket.socket) -> None:
+        requests.append(connection.recv(65536))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with _serving(listener, note), open_client(address, asked=asked) as client:
+        assert client.ask() == "200"
+    first, *headers = requests[0].partition(b"\r\n\r\n")[0].split(b"\r\n")
+    told = dict(header.split(b": ") for header in headers)
+    assert first == f"{asked.method} {asked.path} HTTP/1.1".encode()
+    assert told.get(b"Content-Length") == length
+    assert [header for header in headers if header.startswith(b"Host:")] == [b"Host: " + told[b"Host"]]
 
 
 class _Probing:

@@ -20,7 +20,7 @@ from harness.backends.local.process import AdoptedProcess, LocalProcess, send_sa
 from harness.core import ports, procfs, reaper
 from harness.core.errors import SurroundingsError
 from harness.core.files import open_own
-from harness.core.keeping import Keeper
+from harness.core.keeping import Keeper, own_start_ticks
 from harness.core.model import Cell, Json
 from harness.core.users import RunsAs
 from harness.provision import tools
@@ -190,7 +190,7 @@ class LocalBackend:
         others = {one.pid for one in self._processes} - {process.pid}
         return sorted(
             pid
-            for pid, group in procfs.list_live()
+            for pid, group in procfs.list_live(own_start_ticks())
             if group == process.pid
             or (group not in others and pid != os.getpid() and procfs.has_variable(pid, self._variable))
         )

@@ -36,9 +36,9 @@ class LoadClient:
         url = f"http://localhost{asked.path}" if self._path else url
         request = httpx.Request(asked.method, url, headers=list(asked.headers), content=asked.body or None)
         self._headers = request.headers.raw
-        self._request = httpcore.Request(
-            asked.method, str(request.url), headers=self._headers, content=asked.body or None
-        )
+        # Out of a text, httpcore would lose what stands behind a semicolon.
+        whole = httpcore.URL(scheme="http", host=request.url.host, port=request.url.port, target=request.url.raw_path)
+        self._request = httpcore.Request(asked.method, whole, headers=self._headers, content=asked.body or None)
         self._address = (request.url.host, request.url.port or 80)
         self._connection: httpcore.AsyncHTTP11Connection | None = None
 
