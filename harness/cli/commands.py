@@ -12,6 +12,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.cli.matrix_reports import print_rendered, report_matrix
 from harness.cli.on_github import tell_github
 from harness.core import errors
 from harness.core.model import Json, Outcome
@@ -189,6 +190,13 @@ def bisect(options: argparse.Namespace) -> int:
     return run_bisect(options)
 
 
+def minimise(options: argparse.Namespace) -> int:
+    """`harness minimise SPEC`: the smallest case of a finding; 0 where all of it is necessary, else 3."""
+    from harness.studies.minimise.command import run_minimise
+
+    return run_minimise(options)
+
+
 def report(options: argparse.Namespace) -> int:
     """`harness report RUN`: one format to standard output, several as files into the run's folder or --out."""
     from harness.records.store import RunFolder, load_run
@@ -196,10 +204,10 @@ def report(options: argparse.Namespace) -> int:
     from harness.studies.matrix.report import is_matrix
 
     if is_matrix(options.run):
-        return _report_matrix(options)
+        return report_matrix(options)
     with load_run(options.run) as stored:
         if len(options.format) == 1 and options.out is None:
-            _print(FORMATS[options.format[0]](stored))
+            print_rendered(FORMATS[options.format[0]](stored))
             return errors.EXIT_OK
         target = options.out or stored.path
         if stored.unpacked is not None and options.out is None:
@@ -212,39 +220,6 @@ def report(options: argparse.Namespace) -> int:
             content = rendered if isinstance(rendered, bytes) else rendered.encode("utf-8", "backslashreplace")
             print(printable(str(RunFolder(path=target).write_bytes(FILES[name], content))))
     return errors.EXIT_OK
-
-
-def _report_matrix(options: argparse.Namespace) -> int:
-    """As ``report``, for a stored matrix; its page is always written as files."""
-    from harness.records.store import RunFolder
-    from harness.studies.matrix.campaign.site import publish
-    from harness.studies.matrix.document import FILE
-    from harness.studies.matrix.report import FILES, FORMATS, load_matrix
-
-    unknown = [name for name in options.format if name not in FORMATS]
-    if unknown:
-        raise errors.UsageError(
-            what=f"A matrix has no format {', '.join(unknown)}.", remedy=f"Its formats are {', '.join(FORMATS)}."
-        )
-    stored = load_matrix(options.run)
-    if len(options.format) == 1 and options.out is None and "html" not in options.format:
-        _print(FORMATS[options.format[0]](stored))
-        return errors.EXIT_OK
-    source = options.run if options.run.is_dir() else options.run.parent
-    target = options.out or source
-    target.mkdir(parents=True, exist_ok=True)
-    for name in options.format:
-        if name == "html":  # more than one file: the page, and the pages that it links
-            print(publish(stored, [source], target, say=lambda text: print(text, file=sys.stderr)))
-        else:
-            print(printable(str(RunFolder(path=target).write_text(FILES.get(name, FILE), FORMATS[name](stored)))))
-    return errors.EXIT_OK
-
-
-def _print(rendered: str | bytes) -> None:
-    """Print in UTF-8, whatever the terminal's encoding, because this output is meant to be redirected."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(rendered.encode("utf-8", "backslashreplace") if isinstance(rendered, str) else rendered)
 
 
 def bundle(options: argparse.Namespace) -> int:

@@ -133,6 +133,9 @@ def make_parser() -> argparse.ArgumentParser:
     _add(
         names, "bisect", "the release, and in a repository the commit, that brought or repaired a finding"
     ).fill = _add_bisect
+    _add(
+        names, "minimise", "the smallest settings under which a finding still shows, and which of them are necessary"
+    ).fill = _add_minimise
     judge = _add(names, "judge", "judges a stored run again, from its events alone")
     _add_run_argument(judge)
     judge.add_argument("--json", action="store_true", help="print verdict.json instead of text")
@@ -212,6 +215,12 @@ def _add_bisect(parser: argparse.ArgumentParser) -> None:
     from harness.studies.bisect.options import add_bisect_options
 
     add_bisect_options(parser)
+
+
+def _add_minimise(parser: argparse.ArgumentParser) -> None:
+    from harness.studies.minimise.options import add_minimise_options
+
+    add_minimise_options(parser)
 
 
 def _add_scenarios(parser: argparse.ArgumentParser) -> None:

@@ -104,6 +104,9 @@ def test_the_journal_gives_back_runs_in_their_order(tmp_path: Path) -> None:
     assert again.recall("19.5.0") is None
     assert [again.recall("19.6.0") for _ in range(3)] == [DELETED, FAILED, None]
     assert again.runs == 2
+    again.add("19.6.0", RUN)
+    last = Journal(tmp_path, {"bisect": "a b"})
+    assert [last.recall("19.6.0") for _ in range(4)] == [DELETED, FAILED, RUN, None]
     with pytest.raises(UsageError, match="another study"):
         Journal(tmp_path, {"bisect": "a c"})
 

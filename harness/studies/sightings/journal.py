@@ -34,10 +34,14 @@ class Journal:
         self.runs = 0
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            lines = self._file.read_text(encoding="utf-8").splitlines() if self._file.exists() else []
+            text = self._file.read_text(encoding="utf-8") if self._file.exists() else ""
+            lines = text.splitlines()
             first = _parse(lines[0]) if lines else None
             if first is None:
                 self._file.write_text(json.dumps(dict(about)) + "\n", encoding="utf-8")
+            elif not text.endswith("\n"):  # the next line would become a part of the one that was cut short
+                with self._file.open("a", encoding="utf-8") as stream:
+                    stream.write("\n")
         except OSError as problem:
             raise _cannot(self._file, problem) from problem
         if first is not None and first != dict(about):

@@ -17,7 +17,7 @@ from harness.core.model import Outcome
 from harness.core.signals import shielded
 from harness.engine.options import run_arguments
 from harness.engine.request import RunRequest
-from harness.studies.matrix.campaign.attempts import ChildRun, RunningAttempt
+from harness.studies.matrix.campaign.attempts import ChildRun, RunningAttempt, StartRun
 from harness.studies.sightings.journal import Journal
 from harness.studies.sightings.signs import RunSummary, read_summary
 
@@ -30,8 +30,8 @@ Watch = Callable[[int, RunRequest, RunSummary], None]
 class RunMaker:
     """Makes runs and remembers them."""
 
-    def __init__(self, folder: Path, journal: Journal, *, watch: Watch) -> None:
-        self._folder, self._journal, self._watch = folder, journal, watch
+    def __init__(self, folder: Path, journal: Journal, *, watch: Watch, start: StartRun = ChildRun) -> None:
+        self._folder, self._journal, self._watch, self._start = folder, journal, watch, start
         self.spent_s = 0.0  # by runs, if they had come one after the other
 
     @property
@@ -69,7 +69,7 @@ class RunMaker:
         folder = self._folder / "runs" / f"{now_ns()}-{place}"
         lease = locks.take_exclusive(folder / ".lock", on_wait=lambda: None)
         child = replace(request, out=folder)
-        return ChildRun(child, name="study", logs=folder, lease=lease), child, now_ns()
+        return self._start(child, name="study", logs=folder, lease=lease), child, now_ns()
 
     def _end(self, attempt: RunningAttempt, request: RunRequest, took_s: float) -> RunSummary:
         run = _read(request.out, took_s)
