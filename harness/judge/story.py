@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 
+from harness.core.events.clients import Answers
 from harness.core.model import Moment, Observations
 from harness.judge.invariants.max_requests_honoured import is_recycle
 from harness.judge.invariants.socket_survives import find_replacement
@@ -12,6 +13,9 @@ from harness.judge.outage import find_outage, probe_failures
 from harness.judge.reach import find_closure
 from harness.judge.timeline import since_load_s
 from harness.judge.vanishing import find_removal, find_vanishing, since_bind
+
+STEP_NS = 10_000_000
+"""The load's answers are counted in steps so long, each with the time at which it begins."""
 
 
 def tell(observations: Observations) -> tuple[Moment, ...]:
@@ -110,11 +114,19 @@ def _worker_moments(observations: Observations) -> Iterator[tuple[int, str]]:
         )
 
 
+def _explain_order(observations: Observations, first: Answers) -> str:
+    """Why a failure seems to come before the deletion that it comes from: its time is that of its whole step."""
+    vanishing = find_vanishing(observations)
+    if vanishing is None or not first.at_ns < vanishing.at_ns < first.at_ns + STEP_NS:
+        return ""
+    return f": in the same {STEP_NS // 1_000_000} ms as the deletion, and told with their beginning"
+
+
 def _client_moments(observations: Observations) -> Iterator[tuple[int, str]]:
     failing = [row for row in observations.answers if row.failures()]
     if failing:
         kinds = ", ".join(sorted(failing[0].failures()))
-        yield failing[0].at_ns, f"the load sees its first failure ({kinds})"
+        yield failing[0].at_ns, f"the load sees its first failure ({kinds}){_explain_order(observations, failing[0])}"
     missed = probe_failures(observations)
     if missed:
         yield missed[0].at_ns, f"the first probe fails ({missed[0].via}: {missed[0].outcome})"

@@ -17,6 +17,7 @@ from harness.records.stored import StoredRun
 from harness.report.drawing import draw
 from harness.report.excerpts import Excerpt, excerpts
 from harness.report.fields import items
+from harness.report.still import Still, draw_still
 from harness.report.templates import render
 from harness.report.view import view_run
 
@@ -28,6 +29,7 @@ class Drawing:
     chart: str = ""
     shown: str = ""
     has_focus: bool = False
+    still: Still | None = None  # the same for readers without script
     problem: str = ""
 
 
@@ -62,7 +64,8 @@ def _draw(stored: StoredRun, events: Sequence[Event]) -> Drawing:
         if drawn is None:
             return Drawing()
         shown = {"from": drawn.from_s, "to": drawn.to_s, "focus": drawn.focus_s, "near": drawn.near_s}
-        return Drawing(chart=_to_json(drawn.spec), shown=_to_json(shown), has_focus=drawn.focus_s is not None)
+        has_focus, still = drawn.focus_s is not None, draw_still(drawn.spec)
+        return Drawing(chart=_to_json(drawn.spec), shown=_to_json(shown), has_focus=has_focus, still=still)
     except UsageError as broken:
         return Drawing(problem=broken.what)
     except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as broken:  # a record from another machine

@@ -15,6 +15,7 @@ from harness.core.model import Json, Outcome, State
 from harness.records.stored import StoredRun
 from harness.report import summary
 from harness.report.fields import clean, dig, frames, mapping, number, text, texts
+from harness.report.invariants import DOES_NOT_APPLY
 from harness.report.known.causes import explain
 
 _RUN = "run"
@@ -97,7 +98,9 @@ def _invariant_cases(verdict: Mapping[str, Json]) -> Iterator[_Case]:
     for raw in mapping(verdict, "invariants"):
         name, state = clean(raw), dig(verdict, "invariants", raw)
         why = text(verdict, "invariant_reasons", raw, default="no reason was recorded")
-        if state == State.HOLDS.value:
+        if state == State.HOLDS.value and why.startswith(DOES_NOT_APPLY):
+            yield _Case(name=name, result="skipped", message=why)
+        elif state == State.HOLDS.value:
             yield _Case(name=name)
         elif state == State.VIOLATED.value:
             own = [finding for finding in summary.findings(verdict) if _invariant_of(finding) == raw]

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from harness.core.model import Json, Outcome
 from harness.core.text import printable
 from harness.records.stored import StoredRun
 from harness.report import summary
-from harness.report.fields import dig, frames, items, mapping, number, text
+from harness.report.fields import dig, frames, items, number, text
+from harness.report.invariants import invariant_rows
 from harness.report.known.causes import explain
 from harness.report.ledger import ledger_alarm, ledger_lines, ledger_sentence
 from harness.report.summary import Headline, Tone
@@ -219,16 +220,10 @@ def _evidence(page: Page, verdict: Mapping[str, Json]) -> None:
         page.title("What became of each request")
         page.say(sentence, indent="  ")
         page.rows(ledger_lines(verdict))
-    states = mapping(verdict, "invariants")
-    if states:
+    invariants = invariant_rows(verdict)
+    if invariants:
         page.title("Invariants")
-        page.rows(list(_invariants(verdict, states)))
-
-
-def _invariants(verdict: Mapping[str, Json], states: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
-    for name in states:
-        why = text(verdict, "invariant_reasons", name, default="")
-        yield name, f"{text(states, name)}{': ' if why else ''}{why}"
+        page.rows([(name, f"{state}{': ' if why else ''}{why}") for name, state, why in invariants])
 
 
 def _surroundings(page: Page, stored: StoredRun, verdict: Mapping[str, Json]) -> None:

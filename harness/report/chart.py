@@ -15,7 +15,7 @@ from harness.report.chart_parts import RED, Spec, axis_below, hover, panel_of, w
 from harness.report.chart_server import socket_panel, workers_panel
 from harness.report.fields import items, number, text
 
-_CLOSE = 0.05
+_CLOSE = 0.075
 """Moments nearer to each other than this part of the span get rows of their own."""
 
 
@@ -37,7 +37,7 @@ def draw_timeline(tables: Tables, story: Sequence[Any] = ()) -> Spec:
 
 def shown_range(tables: Tables) -> tuple[float, float]:
     """The whole run in seconds, with a little air, so that marks at its ends are seen whole."""
-    air_s = (tables.to_s - tables.from_s) * 0.015
+    air_s = (tables.to_s - tables.from_s) * 0.03
     return round(tables.from_s - air_s, 4), round(tables.to_s + air_s, 4)
 
 

@@ -74,6 +74,20 @@ def _rule(tables: Tables) -> Iterator[Spec]:
             "mark": {"type": "rule", "color": INK, "strokeDash": [4, 3], "strokeWidth": 1.5, "clip": True},
             "encoding": {"x": x_time("at"), "tooltip": hover(("what", "moment"), ("at", "s", ".3f"))},
         }
+        near_end = tables.gone_s > (tables.from_s + 2 * tables.to_s) / 3
+        yield {
+            "data": {"values": [{"at": tables.gone_s, "what": "socket file gone"}]},
+            "mark": {
+                "type": "text",
+                "align": "right" if near_end else "left",
+                "dx": -4 if near_end else 4,
+                "fontSize": 11,
+                "color": INK,
+                "clip": True,
+                "aria": False,
+            },
+            "encoding": {"x": x_time("at"), "y": {"value": 8}, "text": {"field": "what"}},
+        }
 
 
 def _calm(title: str, said: str, tables: Tables) -> Spec:

@@ -70,6 +70,7 @@ def _config() -> Spec:
             "columns": 4,
             "labelLimit": 300,
             "offset": 4,
+            "layout": {"bottom": {"anchor": "start", "direction": "vertical"}},  # two legends below each other
         },
     }
 

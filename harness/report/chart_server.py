@@ -86,8 +86,7 @@ def workers_panel(tables: Tables) -> Spec:
     }
     y = y_rows(tables.lanes, axis)
     title = "Workers, sharing lanes" if tables.workers_share else "Workers, a lane each"
-    title += " (orange: leaving)"
-    panel = panel_of(title, max(tables.lanes, 1) * lane_px, list(_worker_layers(y, lane_px)))
+    panel = panel_of(title, max(tables.lanes, 1) * lane_px, list(_worker_layers(tables, y, lane_px)))
     marks = {"name": "marks", "values": list(tables.marks)}
     panel["layer"].append(_worker_marks(y, lane_px) | {"data": marks})
     panel["resolve"] = {"scale": {"color": "independent", "shape": "independent"}}
@@ -100,7 +99,7 @@ def _pids(tables: Tables) -> str:
     return f"[{','.join(map(str, pids))}]"
 
 
-def _worker_layers(y: Spec, lane_px: int) -> Iterator[Spec]:
+def _worker_layers(tables: Tables, y: Spec, lane_px: int) -> Iterator[Spec]:
     hint = hover(
         ("pid", "pid"),
         ("served", "requests served"),
@@ -110,16 +109,34 @@ def _worker_layers(y: Spec, lane_px: int) -> Iterator[Spec]:
         ("crash", "failure"),
     )
     thick = max(lane_px - 5, 5)
-    fates = {"alive at the end": GREEN, "recycled (max_requests)": BLUE, "ended": GREY, "failed": RED}
-    colour = {"field": "fate", "type": "nominal", "legend": None, "scale": colour_scale(fates)}
+    seen = {row["fate"] for row in tables.workers} | {LEAVING for row in tables.workers if row["restart"] is not None}
+    fates = {fate: colour for fate, colour in _FATES.items() if fate in seen}
+    colour = {"field": "fate", "type": "nominal", "title": None, "scale": colour_scale(fates)}
     bar = {"type": "bar", "height": thick, "clip": True, "cornerRadius": 1, "opacity": 0.75}
     ends = {"x": x_time("from"), "x2": {"field": "to"}, "y": y}
     yield {"mark": bar, "encoding": ends | {"color": colour, "tooltip": hint, "description": {"field": "label"}}}
     yield {
-        "transform": [{"filter": "datum.restart != null"}],
-        "mark": bar | {"opacity": 1, "color": AMBER, "aria": False},
-        "encoding": {"x": x_time("restart"), "x2": {"field": "to"}, "y": y, "tooltip": hint},
+        "transform": [{"filter": "datum.restart != null"}, {"calculate": f"'{LEAVING}'", "as": "fate"}],
+        "mark": bar | {"opacity": 1, "aria": False},
+        "encoding": {
+            "x": x_time("restart"),
+            "x2": {"field": "to"},
+            "y": y,
+            "tooltip": hint,
+            "color": colour | {"legend": None},
+        },
     }
+
+
+LEAVING = "leaving"
+_FATES = {
+    "alive at the end": GREEN,
+    "recycled (max_requests)": BLUE,
+    LEAVING: AMBER,
+    "ended": GREY,
+    "failed": RED,
+}
+"""The colours of a worker's bar; ``leaving`` is its part from the announced restart on."""
 
 
 def _worker_marks(y: Spec, lane_px: int) -> Spec:

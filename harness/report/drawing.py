@@ -15,6 +15,7 @@ from harness.report.chart import draw_timeline, shown_range
 from harness.report.chart_data import tabulate
 from harness.report.chart_parts import Spec
 from harness.report.memory_chart import draw_memory
+from harness.report.port_chart import draw_port
 
 LEAST_NEAR_S = 0.3
 """Around the first failure at least so much is shown: bursts last some ten milliseconds, worker boots a hundred."""
@@ -37,6 +38,7 @@ class Chart:
 CHARTS: Mapping[str, Callable[[Trial], tuple[Spec, float, float] | None]] = {
     "leak": draw_memory,
     "jitter": draw_absence,
+    "tcp": draw_port,
 }
 """By the name of the scenario: its record -> (specification, first and last second that it shows), None where there is
 nothing to draw. One without a row here has no chart."""

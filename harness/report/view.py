@@ -16,6 +16,7 @@ from harness.report import summary
 from harness.report.configuration import ConfigFile, config_files
 from harness.report.excerpts import Excerpt
 from harness.report.fields import frames, items, line, mapping, number, text, texts
+from harness.report.invariants import invariant_rows
 from harness.report.known.causes import Explanation, explain
 from harness.report.ledger import ledger_alarm, ledger_lines, ledger_sentence
 from harness.report.repeat import repeat_stored
@@ -155,7 +156,7 @@ def view_run(stored: StoredRun, *, logs: Sequence[Excerpt] = (), removals: Seque
         counts=summary.count_lines(verdict),
         ledger=ledger_sentence(verdict),
         requests=ledger_lines(verdict),
-        invariants=_invariants(verdict),
+        invariants=invariant_rows(verdict),
         logs=logs,
         release=summary.release(verdict),
         spec=text(facts, "gunicorn", "spec", default=stored.cell.spec),
@@ -182,11 +183,6 @@ def view_run(stored: StoredRun, *, logs: Sequence[Excerpt] = (), removals: Seque
 def _moments(verdict: Mapping[str, Json]) -> Rows:
     story = [one for one in items(verdict, "story") if isinstance(one, Mapping)]
     return [(f"{number(one, 'at_s') or 0:.3f}", text(one, "what")) for one in story]
-
-
-def _invariants(verdict: Mapping[str, Json]) -> Rows:
-    states = mapping(verdict, "invariants")
-    return [(name, text(states, name), text(verdict, "invariant_reasons", name, default="")) for name in states]
 
 
 def _workers(verdict: Mapping[str, Json], *, has_own: bool) -> str:

@@ -137,7 +137,27 @@ def test_a_simulation_needs_no_server(capsys: pytest.CaptureFixture[str]) -> Non
 
 def test_a_bound_that_no_jitter_reaches_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["scenario", "jitter", "--simulate", "--workers=50", "--bound=2%", "--lives=1"]) == EXIT_OK
-    assert "no jitter up to max_requests 36 is enough" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "no jitter up to max_requests 36 is enough" in told
+    arguments = ["--simulate", "--workers=50", "--bound=2%", "--lives=1", "--json"]
+    assert main(["scenario", "jitter", *arguments]) == EXIT_OK
+    limit = json.loads(capsys.readouterr().out)["max_requests_needed"]
+    assert limit is None or f"max_requests {limit} with a jitter of {limit} is" in told
+
+
+def test_the_max_requests_that_would_do_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--simulate", "--workers=20", "--max-requests=12", "--max-requests-jitter=12", "--bound=20%"]
+    assert main(["scenario", "jitter", *arguments, "--boot-s=2", "--json"]) == EXIT_OK
+    said = json.loads(capsys.readouterr().out)
+    assert said["jitter_needed"] is None
+    limit = said["max_requests_needed"]
+    assert limit > 12
+    again = [f"--max-requests={limit}", f"--max-requests-jitter={limit}"]
+    assert main(["scenario", "jitter", *arguments, *again, "--boot-s=2"]) == EXIT_OK
+    told = capsys.readouterr().out
+    assert "At most 20% away at once: a jitter of " in told
+    assert "95% at or below" in told
+    assert f"{'#' * 6}|" in told
 
 
 def test_tcp_runs_both_and_judges_the_port() -> None:

@@ -68,3 +68,13 @@ def test_the_first_failure_of_several_is_told_with_its_kinds() -> None:
     moments = {moment.what: moment.at_s for moment in tell(record.observe())}
     assert moments["the load sees its first failure (500, 502)"] == 1.0
     assert moments["the first probe fails (direct: closed)"] == 1.5
+
+
+def test_a_failure_before_the_deletion_that_it_comes_from_is_explained() -> None:
+    told = _told(healthy().answers(2.995, s502=4).removal(2.999, 101).gone(3.0))
+    assert (
+        "the load sees its first failure (502): in the same 10 ms as the deletion, and told with their beginning"
+        in told
+    )
+    early = _told(healthy().answers(2.9, s502=4).removal(2.999, 101).gone(3.0))
+    assert "the load sees its first failure (502)" in early

@@ -38,12 +38,15 @@ def answer(cell: Cell, options: argparse.Namespace, *, rate_per_s: float | None)
     )
     lives, seed = options.lives or LIVES, options.seed or 0
     curve = predict_curve(service, lives=lives, seed=seed)
-    needed = find_jitter(service, most_away=options.most_away, lives=lives, seed=seed)
+    bound = options.most_away
+    needed = find_jitter(service, most_away=bound, lives=lives, seed=seed)
+    longer = find_limit(service, most_away=bound, lives=lives, seed=seed) if needed is None else None
     if options.json:
-        said = to_json(service, curve, needed, most_away=options.most_away, lives=lives, seed=seed)
+        said = to_json(service, curve, needed, most_away=bound, lives=lives, seed=seed)
+        said["max_requests_needed"] = None if longer is None else longer.service.max_requests
         sys.stdout.write(json.dumps(said, indent=1) + "\n")
     else:
-        sys.stdout.write(render(service, curve, needed, most_away=options.most_away, lives=lives))
+        sys.stdout.write(render(service, curve, needed, longer, most_away=bound, lives=lives))
     return EXIT_OK
 
 
@@ -54,7 +57,15 @@ def predict_curve(service: Service, *, lives: float, seed: int) -> list[Forecast
     return [forecast(one, duration_s=span_s(one, lives), seed=seed) for one in tried]
 
 
-def render(service: Service, curve: list[Forecast], needed: Forecast | None, *, most_away: float, lives: float) -> str:
+def render(
+    service: Service,
+    curve: list[Forecast],
+    needed: Forecast | None,
+    longer: Forecast | None = None,
+    *,
+    most_away: float,
+    lives: float,
+) -> str:
     """The prediction as text."""
     rate = "as many requests as they can serve" if service.rate_per_s is None else f"{service.rate_per_s:g} requests/s"
     lines = [
@@ -65,27 +76,69 @@ def render(service: Service, curve: list[Forecast], needed: Forecast | None, *, 
             f"{count_repetitions(service.workers)} repetitions"
         ),
         "",
-        f"{'jitter':>8}  {'mean':>8}  {'share':>6}  {f'{QUANTILE:.0%} stay below':>16}",
+        f"{'jitter':>8}  {'mean':>8}  {'share':>6}  {f'{QUANTILE:.0%} at or below':>16}  away at once, of all workers",
     ]
     for one in curve:
         asked = "  <- asked" if one.service.jitter == service.jitter else ""
         lines.append(
             f"{one.service.jitter:>8}  {one.mean:>8.1f}  {one.mean / service.workers:>6.0%}  "
-            f"{one.quantile(QUANTILE):>16}{asked}"
+            f"{one.quantile(QUANTILE):>16}  {draw_share(one, most_away)}{asked}"
         )
-    return "\n".join([*lines, "", say_needed(service, needed, most_away)]) + "\n"
+    return "\n".join([*lines, "", say_needed(service, needed, longer, most_away)]) + "\n"
 
 
-def say_needed(service: Service, needed: Forecast | None, most_away: float) -> str:
-    """The jitter that the bound needs, in words."""
+BAR = 30
+"""Letters that stand for all workers."""
+
+
+def draw_share(one: Forecast, most_away: float) -> str:
+    """A bar of letters: ``#`` up to the mean, ``-`` up to what most repetitions stay at or below, ``|`` the bound."""
+    mean, most = (round(BAR * away / one.service.workers) for away in (one.mean, one.quantile(QUANTILE)))
+    bar = ("#" * mean + "-" * (most - mean)).ljust(BAR)
+    bound = min(round(BAR * most_away), BAR - 1)
+    return f"{bar[:bound]}|{bar[bound:]}"
+
+
+DOUBLINGS = 8
+
+
+def find_limit(service: Service, *, most_away: float, lives: float, seed: int) -> Forecast | None:
+    """The smallest max_requests found whose largest jitter is enough; None where even 256 times more is not."""
+
+    def tried(limit: int) -> Forecast:
+        one = replace(service, max_requests=limit, jitter=limit)
+        return forecast(one, duration_s=span_s(one, lives), seed=seed)
+
+    def keeps(one: Forecast) -> bool:
+        return one.quantile(QUANTILE) <= most_away * service.workers
+
+    low = max(service.max_requests, 1)
+    found = next((one for times in range(1, DOUBLINGS + 1) if keeps(one := tried(low * 2**times))), None)
+    if found is None:
+        return None
+    low = max(found.service.max_requests // 2, low)
+    while found.service.max_requests - low > max(1, low // 20):
+        middle = tried((low + found.service.max_requests) // 2)
+        if keeps(middle):
+            found = middle
+        else:
+            low = middle.service.max_requests
+    return found
+
+
+def say_needed(service: Service, needed: Forecast | None, longer: Forecast | None, most_away: float) -> str:
+    """The jitter that the bound needs, or the max_requests, in words."""
     if needed is not None:
         return (
             f"At most {most_away:.0%} away at once: a jitter of {needed.service.jitter} is enough "
             f"in {QUANTILE:.0%} of the repetitions."
         )
+    way = "no max_requests that was tried is, either: make the app boot faster"
+    if longer is not None:
+        limit = longer.service.max_requests
+        way = f"max_requests {limit} with a jitter of {limit} is, or an app that boots faster"
     return (
-        f"At most {most_away:.0%} away at once: no jitter up to max_requests {service.max_requests} is enough. "
-        "Raise max_requests as well, or make the app boot faster."
+        f"At most {most_away:.0%} away at once: no jitter up to max_requests {service.max_requests} is enough; {way}."
     )
 
 
