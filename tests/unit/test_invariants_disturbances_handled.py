@@ -192,3 +192,30 @@ def test_a_move_to_another_path_is_whole(fields: dict[str, Any], found: list[Fin
     for back in (False, True):
         record.add(1.0, "path-moved", told_ns=10**12, back=back, **{"asked": 9, "failed": {}} | fields)
     assert [one.id for one in record.ask("disturbances-handled").findings] == found
+
+
+@pytest.mark.parametrize(
+    ("sockets", "threads", "leaked"),
+    [
+        ([4, 4, 4, 4], [2] * 4, False),
+        ([4, 8, 8, 8], [2, 3, 3, 3], False),  # a server of the arbiter's own that started late
+        ([4, 5, 4, 5], [2] * 4, False),
+        ([4, 7, 7, 10], [2] * 4, True),
+        ([4, 5, 6, 7], [2] * 4, True),
+        ([4, 4, 4, 4], [2, 3, 3, 4], True),
+        ([4, 10], [2, 3], False),  # once says nothing
+    ],
+)
+def test_what_grows_with_each_reload_is_a_leak(sockets: list[int], threads: list[int], *, leaked: bool) -> None:
+    record = _disturbed("reload")
+    for at, (count, number) in enumerate(zip(sockets, threads, strict=True)):
+        record.add(0.4 + at, "arbiter-files", pid=ARBITER, files={"socket": count, "file": 6}, threads=number)
+    state = record.judge().invariants.get("descriptors-flat", State.HOLDS)
+    assert state is (State.VIOLATED if leaked else State.HOLDS)
+
+
+def test_each_arbiter_is_compared_with_itself() -> None:
+    record = _disturbed("upgrade")
+    for at, count in enumerate([4, 12, 20, 28]):
+        record.add(0.4 + at, "arbiter-files", pid=ARBITER + at, files={"socket": count}, threads=1)
+    assert "descriptors-flat" not in record.judge().invariants
