@@ -70,6 +70,8 @@ class DisturbedService:
     @property
     def graceful_s(self) -> float:
         """See ``disturb.course.ServiceUnderLoad``."""
+        if self.cell.graceful_timeout is not None:
+            return float(self.cell.graceful_timeout)
         return read_graceful_s((self._stack.run.folder.config / "config.py").read_text(errors="replace"))
 
     @property

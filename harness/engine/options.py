@@ -195,11 +195,6 @@ def make_request(options: argparse.Namespace) -> RunRequest:
     if problem is not None:
         raise problem
     cell = fit_disturbances(cell, given)
-    if options.settings is not None and list_turns(cell):
-        raise UsageError(
-            what="--disturb needs to know gunicorn's time-outs, and --settings may name any.",
-            remedy="Leave one of them out; --timeout and --graceful-timeout set these two.",
-        )
     if options.settings is not None:
         from harness.engine.settings_reading import read_said
 

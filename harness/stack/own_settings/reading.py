@@ -18,8 +18,13 @@ FIELDS: Mapping[str, str] = {
     "threads": "threads",
     "max_requests": "max_requests",
     "max_requests_jitter": "max_requests_jitter",
+    "timeout": "timeout",
+    "graceful_timeout": "graceful_timeout",
 }
 """A setting -> the field of the cell that says the same."""
+
+OPTIONAL = frozenset({"timeout", "graceful_timeout"})
+"""Fields that say nothing where they are None: then gunicorn's own default holds."""
 
 LATER = frozenset(
     [
@@ -144,6 +149,9 @@ def merge_cell(cell: Cell, reading: Reading, given: Collection[str]) -> Cell:
                 what=f"The settings have {field} = {values[field]!r}, which no run can have.",
                 remedy="Set a whole number, or give the option on the command line.",
             )
+    for field in OPTIONAL & values.keys():
+        if not (isinstance(values[field], int) and values[field] >= 1):  # a run with no time-out at all
+            values[field] = None
     merged = replace(cell, **values)
     if "threads" not in given and not find_worker(merged.worker).has_threads:
         merged = replace(merged, threads=1)

@@ -6,7 +6,15 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from harness.core.model import Cell, Json
-from harness.stack.own_settings.reading import FIELDS, FLEET, GunicornSetting, Reading, describes_fleet, merge_cell
+from harness.stack.own_settings.reading import (
+    FIELDS,
+    FLEET,
+    OPTIONAL,
+    GunicornSetting,
+    Reading,
+    describes_fleet,
+    merge_cell,
+)
 from harness.stack.own_settings.writing import render_source
 from harness.stack.workers import find_worker
 
@@ -100,7 +108,7 @@ def _find_overrides(
     found = reading.settings
     for name, field in FIELDS.items():
         said = getattr(cell, field)
-        if name not in found:
+        if name not in found or (said is None and field in OPTIONAL):
             continue
         if field in given:
             said = _started_class(cell) if name == "worker_class" else said
