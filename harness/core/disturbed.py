@@ -16,6 +16,7 @@ class Disturbed:
     number: int  # of this run, counted from 1
     of: int  # how many there were to be
     began_ns: int
+    aim: str | None = None
     ended_ns: int | None = None
     missing: str | None = None
     gave_up_ns: int | None = None  # when nobody waited for it any longer
@@ -26,4 +27,5 @@ class Disturbed:
     @property
     def label(self) -> str:
         """In a report: ``reload 2 of 3``."""
-        return f"{self.name} ({self.number} of {self.of})"
+        aim = "" if self.aim is None else f", aimed at {self.aim}"
+        return f"{self.name} ({self.number} of {self.of}{aim})"

@@ -26,6 +26,7 @@ from harness.disturb import (
     stop,
     upgrade,
 )
+from harness.disturb.aims import AIMS
 from harness.disturb.course import Course, Loss, PathRule, Prerequisite, ServiceUnderLoad, Steps
 from harness.disturb.series import Series, Turn
 
@@ -121,7 +122,9 @@ def inherits_listener(names: Iterable[str]) -> bool:
 
 def list_needs(cell: Cell) -> frozenset[Prerequisite]:
     """All that the disturbances of a run of this cell need."""
-    return frozenset(need for name in list_turns(cell) for need in DISTURBANCES[name].NEEDS)
+    turns = list_turns(cell)
+    aim = AIMS[cell.aim].needs if cell.aim is not None and turns else frozenset()
+    return aim.union(*(DISTURBANCES[name].NEEDS for name in turns))
 
 
 def list_turns(cell: Cell) -> tuple[str, ...]:
@@ -140,4 +143,4 @@ def begin(service: ServiceUnderLoad) -> Course:
     turn_list = [Turn(name=name, disturb=DISTURBANCES[name].disturb) for name in turns]
     if service.cell.recover and turns[-1] in WITHOUT_REPAIR:
         turn_list[-1] = Turn(name=turns[-1], disturb=WITHOUT_REPAIR[turns[-1]], leaves_down=True)
-    return Series(service, turn_list, seed=service.cell.seed or 0)
+    return Series(service, turn_list, seed=service.cell.seed or 0, aim=service.cell.aim)

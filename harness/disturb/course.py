@@ -40,6 +40,7 @@ class Prerequisite(str, Enum):
     A_START = "a container lives only as long as its first process: no gunicorn can be started in it again, or beside"
     SETTINGS = "the settings in a container can't be written anew"
     INHERITED_LISTENER = "a container inherits no listener"
+    TRACER = "an arbiter in a container can't be held"
     HANGING_APP = "nobody can ask a gunicorn in a container for so long"
     PATH = "no path is bound with --bind tcp"
 
@@ -55,6 +56,7 @@ class Awaited(str, Enum):
     FEWER_WORKERS = "one worker fewer"
     ANSWERS = "answers"
     START = "a start"
+    MOMENT = "the moment that was aimed at"
     REPLACEMENT = "another worker in the place of the ended one"
 
 
@@ -63,6 +65,9 @@ class OwnRequest(Protocol):
 
     def is_over(self) -> bool:
         """Whether it was answered, or has failed."""
+
+    def is_taken(self) -> bool:
+        """Whether the app has got it."""
 
     def is_answered(self) -> bool:
         """Whether it was answered with success."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from harness.core.clock import now_ns
 from harness.core.events.disturbances import DisturbanceBegan, DisturbanceEnded
+from harness.disturb.aims import AIMS, OFFSET_S
 from harness.disturb.course import Pending, ServiceUnderLoad, Steps
 
 PAUSE_S = (0.05, 0.6)
@@ -33,10 +34,11 @@ class Turn:
 class Series:
     """See ``disturb.course.Course``. It gives up at the first disturbance for which something was awaited in vain."""
 
-    def __init__(self, service: ServiceUnderLoad, turns: Sequence[Turn], *, seed: int) -> None:
+    def __init__(self, service: ServiceUnderLoad, turns: Sequence[Turn], *, seed: int, aim: str | None = None) -> None:
         self._service = service
         self._turns = turns
-        self._seed = seed
+        self._seed, self._aim = seed, aim
+        self._has_begun = False
         self._random = random.Random(seed)  # noqa: S311 - no secret
         self._done = 0
         self._steps: Steps | None = None
@@ -76,12 +78,36 @@ class Series:
     def _begin(self) -> None:
         if self._done == len(self._turns):
             return
-        turn = self._turns[self._done]
-        self._service.sink.emit(
-            DisturbanceBegan(name=turn.name, number=self._done + 1, of=len(self._turns), seed=self._seed)
-        )
-        self._steps = turn.disturb(self._service)
+        self._has_begun = False
+        self._steps = self._play(self._turns[self._done])
         self._step()
+
+    def _play(self, turn: Turn) -> Steps:
+        """The disturbance, at the moment that is aimed at; what the harness does to bring that about is part of it."""
+        if self._aim is None:
+            self._tell_begin(turn, None)
+            yield from turn.disturb(self._service)
+            return
+        aim, offset_s = AIMS[self._aim], self._random.uniform(*OFFSET_S)
+        yield from aim.reach(self._service)
+        self._tell_begin(turn, offset_s)
+        yield from aim.around(self._service, self._late(turn, offset_s))
+
+    def _late(self, turn: Turn, offset_s: float) -> Steps:
+        yield Pending(what=None, within_s=offset_s)
+        yield from turn.disturb(self._service)
+
+    def _tell_begin(self, turn: Turn, offset_s: float | None) -> None:
+        self._has_begun = True
+        began = DisturbanceBegan(
+            name=turn.name,
+            number=self._done + 1,
+            of=len(self._turns),
+            seed=self._seed,
+            aim=self._aim,
+            offset_ns=None if offset_s is None else round(offset_s * 1e9),
+        )
+        self._service.sink.emit(began)
 
     def _step(self) -> None:
         """Go on to the next thing to wait for; at the end of the steps the disturbance is over."""
@@ -93,6 +119,8 @@ class Series:
 
     def _end(self, missing: Pending | None) -> None:
         turn = self._turns[self._done]
+        if not self._has_begun:  # its moment did not come
+            self._tell_begin(turn, None)
         self._done += 1
         self._steps = self._wait = None
         ended = DisturbanceEnded(name=turn.name, number=self._done, left_down=turn.leaves_down or None)

@@ -15,7 +15,10 @@ ENDS_WORKERS = True
 NEEDS = frozenset({Prerequisite.OTHER_PROCESSES})
 PROMISE = "gunicorn's documentation of signals: upgrading to a new binary on the fly"
 TIMEOUT_S = None
-LONGEST_S = 6.0
+LONGEST_S = 7.0
+
+PROMOTION_S = 1.2
+"""The new master looks once a second whether the old one has ended, and heeds no USR2 before."""
 
 
 def disturb(service: ServiceUnderLoad) -> Steps:
@@ -26,6 +29,7 @@ def disturb(service: ServiceUnderLoad) -> Steps:
     service.signal_master(old, signal.SIGTERM, "the old master is told to go")
     yield master_gone(service, old, end_limit_s(service))
     yield from look_at_rest(service, old, family)
+    yield Pending(what=None, within_s=PROMOTION_S)
     yield answers(service)
 
 

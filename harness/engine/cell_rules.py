@@ -14,6 +14,7 @@ from harness.core.cell_fields import CELL_FIELDS
 from harness.core.errors import UsageError
 from harness.core.model import Cell
 from harness.disturb import DISTURBANCES, inherits_listener, list_turns, read_names
+from harness.disturb.aims import AIMS
 from harness.disturb.course import Prerequisite
 from harness.stack.proxies import PROXIES
 from harness.stack.workers import find_worker, with_threads
@@ -130,10 +131,32 @@ def _inherited_for_all(cell: Cell, say: Wording) -> UsageError | None:
     )
 
 
+def _moment_to_aim_at(cell: Cell, say: Wording) -> UsageError | None:
+    if cell.aim is None:
+        return None
+    aim = AIMS.get(cell.aim)
+    if aim is None:
+        return UsageError(what=f"{say('aim', cell.aim)}: no such moment.", remedy=f"Name {', '.join(AIMS)}.")
+    if not list_turns(cell):
+        return UsageError(what=f"{say('aim', cell.aim)}: nothing is aimed.", remedy=f"Add {say('disturb', 'reload')}.")
+    if Prerequisite.PATH in aim.needs and (cell.bind != "unix" or inherits_listener(list_turns(cell))):
+        return UsageError(
+            what=f"{say('aim', cell.aim)}: gunicorn binds no path by itself here.",
+            remedy=f"Use {say('bind', 'unix')}, and another disturbance than one that inherits the listener.",
+        )
+    if Prerequisite.TRACER in aim.needs and not cell.trace:
+        return UsageError(
+            what=f"{say('aim', cell.aim)} needs the tracer, which holds the arbiter there.",
+            remedy=f"Leave {say('trace')} out.",
+        )
+    return None
+
+
 RULES: tuple[Rule, ...] = (
     _known_disturbances,
     _path_to_disturb,
     _inherited_for_all,
+    _moment_to_aim_at,
     _one_thread,
     _way_to_the_socket,
     _constant_rate,

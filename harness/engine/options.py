@@ -18,6 +18,7 @@ from harness.core.errors import UsageError
 from harness.core.findings import FindingId
 from harness.core.model import Cell
 from harness.disturb import DISTURBANCES, RECYCLE, list_turns, read_names
+from harness.disturb.aims import AIMS, MOMENT_S
 from harness.engine.cell_rules import find_contradiction
 from harness.engine.request import OwnSettings, RunRequest
 from harness.stack.load import LOADS
@@ -31,6 +32,7 @@ CHOICES: Mapping[str, tuple[str, ...]] = {
     "proxy": tuple(PROXIES),
     "load": tuple(LOADS),
     "backend": tuple(BACKENDS),
+    "aim": tuple(AIMS),
 }
 """The values of each field that is a choice: the rows of its table."""
 
@@ -45,7 +47,7 @@ show. ``quick`` has fewer and shorter worker lives, for many cells; ``python -m 
 its verdicts with those of the original report's settings. Its connections are few because two workers that boot again
 after 64 requests each let the report's 200 queue up beyond every client's patience."""
 
-OF_DISTURBANCES = ("disturb", "times", "seed", "recover")
+OF_DISTURBANCES = ("disturb", "times", "seed", "aim", "recover")
 """Fields that a scenario has no options for: it compares workers that restart by themselves."""
 
 HOLDS = "holds"
@@ -228,13 +230,15 @@ def fit_disturbances(cell: Cell, given: Collection[str]) -> Cell:
     turns = list_turns(cell)
     if not turns:
         return cell
-    if "max_requests" not in given and RECYCLE not in read_names(cell.disturb):
+    wants_restarts = RECYCLE in read_names(cell.disturb) or (cell.aim is not None and AIMS[cell.aim].wants_restarts)
+    if "max_requests" not in given and not wants_restarts:
         cell = replace(cell, max_requests=0)
     timeouts = [limit for name in turns if (limit := DISTURBANCES[name].TIMEOUT_S) is not None]
     if timeouts and "timeout" not in given:
         cell = replace(cell, timeout=min(timeouts))
     if "duration_s" not in given:
-        usual_s = sum(DISTURBANCES[name].LONGEST_S + 1 for name in turns)
+        aim_s = 0 if cell.aim is None else MOMENT_S
+        usual_s = sum(DISTURBANCES[name].LONGEST_S + aim_s + 1 for name in turns)
         cell = replace(cell, duration_s=min(max(cell.duration_s, SLOW * usual_s), LONGEST_S))
     return cell
 

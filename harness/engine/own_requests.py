@@ -36,32 +36,36 @@ class SlowRequest:
         self._address, self._hang_s, self._told, self._sink = address, hang_s, told, sink
         self._asked = replace(asked, headers=(*asked.headers, (HANG_HEADER, f"{hang_s:g}")))
         self._outcome: str | None = None
+        self._known_bytes = told.stat().st_size if told.exists() else 0
         threading.Thread(target=self._ask, name="slow-request", daemon=True).start()
 
     def is_over(self) -> bool:
         """See ``disturb.course.OwnRequest``."""
         return self._outcome is not None
 
+    def is_taken(self) -> bool:
+        """See ``disturb.course.OwnRequest``."""
+        return self._read_worker() is not None
+
     def is_answered(self) -> bool:
         """See ``disturb.course.OwnRequest``."""
         return self._outcome is not None and (is_success(self._outcome) or self._outcome == self._asked.status)
 
     def _ask(self) -> None:
-        known_bytes = self._told.stat().st_size if self._told.exists() else 0
         began_ns = now_ns()
         with open_client(self._address, self._hang_s + ANSWER_S, self._asked) as client:
             outcome = client.ask()
         took_ns = now_ns() - began_ns
-        worker = self._read_worker(known_bytes)
+        worker = self._read_worker()
         self._sink.emit(
             HarnessAsked(at_ns=began_ns, hang_s=self._hang_s, outcome=outcome, took_ns=took_ns, worker=worker)
         )
         self._outcome = outcome
 
-    def _read_worker(self, known_bytes: int) -> int | None:
+    def _read_worker(self) -> int | None:
         if not self._told.exists():
             return None
-        lines = self._told.read_bytes()[known_bytes:].split()
+        lines = self._told.read_bytes()[self._known_bytes :].split()
         return int(lines[0]) if lines else None
 
 

@@ -16,6 +16,7 @@ from harness.core.model import Cell, Json
 from harness.core.paths import fixtures_dir
 from harness.core.ports import find_free_port
 from harness.disturb import list_needs
+from harness.disturb.aims import HELD_S
 from harness.disturb.course import Prerequisite
 from harness.engine.accounts import NOTES_FILE
 from harness.engine.request import RunRequest
@@ -34,6 +35,7 @@ PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 TRACE_FILE = "trace.jsonl"
 ACCESS_LOG = "gunicorn.access.log"
 TRACER, ERA = "trace", "era"
+HELD_VARIABLE = "RECYCLE_HARNESS_HELD_S"
 NOTES_VARIABLE = "RECYCLE_HARNESS_NOTES"
 HANGING_FILE = "hanging.txt"
 """The workers that got a request which hangs, below ``logs``; see ``fixtures/hanging.py``."""
@@ -88,6 +90,8 @@ def configure_gunicorn(
     startup = []  # folders with files that Python loads by itself, before gunicorn
     if cell.trace:
         env |= _plant_tracer(folder, scratch)
+        if Prerequisite.TRACER in list_needs(cell):
+            env[HELD_VARIABLE] = str(HELD_S)
         startup.append(folder.config / TRACER)
     if environment.era_shims:
         era.plant(environment.era_shims, folder.config / ERA)

@@ -64,7 +64,7 @@ class Arbiters:
             self._signalled.add(event.pid)
         elif isinstance(event, DisturbanceBegan):
             self._disturbed[event.number] = Disturbed(
-                name=event.name, number=event.number, of=event.of, began_ns=event.at_ns
+                name=event.name, number=event.number, of=event.of, began_ns=event.at_ns, aim=event.aim
             )
         elif isinstance(event, DisturbanceEnded) and event.number in self._disturbed:
             self._end(event)

@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Iterator
 from harness.core.disturbed import Disturbed
 from harness.core.events.servers import SocketChange
 from harness.core.model import Observations
-from harness.disturb import DISTURBANCES, Disturbance, list_turns
+from harness.disturb import DISTURBANCES, list_turns
+from harness.disturb.aims import Rules, aimed_rules
 from harness.disturb.course import Loss, PathRule
 
 LAG_NS = 100_000_000
@@ -29,13 +30,15 @@ WAITED = frozenset({"timeout", "504"})
 """How a request ends that no worker took in time, and that was not refused."""
 
 
-def rules_of(disturbed: Disturbed) -> Disturbance:
-    """The row of a disturbance.
+def rules_of(disturbed: Disturbed) -> Rules:
+    """What is allowed while a disturbance lasts.
 
     Raises:
         KeyError: it is of a later version of the harness.
     """
-    return DISTURBANCES[disturbed.name]
+    row = DISTURBANCES[disturbed.name]
+    rules = Rules(MAY_LOSE=row.MAY_LOSE, PATH=row.PATH, ENDS_WORKERS=row.ENDS_WORKERS, PROMISE=row.PROMISE)
+    return aimed_rules(rules, disturbed.aim)
 
 
 def end_of(disturbed: Disturbed) -> float:
@@ -50,7 +53,7 @@ def find_window(
     begin_ns: int,
     end_ns: int | None = None,
     *,
-    among: Callable[[Disturbance], bool] = lambda _: True,
+    among: Callable[[Rules], bool] = lambda _: True,
 ) -> Disturbed | None:
     """The first disturbance in whose window a moment lies, or any part of a span; of those whose row is wanted."""
     last_ns = begin_ns if end_ns is None else end_ns

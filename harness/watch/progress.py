@@ -50,6 +50,7 @@ class Progress:
         self._ready: set[int] = set()
         self._changed_ns = now_ns()
         self._masters = 0
+        self._served_by = Counter[int]()
         self._is_disturbed = False  # from the first disturbance on the path may come and go for good reasons
         self._starting: list[int] = []
         self.arbiter_ended = False
@@ -122,6 +123,18 @@ class Progress:
             served_by_others=self.served - served,
             announced_s=None if announced_ns is None else (at_ns - announced_ns) / 1e9,
         )
+
+    @property
+    def restarting_pids(self) -> set[int]:
+        """Live workers that said that they restart."""
+        with self._lock:
+            return self._announced & self._live
+
+    @property
+    def served_by(self) -> dict[int, int]:
+        """How many requests each worker has served so far, by the access log."""
+        with self._lock:
+            return dict(self._served_by)
 
     @property
     def ready_workers(self) -> int:
@@ -199,7 +212,8 @@ class Progress:
 
     def _hear_served(self, event: Served) -> None:
         self.served += sum(count for by_status in event.by_pid.values() for count in by_status.values())
-        for pid in event.by_pid:
+        for pid, by_status in event.by_pid.items():
+            self._served_by[pid] += sum(by_status.values())
             self._active[pid] = (event.at_ns, self.served)
         if any(is_success(status) for by_status in event.by_pid.values() for status in by_status):
             self._succeed(event.at_ns)

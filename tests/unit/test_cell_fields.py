@@ -17,6 +17,7 @@ from harness.cli.makevars import OPTIONS
 from harness.core.cell_fields import CELL_FIELDS, LAST_PORT, Cell, CellField, Kind
 from harness.core.cells import CONTRACT_KEYS, cell_from_json, cell_to_json
 from harness.core.errors import UsageError
+from harness.disturb import list_turns
 from harness.engine.cell_rules import RULES, as_flag, as_keyword, find_contradiction
 from harness.engine.options import CHOICES, make_request, run_arguments
 from harness.engine.request import RunRequest
@@ -64,7 +65,8 @@ def settle(cell: Cell) -> Cell:
     load = "wrk" if cell.rate_per_s is None else "httpx"
     bind = "tcp" if (cell.proxy, load) == ("none", "wrk") else cell.bind
     timeout = cell.timeout or (4 if cell.disturb == "all" else None)  # else it is fitted to the disturbances
-    settled = replace(cell, threads=threads, load=load, bind=bind, timeout=timeout)
+    aim = cell.aim if list_turns(cell) and bind == "unix" and cell.trace else None
+    settled = replace(cell, threads=threads, load=load, bind=bind, timeout=timeout, aim=aim)
     return settled if find_contradiction(settled) is None else replace(settled, backend="local")
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +177,11 @@ def test_what_settings_can_be(tmp_path: Path) -> None:
         read_said("none.py", tmp_path)
     with pytest.raises(UsageError, match="Quote"):
         read_said("gunicorn 'x", tmp_path)
+
+
+def test_time_outs_are_the_users_and_what_they_leave_open_is_fitted() -> None:
+    fitted = replace(CELL, timeout=4)
+    assert (_resolve(timeout=9, graceful_timeout=8).cell.timeout, _resolve(timeout=0).cell.timeout) == (9, None)
+    assert _resolve(cell=fitted, workers=2).overrides["timeout"] == 4
+    assert "timeout" not in _resolve(workers=2).overrides
+    assert _resolve(("timeout",), cell=fitted, timeout=9).overrides["timeout"] == 4

@@ -33,7 +33,7 @@ PATIENCE_S = 5.0
 def why_not(cell: Cell, *, memory: bool = False) -> UsageError | None:
     """See ``backends.BackendKind``."""
     from harness.backends.docker import images
-    from harness.disturb import DISTURBANCES, list_turns
+    from harness.disturb import DISTURBANCES, list_needs, list_turns
     from harness.disturb.course import Prerequisite
 
     for name in list_turns(cell):
@@ -52,6 +52,9 @@ def why_not(cell: Cell, *, memory: bool = False) -> UsageError | None:
             what="--proxy-config: what your configuration names does not lie in a container.",
             remedy="Use --backend local.",
         )
+    unmet = next((need for need in list_needs(cell) if need is not Prerequisite.PATH), None)
+    if unmet is not None:
+        return UsageError(what=f"--aim {cell.aim}: {unmet.value}.", remedy="Use --backend local.")
     refused = images.why_not(cell)
     if refused is None and memory:
         return UsageError(

@@ -18,6 +18,8 @@ class DisturbanceBegan(Event):
         number: which one of this run, counted from 1.
         of: how many there are to be in this run.
         seed: what the times of all disturbances of this run are drawn from.
+        aim: the moment that was aimed at; left out where none was.
+        offset_ns: how long after that moment it was to begin, in nanoseconds.
     """
 
     kind: ClassVar[str] = "disturbance"
@@ -27,6 +29,8 @@ class DisturbanceBegan(Event):
     number: int
     of: int
     seed: int
+    aim: str | None = None
+    offset_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

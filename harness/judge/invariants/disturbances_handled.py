@@ -8,13 +8,16 @@ from collections.abc import Iterator, Mapping
 
 from harness.core.disturbed import Disturbed
 from harness.core.findings import FindingId
-from harness.core.model import Finding, Json, Judgement, Observations, State
-from harness.disturb.course import Awaited, PathRule
+from harness.core.model import Finding, Json, Judgement, Observations, State, is_success
+from harness.disturb.course import Awaited, Loss, PathRule
 from harness.judge.moves import find_bad_moves
 from harness.judge.timeline import since_load_s
 from harness.judge.windows import find_window, list_done, rules_of
 
 MOST_NAMED = 6
+
+MAY_LOSE_IN_HAND = frozenset({Loss.IN_HAND, Loss.UNTIL_START, Loss.FROM_THEN_ON, Loss.ITS_OWN_REQUEST})
+"""Where a request that a worker had in hand may be lost, too."""
 
 MEANINGS: Mapping[str, FindingId] = {
     Awaited.NEW_WORKERS.value: FindingId.WORKERS_NOT_RESPAWNED,
@@ -34,7 +37,7 @@ def judge(observations: Observations) -> Judgement | None:
     if not observations.disturbances:
         return None
     failed = [one for one in observations.disturbances if one.missing is not None]
-    left = (*_find_left(observations), *find_bad_moves(observations))
+    left = (*_find_left(observations), *find_bad_moves(observations), *_find_lost_in_hand(observations))
     if left:
         return Judgement(state=State.VIOLATED, reason=left[0].detail, findings=left)
     if not failed:
@@ -81,6 +84,19 @@ def _find_left(observations: Observations) -> Iterator[Finding]:
             yield Finding(
                 id=FindingId.PROCESSES_LEFT_BEHIND, at_s=at_s, detail=detail, evidence={"processes": processes}
             )
+
+
+def _find_lost_in_hand(observations: Observations) -> Iterator[Finding]:
+    """A request of the harness's own that a worker had in hand, and that was not answered."""
+    for asked in observations.harness_asked:
+        window = find_window(observations, asked.at_ns, asked.at_ns + asked.took_ns)
+        success = is_success(asked.outcome) or asked.outcome == str(observations.cell.expect_status)
+        if window is None or success or asked.worker is None or rules_of(window).MAY_LOSE in MAY_LOSE_IN_HAND:
+            continue
+        detail = f"{window.label}: a request that worker {asked.worker} had in hand was not answered ({asked.outcome})"
+        evidence: dict[str, Json] = {"outcome": asked.outcome, "worker": asked.worker}
+        at_s = since_load_s(observations, asked.at_ns)
+        yield Finding(id=FindingId.FAILED_RESPONSES, at_s=at_s, detail=detail, evidence=evidence)
 
 
 def _describe(disturbed: Disturbed) -> str:
