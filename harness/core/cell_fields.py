@@ -245,10 +245,7 @@ class Cell:
         ),
     ] = "recycle"
     times: Annotated[int, CellField(flag="--times", help="how often each disturbance is done", least=1)] = 1
-    aim: Annotated[
-        str | None,
-        CellField(flag="--aim", help="the moment at which each disturbance begins", deviates=True, shown="any"),
-    ] = None
+    aim: Annotated[str | None, CellField(flag="--aim", help="when each begins", deviates=True, shown="any")] = None
     # Drawn for each run that has none and disturbs; the record has the one that was used.
     seed: Annotated[
         int | None, CellField(flag="--seed", help="what the times of the disturbances are drawn from", shown="drawn")

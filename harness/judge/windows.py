@@ -114,7 +114,7 @@ def _done_ns(observations: Observations, change: SocketChange) -> int:
     return max((ns for ns in calls if change.at_ns - LATE_TOLD_NS <= ns <= change.at_ns), default=change.at_ns)
 
 
-def is_left_down(observations: Observations, *, among: Callable[[Disturbance], bool] = lambda _: True) -> bool:
+def is_left_down(observations: Observations, *, among: Callable[[Rules], bool] = lambda _: True) -> bool:
     """Whether the harness brought the service down and left it so, for the ladder back."""
     return any(one.left_down and among(rules_of(one)) for one in observations.disturbances)
 

@@ -165,7 +165,7 @@ def test_a_contradiction_is_told_in_the_user_s_own_words(cell: Cell, named: set[
 def test_what_containers_do_not_have_is_a_contradiction_too() -> None:
     assert "--backend docker" in str(find_contradiction(Cell(spec="1", backend="docker", proxy="caddy")))
     assert find_contradiction(Cell(spec="1")) is None
-    assert len(RULES) == 8
+    assert len(RULES) == 9
 
 
 def test_make_has_the_variables_and_hands_them_on() -> None:
