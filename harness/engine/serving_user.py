@@ -14,6 +14,7 @@ from harness.engine.request import RunRequest
 from harness.engine.scratch import ScratchFolder
 from harness.engine.servers import ACCESS_LOG, TRACE_FILE
 from harness.provision.environments import Environment
+from harness.provision.layer import list_folders
 from harness.watch.watchers import APP_FAULTS_FILE
 
 OF_USERS = ("user", "group")
@@ -34,7 +35,7 @@ def give_user(
             os.chown(place, uid, uid)
 
     user = backend.choose_user(
-        [command.cwd, environment.path, *imports, folder.config, folder.logs, scratch.base],
+        [command.cwd, *list_folders(environment.path), *imports, folder.config, folder.logs, scratch.base],
         environment.python,
         root_because=find_need_of_root(run.request),
         lend=lend,

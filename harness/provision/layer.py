@@ -6,6 +6,8 @@ release below for everything else. It is made in a tenth of the time that an ins
 
 from __future__ import annotations
 
+import ast
+import re
 import shutil
 from pathlib import Path
 
@@ -14,7 +16,9 @@ from packaging.version import Version
 from harness.provision.releases import Catalogue, as_version
 from harness.provision.sources import Source
 
+BELOW = "recycle_harness_below.pth"
 _BELOW = "import site; site.addsitedir({folder!r})\n"
+_FOLDER = re.compile(r"addsitedir\((.+)\)")
 
 
 def choose_base(catalogue: Catalogue, version: str | None) -> str | None:
@@ -31,6 +35,12 @@ def site_of(environment: Path) -> Path:
     return next(environment.glob("lib/*/site-packages"))
 
 
+def list_folders(environment: Path) -> list[Path]:
+    """All folders from which an environment imports packages: its own, and for a layer those of the release below."""
+    told = [file.read_text(encoding="utf-8") for file in environment.glob(f"lib/*/site-packages/{BELOW}")]
+    return [environment, *(Path(ast.literal_eval(found[1])) for text in told if (found := _FOLDER.search(text)))]
+
+
 def put_on(source: Source, base: Path, folder: Path) -> None:
     """Make an environment in ``folder``: the source's package, and below it what the environment ``base`` holds."""
     below = site_of(base)
@@ -41,7 +51,7 @@ def put_on(source: Source, base: Path, folder: Path) -> None:
     shutil.copyfile(base / "pyvenv.cfg", folder / "pyvenv.cfg")
     if source.stage_package is not None:
         source.stage_package(site / "gunicorn")
-    (site / "recycle_harness_below.pth").write_text(_BELOW.format(folder=str(below)), encoding="utf-8")
+    (site / BELOW).write_text(_BELOW.format(folder=str(below)), encoding="utf-8")
     version = source.version or "0"
     described = site / f"gunicorn-{version}.dist-info"
     described.mkdir()

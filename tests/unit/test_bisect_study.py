@@ -14,9 +14,10 @@ from harness.core.model import Outcome
 from harness.engine.options import DEFAULTS
 from harness.engine.request import RunRequest
 from harness.engine.start_trials import find_shims
-from harness.provision.layer import choose_base
+from harness.provision.layer import choose_base, list_folders, put_on
 from harness.provision.releases import list_releases, load_catalogue
 from harness.provision.remembered_starts import RememberedStarts, sign_of
+from harness.provision.sources import Source
 from harness.studies.bisect.proof import PartVerdict, ProofPart, ProofVerdict, Rates, combine_parts, examine_patched
 from harness.studies.bisect.rates import WITH_FINDING, WITHOUT_FINDING
 from harness.studies.bisect.release_line import find_line
@@ -242,3 +243,16 @@ def test_reports_say_the_answer_first() -> None:
 
 def test_without_one_change_the_suspects_are_told() -> None:
     assert "by one of 2 suspects" in render_terminal(result(None))
+
+
+def test_a_layer_names_what_lies_below_it(tmp_path: Path) -> None:
+    """Another user, whom gunicorn may run as, has to be shown both folders."""
+    base, layer = tmp_path / "it's base", tmp_path / "layer"
+    (base / "lib" / "python3.6" / "site-packages").mkdir(parents=True)
+    (base / "bin").mkdir()
+    (base / "bin" / "python").write_text("")
+    (base / "pyvenv.cfg").write_text("")
+    source = Source(name="x", version="19.2.0", identity="x", suffix="-x", revision="x", stage=str)
+    put_on(source, base, layer)
+    assert list_folders(layer) == [layer, base / "lib" / "python3.6" / "site-packages"]
+    assert list_folders(base) == [base]
