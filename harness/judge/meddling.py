@@ -106,10 +106,6 @@ def _is_by_app(sent: SignalSent) -> bool:
     return is_apps(frame[0] for frame in sent.stack)
 
 
-def _is_by_gunicorn(sent: SignalSent) -> bool:
-    return not _is_by_app(sent)
-
-
 def _asked_arbiter(observations: Observations) -> Iterator[Meddling]:
     """The arbiter's own log says that it was told to stop or to change, and it was not gunicorn itself that told it."""
     asked_ns, pid = observations.arbiter_asked_ns, observations.arbiter_pid

@@ -14,15 +14,7 @@ from harness.core.model import Json, Outcome
 from harness.core.text import printable
 from harness.records.stored import StoredRun
 from harness.report import summary
-from harness.report.as_terminal import (
-    NARROWEST,
-    TONES,
-    Page,
-    did_nothing_run,
-    say_failure,
-    say_measured,
-    say_nothing_ran,
-)
+from harness.report.as_terminal import TONES, Page, has_failed, render_page, say_failure, say_measured
 from harness.report.fields import dig, frames, number, text
 from harness.report.known.causes import Explanation, explain
 from harness.report.ledger import ledger_alarm, ledger_lines
@@ -31,7 +23,6 @@ from harness.report.summary import Tone
 MOST_LINES = 25
 _NOT_LOST = ("answered", "under way when the load ended")
 _FINDINGS, _FRAMES, _CAUSES, _REMEDIES = 3, 3, 1, 3
-_FAILED = {Outcome.ERROR.value, Outcome.UNRUNNABLE.value}
 
 
 def render_short(stored: StoredRun, *, colour: bool, width: int) -> str:
@@ -40,12 +31,11 @@ def render_short(stored: StoredRun, *, colour: bool, width: int) -> str:
     Raises:
         UsageError: there is no verdict.
     """
-    page = Page(colour=colour, width=max(width, NARROWEST))
-    verdict = stored.judged()
-    if did_nothing_run(stored, verdict):
-        say_nothing_ran(page, stored, verdict)
-        return "\n".join(page.lines) + "\n"
-    if dig(verdict, "verdict") in _FAILED:
+    return render_page(stored, _tell, colour=colour, width=width)
+
+
+def _tell(page: Page, stored: StoredRun, verdict: Mapping[str, Json]) -> None:
+    if has_failed(verdict):
         say_failure(page, verdict)
     else:
         _say_answer(page, verdict)
@@ -58,7 +48,6 @@ def render_short(stored: StoredRun, *, colour: bool, width: int) -> str:
     replaced = summary.load_line(stored.facts) or ""  # the load that was asked for is missing: other counts than usual
     ending = [row for row in (("Counts", counts), ("Load", replaced), ("Lost", fates)) if row[1]] + ending
     _close(page, ending)
-    return "\n".join(page.lines) + "\n"
 
 
 def render_line(stored: StoredRun) -> str:
@@ -69,7 +58,7 @@ def render_line(stored: StoredRun) -> str:
     """
     verdict = stored.judged()
     found = ", ".join(dict.fromkeys(text(one, "id") for one in summary.findings(verdict)))
-    what = found or (text(verdict, "error", "what", default="") if dig(verdict, "verdict") in _FAILED else "")
+    what = found or (text(verdict, "error", "what", default="") if has_failed(verdict) else "")
     said = f": {what}" if what else ""
     subject = f"{summary.subject(verdict)}, {text(verdict, 'cell', 'proxy')}"
     return f"{subject}: {text(verdict, 'verdict')}{said} ({printable(str(stored.path))})\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from harness.core.model import Json, Outcome
 from harness.core.text import printable
@@ -25,7 +25,6 @@ TONES = {Tone.BAD: "\x1b[1;31m", Tone.GOOD: "\x1b[1;32m", Tone.UNSURE: "\x1b[1;3
 NARROWEST = 40
 MOST_LINES = 5
 """The most lines of a report on a run that never began."""
-_FAILED = {Outcome.ERROR.value, Outcome.UNRUNNABLE.value}
 
 
 def render_terminal(stored: StoredRun, *, colour: bool, width: int) -> str:
@@ -34,12 +33,33 @@ def render_terminal(stored: StoredRun, *, colour: bool, width: int) -> str:
     Raises:
         UsageError: there is no verdict.
     """
+    return render_page(stored, _tell_all, colour=colour, width=width)
+
+
+def render_page(
+    stored: StoredRun, tell: Callable[[Page, StoredRun, Mapping[str, Json]], None], *, colour: bool, width: int
+) -> str:
+    """A page of the stored verdict: what ``tell`` says, or, where gunicorn was not even started, why.
+
+    Raises:
+        UsageError: there is no verdict.
+    """
     page = Page(colour=colour, width=max(width, NARROWEST))
     verdict = stored.judged()
-    if did_nothing_run(stored, verdict):
-        say_nothing_ran(page, stored, verdict)
-        return "\n".join(page.lines) + "\n"
-    if dig(verdict, "verdict") in _FAILED:
+    if has_failed(verdict) and dig(stored.facts, "gunicorn") is None:
+        _say_nothing_ran(page, stored, verdict)
+    else:
+        tell(page, stored, verdict)
+    return "\n".join(page.lines) + "\n"
+
+
+def has_failed(verdict: Mapping[str, Json]) -> bool:
+    """Whether the harness, its surroundings or the start of the release failed, so that there is no answer."""
+    return dig(verdict, "verdict") in (Outcome.ERROR.value, Outcome.UNRUNNABLE.value)
+
+
+def _tell_all(page: Page, stored: StoredRun, verdict: Mapping[str, Json]) -> None:
+    if has_failed(verdict):
         say_failure(page, verdict)
     else:
         _answer(page, verdict)
@@ -58,7 +78,6 @@ def render_terminal(stored: StoredRun, *, colour: bool, width: int) -> str:
     _culprits(page, verdict)
     _evidence(page, verdict)
     _surroundings(page, stored, verdict)
-    return "\n".join(page.lines) + "\n"
 
 
 def _tell_rung(healed: str, after: str, lost: str) -> str:
@@ -107,11 +126,6 @@ class Page:
             self.row(name, said, max(len(name) for name, _ in rows))
 
 
-def did_nothing_run(stored: StoredRun, verdict: Mapping[str, Json]) -> bool:
-    """Whether there is nothing to count: gunicorn was not even started."""
-    return dig(verdict, "verdict") in _FAILED and dig(stored.facts, "gunicorn") is None
-
-
 def say_failure(page: Page, verdict: Mapping[str, Json]) -> None:
     """Why there is no answer."""
     page.say(f"{text(verdict, 'verdict').upper()}: {summary.subject(verdict)}", style=TONES[Tone.UNSURE])
@@ -119,7 +133,7 @@ def say_failure(page: Page, verdict: Mapping[str, Json]) -> None:
     page.say(summary.setting(verdict), style=_DIM)
 
 
-def say_nothing_ran(page: Page, stored: StoredRun, verdict: Mapping[str, Json]) -> None:
+def _say_nothing_ran(page: Page, stored: StoredRun, verdict: Mapping[str, Json]) -> None:
     """Where gunicorn was not even started there is nothing to count: what, why and what to do, in MOST_LINES."""
     page.say(f"{text(verdict, 'verdict').upper()}: {summary.subject(verdict)}", style=TONES[Tone.UNSURE])
     what, *rest = summary.error_lines(verdict)

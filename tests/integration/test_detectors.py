@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,12 @@ def run_stub(tmp_path: Path, behaviour: str, *options: str) -> Ran:
     ran = run_harness(out, "reproduce", make_wheel(tmp_path, behaviour), *SMALL, *options)
     assert find_marked(out) == [], "something was left running"
     return ran
+
+
+@pytest.fixture(scope="module")
+def misbehave(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ran]:
+    """Run a stub once, however many tests look at its record."""
+    return cache(lambda behaviour: run_stub(tmp_path_factory.mktemp(behaviour), behaviour, "--worker", "sync"))
 
 
 def test_a_good_server_holds(tmp_path: Path) -> None:
@@ -50,8 +58,8 @@ def test_a_good_server_holds(tmp_path: Path) -> None:
         ("leaves-workers", "processes-left-behind"),
     ],
 )
-def test_a_misbehaving_server_is_caught(tmp_path: Path, behaviour: str, finding: str) -> None:
-    ran = run_stub(tmp_path, behaviour, "--worker", "sync")
+def test_a_misbehaving_server_is_caught(misbehave: Callable[[str], Ran], behaviour: str, finding: str) -> None:
+    ran = misbehave(behaviour)
     assert ran.verdict["verdict"] == "violated", ran.out + ran.err
     assert finding in ran.findings, ran.out
     if behaviour not in {"removed-by-rm", "removed-by-c", "binds-anew", "arbiter-dies"}:
@@ -76,15 +84,17 @@ def test_rights_that_leave_the_way_open_and_a_command_that_only_looks_are_no_fau
         ("shuts-folder", "socket-unreachable", "os.chmod"),
     ],
 )
-def test_who_did_it_to_the_path_is_named(tmp_path: Path, behaviour: str, finding: str, call: str) -> None:
-    ran = run_stub(tmp_path, behaviour, "--worker", "sync")
+def test_who_did_it_to_the_path_is_named(
+    misbehave: Callable[[str], Ran], behaviour: str, finding: str, call: str
+) -> None:
+    ran = misbehave(behaviour)
     culprit = next(one["culprit"] for one in ran.verdict["findings"] if one["id"] == finding)
     assert (culprit["role"], culprit["call"]) == ("worker", call)
     assert culprit["stack"][-1].endswith("leave")
 
 
-def test_c_code_that_removes_the_file_is_not_seen_and_nobody_is_blamed(tmp_path: Path) -> None:
-    ran = run_stub(tmp_path, "removed-by-c", "--worker", "sync")
+def test_c_code_that_removes_the_file_is_not_seen_and_nobody_is_blamed(misbehave: Callable[[str], Ran]) -> None:
+    ran = misbehave("removed-by-c")
     deleted = next(one for one in ran.verdict["findings"] if one["id"] == "socket-deleted")
     assert deleted["culprit"] is None
     assert "not seen by the tracer" in deleted["detail"]
@@ -92,8 +102,10 @@ def test_c_code_that_removes_the_file_is_not_seen_and_nobody_is_blamed(tmp_path:
     assert "outside" not in deleted["detail"]
 
 
-def test_a_file_that_a_command_removed_is_laid_to_who_started_it(tmp_path: Path) -> None:
-    ran = run_stub(tmp_path, "removed-by-rm", "--worker", "sync")
+def test_a_file_that_a_command_removed_is_laid_to_who_started_it(
+    misbehave: Callable[[str], Ran], tmp_path: Path
+) -> None:
+    ran = misbehave("removed-by-rm")
     deleted = next(one for one in ran.verdict["findings"] if one["id"] == "socket-deleted")
     assert "not seen by the tracer" in deleted["detail"]
     assert "outside" not in deleted["detail"]
