@@ -102,8 +102,8 @@ integration: setup ## tests against small stub servers
 regression: setup tools ## tests against pinned gunicorns, h2o and wrk, and a sample of the mutants and attacks
 	@$(VENV_PYTHON) -m pytest -m 'not slow' tests/regression tests/mutants tests/attacks
 
-advise: setup tools ## published settings that `harness advise` calls affected, each confirmed by a run (minutes)
-	@$(VENV_PYTHON) -m pytest -m slow tests/regression/test_published_settings.py
+advise: setup tools proxies ## published settings that `harness advise` calls affected, and its warnings, each shown by a run (minutes)
+	@$(VENV_PYTHON) -m pytest -m slow tests/regression/test_published_settings.py tests/regression/test_advise_warnings.py
 
 own-proxies: setup tools proxies ## four proxy configurations as people have them, each in front of a real release
 	@$(VENV_PYTHON) -m pytest tests/regression/test_own_proxies.py

@@ -11,6 +11,7 @@ import pytest
 
 from harness.cli.main import main
 from harness.studies.advise.answering import Advice, answer
+from harness.studies.advise.cautions import RULES
 from harness.studies.advise.deployment import read_all, read_dockerfile, read_nginx, read_settings, read_unit
 from harness.studies.advise.rendering import render_html, render_markdown, render_terminal, table
 from harness.studies.advise.tables import find_free, find_shown, list_tested, make_rate, words_of_rate
@@ -22,6 +23,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+ROOT = Path(__file__).parents[2]
 CASES = tomllib.loads(Path(__file__).with_name("published_settings.toml").read_text())["case"]
 
 
@@ -92,6 +94,52 @@ def test_warnings() -> None:
     warned = _advise('bind = "unix:/x"\nreuse_port = True\nworkers = 4\nmax_requests = 9\n').warnings
     assert {one.id for one in warned} == {"reuse-port-unix", "no-jitter"}
     assert _advise('bind = "unix:/x"\nworkers = 4\nmax_requests = 9\nmax_requests_jitter = 9\n').warnings == ()
+
+
+NGINX = "upstream app {{ server unix:/run/x; keepalive {kept}; keepalive_timeout {idle}; }}\n"
+NGINX += "server {{ location / {{ proxy_http_version 1.1; proxy_pass http://app; }} }}\n"
+THREADS = "bind = 'unix:/run/x'\nthreads = 4\nworkers = 2\nmax_requests = 1000\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "warned"),
+    [
+        ({"c.py": THREADS + "max_requests_jitter = 200\n"}, set()),
+        ({"c.py": THREADS + "max_requests_jitter = 20\n"}, {"small-jitter"}),
+        ({"c.py": THREADS + "max_requests_jitter = 200\nbind = 'unix:/tmp/x.sock'\n"}, {"cleaned-folder"}),
+        ({"c.py": THREADS + "max_requests_jitter = 200\nworker_connections = 2000\n"}, {"limit-below-connections"}),
+        ({"c.py": "max_requests_jitter = 9\nmax_requests = 50\n", "n.conf": NGINX.format(kept=64, idle="1s")}, set()),
+        ({"c.py": THREADS + "max_requests_jitter = 200\n", "n.conf": NGINX.format(kept=64, idle="1s")}, set()),
+        (
+            {"c.py": THREADS + "max_requests_jitter = 200\n", "n.conf": NGINX.format(kept=2000, idle="1m")},
+            {"limit-below-connections", "proxy-keeps-longer"},
+        ),
+        (
+            {"c.py": THREADS + "max_requests_jitter = 200\nkeepalive = 75\n", "n.conf": NGINX.format(kept=9, idle=60)},
+            set(),
+        ),
+        ({"a.service": "[Service]\nExecStart=gunicorn --graceful-timeout 60 a\nTimeoutStopSec=1min\n"}, set()),
+        (
+            {"a.service": "[Service]\nExecStart=gunicorn --graceful-timeout 61 a\nTimeoutStopSec=1min\n"},
+            {"stop-timeout"},
+        ),
+        ({"a.service": "[Service]\nExecStart=gunicorn --graceful-timeout 120 a\n"}, {"stop-timeout"}),
+    ],
+)
+def test_each_warning_speaks_where_it_is_meant_and_nowhere_else(
+    tmp_path: Path, files: dict[str, str], warned: set[str]
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    told = read_all([str(tmp_path / name) for name in files])
+    warnings = answer(told, release="27.0.1", proxy=None).warnings
+    assert {one.id for one in warnings} == warned
+    for one in warnings:
+        assert (ROOT / one.shown_by.partition(":")[0]).is_file(), "the run that shows it is in the repository"
+
+
+def test_every_warning_is_shown_by_a_run() -> None:
+    assert all((ROOT / shown_by.partition(":")[0]).is_file() for _, shown_by in RULES.values())
 
 
 UNIT = """\

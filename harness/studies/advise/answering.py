@@ -9,6 +9,7 @@ from typing import Any
 from harness.core.model import Json
 from harness.report.known.causes import Remedy, find_cause
 from harness.stack.workers import name_worker
+from harness.studies.advise.cautions import SettingWarning, Warned, warn
 from harness.studies.advise.deployment import Deployment
 from harness.studies.advise.tables import find_free, find_shown, is_affected, list_tested, words_of_rate
 
@@ -24,6 +25,7 @@ DEFAULTS: Mapping[str, Any] = {
     "graceful_timeout": 30,
     "reuse_port": False,
     "preload_app": False,
+    "worker_connections": 1000,
 }
 """gunicorn's own."""
 
@@ -44,15 +46,6 @@ class ShownFinding:
     upstream: tuple[int, ...]
     introduced: str
     gone: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SettingWarning:
-    """Something in the settings that asks for trouble, and the run in this repository that shows it."""
-
-    id: str
-    said: str
-    shown_by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +130,7 @@ def answer(told: Deployment, *, release: str, proxy: str | None) -> Advice:
         "proxy": proxy,
         "bind": bind,
         "settings": {name: settings[name] for name in sorted(settings)},
-        "warnings": tuple(warn(settings, bind, release)),
+        "warnings": tuple(warn(Warned(settings=settings, worker=worker, bind=bind, told=told))),
         "unread": told.unread,
         "sources": told.sources,
     }
@@ -203,26 +196,3 @@ def _explain(finding: str, count: int, of: int, *, release: str, worker: str, bi
         introduced="" if cause is None else cause.introduced,
         gone="" if cause is None else cause.gone,
     )
-
-
-def warn(settings: Mapping[str, Any], bind: str, release: str) -> list[SettingWarning]:
-    """What asks for trouble whatever the release; each was seen in a run that a test of this repository makes."""
-    found = []
-    workers, limit, jitter = (int(settings[name]) for name in ("workers", "max_requests", "max_requests_jitter"))
-    if limit and workers > 1 and not jitter:
-        found.append(
-            SettingWarning(
-                id="no-jitter",
-                said="max_requests without max_requests_jitter: workers that get like shares restart together",
-                shown_by="docs/claims.md, scenario jitter: all 64 of 64 workers away at once, 26 at most with a jitter",
-            )
-        )
-    if settings["reuse_port"] and bind == "unix":
-        found.append(
-            SettingWarning(
-                id="reuse-port-unix",
-                said="reuse_port with a Unix socket: recent kernels refuse it, and gunicorn does not start",
-                shown_by="tests/integration/test_advise.py",
-            )
-        )
-    return found

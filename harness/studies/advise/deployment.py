@@ -32,6 +32,7 @@ WANTED = (
     "graceful_timeout",
     "reuse_port",
     "preload_app",
+    "worker_connections",
 )
 """The settings that the answer depends on."""
 
@@ -46,6 +47,7 @@ _FLAGS: Mapping[str, str] = {
     "--max-requests": "max_requests",
     "--max-requests-jitter": "max_requests_jitter",
     "--keep-alive": "keepalive",
+    "--worker-connections": "worker_connections",
     "-t": "timeout",
     "--timeout": "timeout",
     "--graceful-timeout": "graceful_timeout",
@@ -53,7 +55,7 @@ _FLAGS: Mapping[str, str] = {
     "--config": "config",
 }
 _SWITCHES = {"--reuse-port": "reuse_port", "-R": "enable_stdio_inheritance", "--preload": "preload_app"}
-_NUMBERS = {"workers", "threads", "max_requests", "max_requests_jitter", "keepalive", "timeout", "graceful_timeout"}
+_NUMBERS = {*WANTED} - {"bind", "worker_class", "reuse_port", "preload_app"}
 _ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -71,6 +73,8 @@ class Deployment:
     unread: tuple[str, ...] = ()
     proxy: str | None = None
     proxy_keepalive: bool | None = None
+    proxy_kept: int | None = None  # idle connections that each of its processes keeps
+    proxy_idle_s: float | None = None  # how long it keeps one
     stop_timeout_s: float | None = None
     sources: tuple[str, ...] = ()
     arguments: str | None = None  # gunicorn's own command line, where one was given
@@ -83,6 +87,8 @@ class Deployment:
             unread=tuple(dict.fromkeys([name for name in self.unread if name not in other.settings] + [*other.unread])),
             proxy=other.proxy or self.proxy,
             proxy_keepalive=self.proxy_keepalive if other.proxy_keepalive is None else other.proxy_keepalive,
+            proxy_kept=self.proxy_kept if other.proxy_kept is None else other.proxy_kept,
+            proxy_idle_s=self.proxy_idle_s if other.proxy_idle_s is None else other.proxy_idle_s,
             stop_timeout_s=self.stop_timeout_s if other.stop_timeout_s is None else other.stop_timeout_s,
             sources=(*self.sources, *other.sources),
             arguments=other.arguments or self.arguments,
@@ -237,10 +243,18 @@ def read_unit(text: str, folder: Path) -> Deployment:
     if "ListenStream" in keys:
         place = keys["ListenStream"]
         told = told.merged(Deployment(settings={"bind": [f"unix:{place}" if place.startswith(("/", "%")) else place]}))
-    found = re.fullmatch(r"(\d+)\s*(\w*)", keys.get("TimeoutStopSec", ""))
-    if found is not None and found[2] in _SECONDS:
-        told = replace(told, stop_timeout_s=float(found[1]) * _SECONDS[found[2]])
-    return told
+    usual = f"{SYSTEMD_STOP_S}s" if "ExecStart" in keys else ""
+    stop_s = _read_seconds(keys.get("TimeoutStopSec", usual))
+    return told if stop_s is None else replace(told, stop_timeout_s=stop_s)
+
+
+SYSTEMD_STOP_S = 90
+"""systemd's own TimeoutStopSec."""
+
+
+def _read_seconds(said: str) -> float | None:
+    found = re.fullmatch(r"(\d+)\s*(\w*)", said)
+    return float(found[1]) * _SECONDS[found[2]] if found is not None and found[2] in _SECONDS else None
 
 
 def read_dockerfile(text: str, folder: Path) -> Deployment:
@@ -266,9 +280,20 @@ def _split_command(said: str) -> list[str]:
 def read_nginx(text: str) -> Deployment:
     """An nginx configuration, or a part of one: whether it keeps connections to gunicorn."""
     plain = re.sub(r"#.*", "", text)
-    kept = re.search(r"\bkeepalive\s+[1-9]\d*\s*;", plain) is not None and "proxy_http_version 1.1" in " ".join(
-        plain.split()
-    )
+    number = re.search(r"\bkeepalive\s+([1-9]\d*)\s*;", plain)
+    kept = number is not None and "proxy_http_version 1.1" in " ".join(plain.split())
+    upstream = re.search(r"\bupstream\b[^{]*\{([^}]*)\}", plain)
+    idle = re.search(r"\bkeepalive_timeout\s+(\w+)", upstream[1] if upstream is not None else "")
     unix = re.search(r"unix:(/[^\s;:]+)", plain)
     settings = {"bind": [f"unix:{unix[1]}"]} if unix is not None else {}
-    return Deployment(settings=settings, proxy="nginx", proxy_keepalive=kept)
+    return Deployment(
+        settings=settings,
+        proxy="nginx",
+        proxy_keepalive=kept,
+        proxy_kept=int(number[1]) if kept and number is not None else None,
+        proxy_idle_s=_read_seconds(idle[1] if idle is not None else f"{NGINX_IDLE_S}s") if kept else None,
+    )
+
+
+NGINX_IDLE_S = 60
+"""nginx's own keepalive_timeout of an upstream."""
