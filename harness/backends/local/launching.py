@@ -1,29 +1,49 @@
 """Turns root into another user, with a view of the file system of its own, and then into the program to start.
 
-Usage: launching.py USER PROGRAM [ARGUMENT ...]; USER is a ``core.users.OtherUser`` as JSON. It runs in an interpreter
-of its own without site packages, keeps its pid, and hands on environment, working folder and open files as they are.
+Usage: launching.py UID PLAN PROGRAM [ARGUMENT ...]; PLAN says what is done to the user's view, see ``write_plan``. It
+runs in an interpreter of its own without site packages, keeps its pid, and hands on environment, working folder and
+open files as they are. Gunicorn waits for it, so it imports only what loads at once: json or pathlib would take
+longer than all else here.
 """
 
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import resource
-import signal
 import sys
-from pathlib import Path
-from typing import Any
+
+COVER, SHOW, LINK = "cover", "show", "link"
 
 CLONE_NEWNS = 0x00020000
 MS_NOSUID, MS_NODEV, MS_BIND, MS_REC, MS_SLAVE = 0x2, 0x4, 0x1000, 0x4000, 0x80000
 PR_SET_NO_NEW_PRIVS = 38
-"""Of linux/sched.h, linux/mount.h and linux/prctl.h."""
+SIGPIPE, SIGXFSZ, SIG_DFL = 13, 25, None
+"""Of linux/sched.h, linux/mount.h, linux/prctl.h and asm-generic/signal.h."""
 
 FAILED = 97
 """The exit status where the user can't be had here; standard error says why."""
 
 LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def write_plan(steps: list[tuple[str, str, str]]) -> str:
+    """The plan as text: for each path what is done to it, and where a link leads, the paths as bytes in hex."""
+    return " ".join(f"{what}:{_to_hex(path)}:{_to_hex(target)}" for path, what, target in sorted(steps))
+
+
+def read_plan(text: str) -> list[tuple[str, str, str]]:
+    """The inverse of ``write_plan``: path, what is done, target; a folder stands before what lies in it."""
+    parts = [step.split(":") for step in text.split()]
+    return [(_from_hex(path), what, _from_hex(target)) for what, path, target in parts]
+
+
+def _to_hex(path: str) -> str:
+    return os.fsencode(path).hex()
+
+
+def _from_hex(text: str) -> str:
+    return os.fsdecode(bytes.fromhex(text))
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, options: str | None = None) -> None:
@@ -35,21 +55,18 @@ def mount(source: str, target: str, kind: str | None, flags: int, options: str |
         raise OSError(number, f"mount: {os.strerror(number)}", target)
 
 
-def change_view(user: dict[str, Any]) -> None:
+def change_view(steps: list[tuple[str, str, str]]) -> None:
     """Cover what is to be covered, for this process alone; what is shown was opened before."""
     if LIBC.unshare(CLONE_NEWNS) != 0:
         number = ctypes.get_errno()
         raise OSError(number, f"unshare: {os.strerror(number)}")
     mount("none", "/", None, MS_REC | MS_SLAVE)
-    opened = {path: os.open(path, os.O_PATH) for path in user["shown"]}
-    steps = [(path, "cover", "") for path in user["covered"]]
-    steps += [(path, "show", "") for path in user["shown"]]
-    steps += [(path, "link", target) for path, target in user["links"]]
-    for path, what, target in sorted(steps):
-        if what == "cover":
+    opened = {path: os.open(path, os.O_PATH) for path, what, _ in steps if what == SHOW}
+    for path, what, target in steps:
+        if what == COVER:
             os.makedirs(path, exist_ok=True)  # noqa: PTH103 - a stranger's path stays text
             mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=1m")
-        elif what == "link":
+        elif what == LINK:
             os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
             os.symlink(target, path)  # noqa: PTH211
         else:
@@ -79,24 +96,25 @@ def turn_into(uid: int) -> None:
 
 def read_environment() -> dict[bytes, bytes]:
     """The environment as it was given: an interpreter may change its own."""
-    given = [variable.partition(b"=") for variable in Path("/proc/self/environ").read_bytes().split(b"\0")]
+    with open("/proc/self/environ", "rb") as stream:  # noqa: PTH123 - see above
+        given = [variable.partition(b"=") for variable in stream.read().split(b"\0")]
     return {name: value for name, _, value in given if name}
 
 
 def main(arguments: list[str]) -> int:
     """Become the program; the exit status where that fails."""
-    user, program = json.loads(arguments[0]), arguments[1:]
+    uid, plan, program = int(arguments[0]), read_plan(arguments[1]), arguments[2:]
     try:
         environment, here = read_environment(), os.getcwd()  # noqa: PTH109
-        if user["covered"]:
-            change_view(user)
-        turn_into(int(user["uid"]))
+        if plan:
+            change_view(plan)
+        turn_into(uid)
         os.chdir(here)  # in the new view
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which an interpreter ignores
-            signal.signal(number, signal.SIG_DFL)
+        for number in (SIGPIPE, SIGXFSZ):  # which an interpreter ignores
+            LIBC.signal(number, SIG_DFL)
         os.execve(program[0], program, environment)  # noqa: S606 - no shell is wanted
     except OSError as problem:
-        sys.stderr.write(f"user {user['uid']} can't be had here: {problem}\n")
+        sys.stderr.write(f"user {uid} can't be had here: {problem}\n")
     return FAILED
 
 

@@ -8,7 +8,6 @@ closed folder that gunicorn works in or imports from is shown with all but its h
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
 import stat
@@ -16,7 +15,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -136,7 +134,11 @@ def has_right(state: os.stat_result, uid: int, right: int) -> bool:
 
 def render_launch(user: OtherUser, argv: Sequence[str]) -> list[str]:
     """The argv that becomes ``argv`` as this user."""
-    return [sys.executable, "-I", "-S", launching.__file__, json.dumps(asdict(user)), *argv]
+    steps = [(path, launching.COVER, "") for path in user.covered]
+    if steps:  # else everything is there to be seen
+        steps += [(path, launching.SHOW, "") for path in user.shown]
+        steps += [(path, launching.LINK, target) for path, target in user.links]
+    return [sys.executable, "-I", "-S", launching.__file__, str(user.uid), launching.write_plan(steps), *argv]
 
 
 @cache
