@@ -19,6 +19,7 @@ from harness.core.model import Cell
 from harness.engine.accounts import NOTES_FILE, Clients
 from harness.judge.ledger import load_account, unanswered
 from harness.judge.ledger.books import NOTES, Books, read_pieces
+from harness.judge.ledger.disagreements import MEANINGS, OTHER_PROCESS, count_strange
 from harness.judge.ledger.endings import Ending, Witnesses
 from harness.judge.ledger.repeats import find_repeated
 from harness.judge.ledger.tally import EXAMPLES, LETTERS, Tally
@@ -30,6 +31,9 @@ MOST_UNFINISHED = 1000
 
 _STAYS = re.compile(rb"^(?:([wpd]\d+) (\d+) \S+ (\d+)|-([wpd]\d+) (\d+))$", re.MULTILINE)
 """The begin and the end of the app's work on a request, as ``fixtures/noting.py`` notes them."""
+
+_NOTED_IN = re.compile(rb"^\S+ (\d+)\b", re.MULTILINE)
+"""The process of a note: of the app's start in a worker, and of each request."""
 
 
 def close_ledger(cell: Cell, logs: Path, clients: Clients) -> LedgerClosed | LedgerFailed:
@@ -52,7 +56,8 @@ def _reconcile(cell: Cell, logs: Path, clients: Clients) -> LedgerClosed:
         table = books.by_letter[letter.encode()].client
         for number, outcome in probes.items():
             table[number] = books.codes[outcome.encode()]
-    witnesses = _write_servers(cell, logs, books)
+    by_pid, noted = Counter[int](), set[int]()
+    witnesses = _write_servers(cell, logs, books, by_pid, noted)
     bounds = unanswered.Bounds(
         connections=cell.connections // max(len(threads), 1),
         closed=_closed(clients.load),
@@ -67,6 +72,8 @@ def _reconcile(cell: Cell, logs: Path, clients: Clients) -> LedgerClosed:
         met = replace(witnesses, proxied=False) if client == "probe-direct" else witnesses
         tally.count(client, books.by_letter[letter.encode()], met)
     tally.name_workers(logs / NOTES_FILE)
+    if witnesses.noted:
+        tally.disagreements[OTHER_PROCESS] += count_strange(by_pid, noted)
     unproxied = {"d"} if cell.proxy != "none" else set(LETTERS.values())
     repeated = find_repeated(logs / NOTES_FILE, books, unproxied=unproxied)
     return LedgerClosed(
@@ -79,6 +86,7 @@ def _reconcile(cell: Cell, logs: Path, clients: Clients) -> LedgerClosed:
         unknown_ids=dict(books.strangers),
         repeated=len(repeated) if witnesses.noted else None,
         repeated_examples=repeated[:EXAMPLES] or None,
+        disagreements={kind: tally.disagreements[kind] for kind in MEANINGS if tally.disagreements[kind]} or None,
         witnesses={"proxy": witnesses.proxied, "gunicorn": witnesses.logged, "app": witnesses.noted},
     )
 
@@ -105,8 +113,11 @@ def _closed(load: LoadEnded | None) -> int:
     return load.errors.get("closed", 0) if load is not None else 0
 
 
-def _write_servers(cell: Cell, logs: Path, books: Books) -> Witnesses:
-    """Read what the servers wrote; a log without any id is no account."""
+def _write_servers(cell: Cell, logs: Path, books: Books, by_pid: Counter[int], noted_in: set[int]) -> Witnesses:
+    """Read what the servers wrote; a log without any id is no account.
+
+    ``by_pid`` gets the lines of gunicorn's access log, ``noted_in`` the processes from which the app wrote a note.
+    """
     proxy, proxied = PROXIES[cell.proxy], 0
     if proxy is not None:
         for piece in read_pieces(logs / f"{cell.proxy}.access.log"):
@@ -114,9 +125,12 @@ def _write_servers(cell: Cell, logs: Path, books: Books) -> Witnesses:
     logged = 0
     for piece in read_pieces(logs / "gunicorn.access.log"):
         logged += books.write_gunicorn(gunicorn.parse_ledger(piece))
+        for (pid, _), count in gunicorn.parse_access(piece).items():
+            by_pid[pid] += count
     noted = False
     for piece in read_pieces(logs / NOTES_FILE):
         books.write_notes(cast("list[tuple[bytes, bytes]]", NOTES.findall(piece)))
+        noted_in.update(map(int, set(_NOTED_IN.findall(piece))))
         noted = True
     gaps = proxy is not None and not proxy.LOGS_ALL
     return Witnesses(proxied=proxied > 0, gaps=gaps, noted=noted, logged=logged > 0)

@@ -158,11 +158,19 @@ class Lives:
         told = any(life.said_boot for life in workers)
         return not told or any(limit is not None and life.served >= limit for life in ended)
 
-    def close(self, *, log_complete: bool) -> tuple[WorkerLife, ...]:
-        """All workers, by time of boot. ``log_complete``: the log was read to its end, so silence says something."""
+    def are_ends_known(self, statuses: Mapping[int, int]) -> bool:
+        """Whether the arbiter was seen to get the exit status of each worker that ended: no line needs to say it."""
+        ended = [life for life in [*self._past, *self._lives.values()] if life.worker and life.ended_ns is not None]
+        return bool(ended) and all(life.pid in statuses for life in ended)
+
+    def close(self, *, log_complete: bool, statuses: Mapping[int, int] | None = None) -> tuple[WorkerLife, ...]:
+        """All workers, by time of boot. ``log_complete``: the log was read to its end, so silence says something.
+
+        ``statuses``: the exit statuses that the arbiter was seen to get, which say more than silence does.
+        """
         workers = [life for life in [*self._past, *self._lives.values()] if life.worker]
         for life in workers:
-            self._end(life, log_complete=log_complete)
+            self._end(life, log_complete=log_complete, status=(statuses or {}).get(life.pid))
         workers.sort(key=lambda life: (life.booted_ns or life.last_seen_ns, life.pid))
         return tuple(
             WorkerLife(
@@ -179,12 +187,12 @@ class Lives:
             for life in workers
         )
 
-    def _end(self, life: _Life, *, log_complete: bool) -> None:
+    def _end(self, life: _Life, *, log_complete: bool, status: int | None) -> None:
         """One that no sample caught alive ended when it was last heard of, unless it booted after the last sample."""
         live = self._live or set()
         if life.ended_ns is None and life.pid not in live and life.last_seen_ns < self._sampled_ns:
             life.ended_ns = life.last_seen_ns
-        if log_complete and life.ended_ns is not None and not life.said_exit:
+        if log_complete and life.ended_ns is not None and not life.said_exit and status != 0:
             self._crash(life, life.ended_ns, SILENT_END)
 
     def _life(self, pid: int) -> _Life:

@@ -41,6 +41,7 @@ from harness.core.model import Cell, Json, Observations
 from harness.judge.arbiters import OF_ARBITERS, Arbiters
 from harness.judge.defects import describe_defect
 from harness.judge.doings import FIELDS, DoingsReader
+from harness.judge.ledger.disagreements import describe_disagreements
 from harness.judge.leftovers import KINDS, OF_THE_STOP, LeftoversReader
 from harness.judge.lives import Lives
 from harness.judge.traced_calls import TracedCalls
@@ -223,8 +224,11 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
     if "tracer" in reader.watchers:
         reader.watchers["tracer"] = reader.tracer_state()
     limit = cell.max_requests + cell.max_requests_jitter if cell.max_requests else None
-    if reader.watchers.get("logs") == "stopped" and reader.lives.is_mute(limit):
+    doings, log_complete = reader.doings.close(), reader.watchers.get("logs") == "stopped"
+    statuses = {ended.child: ended.status for ended in doings.ended}
+    if log_complete and reader.lives.is_mute(limit) and not reader.lives.are_ends_known(statuses):
         reader.watchers["logs"] = MUTE
+        log_complete = False
     return Observations(
         cell=cell,
         phases=reader.phases,
@@ -242,7 +246,7 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         processes=tuple(reader.processes),
         probes=tuple(reader.probes),
         answers=tuple(reader.answers),
-        lives=reader.lives.close(log_complete=reader.watchers.get("logs") == "stopped"),
+        lives=reader.lives.close(log_complete=log_complete, statuses=statuses),
         live_at_end=reader.lives.live_workers(),
         fewest_live=reader.lives.fewest_workers(),
         samples=reader.lives.list_samples(),
@@ -258,11 +262,11 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         fault=reader.fault,
         ledger=reader.ledger,
         cut_short=any(isinstance(event, CutShort) for event in ordered),
-        doings=reader.doings.close(),
+        doings=doings,
         answer_times=tuple(reader.answer_times),
         leftovers=reader.leftovers.close(),
         rungs=tuple(reader.rungs),
-        defects=tuple(reader.defects),
+        defects=(*reader.defects, *describe_disagreements(reader.ledger)),
     )
 
 

@@ -13,6 +13,7 @@ from harness.core.events.clients import LedgerFailed, Probe
 from harness.core.model import Cell
 from harness.engine.accounts import LAST_LINES_S, NOTES_FILE, Clients, await_last_lines
 from harness.engine.ledger import close_ledger
+from harness.judge.ledger.disagreements import AGREED, describe_disagreements, find_disagreement
 from harness.judge.ledger.endings import CUT, LOST, Ending, LedgerEntry, Witnesses, decide
 from tests.unit.accounts import END_NS, Accounts, found
 
@@ -61,6 +62,48 @@ def test_the_fate_of_a_request(said: LedgerEntry, witnesses: Witnesses, ending: 
     decided, why = decide(said, witnesses)
     assert decided is ending
     assert bool(why) == (ending is Ending.UNEXPLAINED)
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        (entry("200", "200", "200", lines=1, notes=1), AGREED),
+        (entry("200", "200", "500", lines=1, notes=1), "other_status"),
+        (entry("200", "200", "200", lines=2, notes=1), "logged_twice"),
+        (entry("200", "200", None, notes=1), "not_logged"),
+        (entry("200", "200", "200", lines=2, notes=2), AGREED),  # a proxy sent it again
+        (entry("502", "502", "200", lines=1, notes=1), AGREED),  # the proxy lost the answer
+        (entry("closed", None, None, notes=1), AGREED),
+        (entry("200", "200", None), AGREED),  # unexplained already
+        (entry(CUT, "200", None, notes=1), AGREED),
+    ],
+)
+def test_where_gunicorns_log_contradicts_client_and_app(said: LedgerEntry, kind: str) -> None:
+    assert find_disagreement(said, ALL) == kind
+    assert find_disagreement(said, NO_APP) == AGREED
+
+
+def test_a_few_of_such_requests_say_nothing() -> None:
+    def describe(count: int) -> tuple[str, ...]:
+        return describe_disagreements({"disagreements": {"not_logged": count}, "counts": {"requests": 500}})
+
+    assert describe(10) == ()
+    (said,) = describe(11)
+    assert said.endswith("gunicorn's access log lacks 11 requests that the app ran and whose clients were answered")
+
+
+def test_a_ledger_that_does_not_say_is_believed() -> None:
+    assert describe_disagreements(None) == describe_disagreements({"counts": {"requests": 5}}) == ()
+
+
+def test_the_access_log_names_processes_in_which_the_app_never_ran(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path)
+    accounts.serve(accounts.issue(0))
+    assert "disagreements" not in accounts.close()
+    name = accounts.issue(0)
+    accounts.noted(name, pid=11)
+    accounts.logged(name, pid=10)
+    assert accounts.close()["disagreements"] == {"other_process": 1}
 
 
 def test_all_is_answered(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.events.base import UnknownEvent
-from harness.judge.timeline import find_blind, observe, since_load_s
+from harness.core.model import Outcome
+from harness.judge.lives import SILENT_END
+from harness.judge.timeline import MUTE, find_blind, observe, since_load_s
 from tests.unit.events import ARBITER, CELL, INODE, Record, at_ns, healthy
 
 
@@ -97,6 +99,27 @@ def test_the_tracer_is_not_believed_where_it_can_have_missed_something(record: R
     assert record.observe().watchers["tracer"] == state
 
 
+def _told_ends(status: int, *states: str) -> Record:
+    """The log has no lines of these states; the tracer saw the arbiter get the exit statuses of both that ended."""
+    record = healthy()
+    for state in states:
+        record.remove("log", state=state)
+    for at_s, pid in ((1.05, 101), (2.05, 102)):
+        record.add(at_s, "child-ended", pid=ARBITER, ppid=1, child=pid, status=status)
+    return record
+
+
+def test_a_worker_whose_exit_status_was_seen_has_not_crashed_in_silence() -> None:
+    assert [life.crash for life in _told_ends(0, "exiting").observe().lives] == [None] * 4
+    assert [life.crash for life in _told_ends(-9, "exiting").observe().lives] == [SILENT_END, SILENT_END, None, None]
+
+
+def test_a_log_that_keeps_silent_hides_nothing_that_the_tracer_saw() -> None:
+    silent = ("booted", "restarting", "exiting")
+    assert _told_ends(0, *silent).observe().watchers["logs"] == "stopped"
+    assert _told_ends(0, *silent).remove("child-ended", child=102).observe().watchers["logs"] == MUTE
+
+
 def test_only_the_arbiter_can_say_that_the_arbiter_stops() -> None:
     assert healthy().log(3.0, 101, "stopping", "Shutting down: Master").observe().arbiter_stopping_ns is None
     seen = healthy().log(3.0, ARBITER, "stopping").log(4.0, ARBITER, "stopping").observe()
@@ -121,6 +144,16 @@ def test_the_first_end_of_arbiter_and_proxy_counts() -> None:
     seen = record.observe()
     assert seen.arbiter_status == 3
     assert since_load_s(seen, seen.proxy_exit_ns or 0) == pytest.approx(3.0, abs=1e-3)
+
+
+def test_an_access_log_that_contradicts_app_and_clients_makes_a_record_that_can_t_be_believed() -> None:
+    counts = {"requests": 980, "answered": 980}
+    record = healthy().gone(3.0)
+    assert record.add(6.2, "ledger", state="closed", counts=counts).judge().outcome is Outcome.VIOLATED
+    record.add(6.3, "ledger", state="closed", counts=counts, disagreements={"other_status": 300})
+    verdict = record.judge()
+    assert (verdict.outcome, verdict.findings) == (Outcome.INCONCLUSIVE, ())
+    assert "another status than their clients got" in verdict.reasons[0]
 
 
 def test_times_are_counted_from_the_load_else_from_the_first_phase() -> None:

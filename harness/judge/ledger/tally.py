@@ -11,6 +11,7 @@ from typing import cast
 
 from harness.core.model import Json
 from harness.judge.ledger.books import Book, Row, read_pieces
+from harness.judge.ledger.disagreements import find_disagreement
 from harness.judge.ledger.endings import CUT, Ending, LedgerEntry, Witnesses, decide
 
 LETTERS: Mapping[str, str] = {"load": "w", "probe-proxy": "p", "probe-direct": "d"}
@@ -30,6 +31,7 @@ class Tally:
     examples: defaultdict[Ending, list[dict[str, Json]]] = field(default_factory=lambda: defaultdict(list))
     unlogged: int = 0
     gaps: int = 0
+    disagreements: Counter[str] = field(default_factory=Counter)
 
     def count(self, client: str, book: Book, witnesses: Witnesses) -> None:
         """Add the requests of one client."""
@@ -45,6 +47,7 @@ class Tally:
                 self.unlogged += count
             if witnesses.gaps and entry.proxy is None and (entry.client or "").isdigit():
                 self.gaps += count
+            self.disagreements[find_disagreement(entry, witnesses)] += count
         if endings:
             self.by_client[client] = endings
             self._pick(LETTERS[client], book, decided)
