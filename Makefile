@@ -41,7 +41,7 @@ override BROWSER_LOCK := --extra pictures --group browser --constraint requireme
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: advise known help setup tools proxies reproduce check doctor test lint format unit integration regression mutants attacks faulty-apps containers browser pictures chart structure events options bench lock upgrade fresh clean
+.PHONY: advise known help setup tools proxies reproduce check doctor test lint format unit integration regression mutants unmodified attacks faulty-apps containers browser pictures chart structure events options bench lock upgrade fresh clean
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -110,6 +110,10 @@ own-proxies: setup tools proxies ## four proxy configurations as people have the
 
 faulty-apps: setup tools ## twelve apps that misbehave, and signals from outside: none is blamed on gunicorn (minutes)
 	@$(VENV_PYTHON) -m pytest tests/regression/test_faulty_apps.py tests/regression/test_interference.py
+
+# Two hundred runs take more than half an hour: make unmodified ARGS='--quick 40 --default 0 27.*'
+unmodified: setup tools proxies ## run releases as they are, half beside busy loops, and count wrong verdicts
+	@$(VENV_PYTHON) -m tests.unmodified
 
 # One kind alone: make attacks ARGS=specs, or options, stored, records, surroundings, interrupts.
 attacks: setup tools ## attack the harness, and print what it did not withstand (some fifteen minutes)

@@ -50,7 +50,7 @@ def run_mutant(mutant: Mutant, runs: Path | None = None) -> Outcome:
     except (FetchError, PatchError) as problem:
         return _outcome(mutant, {}, [str(problem)], None, began)
     try:
-        done = _run_beside_nobody(command)
+        done = run_beside_nobody(command)
     except subprocess.TimeoutExpired:
         return _outcome(mutant, {}, [f"the harness did not end within {RUN_TIMEOUT_S:g} s"], None, began)
     try:
@@ -73,7 +73,7 @@ def build_command(mutant: Mutant, subject: Path, runs: Path) -> list[str]:
     return [*command, *mutant.options, "--json", "--out", str(runs)]
 
 
-def _run_beside_nobody(command: list[str]) -> subprocess.CompletedProcess[str]:
+def run_beside_nobody(command: list[str]) -> subprocess.CompletedProcess[str]:
     """Run the harness with a folder of temporary files of its own: some mutants leave files there on purpose."""
     # Short, for the path of a socket is, too; and open, for the proxy comes as another user.
     with tempfile.TemporaryDirectory(prefix="mutant-", ignore_cleanup_errors=True) as scratch:
