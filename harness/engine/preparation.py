@@ -63,7 +63,7 @@ def prepare_run(request: RunRequest, start: Start | None, say: Callable[[str], N
 def _prepare(request: RunRequest, start: Start | None, say: Callable[[str], None]) -> Prepared:
     request = settle_load(request)
     try:
-        request = _settle_settings(request, say)
+        request = settle_settings(request, say)
         _check_proxy_config(request.cell)
         backend = BACKENDS[request.cell.backend]
         environment, make = backend.prepare(
@@ -83,7 +83,7 @@ def _prepare(request: RunRequest, start: Start | None, say: Callable[[str], None
     return Prepared(request=request, make_backend=make, environment=environment, problem=None)
 
 
-def _settle_settings(request: RunRequest, say: Callable[[str], None]) -> RunRequest:
+def settle_settings(request: RunRequest, say: Callable[[str], None]) -> RunRequest:
     """The request with the user's own settings read by gunicorn, on this machine whatever the back end."""
     if request.own is None:
         return request

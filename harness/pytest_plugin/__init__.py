@@ -126,7 +126,10 @@ def gunicorn_app_folder(pytestconfig: pytest.Config) -> Path:
 
 @pytest.fixture(scope="session")
 def gunicorn_settings(pytestconfig: pytest.Config) -> Path | None:
-    """The project's gunicorn settings file (ini setting gunicorn_settings); the values of the cell win over it."""
+    """The project's gunicorn settings file (ini setting gunicorn_settings), as `--settings`: it is what is run.
+
+    What a marker, an option or a ``recycle_cell`` of the project sets otherwise than the harness's default wins.
+    """
     return options.ini_path(pytestconfig, "gunicorn_settings")
 
 
@@ -168,8 +171,8 @@ def recycle_request(
         python=options.chosen(pytestconfig, "python"),
         era_shims=options.wants_era_shims(pytestconfig),
         as_root=options.wants_root(pytestconfig),
-        settings=gunicorn_settings,
-        app_folder=gunicorn_app_folder if recycle_cell.app else None,
+        own=options.name_own(recycle_cell, gunicorn_settings),
+        app_folder=gunicorn_app_folder if recycle_cell.app or gunicorn_settings else None,
     )
 
 

@@ -19,6 +19,7 @@ from harness.core.cell_fields import CELL_FIELDS
 
 if TYPE_CHECKING:
     from harness.core.model import Cell
+    from harness.engine.request import OwnSettings
 
 LATEST = "latest"
 OF_THE_CELL = tuple(name for name, row in CELL_FIELDS.items() if row.plugin is not None)
@@ -184,6 +185,16 @@ def make_cell(config: pytest.Config, *, release: str, app: str | None, marked: M
     return fit_disturbances(cell, given)
 
 
+def name_own(cell: Cell, settings: Path | None) -> OwnSettings | None:
+    """The project's settings as the user's own; what the cell has otherwise than by default was asked for."""
+    from harness.engine.request import OwnSettings
+
+    if settings is None:
+        return None
+    given = {row.name for row in CELL_FIELDS.values() if getattr(cell, row.name) != row.default}
+    return OwnSettings(said=str(settings), given=frozenset(given))
+
+
 def check_request(cell: Cell, *, settings: Path | None, app_folder: Path) -> None:
     """Check the app, the settings and the cell of a project.
 
@@ -196,7 +207,7 @@ def check_request(cell: Cell, *, settings: Path | None, app_folder: Path) -> Non
 
     for name, known in CHOICES.items():
         value = getattr(cell, name)
-        if value not in known:
+        if value is not None and value not in known:
             raise UsageError(
                 what=f"recycle_cell has {name}={value!r}, which is unknown.",
                 remedy=f"Use one of: {', '.join(known)}.",

@@ -14,7 +14,7 @@ from harness.backends import BACKENDS, MakeBackend
 from harness.core.errors import UnrunnableError, UsageError
 from harness.core.model import Cell
 from harness.core.signals import shielded
-from harness.engine.preparation import prepare_environment
+from harness.engine.preparation import prepare_environment, settle_settings
 from harness.engine.readiness import await_gunicorn, await_proxy
 from harness.engine.recording import open_run
 from harness.engine.request import RunRequest
@@ -62,11 +62,12 @@ class Scene:
         Raises:
             UnrunnableError, SurroundingsError, UsageError: as for a whole run.
         """
-        environment, problem = prepare_environment(self._request, silent)
+        request = settle_settings(self._request, silent)
+        environment, problem = prepare_environment(request, silent)
         if environment is None:
             raise problem or UnrunnableError(what="There is no environment, and no reason was given.")
         self._closing.enter_context(closing(environment))
-        run = open_run(self._request, environment, silent)
+        run = open_run(request, environment, silent)
         self._closing.callback(run.sink.close)
         parts = running_stack(run, environment, self._make_backend, with_proxy=False, with_load=False)
         self.stack = self._closing.enter_context(parts)

@@ -26,6 +26,7 @@ def application(environ, start_response):
 
 SETTINGS = """
 workers = 9  # the cell's number wins
+threads = 3  # nobody else names one
 proc_name = "cost: $5"
 
 def when_ready(server):
@@ -50,6 +51,7 @@ def recycle_cell(recycle_cell):
 """
 
 SHOP_TESTS = """
+import json
 from time import monotonic, sleep
 from urllib.request import urlopen
 
@@ -60,6 +62,8 @@ def test_answers(recycle_run):
     assert recycle_run.statuses[502] == 0
 
 def test_shop(gunicorn_server, h2o_proxy, recycle_load):
+    cell = json.loads((gunicorn_server.folder / "cell.json").read_text())
+    assert (cell["workers"], cell["threads"], cell["worker"]) == (2, 3, "gthread")
     with urlopen(h2o_proxy.url) as answer:
         assert answer.read() == b"shop"
     assert recycle_load(duration_s=1, connections=2).statuses[200] > 0
