@@ -244,7 +244,9 @@ class Cell:
             metavar="NAME[,NAME]",
         ),
     ] = "recycle"
-    times: Annotated[int, CellField(flag="--times", help="how often each disturbance is done", least=1)] = 1
+    times: Annotated[
+        int, CellField(flag="--times", help="how often each disturbance is done", least=1, plugin="numbers")
+    ] = 1
     aim: Annotated[str | None, CellField(flag="--aim", help="when each begins", deviates=True, shown="any")] = None
     # Drawn for each run that has none and disturbs; the record has the one that was used.
     seed: Annotated[

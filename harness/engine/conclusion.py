@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.core.model import Json, Verdict
-from harness.disturb import list_turns
 from harness.judge.scenarios import judge_record
 from harness.records.store import RunFolder, load_run
 from harness.report.as_json import verdict_to_json
@@ -25,13 +24,13 @@ def store_reports(folder: RunFolder) -> None:
     """
     from harness.report.as_html import render_html
     from harness.report.as_markdown import render_markdown
-    from harness.report.as_script import render_script
+    from harness.report.as_script import find_untold, render_script
     from harness.report.excerpts import excerpts
 
     with load_run(folder.path) as stored:
         # Else nothing was ever started that could be repeated, or each arm of the scenario has a script of its own;
-        # the script lets workers restart by themselves, and knows no other disturbance.
-        if "gunicorn" in stored.facts and stored.cell.scenario is None and not list_turns(stored.cell):
+        # and a listener that gunicorn inherits can't be handed over by a shell.
+        if "gunicorn" in stored.facts and stored.cell.scenario is None and find_untold(stored.cell) is None:
             folder.write_text("reproduce.sh", render_script(stored.cell, stored.facts, folder.config), executable=True)
         logs = excerpts(stored)
         folder.write_text("report.md", render_markdown(stored, logs))

@@ -25,6 +25,9 @@ LATEST = "latest"
 OF_THE_CELL = tuple(name for name, row in CELL_FIELDS.items() if row.plugin is not None)
 """The fields of a cell with an option ``--gunicorn-...`` of their own."""
 
+SHORT = {"disturb": ("--disturb",), "times": ("--times",)}
+"""Options that are called as on the command line, too."""
+
 _APP = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*(\(.*\))?)?")
 
 
@@ -58,7 +61,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 def _add_both(parser: pytest.Parser, group: pytest.OptionGroup, name: str, what: str, **form: Any) -> None:
     """Add ``--gunicorn-NAME``, and the ini setting ``gunicorn_NAME`` for where it is not given."""
-    group.addoption(f"--gunicorn-{name}", help=what, **form)
+    group.addoption(f"--gunicorn-{name}", *SHORT.get(name, ()), dest=f"gunicorn_{name}", help=what, **form)
     parser.addini(f"gunicorn_{name}", f"as --gunicorn-{name}", default="")
 
 
@@ -119,6 +122,8 @@ def one_of(name: str) -> Callable[[str], str]:
             raise argparse.ArgumentTypeError(
                 f"{text!r} is not one of the {CELL_FIELDS[name].plugin}: {', '.join(known)}"
             )
+        if known is None and (check := CELL_FIELDS[name].parse) is not None:
+            check(text)
         return text
 
     return parse
@@ -177,7 +182,7 @@ def make_cell(config: pytest.Config, *, release: str, app: str | None, marked: M
     from harness.engine.options import fit_disturbances
     from harness.stack.workers import find_worker
 
-    asked = {name: value for name in OF_THE_CELL if (value := chosen(config, name)) is not None}
+    asked = {name: _read(name, value) for name in OF_THE_CELL if (value := chosen(config, name)) is not None}
     given: dict[str, Any] = {"app": app, **asked, **marked}
     cell = Cell(spec=release, **given)
     if "threads" not in given and not find_worker(cell.worker).has_threads:
@@ -193,6 +198,19 @@ def name_own(cell: Cell, settings: Path | None) -> OwnSettings | None:
         return None
     given = {row.name for row in CELL_FIELDS.values() if getattr(cell, row.name) != row.default}
     return OwnSettings(said=str(settings), given=frozenset(given))
+
+
+def _read(name: str, value: str) -> object:
+    """A value of a cell from its text.
+
+    Raises:
+        pytest.UsageError: it is no number where one is needed.
+    """
+    parse = CELL_FIELDS[name].parse
+    try:
+        return value if parse is None else parse(value)
+    except argparse.ArgumentTypeError as problem:
+        raise pytest.UsageError(f"gunicorn_{name}: {problem}") from problem
 
 
 def check_request(cell: Cell, *, settings: Path | None, app_folder: Path) -> None:

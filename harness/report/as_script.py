@@ -16,6 +16,8 @@ from pathlib import Path, PurePosixPath
 from harness.core.errors import UsageError
 from harness.core.model import Cell, Json
 from harness.core.paths import fixtures_dir
+from harness.disturb import DISTURBANCES, inherits_listener, list_turns
+from harness.disturb.course import Loss, PathRule
 from harness.report.fields import clean, text, texts
 from harness.report.templates import render
 from harness.stack.asked import BODY_FILE, Asked, make_asked, render_lua
@@ -24,6 +26,8 @@ from harness.stack.own_proxies import ADAPTERS
 from harness.stack.proxies import PROXIES, Proxy
 
 CONTROL_REQUESTS = 20
+HANGING = "hanging.py"
+DEFAULT_TIMEOUT_S = 30
 ERA = "era"
 """The folder of a run's configuration that puts back what left Python, where it has one."""
 
@@ -62,6 +66,10 @@ class ScriptView:
     proxy_command: Sequence[str]
     asked: Asked
     curl: Sequence[str]  # what curl needs to send the same
+    turns: Sequence[str]  # the disturbances, in their order
+    path_changes: bool  # whether one of them may replace the path
+    loses_nothing: bool  # whether none of them may lose a request
+    timeout_s: int
     shimmed: bool  # whether the run needed what left Python to be put back
 
 
@@ -83,7 +91,10 @@ def render_script(cell: Cell, facts: Mapping[str, Json], config: Path) -> str:
     if series is None:
         raise _nothing("the version of its Python was known")
     from_source = _RELEASE.fullmatch(text(facts, "gunicorn", "spec", default=cell.spec)) is None
-    proxy, asked = PROXIES[cell.proxy], read_asked(cell, config)
+    proxy, asked, turns = PROXIES[cell.proxy], read_asked(cell, config), list_turns(cell)
+    untold = find_untold(cell)
+    if untold is not None:
+        raise UsageError(what=f"There is no reproduce.sh for {untold}.", remedy="Repeat it with harness reproduce.")
     script = ScriptView(
         run_id=config.parent.name,
         cell=cell,
@@ -99,11 +110,20 @@ def render_script(cell: Cell, facts: Mapping[str, Json], config: Path) -> str:
         files=[_file(name, content) for name, content in _files(cell, config).items()],
         requirements=_file("requirements.txt", "\n".join(_requirements(freeze, from_source))),
         shimmed=(config / ERA).is_dir(),
+        turns=turns,
+        path_changes=any(DISTURBANCES[name].PATH is not PathRule.KEPT for name in turns),
+        loses_nothing=all(DISTURBANCES[name].MAY_LOSE is Loss.NOTHING for name in turns),
+        timeout_s=cell.timeout or DEFAULT_TIMEOUT_S,
         asked=asked,
         curl=_curl_options(asked),
         proxy_command=[] if proxy is None else proxy.render_command(proxy.RECIPE.name, _proxy_config(cell, proxy)),
     )
     return render("reproduce.sh.j2", script=script)
+
+
+def find_untold(cell: Cell) -> str | None:
+    """The first disturbance of a cell that plain commands can't repeat; None where there is none."""
+    return next((name for name in list_turns(cell) if inherits_listener((name,))), None)
 
 
 def read_asked(cell: Cell, config: Path) -> Asked:
@@ -147,6 +167,8 @@ def _files(cell: Cell, config: Path) -> dict[str, str]:
     for shim in sorted((config / ERA).glob("*.py")):
         if _PLAIN_NAME.fullmatch(shim.name):
             files[f"{ERA}/{shim.name}"] = _read(shim)
+    if (config / HANGING).is_file():
+        files[HANGING] = _read(config / HANGING)
     asked = read_asked(cell, config)
     if not asked.is_plain:
         files["request.lua"] = render_lua(asked)
@@ -216,7 +238,9 @@ def _relocation(bind: str) -> Callable[[str], str]:
 
 def _own_logs(settings: str) -> str:
     """The script keeps the logs itself: gunicorn writes them to its standard output and error."""
-    return re.sub(r"^(accesslog|errorlog)(\s*=\s*).*$", r"\1\2'-'", settings, flags=re.MULTILINE)
+    settings = re.sub(r"^(accesslog|errorlog)(\s*=\s*).*$", r"\1\2'-'", settings, flags=re.MULTILINE)
+    settings = re.sub(r"'[^'\n]*/hanging\.py'", "'hanging.py'", settings)
+    return re.sub(r'(_hanging\["wrap"\]\(worker, )[^)]*', r"\1'hanging.told'", settings)
 
 
 def _file(name: str, content: str) -> ScriptFile:

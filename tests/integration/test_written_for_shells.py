@@ -31,6 +31,12 @@ def test_the_script_of_an_ordinary_run_is_one(record_run: RecordRun, tmp_path: P
     assert parses(render_script(run.cell, run.facts, run.path / "config"), tmp_path)
 
 
+def test_the_script_of_a_disturbed_run_is_one(record_run: RecordRun, tmp_path: Path) -> None:
+    run = record_run()
+    cell = replace(run.cell, disturb="all")
+    assert parses(render_script(cell, run.facts, run.path / "config"), tmp_path)
+
+
 def test_tcp_and_no_proxy(record_run: RecordRun, tmp_path: Path) -> None:
     run = record_run(
         config={

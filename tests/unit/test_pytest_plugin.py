@@ -214,3 +214,17 @@ def test_a_fixture_is_not_hidden_by_a_module_of_its_name() -> None:
 def test_a_plain_test_needs_nothing_of_it(project: Run, tmp_path: Path) -> None:
     project("def test_it():\n    pass\n", "-W", "error").assert_outcomes(passed=1)
     assert not (tmp_path / "cache").exists()
+
+
+def test_disturbances_have_short_names(project: Run, asked: Requests) -> None:
+    project(USE, "--gunicorn=23.0.0", "--disturb=reload,scale", "--times=2").assert_outcomes(passed=1)
+    (cell,) = asked.cells
+    assert (cell.disturb, cell.times, cell.max_requests) == ("reload,scale", 2, 0)
+    project(USE, "--gunicorn=23.0.0", ini="gunicorn_disturb = stop\ngunicorn_times = 3\n").assert_outcomes(passed=1)
+    assert (asked.cells[0].disturb, asked.cells[0].times) == ("stop", 3)
+
+
+def test_a_number_of_times_that_is_none_is_a_usage_error(project: Run) -> None:
+    ran = project(USE, ini="gunicorn_times = often\n")
+    assert ran.ret == pytest.ExitCode.USAGE_ERROR
+    ran.stderr.fnmatch_lines(["*gunicorn_times: 'often' is not a whole number of 1 or more*"])
