@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from harness.core.cell_fields import CELL_FIELDS, LONGEST_S, CellField, Kind, Section
+from harness.core.cell_fields import CELL_FIELDS
 from harness.core.cells import write_value
+from harness.core.field_kinds import LONGEST_S, CellField, Kind, Section
 from harness.engine.options import CHOICES, PROFILES
 from harness.stack.workers import WORKERS, WorkerClass
 

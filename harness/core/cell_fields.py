@@ -7,85 +7,13 @@ tables of the packages above; ``engine.cell_rules`` tells which values contradic
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import Enum
 from types import NoneType
 from typing import Annotated, get_args, get_origin, get_type_hints
 
+from harness.core.field_kinds import CellField, Kind, Section, at_least, seconds, tcp_port, umask, user_name
 from harness.core.request_fields import parse_header, parse_method, parse_path, parse_status
-
-LONGEST_S = 3600.0
-LAST_PORT = 65535
-
-
-class Kind(str, Enum):
-    """The type of a field, as it is annotated."""
-
-    TEXT = "str"
-    COUNT = "int"
-    SECONDS = "float"
-    SWITCH = "bool"
-
-
-class Section(str, Enum):
-    """The groups of options in --help."""
-
-    CELL = "the cell"
-    RUN = "the run"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellField:
-    """One field of the cell. Name, kind and default are those of its declaration."""
-
-    name: str = ""
-    kind: Kind = Kind.TEXT
-    optional: bool = False  # whether it may be None
-    default: object = None  # the original report's value
-    contract: int | None = None  # its position among the keys that the contract names
-    flag: str | None = None  # on the command line; a switch's flag negates its default
-    help: str = ""
-    shown: str | None = None  # in --help, instead of the default
-    section: Section = Section.CELL
-    least: int = 0  # of a whole number
-    parse: Callable[[str], object] | None = None  # a type for argparse; None is any text, or the type of the kind
-    metavar: str | None = None  # a type for argparse too
-    deviates: bool = False  # whether the facts name another value than the original report's
-    make: bool = False  # whether make has a variable with its name
-    repeated: bool = False  # whether its flag may be given again; the values are joined as lines
-    plugin: str | None = None  # what the values of pytest's option --gunicorn-... are called, if it has one
-
-
-def at_least(least: int) -> Callable[[str], int]:
-    """A type for argparse: a whole number not below ``least``."""
-
-    def parse(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {least} or more")
-        return int(text)
-
-    return parse
-
-
-def seconds(text: str) -> float:
-    """A type for argparse: seconds, above 0 and at most LONGEST_S."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not 0 < value <= LONGEST_S:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0 and up to {LONGEST_S:g}")
-    return value
-
-
-def tcp_port(text: str) -> int:
-    """A type for argparse: a TCP port."""
-    number = at_least(1)(text)
-    if number > LAST_PORT:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to {LAST_PORT})")
-    return number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,6 +207,54 @@ class Cell:
             deviates=True,
         ),
     ] = None
+    reuse_port: Annotated[
+        bool,
+        CellField(
+            flag="--reuse-port",
+            help="set SO_REUSEPORT on the listener, which recent kernels refuse for a Unix socket",
+            deviates=True,
+        ),
+    ] = False
+    preload_app: Annotated[
+        bool,
+        CellField(
+            flag="--preload-app", help="the arbiter loads the app, before it forks (setting preload_app)", deviates=True
+        ),
+    ] = False
+    umask: Annotated[
+        str | None,
+        CellField(
+            flag="--umask",
+            help="of gunicorn, in octal: the rights of its socket follow from it",
+            parse=umask,
+            metavar="MODE",
+            shown="0",
+            deviates=True,
+        ),
+    ] = None
+    user: Annotated[
+        str | None,
+        CellField(
+            flag="--user",
+            help="whom the workers of a gunicorn that stays root turn into",
+            parse=user_name,
+            metavar="NAME",
+            shown="nobody else",
+            deviates=True,
+        ),
+    ] = None
+    control_socket: Annotated[
+        bool,
+        CellField(
+            flag="--no-control-socket",
+            help="gunicorn opens no control socket (setting control_socket_disable)",
+            deviates=True,
+        ),
+    ] = True
+    pidfile: Annotated[
+        bool,
+        CellField(flag="--pidfile", help="gunicorn keeps a pid file, in its HOME (setting pidfile)", deviates=True),
+    ] = False
     scenario: str | None = None  # the record of a scenario holds several runs; None is a single run
 
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
-from harness.core.cell_fields import CELL_FIELDS, Cell, CellField, Kind
+from harness.core.cell_fields import CELL_FIELDS, Cell
 from harness.core.errors import UsageError
+from harness.core.field_kinds import CellField, Kind
 from harness.core.model import Json
 
 CELL_ID_CHARS = 100

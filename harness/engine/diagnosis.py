@@ -10,6 +10,7 @@ from harness.core.errors import HarnessError, SetupBrokenError, SurroundingsErro
 from harness.engine.running_stack import Stack
 from harness.provision.stdlib import missing_module, was_in_stdlib
 from harness.stack import gunicorn
+from harness.stack.further_settings import unknown_setting
 from harness.watch.follow import read_tail
 
 
@@ -27,11 +28,19 @@ def explain_death(stack: Stack, *, workers_die: bool) -> HarnessError:
             + _hint_at_user(stack),
             log=log,
         )
+    setting = unknown_setting(tail)
+    if setting is not None:
+        return UnrunnableError(
+            what=f"gunicorn {stack.cell.gunicorn} has no setting {setting}.",
+            remedy="Leave it out, or name a release that has it.",
+            log=log,
+        )
     module = missing_module(tail)
     if module is not None and not was_in_stdlib(module, stack.environment.python_version):
         return SurroundingsError(
             what=f"{release} did not start: its environment has no module named {module!r}.",
-            remedy="Run `harness clean` and try again; if it stays, the release catalogue lacks a pin for it.",
+            remedy="Run `harness clean` and try again; if it stays, the release catalogue lacks a pin for it."
+            + _hint_at_user(stack),
             log=log,
         )
     why = gunicorn.last_error(tail)
@@ -53,7 +62,9 @@ _REFUSED = ("Permission denied", "Operation not permitted")
 
 
 def _hint_at_user(stack: Stack) -> str:
-    """What to do where the harness is root and gunicorn is not; empty elsewhere."""
+    """What to do where the harness is root, and gunicorn or its workers are not; empty elsewhere."""
+    if stack.cell.user is not None:
+        return f" Workers run as {stack.cell.user} here: interpreter, environment and record must be open to others."
     user = stack.command.user
     if user is None or user.other is None:
         return ""

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.backends import BACKENDS
-from harness.core.cell_fields import CELL_FIELDS, LONGEST_S, CellField, Kind, Section
+from harness.core.cell_fields import CELL_FIELDS
 from harness.core.cells import write_options, write_value
 from harness.core.errors import UsageError
+from harness.core.field_kinds import LONGEST_S, CellField, Kind, Section
 from harness.core.findings import FindingId
 from harness.core.model import Cell
 from harness.disturb import DISTURBANCES, RECYCLE, list_turns, read_names
@@ -49,6 +50,9 @@ after 64 requests each let the report's 200 queue up beyond every client's patie
 
 OF_DISTURBANCES = ("disturb", "times", "seed", "aim", "recover")
 """Fields that a scenario has no options for: it compares workers that restart by themselves."""
+
+OF_SETTINGS = frozenset({"reuse_port", "preload_app", "umask", "user", "control_socket", "pidfile"})
+"""Fields that a user's own settings say, if anybody does."""
 
 HOLDS = "holds"
 
@@ -197,6 +201,12 @@ def make_request(options: argparse.Namespace) -> RunRequest:
     if problem is not None:
         raise problem
     cell = fit_disturbances(cell, given)
+    also = sorted(OF_SETTINGS & given.keys())
+    if options.settings is not None and also:
+        raise UsageError(
+            what=f"{CELL_FIELDS[also[0]].flag} and --settings exclude each other.",
+            remedy=f"Set {also[0]} in your settings; they are what is run.",
+        )
     if options.settings is not None:
         from harness.engine.settings_reading import read_said
 

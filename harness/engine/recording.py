@@ -63,7 +63,8 @@ def open_run(request: RunRequest, environment: Environment | None, say: Callable
     """
     cell, label = describe_cell(request, environment)
     folder = create_run(request.out, request.label + cell_id(cell, label))
-    if os.geteuid() == 0 and (request.settings is not None or request.own is not None):
+    named = request.settings is not None or request.own is not None or cell.user is not None
+    if os.geteuid() == 0 and named:
         folder.open_to_workers()  # such settings may name a user for the workers
     folder.write_json("cell.json", cell_to_json(cell))
     folder.write_json("facts.json", collect_surroundings(folder.run_id))

@@ -49,6 +49,8 @@ def find_need_of_root(request: RunRequest) -> str | None:
     """Why gunicorn is to stay root where the harness is; None where nothing speaks for it."""
     if request.as_root:
         return "--as-root was given"
+    if request.cell.user is not None:
+        return "--user names one for its workers"
     own = request.own.resolved if request.own is not None else None
     rows = own.rows if own is not None else ()
     named = [row.setting for row in rows if row.setting in OF_USERS and row.yours == row.run_with]

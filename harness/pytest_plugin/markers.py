@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from harness.core.cell_fields import CELL_FIELDS, CellField, Kind
+from harness.core.cell_fields import CELL_FIELDS
+from harness.core.field_kinds import CellField, Kind
 
 NAME = "recycle"
 RELEASE = "release"

@@ -48,9 +48,12 @@ class RunFolder:
         return self.path / "config"
 
     def open_to_workers(self) -> None:
-        """Let gunicorn's workers, if they are another user's, reach what they import and write; nobody may list it."""
-        for folder in (self.path, self.logs, self.config):
-            folder.chmod(0o711)
+        """Let gunicorn's workers, if they are another user's, reach what they import and write.
+
+        Only ``config`` may be listed: Python finds no module in a folder whose names it can't read.
+        """
+        for folder, mode in ((self.path, 0o711), (self.logs, 0o711), (self.config, 0o755)):
+            folder.chmod(mode)
 
     def lend(self, uid: int, written: Collection[Path]) -> None:
         """Let the user, and the group of the same number, read ``config`` and write the files ``written`` alone.

@@ -14,6 +14,7 @@ from string import Template
 
 from harness.core.errors import UsageError
 from harness.core.model import Cell
+from harness.stack.further_settings import render_further
 from harness.stack.shims import RUN_BY_NAME, SHIMS
 from harness.stack.workers import find_worker
 
@@ -82,14 +83,7 @@ def render_config(template: str, cell: Cell, *, bind: str, access_log: str, shim
     }
     rendered = {name: repr(value) for name, value in values.items()}
     lines = [SHIMS[name] for name in shims] + [find_worker(cell.worker).settings_lines]
-    return Template(template).substitute(rendered, shims="".join(lines)) + _render_asked(cell)
-
-
-def _render_asked(cell: Cell) -> str:
-    """Settings that only some cells name, at the end, where they win over all others."""
-    asked = {"graceful_timeout": cell.graceful_timeout, "timeout": cell.timeout}
-    lines = [f"{name} = {value!r}\n" for name, value in asked.items() if value is not None]
-    return "".join(["\n\n", *lines]) if lines else ""
+    return Template(template).substitute(rendered, shims="".join(lines)) + render_further(cell)
 
 
 HOOKS_MARK = "\n\ndef pre_fork("

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from harness.cli.main import make_parser
 from harness.cli.makevars import OPTIONS
-from harness.core.cell_fields import CELL_FIELDS, LAST_PORT, Cell, CellField, Kind
+from harness.core.cell_fields import CELL_FIELDS, Cell
 from harness.core.cells import CONTRACT_KEYS, cell_from_json, cell_to_json
 from harness.core.errors import UsageError
+from harness.core.field_kinds import LAST_PORT, CellField, Kind
 from harness.disturb import list_turns
 from harness.engine.cell_rules import RULES, as_flag, as_keyword, find_contradiction
 from harness.engine.options import CHOICES, make_request, run_arguments
@@ -38,6 +39,8 @@ REQUESTS: dict[str, list[Any]] = {
     "proxy_config": [None],  # likewise
     "header": [None, "Host: example", "X-A: b c\nX-B: d"],
     "expect_status": [200, 204, 302, 404],
+    "umask": [None, "0", "022", "0o77"],
+    "user": [None, "nobody", "33"],
 }
 """What the fields of the request take, beside what is refused."""
 

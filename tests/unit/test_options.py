@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.cell_fields import at_least, seconds, tcp_port
 from harness.core.errors import UsageError
+from harness.core.field_kinds import at_least, seconds, tcp_port
 from harness.core.findings import FindingId
 from harness.core.model import Cell
 from harness.engine.options import (

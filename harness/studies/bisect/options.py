@@ -10,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from harness.backends import BACKENDS
-from harness.core.cell_fields import CELL_FIELDS, at_least
+from harness.core.cell_fields import CELL_FIELDS
 from harness.core.errors import HarnessError, UsageError
+from harness.core.field_kinds import at_least
 from harness.core.findings import FindingId
 from harness.core.model import Json
 from harness.core.paths import cache_dir

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from harness.core.cell_fields import at_least
+from harness.core.field_kinds import at_least
 from harness.core.findings import FindingId
 from harness.core.model import Json
 from harness.core.paths import cache_dir

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from string import Template
 
-from harness.core.cell_fields import at_least, seconds
 from harness.core.errors import UsageError
+from harness.core.field_kinds import at_least, seconds
 from harness.core.model import Cell
 from harness.core.paths import fixtures_dir
 from harness.engine.options import add_run_options, make_request

@@ -9,8 +9,8 @@ from string import Template
 
 from harness.backends import BACKENDS
 from harness.core import procfs
-from harness.core.cell_fields import at_least
 from harness.core.errors import UsageError
+from harness.core.field_kinds import at_least
 from harness.core.model import Cell
 from harness.core.paths import fixtures_dir
 from harness.engine.options import add_run_options, make_request

@@ -11,8 +11,8 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.core.cell_fields import at_least
 from harness.core.errors import UsageError
+from harness.core.field_kinds import at_least
 from harness.core.model import Cell
 from harness.disturb import ALL, DISTURBANCES, RECYCLE
 from harness.engine.options import PROFILES, add_cell_options, make_request, read_project
