@@ -1,7 +1,7 @@
 """The page's chart as a still picture, for readers without script: the panels of a specification as shapes of SVG.
 
 Only what our own charts are made of is drawn: bars, rules, points, lines, areas and words over a linear or logarithmic
-scale. ``still.svg.j2`` writes the shapes down.
+scale. ``still.html.j2`` writes the shapes down.
 """
 
 from __future__ import annotations
