@@ -41,7 +41,7 @@ override BROWSER_LOCK := --extra pictures --group browser --constraint requireme
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: advise known help setup tools proxies reproduce check doctor test lint format unit integration regression mutants unmodified attacks faulty-apps containers browser pictures chart structure events options bench lock upgrade fresh clean
+.PHONY: action advise known help setup tools proxies reproduce check doctor test lint format unit integration regression mutants unmodified attacks faulty-apps containers browser pictures chart structure events options bench lock upgrade fresh clean
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -107,6 +107,9 @@ advise: setup tools proxies ## published settings that `harness advise` calls af
 
 own-proxies: setup tools proxies ## four proxy configurations as people have them, each in front of a real release
 	@$(VENV_PYTHON) -m pytest tests/regression/test_own_proxies.py
+
+action: setup tools ## the GitHub Action on a checkout of gunicorn: a fault is stopped, a harmless change passes (minutes)
+	@$(VENV_PYTHON) -m pytest -m slow -s tests/regression/test_action.py
 
 faulty-apps: setup tools ## twelve apps that misbehave, and signals from outside: none is blamed on gunicorn (minutes)
 	@$(VENV_PYTHON) -m pytest tests/regression/test_faulty_apps.py tests/regression/test_interference.py

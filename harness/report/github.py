@@ -23,7 +23,13 @@ def render_annotations(stored: StoredRun, *, as_expected: bool) -> str:
     """One annotation a finding, or one for a verdict without any: notices where the exit code is 0, else errors."""
     verdict = stored.judged()
     level = "notice" if as_expected else "error"
-    return "".join(f"::{level} title={_property(title)}::{_data(said)}\n" for title, said in _annotations(verdict))
+    return "".join(annotate(level, title, said) for title, said in _annotations(verdict))
+
+
+def annotate(level: str, title: str, said: str, *, place: tuple[str, int] | None = None) -> str:
+    """One workflow command; ``place``: a file of the repository and its line."""
+    at = "" if place is None else f"file={_property(place[0])},line={place[1]},"
+    return f"::{level} {at}title={_property(title)}::{_data(said)}\n"
 
 
 def _annotations(verdict: Mapping[str, Json]) -> Iterator[tuple[str, str]]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from harness.core.model import Json
+from harness.disturb import RECYCLE
 from harness.report.summary import plural
 from harness.report.templates import render
 from harness.studies.diff.comparison import Comparison, Difference
@@ -20,8 +19,8 @@ OPEN_HEADS = (*HEADS[:-1], UNDECIDED_HEADS[-1])
 def render_text(found: Comparison) -> str:
     """For a terminal."""
     lines: list[str] = []
-    for title, heads, differences in _tables(found):
-        lines += [title, *align_rows([heads, *map(_row, differences)]), ""] if differences else []
+    for title, heads, rows in list_tables(found):
+        lines += [title, *align_rows([heads, *rows]), ""] if rows else []
     lines += [f"Not the same settings: {line}" for line in found.settings]
     lines += [f"Not compared: {line}" for line in found.alone]
     return "\n".join([*lines, conclude(found)]) + "\n"
@@ -29,7 +28,7 @@ def render_text(found: Comparison) -> str:
 
 def render_markdown(found: Comparison) -> str:
     """For a page or a comment."""
-    tables = [(title, heads, [_row(one) for one in rows]) for title, heads, rows in _tables(found) if rows]
+    tables = [table for table in list_tables(found) if table[-1]]
     return render("diff.md.j2", tables=tables, found=found, conclusion=conclude(found))
 
 
@@ -55,10 +54,11 @@ def conclude(found: Comparison) -> str:
     return f"{said} ({found.sure:.0%} sure of all of it), {len(found.undecided)} undecided"
 
 
-def _tables(found: Comparison) -> list[tuple[str, tuple[str, ...], Sequence[Difference]]]:
+def list_tables(found: Comparison) -> list[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+    """Title, heads and rows of what differs, and of what may."""
     return [
-        ("Differs beyond chance", HEADS, found.supported),
-        ("Undecided: may be chance", OPEN_HEADS, found.undecided),
+        ("Differs beyond chance", HEADS, list(map(_row, found.supported))),
+        ("Undecided: may be chance", OPEN_HEADS, list(map(_row, found.undecided))),
     ]
 
 
@@ -71,7 +71,8 @@ def _row(one: Difference) -> tuple[str, ...]:
 
 def _subject(one: Difference) -> str:
     release = one.one.release if one.one.release == one.other.release else f"{one.one.release} -> {one.other.release}"
-    return f"{release} {one.one.worker} {one.one.proxy}"
+    disturb = one.one.disturb
+    return f"{release} {one.one.worker} {one.one.proxy}" + ("" if disturb == RECYCLE else f" {disturb}")
 
 
 def _to_json(one: Difference) -> dict[str, Json]:

@@ -214,14 +214,14 @@ def _make_request(options: argparse.Namespace, spec: str, worker: str, proxy: st
     Where wrk comes straight to gunicorn it comes over TCP: it can't talk to a Unix socket.
     """
     own = {"spec": spec, "worker": worker, "proxy": proxy, "workers": options.worker_count, "port": None}
-    own["profile"] = _choose_profile(options.profile, worker)
+    own["profile"] = choose_profile(options.profile, worker)
     own["disturb"] = disturb
     own["bind"] = "tcp" if proxy == "none" and options.load in (None, "wrk") else options.bind
     threads = options.threads if find_worker(worker).has_threads else None
     return make_request(argparse.Namespace(**{**vars(options), **own, "threads": threads}))
 
 
-def _choose_profile(profile: str, worker: str) -> str:
+def choose_profile(profile: str, worker: str) -> str:
     """The profile with which a cell of this worker class is run where ``profile`` is asked for: one that can see."""
     asked = replace(PROFILES[profile], worker=worker)
     return next((spot.instead for spot in load_blind_spots() if spot.covers(asked)), profile)
