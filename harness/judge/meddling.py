@@ -92,6 +92,11 @@ def _is_sent(observations: Observations, pid: int, number: int, by: Callable[[Si
     )
 
 
+def is_stopped_by_gunicorn(observations: Observations, pid: int) -> bool:
+    """Whether a process of gunicorn, and not the app in it, was seen to stop this process (SIGSTOP)."""
+    return _tells(observations) and _is_sent(observations, pid, signal.SIGSTOP, lambda sent: not _is_by_app(sent))
+
+
 def _is_known(observations: Observations, pid: int, number: int) -> bool:
     """Whether a process of gunicorn or the harness itself sent this signal to this process."""
     ours = any(sent.pid == pid and sent.signal == number for sent in observations.doings.ours)

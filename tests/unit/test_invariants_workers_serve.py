@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import signal
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from harness.core.findings import FindingId
 from harness.core.model import Outcome, State
 from harness.judge.invariants import workers_serve
-from tests.unit.events import Record, healthy
+from tests.unit.events import ARBITER, Record, healthy
 
 ASKED = {
     "pid": 103,
@@ -38,6 +39,21 @@ def test_a_worker_that_does_not_answer_by_itself_is_idle() -> None:
         "worker 103 lived for 3.0 s without serving a request (60 before that), while others served 600; "
         "asked by itself, with the others stopped for 4.0 s, it did not answer (1 such workers)"
     )
+
+
+@pytest.mark.parametrize(
+    ("file", "target", "found"),
+    [("gunicorn/arbiter.py", 103, True), ("shop.py", 103, False), ("gunicorn/arbiter.py", 104, False)],
+)
+def test_one_that_gunicorn_itself_has_stopped_is_idle(file: str, target: int, *, found: bool) -> None:
+    record = _asked(lived=False).remove("tracer").add(-0.44, "tracer", pid=ARBITER, ppid=1, signals=True)
+    stack = [[file, 10, "murder", "os.kill(pid, signal.SIGSTOP)"]]
+    record.add(
+        1.3, "signal-sent", pid=ARBITER, ppid=1, call="os.kill", target=target, signal=signal.SIGSTOP, stack=stack
+    )
+    judgement = workers_serve.judge(record.observe())
+    assert judgement is not None
+    assert judgement.state is (State.VIOLATED if found else State.UNKNOWN)
 
 
 @pytest.mark.parametrize("outcome", ["200", "404", "500"])

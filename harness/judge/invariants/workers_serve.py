@@ -5,6 +5,7 @@ from __future__ import annotations
 from harness.core.events.fleet import AskedAlone
 from harness.core.findings import FindingId
 from harness.core.model import Finding, Judgement, Observations, State, is_success
+from harness.judge.meddling import is_stopped_by_gunicorn
 
 SILENT = "timeout"
 """How a request ends that the kernel has put into the queue and no worker takes out of it."""
@@ -15,7 +16,7 @@ def judge(observations: Observations) -> Judgement | None:
     asked = observations.asked_alone
     if not asked:
         return None
-    idle = [one for one in asked if _is_idle(one)]
+    idle = [one for one in asked if _is_idle(observations, one)]
     if idle:
         finding = _find(observations, idle)
         return Judgement(state=State.VIOLATED, reason=finding.detail, findings=(finding,))
@@ -28,9 +29,13 @@ def judge(observations: Observations) -> Judgement | None:
     )
 
 
-def _is_idle(asked: AskedAlone) -> bool:
-    """It lived and did not answer; the others did as soon as they could."""
-    return asked.outcome == SILENT and asked.lived and is_success(asked.then)
+def _is_idle(observations: Observations, asked: AskedAlone) -> bool:
+    """It lived and did not answer; the others did as soon as they could. One that gunicorn itself has stopped lives."""
+    lived = asked.lived or (
+        is_stopped_by_gunicorn(observations, asked.pid)
+        and any(life.pid == asked.pid and life.ended_ns is None for life in observations.lives)
+    )
+    return asked.outcome == SILENT and lived and is_success(asked.then)
 
 
 def _find(observations: Observations, idle: list[AskedAlone]) -> Finding:
