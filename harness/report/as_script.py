@@ -22,7 +22,6 @@ from harness.report.fields import clean, text, texts
 from harness.report.templates import render
 from harness.stack.asked import BODY_FILE, Asked, make_asked, render_lua
 from harness.stack.gunicorn import fixture_app
-from harness.stack.own_proxies import ADAPTERS
 from harness.stack.proxies import PROXIES, Proxy
 
 CONTROL_REQUESTS = 20
@@ -183,7 +182,11 @@ def _files(cell: Cell, config: Path) -> dict[str, str]:
 
 
 def _proxy_config(cell: Cell, proxy: Proxy) -> str:
-    return proxy.CONFIG if cell.proxy_config is None else ADAPTERS[cell.proxy].CONFIG
+    if cell.proxy_config is None:
+        return proxy.CONFIG
+    from harness.stack.own_proxies import ADAPTERS  # few runs have a configuration of the user's own
+
+    return ADAPTERS[cell.proxy].CONFIG
 
 
 _BODY = 'open("body", "wb").write({body!r})\n'
