@@ -49,7 +49,7 @@ def render(rows: Sequence[Condition]) -> str:
     lines = []
     width = max(len(row.name) for row in rows)
     for row in rows:
-        sign = "ok     " if row.ok else "MISSING" if row.needed else "absent "
+        sign = f"{'ok' if row.ok else 'MISSING' if row.needed else row.otherwise:<7}"
         lines.append(f"{sign}  {row.name:<{width}}  {row.found}")
         if not row.ok and row.remedy:
             lines.append(f"{'':9}{'':{width}}  -> {row.remedy}")
@@ -170,4 +170,5 @@ def _interrupted() -> Condition:
         needed=False,
         found=f"{left} interrupted runs" if left else "nothing",
         remedy="harness clean",
+        otherwise="found",
     )

@@ -32,6 +32,7 @@ _RECYCLE = re.compile(r"Autorestarting worker")
 _ERROR = re.compile(
     r"Traceback|\[(?:ERROR|CRITICAL|error|crit|emerg|ALERT)\]|Exception|failed|refused|No such file|error \(|I/O error"
 )
+_VARYING = re.compile(r"0x[0-9a-f]+|[0-9]+")
 _ERROR_LOG = "gunicorn.error.log"
 
 
@@ -55,7 +56,7 @@ class Excerpt:
     title: str
     lines: tuple[str, ...]
     numbers: tuple[int, ...]  # of each line in the log; from the excerpt's own start where only the end is shown
-    marked: tuple[bool, ...]  # whether the line tells of a recycle or an error
+    marked: tuple[bool, ...]  # whether the line tells of a recycle or an error, as the first of its kind
 
     @property
     def numbered(self) -> list[tuple[int, str, bool]]:
@@ -119,8 +120,18 @@ def _excerpt(path: Path, title: str, shown: list[RepeatedLine]) -> Excerpt:
         title=title,
         lines=tuple(map(str, shown)),
         numbers=tuple(line.number for line in shown),
-        marked=tuple(bool(_RECYCLE.search(line.text) or _ERROR.search(line.text)) for line in shown),
+        marked=tuple(_mark(shown)),
     )
+
+
+def _mark(shown: list[RepeatedLine]) -> Iterator[bool]:
+    """The first line of each kind that matters; lines that differ in numbers alone are of one kind."""
+    kinds: set[str] = set()
+    for line in shown:
+        kind = _VARYING.sub("", line.text)
+        matters = _RECYCLE.search(line.text) or _ERROR.search(line.text)
+        yield bool(matters) and kind not in kinds
+        kinds.add(kind)
 
 
 def _readable(path: Path) -> bool:
