@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from harness.cli.main import make_parser
+from harness.core.cells import cell_from_json
 from harness.core.errors import UsageError
 from harness.core.model import Cell, Json, Outcome
 from harness.disturb import DISTURBANCES, RECYCLE
@@ -18,9 +20,10 @@ from harness.studies.matrix.document import matrix_from_json, matrix_to_json
 from harness.studies.matrix.expectations import load_expectations, parse_expectations
 from harness.studies.matrix.plan import PlannedCell
 from harness.studies.matrix.rates import rate_failures, tally
-from harness.studies.matrix.report import FORMATS
+from harness.studies.matrix.report import FORMATS, load_matrix
+from harness.studies.matrix.report.as_markdown import render_markdown
 from harness.studies.matrix.report.as_terminal import render_terminal
-from harness.studies.matrix.result import RunResult
+from harness.studies.matrix.result import Agreement, RunResult
 from harness.studies.matrix.transitions import find_transitions
 from tests.unit.matrices import a_cell, a_matrix, a_run
 
@@ -160,4 +163,18 @@ def test_an_unknown_disturbance_in_an_entry_is_refused() -> None:
 
 
 def test_no_recycle_entry_speaks_of_a_disturbed_cell() -> None:
-    assert load_expectations().expect("19.6.0", Cell(spec="x", disturb="scale")).outcome is Outcome.HOLDS
+    assert load_expectations().expect("19.6.0", Cell(spec="x", disturb="stop")).outcome is Outcome.HOLDS
+
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def test_the_published_table_is_made_of_its_data_and_says_what_is_expected() -> None:
+    matrix = load_matrix(DOCS / "results" / "disturbances.json")
+    made = "make it again: harness report docs/results/disturbances.json > docs/disturbance-results.md"
+    assert (DOCS / "disturbance-results.md").read_text() == render_markdown(matrix), made
+    assert {cell.disturb for cell in matrix.cells} == set(DISTURBANCES)
+    known = load_expectations()
+    for cell in matrix.cells:
+        expected = known.expect(cell.release, cell_from_json({"spec": cell.spec, **cell.cell}, where="it"))
+        assert (cell.expected, cell.agreement) == (expected, Agreement.EXPECTED), cell.name

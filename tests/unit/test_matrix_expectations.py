@@ -6,6 +6,7 @@ import pytest
 
 from harness.core.errors import UsageError
 from harness.core.model import Cell, Outcome
+from harness.disturb import DISTURBANCES
 from harness.engine.options import CHOICES
 from harness.provision.releases import list_releases, load_catalogue
 from harness.stack.proxies import PROXIES
@@ -37,8 +38,8 @@ reason = "never recycles"
 """
 
 
-def cell(worker: str = "gthread", *, bind: str = "unix", proxy: str = "h2o") -> Cell:
-    return Cell(spec="x", worker=worker, bind=bind, proxy=proxy)
+def cell(worker: str = "gthread", *, bind: str = "unix", proxy: str = "h2o", disturb: str = "recycle") -> Cell:
+    return Cell(spec="x", worker=worker, bind=bind, proxy=proxy, disturb=disturb)
 
 
 def test_an_entry_speaks_of_its_cells_alone() -> None:
@@ -112,6 +113,7 @@ def test_the_packed_file_has_one_answer_for_each_cell_and_no_entry_for_none() ->
         for bind in CHOICES["bind"]
         for proxy in PROXIES
     ]
+    cells += [cell(worker, disturb=name) for worker in CHOICES["worker"] for name in DISTURBANCES]
     for release in releases:
         for one in cells:
             known.expect(release, one, gap=load_catalogue().why_no_worker(release, one.worker))
