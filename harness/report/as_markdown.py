@@ -1,4 +1,4 @@
-"""A run as Markdown, in the order of the fields of gunicorn's bug form, ready to be pasted: ``run.md.j2``."""
+"""A run as Markdown, in the order of the form of gunicorn's Discussions, ready to be pasted: ``run.md.j2``."""
 
 from __future__ import annotations
 

@@ -18,16 +18,19 @@ from harness.report.templates import environment
 
 RecordRun = Callable[..., StoredRun]
 HEADS = [
+    "Type",
     "Description",
-    "Gunicorn version",
-    "Python version",
-    "Worker class",
-    "Operating system",
-    "Steps to reproduce",
+    "Steps to Reproduce",
     "Configuration",
-    "Relevant logs",
-    "Additional context",
+    "Logs / Error Output",
+    "Gunicorn Version",
+    "Python Version",
+    "Worker Class",
+    "Operating System",
+    "Additional Context",
+    "Checklist",
 ]
+"""The labels of .github/DISCUSSION_TEMPLATE/issue-triage.yml, to which gunicorn's issue chooser leads."""
 
 
 def test_sections_are_in_the_order_of_the_bug_form(record_run: RecordRun) -> None:
