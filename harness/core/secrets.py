@@ -27,7 +27,7 @@ _WORDS = {b"none", b"null", b"true", b"false", b"yes", b"no", b"str", b"bytes", 
 _FORMS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
     (
         "a user and password in an address",
-        re.compile(rb"(?<=://)(?P<value>[^/\s\"'@<>\\]*:[^/\s\"'@<>\\]*|[^/\s\"'@<>:\\]{12,})(?=@)"),
+        re.compile(rb"(?<=://)(?P<value>[^/\s\"'@<>\[\\]*:[^/\s\"'@<>\[\\]*|[^/\s\"'@<>:\[\\]{12,})(?=@)"),
     ),
     ("a credential of HTTP", re.compile(rb"\b(?:Bearer|Basic|Negotiate)\s+(?P<value>[\w.~+/=-]{8,})", re.IGNORECASE)),
     (

@@ -57,6 +57,7 @@ def test_tokens_go_wherever_they_stand(token: str) -> None:
     [
         "keepalive = 2",
         "socket-deleted at 1.27 s: by worker 4711 with os.unlink",
+        "        proxy.reverse.url: http://[unix:@SOCKET@]/",
         '{"at_ns": 5, "kind": "probe", "via": "proxy", "outcome": "200"}',
         "keyfile = None",
         "password: None",
