@@ -192,8 +192,8 @@ class Observations:
     control_answered: int
     socket: tuple[SocketChange, ...]
     removals: tuple[Removal, ...]
-    probes: tuple[Probe, ...]
-    answers: tuple[Answers, ...]
+    probes: Sequence[Probe]
+    answers: Sequence[Answers]
     lives: tuple[WorkerLife, ...]
     live_at_end: int | None  # the most at a time in the last second
     fewest_live: int | None
@@ -214,7 +214,7 @@ class Observations:
     processes: tuple[LiveProcesses, ...] = ()  # who was alive when something happened to the path
     short_stalls: tuple[Stall, ...] = ()  # likewise, but too short to make an answer late
     doings: Doings = field(default_factory=Doings)
-    answer_times: tuple[AnswerTimes, ...] = ()
+    answer_times: Sequence[AnswerTimes] = ()
     control_took_ns: tuple[int, ...] = ()
     disturbances: tuple[Disturbed, ...] = ()  # by their numbers; none where workers restart by themselves alone
     harness_did: tuple[HarnessDid, ...] = ()

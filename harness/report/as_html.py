@@ -7,7 +7,7 @@ The page is the template ``run.html.j2`` over a view of the run, the timeline as
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.core.errors import UsageError
@@ -42,23 +42,51 @@ def render_html(stored: StoredRun, logs: Sequence[Excerpt] | None = None) -> str
     Raises:
         UsageError: the run has no verdict.
     """
-    events, problem = _events(stored)
-    removals = [event for event in map(strip_arm, events) if isinstance(event, TracedRemoval)]
-    run = view_run(stored, logs=excerpts(stored) if logs is None else logs, removals=removals)
-    drawing = Drawing(problem=problem) if problem else _draw(stored, events)
+    stored.judged()
+    passing = _Removals(stored.events())
+    drawing = _draw(stored, passing)
+    run = view_run(stored, logs=excerpts(stored) if logs is None else logs, removals=passing.found)
     return render("run.html.j2", run=run, drawing=drawing)
 
 
-def _events(stored: StoredRun) -> tuple[Sequence[Event], str]:
-    """The events; or none, and why they can't be read: a page about a broken record is better than no page."""
-    stored.judged()
+class UnreadableError(Exception):
+    """The events of the record can't be read; its text says why."""
+
+
+class _Removals:
+    """The events on their way to the chart, and the traced removals among them: a record is read once."""
+
+    def __init__(self, events: Iterator[Event]) -> None:
+        self._events = events
+        self.found: list[TracedRemoval] = []
+
+    def __iter__(self) -> Iterator[Event]:
+        while True:
+            try:
+                event = next(self._events, None)
+            except UsageError as problem:
+                raise UnreadableError(problem.what) from problem
+            if event is None:
+                return
+            bare = strip_arm(event)
+            if isinstance(bare, TracedRemoval):
+                self.found.append(bare)
+            yield event
+
+
+def _draw(stored: StoredRun, events: _Removals) -> Drawing:
+    """The drawing; where the events can't be read, why not: a page about a broken record is better than no page."""
     try:
-        return list(stored.events()), ""
-    except UsageError as problem:
-        return (), problem.what
+        drawing = _draw_readable(stored, events)
+        for _ in events:  # what the chart did not ask for
+            pass
+    except UnreadableError as broken:
+        events.found.clear()
+        return Drawing(problem=str(broken))
+    return drawing
 
 
-def _draw(stored: StoredRun, events: Sequence[Event]) -> Drawing:
+def _draw_readable(stored: StoredRun, events: Iterable[Event]) -> Drawing:
     try:
         drawn = draw(stored.cell, events, items(stored.judged(), "story"))
         if drawn is None:

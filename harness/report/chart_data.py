@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TypeAlias
 
 from harness.core.events.clients import Answers, Probe
@@ -91,16 +92,17 @@ def _span(observations: Observations) -> tuple[float, float]:
     phases = observations.phases
     ends = [phases[name] for name in ("closed", "ended") if name in phases] or list(phases.values())
     start_ns = phases.get("boot", min(phases.values(), default=0))
-    seen = [probe.at_ns + probe.took_ns for probe in observations.probes] + [row.at_ns for row in observations.answers]
-    end_ns = max(ends[:1] + seen, default=start_ns)
+    probed_ns = (probe.at_ns + probe.took_ns for probe in observations.probes)
+    answered_ns = (row.at_ns for row in observations.answers)
+    end_ns = max(chain(ends[:1], probed_ns, answered_ns), default=start_ns)
     from_s, to_s = _seconds(observations, start_ns), _seconds(observations, end_ns)
     return from_s, max(to_s, from_s + 0.01)
 
 
 def _first_failure_s(observations: Observations) -> float | None:
-    failing = [row.at_ns for row in observations.answers if row.failures()]
+    failing = (row.at_ns for row in observations.answers if row.failures())
     vanishing = find_vanishing(observations)
-    moments = failing + [probe.at_ns for probe in probe_failures(observations)]
+    moments = list(islice(failing, 1)) + [probe.at_ns for probe in probe_failures(observations)]
     moments += [] if vanishing is None else [vanishing.at_ns]
     moments += [life.crash_ns for life in observations.lives if life.crash_ns is not None]
     return _seconds(observations, min(moments)) if moments else None
@@ -214,7 +216,7 @@ def _bin(observations: Observations, row: Answers, bin_s: float) -> int:
 
 
 def _probes(observations: Observations, bin_s: float) -> list[Row]:
-    probes = list(observations.probes)
+    probes = observations.probes
     if len(probes) <= MOST_PROBES:
         return [_probe(observations, probe, 1) for probe in probes]
     slowest: dict[tuple[str, str, int], tuple[Probe, int]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +44,7 @@ CHARTS: Mapping[str, Callable[[Trial], tuple[Spec, float, float] | None]] = {
 nothing to draw. One without a row here has no chart."""
 
 
-def draw(cell: Cell, events: Sequence[Event], story: Sequence[Any] = ()) -> Chart | None:
+def draw(cell: Cell, events: Iterable[Event], story: Sequence[Any] = ()) -> Chart | None:
     """The chart of a record, its data included; None where there is nothing to draw.
 
     ``story``: the moments as stored, with ``at_s`` and ``what``; only a single run's timeline numbers them.

@@ -60,7 +60,7 @@ def _dark_on_white(stored: StoredRun) -> str:
 def picture_spec(stored: StoredRun) -> Spec:
     """The chart with the verdict as its heading, on white: a picture stands without the page around it."""
     verdict = stored.judged()
-    chart = draw(stored.cell, list(stored.events()))
+    chart = draw(stored.cell, stored.events())
     if chart is None:
         raise UsageError(
             what=f"There is nothing to draw of the scenario {stored.cell.scenario}.", remedy="Use another format."

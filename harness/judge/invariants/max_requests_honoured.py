@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
+from bisect import bisect_left
 from collections.abc import Iterable
 
 from harness.core.events.clients import Probe
 from harness.core.findings import FindingId
 from harness.core.model import Cell, Finding, Judgement, Observations, State, WorkerLife, is_success
+from harness.judge.event_table import list_timeouts_ns
 from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
 from harness.judge.vanishing import arbiter_end_ns
 from harness.judge.windows import allows_end
@@ -122,10 +124,9 @@ def least_served(observations: Observations, life: WorkerLife) -> int:
     cell = observations.cell
     settle_ns = observations.phases.get("settle")
     load_over = settle_ns is not None and life.ended_ns is not None and life.ended_ns > settle_ns - SAME_MOMENT_NS
-    gone = observations.given_up + sum(
-        probe.outcome == "timeout" and (life.ended_ns is None or probe.at_ns < life.ended_ns)
-        for probe in observations.probes
-    )
+    timeouts_ns = list_timeouts_ns(observations.probes)
+    gone = observations.given_up
+    gone += len(timeouts_ns) if life.ended_ns is None else bisect_left(timeouts_ns, life.ended_ns)
     return cell.max_requests - (cell.connections if load_over else most_in_hand(cell)) - PROBES_IN_FLIGHT - gone
 
 
