@@ -40,7 +40,7 @@ class EventTable(Sequence[EventT], Generic[EventT]):
         self._kind = kind
         self._numbers = ("at_ns", *NUMBERS[kind])
         self._rest = tuple(one.name for one in fields(kind) if one.name not in self._numbers)
-        self._columns = [array("q") for _ in self._numbers]
+        self._columns: list[array[int] | list[int]] = [array("q") for _ in self._numbers]
         self._ids = array("q") if "id" in self._rest else None
         self._rows: list[dict[str, Any] | bytes] = []
         self._known: dict[bytes, dict[str, Any] | bytes] = {}
@@ -48,8 +48,8 @@ class EventTable(Sequence[EventT], Generic[EventT]):
 
     def append(self, event: EventT) -> None:
         """Take one event in."""
-        for column, name in zip(self._columns, self._numbers, strict=True):
-            column.append(getattr(event, name))
+        for place, name in enumerate(self._numbers):
+            self._put(place, getattr(event, name))
         rest = {name: getattr(event, name) for name in self._rest}
         if self._ids is not None:
             rest["id"], number = _split(rest["id"])
@@ -58,6 +58,12 @@ class EventTable(Sequence[EventT], Generic[EventT]):
         if key not in self._known:
             self._known[key] = rest if len(self._known) < MOST_READY else key
         self._rows.append(self._known[key])
+
+    def _put(self, place: int, number: int) -> None:
+        try:
+            self._columns[place].append(number)
+        except OverflowError:  # a damaged record: no clock has such a time
+            self._columns[place] = [*self._columns[place], number]
 
     def __len__(self) -> int:
         return len(self._rows)
