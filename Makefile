@@ -41,7 +41,7 @@ override BROWSER_LOCK := --extra pictures --group browser --constraint requireme
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: action advise known help setup tools proxies reproduce check doctor test lint format unit integration regression mutants unmodified attacks faulty-apps containers browser pictures chart structure events options bench lock upgrade fresh clean
+.PHONY: action advise known help setup tools proxies reproduce check doctor test lint format unit integration regression mutants unmodified attacks false-alarms faulty-apps containers browser pictures chart structure events options bench lock upgrade fresh clean
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -118,9 +118,13 @@ faulty-apps: setup tools ## twelve apps that misbehave, and signals from outside
 unmodified: setup tools proxies ## run releases as they are, half beside busy loops, and count wrong verdicts
 	@$(VENV_PYTHON) -m tests.unmodified
 
-# One kind alone: make attacks ARGS=specs, or options, stored, records, surroundings, interrupts.
+# One kind alone: make attacks ARGS=specs, or options, stored, records, surroundings, interrupts, disturbed.
 attacks: setup tools ## attack the harness, and print what it did not withstand (some fifteen minutes)
 	@$(VENV_PYTHON) -m tests.attacks
+
+# Of a release and a worker class that lose nothing by hand: what the harness says against them would be a wrong verdict.
+false-alarms: setup tools ## 100 runs of reload, upgrade, scale and reopen-logs on a sound release (a quarter of an hour)
+	@$(VENV_PYTHON) -m tests.false_alarms
 
 # tests/mutants/README.md tells what they are; its options come in ARGS, as data.
 mutants: setup tools ## judge all patched releases and print the score (minutes; ARGS='path-* --repeats 3')

@@ -70,9 +70,10 @@ def old_workers_gone(service: ServiceUnderLoad, old: set[int]) -> Pending:
 
 def number_of_workers(service: ServiceUnderLoad, wanted: int, what: Awaited) -> Pending:
     """Exactly so many workers live, and have done so for a moment."""
+    limit_s = boot_limit_s(service)
     return Pending(
         what=what,
-        within_s=max(boot_limit_s(service), end_limit_s(service)),
+        within_s=limit_s if what is Awaited.MORE_WORKERS else max(limit_s, end_limit_s(service)),
         met=lambda: service.progress.live_workers == wanted and service.progress.steady_s >= STEADY_S,
         seen=lambda: f"{service.progress.live_workers} workers instead of {wanted}",
     )

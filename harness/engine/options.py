@@ -20,7 +20,9 @@ from harness.core.findings import FindingId
 from harness.core.model import Cell
 from harness.disturb import DISTURBANCES, RECYCLE, list_turns, read_names
 from harness.disturb.aims import AIMS, MOMENT_S
+from harness.disturb.awaiting import LATE_S
 from harness.engine.cell_rules import find_contradiction
+from harness.engine.idle_workers import GRACEFUL_S
 from harness.engine.request import OwnSettings, RunRequest
 from harness.stack.load import LOADS
 from harness.stack.own_settings.reading import FIELDS
@@ -249,7 +251,8 @@ def fit_disturbances(cell: Cell, given: Collection[str]) -> Cell:
     if "duration_s" not in given:
         aim_s = 0 if cell.aim is None else MOMENT_S
         usual_s = sum(DISTURBANCES[name].LONGEST_S + aim_s + 1 for name in turns)
-        cell = replace(cell, duration_s=min(max(cell.duration_s, SLOW * usual_s), LONGEST_S))
+        overdue_s = (cell.graceful_timeout or GRACEFUL_S) + LATE_S  # for the one that is awaited in vain
+        cell = replace(cell, duration_s=min(max(cell.duration_s, SLOW * usual_s + overdue_s), LONGEST_S))
     return cell
 
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from harness.core.events.servers import SocketChange
 from harness.core.model import Observations, Removal
+from harness.disturb import inherits_listener, list_turns
 from harness.judge.timeline import SAME_MOMENT_NS
 from harness.judge.windows import LATE_TOLD_NS, list_epochs
 
@@ -86,6 +87,8 @@ def is_gone(change: SocketChange) -> bool:
 
 def _is_own_stop(observations: Observations, vanishing: SocketChange) -> bool:
     """Whether the arbiter cleaned up after itself: it unlinks first, and says so only when its workers have ended."""
+    if inherits_listener(list_turns(observations.cell)):
+        return False  # the path is not the arbiter's to remove
     end_ns = arbiter_end_ns(observations)
     if end_ns is not None and vanished_ns(observations, vanishing) > end_ns - SAME_MOMENT_NS:
         return True

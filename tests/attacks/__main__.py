@@ -16,9 +16,14 @@ from tests.attacks import inputs, interrupts, records, surroundings
 from tests.attacks.attempt import Attempt
 
 INTERRUPTS = 240
+DISTURBED = 50
 
 ATTACKS: Mapping[str, tuple[str, Callable[[], Iterable[Attempt]]]] = {
     "interrupts": ("INT, TERM, HUP and bursts, at any moment of any command", partial(interrupts.attack, INTERRUPTS)),
+    "disturbed": (
+        "the same while masters are replaced, moved and killed",
+        partial(interrupts.attack, DISTURBED, interrupts.DISTURBED),
+    ),
     "specs": ("values of SPEC", inputs.attack_specs),
     "options": ("values of options", inputs.attack_options),
     "stored": ("commands on what is no run", inputs.attack_stored),

@@ -8,7 +8,7 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,13 @@ COMMANDS = {
     "matrix": ("matrix", "--versions", "{wheel}", "--workers", "sync", "--profile", "quick", "--out", "{out}"),
     "doctor": ("doctor",),
 }
+DISTURBED_CELL = ("23.0.0", "--profile", "quick", "--no-upstream-keepalive", "--seed", "3", "--worker", "sync")
+DISTURBED = {
+    name: ("reproduce", *DISTURBED_CELL, "--disturb", name, "--out", "{out}")
+    for name in ("upgrade,rollback", "second-master", "rebind,stop", "hang-worker", "kill-arbiter", "socket-activation")
+}
+"""On a real release, which has masters that replace one another."""
+
 BURSTS = {
     "INT": (signal.SIGINT,),
     "TERM": (signal.SIGTERM,),
@@ -47,9 +54,9 @@ class Interrupt:
     share: float
 
 
-def plan(count: int, *, seed: int = 0) -> list[Interrupt]:
+def plan(count: int, commands: Mapping[str, Sequence[str]] = COMMANDS, *, seed: int = 0) -> list[Interrupt]:
     """So many interrupts over all commands and signals, at even distances from the first moment on."""
-    kinds = itertools.cycle(itertools.product(COMMANDS, BURSTS))
+    kinds = itertools.cycle(itertools.product(commands, BURSTS))
     chosen = [next(kinds) for _ in range(count)]
     numbers = random.Random(seed)  # noqa: S311 - no secret
     return [
@@ -58,32 +65,33 @@ def plan(count: int, *, seed: int = 0) -> list[Interrupt]:
     ]
 
 
-def attack(count: int) -> Iterator[Attempt]:
+def attack(count: int, commands: Mapping[str, Sequence[str]] = COMMANDS) -> Iterator[Attempt]:
     """Interrupt commands so many times."""
     with a_place() as workshop:
         wheel = make_wheel(workshop.root, "good")
         usual_s: dict[str, float] = {}
-        for planned in plan(count):
+        for planned in plan(count, commands):
+            words = commands[planned.command]
             if planned.command not in usual_s:
-                usual_s[planned.command] = _time(workshop, planned.command, wheel)
-            yield _interrupt(planned, wheel, usual_s[planned.command])
+                usual_s[planned.command] = _time(workshop, words, wheel)
+            yield _interrupt(planned, words, wheel, usual_s[planned.command])
 
 
-def _arguments(name: str, place: Place, wheel: Path) -> list[str]:
-    return [part.format(wheel=wheel, out=place.out) for part in COMMANDS[name]]
+def _arguments(words: Sequence[str], place: Place, wheel: Path) -> list[str]:
+    return [part.format(wheel=wheel, out=place.out) for part in words]
 
 
-def _time(place: Place, name: str, wheel: Path) -> float:
-    place.run(*_arguments(name, place, wheel))  # the first one installs what the others find
+def _time(place: Place, words: Sequence[str], wheel: Path) -> float:
+    place.run(*_arguments(words, place, wheel))  # the first one installs what the others find
     began = time.monotonic()
-    place.run(*_arguments(name, place, wheel))
+    place.run(*_arguments(words, place, wheel))
     return time.monotonic() - began
 
 
-def _interrupt(planned: Interrupt, wheel: Path, usual_s: float) -> Attempt:
+def _interrupt(planned: Interrupt, words: Sequence[str], wheel: Path, usual_s: float) -> Attempt:
     after_s = START_UP_S + planned.share * max(0.0, usual_s - START_UP_S)
     with a_place() as place:
-        running = place.start(*_arguments(planned.command, place, wheel))
+        running = place.start(*_arguments(words, place, wheel))
         wait_until(lambda: running.poll() is not None, timeout_s=after_s, alive=lambda: True)
         in_time = running.poll() is None
         for number in BURSTS[planned.burst]:

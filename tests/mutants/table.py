@@ -42,6 +42,8 @@ FINDINGS = frozenset(
         "processes-left-behind",
         "stop-overdue",
         "descriptors-leaked",
+        "signal-ignored",
+        "arbiter-crashed",
     }
 )
 
@@ -62,6 +64,7 @@ class Fault(Enum):
     PATH = "path"
     LEAKS = "leaks"
     STOP = "stop"
+    DISTURBANCES = "disturbances"
     TIME = "time"
     CONNECTIONS = "connections"
     RECORDS = "records"  # the accounts of a run contradict each other

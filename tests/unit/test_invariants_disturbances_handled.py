@@ -219,3 +219,10 @@ def test_each_arbiter_is_compared_with_itself() -> None:
     for at, count in enumerate([4, 12, 20, 28]):
         record.add(0.4 + at, "arbiter-files", pid=ARBITER + at, files={"socket": count}, threads=1)
     assert "descriptors-flat" not in record.judge().invariants
+
+
+@pytest.mark.parametrize(("name", "found"), [("socket-activation", [FindingId.SOCKET_DELETED]), ("stop", [])])
+def test_an_inherited_path_is_not_the_arbiters_to_remove(name: str, found: list[FindingId]) -> None:
+    record = _disturbed(name).socket(1.0, "deleted").remove("socket", action="snapshot").socket(5.95, "snapshot", 7)
+    record.removal(0.999, ARBITER, stack=[["gunicorn/arbiter.py", 1, "stop", "unlink"]])
+    assert [one.id for one in record.ask("socket-survives").findings] == found

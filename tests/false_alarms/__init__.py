@@ -1,0 +1,1 @@
+"""Disturbances of a release that loses nothing: how often the harness says that it does."""
