@@ -216,6 +216,10 @@ _STATES = (
 is a signal to the arbiter that changes its workers; ``ready`` is said by a hook of ours
 (``fixtures/scenarios/telling.py``), and by no release."""
 
+_ALARMS = {"crashed", "timed-out", "signalled", "failed"}
+_NO_ALARM = {"INFO", "DEBUG"}
+"""All releases tell of a worker's bad end at a higher level; the same words at these say something else."""
+
 _NAMES_ANOTHER = {"booted", "ready", "exiting", "timed-out", "terminated", "signalled", "failed"}
 """The states whose line names the pid of another process; the others are about the process that wrote the line."""
 
@@ -230,6 +234,8 @@ def parse_log_line(text: str) -> LogLine:
         return LogLine(text=text, pid=None, level=None, state=None)
     message = head["text"]
     state = next((name for name, pattern in _STATES if pattern.match(message)), None)
+    if state in _ALARMS and head["level"] in _NO_ALARM:
+        state = None
     named = _NAMED_PID.search(message) if state in _NAMES_ANOTHER else None
     pid = int(named[1] if named else head["pid"])
     return LogLine(text=text[head.start() :], pid=pid, level=head["level"], state=state)

@@ -160,9 +160,14 @@ LINES: list[tuple[int, str, int, str | None]] = [
 
 @pytest.mark.parametrize(("writer", "message", "pid", "state"), LINES)
 def test_log_lines_of_all_releases(writer: int, message: str, pid: int, state: str | None) -> None:
-    text = f"[2026-11-20 19:02:04 +0000] [{writer}] [INFO] {message}"
+    text = f"[2026-11-20 19:02:04 +0000] [{writer}] [ERROR] {message}"
     line = parse_log_line(text)
-    assert (line.pid, line.state, line.level, line.text) == (pid, state, "INFO", text)
+    assert (line.pid, line.state, line.level, line.text) == (pid, state, "ERROR", text)
+
+
+@pytest.mark.parametrize("message", ["Exception in worker process: none", "WORKER TIMEOUT (pid:123): there was none"])
+def test_words_of_alarm_at_a_level_of_none_are_no_bad_end(message: str) -> None:
+    assert parse_log_line(f"[2026-11-20 19:02:04 +0000] [123] [INFO] {message}").state is None
 
 
 @pytest.mark.parametrize("head", ["[2026-11-20 19:02:04 +0000]", "2026-11-20 19:02:04"])
