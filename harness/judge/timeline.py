@@ -218,7 +218,7 @@ _OUTSIDE_THE_WINDOW = frozenset(
 def observe(cell: Cell, events: Iterable[Event]) -> Observations:
     """The events of a run in the order of their times, whatever the order of their arrival.
 
-    In memory they take a third of what they take in the file; see ``event_table``.
+    Those that come by the hundred thousand are kept in little memory; see ``event_table``.
     """
     ordered = OrderedEvents(events)
     rare = ordered.rare()
