@@ -41,7 +41,7 @@ override BROWSER_LOCK := --extra pictures --group browser --constraint requireme
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: action advise known help setup tools proxies reproduce check doctor test lint format unit integration regression mutants unmodified attacks false-alarms faulty-apps containers browser pictures chart structure events options bench lock upgrade fresh clean
+.PHONY: action advise bisects known help setup tools proxies reproduce check doctor test lint format unit integration regression mutants unmodified attacks false-alarms faulty-apps containers browser pictures chart structure events options bench lock upgrade fresh clean
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -158,6 +158,10 @@ options: setup ## re-make docs/options.md, after a change of an option or a work
 
 bench: setup tools ## what the harness costs, as ratios in one run (minutes; ARGS='floor default profiles ...')
 	@$(VENV_PYTHON) -m bench
+
+# Needs a clone: make bisects ARGS='--repo ../gunicorn'. What is named there is bisected alone.
+bisects: setup tools ## bisect the edges of the tables once more, into docs/results/bisects.json (an hour)
+	@$(VENV_PYTHON) -m maintenance.bisects
 
 known: setup ## re-make what `harness advise` knows and docs/safe.md, after a change of docs/results/
 	@$(VENV_PYTHON) -m maintenance.known

@@ -12,6 +12,7 @@ import argparse
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import comb
 from statistics import fmean, quantiles
 
 from harness.studies.bisect.conduct import compare_ends, conduct, start_search
@@ -82,8 +83,11 @@ def simulate(
     return SimulatedResult(right=right, named=standing.found, runs=oracle.runs)
 
 
-def bisect_plainly(oracle: SimulatedRuns, repeats: int) -> bool:
-    """What `git bisect run` does with a script that repeats n times; a state that can't be run is skipped."""
+def bisect_plainly(oracle: SimulatedRuns, repeats: int, least: int) -> bool:
+    """What `git bisect run` does with a script that repeats n times; ``least`` runs with the finding are bad.
+
+    A state that can't be run is skipped.
+    """
     low, high = OLD_END, oracle.history.new_end  # low is without the finding, high has it
     while True:
         open_states = [state for state in range(low + 1, high) if state not in oracle.dead]
@@ -91,21 +95,28 @@ def bisect_plainly(oracle: SimulatedRuns, repeats: int) -> bool:
             return low < oracle.change <= high
         middle = (low + high) // 2
         state = min(open_states, key=lambda one: abs(one - middle))
-        shown = any(oracle.run([state])[0] is Sign.SHOWN for _ in range(repeats))
-        low, high = (low, state) if shown else (state, high)
+        shown = sum(sign is Sign.SHOWN for sign in oracle.run([state] * repeats))
+        low, high = (low, state) if shown >= least else (state, high)
 
 
-def repeats_for(rates: tuple[float, float], changes: int, confidence: float) -> int | None:
-    """The fewest repeats with which plain bisection would be right that often; None where none are enough."""
+def repeats_for(rates: tuple[float, float], changes: int, confidence: float) -> tuple[int, int]:
+    """The fewest repeats with which plain bisection is right so often, and how many must show the finding."""
     steps = max(changes - 1, 1).bit_length()
-    best = [n for n in range(1, 200) if _plain_success(rates, steps, n) >= confidence]
-    return best[0] if best else None
+    choices = ((n, least) for n in range(1, MOST_REPEATS) for least in range(1, n // 2 + 2))
+    return next((n, least) for n, least in choices if _plain_success(rates, steps, n, least) >= confidence)
 
 
-def _plain_success(rates: tuple[float, float], steps: int, repeats: int) -> float:
+MOST_REPEATS = 200
+
+
+def _plain_success(rates: tuple[float, float], steps: int, repeats: int, least: int) -> float:
     """Half of the steps are taken at states with the finding, half at states without."""
-    found, quiet = 1 - (1 - rates[0]) ** repeats, (1 - rates[1]) ** repeats
-    return float((found * quiet) ** (steps / 2))
+    found, mistaken = (_chance_of_at_least(least, repeats, rate) for rate in rates)
+    return float((found * (1 - mistaken)) ** (steps / 2))
+
+
+def _chance_of_at_least(least: int, repeats: int, rate: float) -> float:
+    return 1 - sum(comb(repeats, k) * rate**k * (1 - rate) ** (repeats - k) for k in range(least))
 
 
 def main() -> None:
@@ -116,7 +127,9 @@ def main() -> None:
     parser.add_argument("--confidence", type=float, default=0.95)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    print("| rates | unrunnable | changes | right | named | runs (mean, 95 % below) | plain: repeats, right, runs |")
+    print(
+        "| rates | unrunnable | changes | right | named | runs: mean, 95 % below | plain: n of m repeats, right, runs |"
+    )
     print("|---|---|---|---|---|---|---|")
     for rates in RATES:
         for share in (0.0, 0.3):
@@ -140,18 +153,16 @@ def _print_row(rates: tuple[float, float], share: float, changes: int, options: 
 
 
 def _describe_plain(history: History, rates: tuple[float, float], share: float, options: argparse.Namespace) -> str:
-    repeats = repeats_for(rates, len(history), options.confidence)
-    if repeats is None:
-        best = max(range(1, 200), key=lambda n: _plain_success(rates, len(history).bit_length(), n))
+    repeats, least = repeats_for(rates, len(history), options.confidence)
     chance, right, runs = random.Random(options.seed), [], []  # noqa: S311 - no secret
     for _ in range(options.histories):
         dead = make_dead(len(history), share, chance)
         oracle = SimulatedRuns(
             history=history, change=chance.randrange(len(history)), rates=rates, dead=dead, chance=chance
         )
-        right.append(bisect_plainly(oracle, repeats or best))
+        right.append(bisect_plainly(oracle, repeats, least))
         runs.append(oracle.runs)
-    return f"{repeats or f'{best} (none is enough)'}, {fmean(right):.0%}, {fmean(runs):.0f}"
+    return f"{least} of {repeats}, {fmean(right):.0%}, {fmean(runs):.0f}"
 
 
 if __name__ == "__main__":

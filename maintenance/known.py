@@ -1,4 +1,4 @@
-"""What the stored tables show of each cell, made small enough to be packed: ``python -m maintenance.known``."""
+"""What the stored tables and bisections show, made small enough to be packed: ``python -m maintenance.known``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "harness" / "report" / "known" / "rates.json"
+BISECTS = TARGET.with_name("bisects.json")
 SOURCES = ("matrix", "proxies")
 """In this order: a cell of the later one replaces that of the earlier, whose runs have fewer restarts."""
 
@@ -40,10 +41,34 @@ def _summarise(key: tuple[str, ...], cell: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def render_bisects() -> str:
+    """One line a bisection that found a commit."""
+    data = json.loads((ROOT / "docs" / "results" / "bisects.json").read_text(encoding="utf-8"))
+    rows = [_summarise_bisect(one) for one in data["bisects"] if one["kind"] == "commit" and one["first"]]
+    lines = ",\n".join(json.dumps(row) for row in rows)
+    return f'{{"schema": 1, "bisects": [\n{lines}\n]}}\n'
+
+
+def _summarise_bisect(one: dict[str, Any]) -> dict[str, str]:
+    (bind,) = [option.partition("=")[2] for option in one["settings"] if option.startswith("--bind=")]
+    return {
+        "finding": one["finding"],
+        "worker": one["worker"],
+        "bind": bind,
+        "direction": one["direction"],
+        "commit": one["first"],
+        "subject": one["commit"]["subject"],
+        "before": one["releases"][0],
+        "after": one["releases"][1],
+        "proof": one["proof"]["verdict"],
+    }
+
+
 def main() -> None:
-    """Write the file."""
-    TARGET.write_text(render_rates(), encoding="utf-8")
-    print(TARGET.relative_to(ROOT))
+    """Write the files."""
+    for target, content in ((TARGET, render_rates()), (BISECTS, render_bisects())):
+        target.write_text(content, encoding="utf-8")
+        print(target.relative_to(ROOT))
 
 
 if __name__ == "__main__":

@@ -123,8 +123,8 @@ def _explain(verdict: Mapping[str, Json], findings: list[Mapping[str, Json]]) ->
     for one in explain(verdict):
         if own.intersection(one.findings):
             said.append(f"Why: {one.sentence}")
+            said += [f"Known: {one.history}"] if one.history else []
             if one.cause is not None:
-                said += [f"Known: {one.cause.history}"] if one.cause.history else []
                 said += [f"Upstream: {address}" for _, address in one.cause.addresses]
                 said += [f"Helps: {change} (costs: {cost})" for change, cost in one.cause.rows]
     return said

@@ -92,12 +92,12 @@ def _say_why(page: Page, verdict: Mapping[str, Json]) -> None:
     first = known[0]
     page.row("Why", first.sentence + _more(known), len("Helps"), most=3)
     cause = first.cause
+    told = "" if cause is None else ", ".join(f"#{number}" for number in cause.upstream)
+    history = "; ".join(filter(None, [first.history, f"upstream {told}" if told else ""]))
+    if history:
+        page.row("Known", history, len("Helps"), most=2)
     if cause is None:
         return
-    told = ", ".join(f"#{number}" for number in cause.upstream)
-    history = "; ".join(filter(None, [cause.history, f"upstream {told}" if told else ""]))
-    if history:
-        page.row("Known", history, len("Helps"), most=1)
     for remedy in cause.helps[:_REMEDIES]:
         page.row("Helps", f"{remedy.change} (costs: {remedy.cost})", len("Helps"), most=1)
 

@@ -197,11 +197,11 @@ def _causes(page: Page, verdict: Mapping[str, Json]) -> None:
     for one in explain(verdict):
         page.title(f"Why: {', '.join(one.findings)}")
         page.say(one.sentence, indent="  ")
+        rows = [("Known", one.history)]
         if one.cause is not None:
-            issues = ", ".join(f"#{number}" for number in one.cause.upstream)
-            rows = [("Known", one.cause.history), ("Upstream", issues)]
+            rows += [("Upstream", ", ".join(f"#{number}" for number in one.cause.upstream))]
             rows += [("Helps", f"{remedy.change} (costs: {remedy.cost})") for remedy in one.cause.helps]
-            page.rows([row for row in rows if row[1]])
+        page.rows([row for row in rows if row[1]])
 
 
 def _story(page: Page, verdict: Mapping[str, Json]) -> None:

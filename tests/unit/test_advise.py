@@ -15,7 +15,7 @@ from harness.studies.advise.cautions import RULES
 from harness.studies.advise.deployment import read_all, read_dockerfile, read_nginx, read_settings, read_unit
 from harness.studies.advise.rendering import render_html, render_markdown, render_terminal, table
 from harness.studies.advise.tables import find_free, find_shown, list_tested, make_rate, words_of_rate
-from maintenance.known import TARGET, render_rates
+from maintenance.known import BISECTS, TARGET, render_bisects, render_rates
 from maintenance.safe import PAGE, render_page
 
 if sys.version_info >= (3, 11):
@@ -47,6 +47,7 @@ def test_published_settings(case: dict[str, Any]) -> None:
 
 def test_the_packed_rates_are_those_of_the_docs() -> None:
     assert TARGET.read_text() == render_rates(), "make them again: make known"
+    assert BISECTS.read_text() == render_bisects(), "make them again: make known"
 
 
 def test_the_page_says_what_the_tables_say() -> None:

@@ -7,7 +7,9 @@ from packaging.version import Version
 
 from harness.core.model import Cell, Outcome
 from harness.provision.releases import list_releases, load_catalogue
-from harness.report.known.causes import UNKNOWN, explain, find_cause, load_causes
+from harness.report.known import bisects
+from harness.report.known.bisects import KnownBisect, find_bisects, load_bisects
+from harness.report.known.causes import UNKNOWN, explain, find_cause, load_causes, write_history
 from harness.stack.workers import WORKERS
 from harness.studies.matrix.expectations import load_expectations
 
@@ -62,7 +64,7 @@ def test_what_is_not_known_is_said_to_be_and_comes_last() -> None:
     known, unknown = explain(_verdict("19.6.0", "worker-crashed", "socket-deleted", "permanent-outage"))  # type: ignore[arg-type]
     assert known.findings == ("socket-deleted", "permanent-outage")
     assert known.cause is not None
-    assert known.cause.history == "introduced in 19.6.0, gone in 19.7.0"
+    assert known.cause.introduced == "19.6.0"
     assert (unknown.findings, unknown.sentence) == (("worker-crashed",), UNKNOWN)
 
 
@@ -74,3 +76,58 @@ def test_a_checkout_is_not_said_to_be_the_release_that_it_is_based_on() -> None:
 def test_a_worker_class_of_another_package_is_not_explained_by_gunicorns() -> None:
     (said,) = explain(_verdict("23.0.0", "failed-responses", worker="uvicorn.workers.UvicornWorker"))  # type: ignore[arg-type]
     assert said.cause is None
+
+
+def bisected(**more: str) -> KnownBisect:
+    usual = {
+        "finding": "socket-deleted",
+        "worker": "gthread",
+        "bind": "unix",
+        "direction": "introduced",
+        "commit": "0123456789abcdef",
+        "subject": "a change",
+        "before": "1.0",
+        "after": "1.1",
+        "proof": "proven",
+    }
+    return KnownBisect(**(usual | more))
+
+
+def find(monkeypatch: pytest.MonkeyPatch, *known: KnownBisect, **more: str) -> list[KnownBisect]:
+    monkeypatch.setattr(bisects, "load_bisects", lambda: known)
+    usual = {"finding": "socket-deleted", "release": "1.1", "worker": "gthread", "bind": "unix"}
+    return find_bisects(**(usual | more))
+
+
+def test_a_stored_bisection_speaks_of_its_own_fault_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    came, went = bisected(), bisected(direction="repaired", before="1.3", after="1.4")
+    assert find(monkeypatch, went, came) == [came]
+    assert find(monkeypatch, came, went, release="1.3") == [went]
+    assert find(monkeypatch, came, went, release="1.2") == [], "nothing is concluded for what lies between"
+    assert find(monkeypatch, came, went, release="1.2", introduced="1.1", gone="1.4") == [came, went]
+    for other in ({"finding": "failed-responses"}, {"worker": "sync"}, {"bind": "tcp"}):
+        assert find(monkeypatch, came, went, **other) == []
+
+
+def test_a_commit_takes_the_place_of_the_release() -> None:
+    cause = find_cause("socket-deleted", release="19.6.0", worker="gthread", bind="unix")
+    assert write_history(cause, []) == "introduced in 19.6.0, gone in 19.7.0"
+    said = "introduced by commit 01234567, between 1.0 and 1.1, gone in 19.7.0"
+    assert write_history(cause, [bisected()]) == said
+    assert write_history(None, [bisected(proof="half proven")]) == (
+        "introduced by commit 01234567 (half proven), between 1.0 and 1.1"
+    )
+
+
+def test_the_report_names_the_commits_of_the_original_bug() -> None:
+    (said,) = explain(_verdict("19.6.0", "socket-deleted"))  # type: ignore[arg-type]
+    assert "introduced by commit 418f1404, between 19.5.0 and 19.6.0" in said.history
+    assert "repaired by commit 0be79968, between 19.6.0 and 19.7.0" in said.history
+
+
+def test_stored_bisections_name_releases_and_commits() -> None:
+    versions = {row.version for row in list_releases()}
+    for one in load_bisects():
+        assert {one.before, one.after} <= versions
+        assert len(one.commit) == 40
+        assert one.direction in ("introduced", "repaired")

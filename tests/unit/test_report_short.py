@@ -59,7 +59,8 @@ def test_cause_and_remedies_are_in_every_report(record_run: RecordRun) -> None:
     for said in (render_markdown(run), render_html(run), junit):
         assert sentence in said
         assert "https://github.com/benoitc/gunicorn/issues/1298" in said
-        assert "introduced in 19.6.0, gone in 19.7.0" in said
+        assert "introduced by commit 418f1404, between 19.5.0 and 19.6.0" in said
+        assert "repaired by commit 0be79968, between 19.6.0 and 19.7.0" in said
         assert "max_requests = 0" in said.replace("\\_", "_")
 
 

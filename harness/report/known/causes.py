@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,6 +14,7 @@ from packaging.version import InvalidVersion, Version
 
 from harness.core.model import Json
 from harness.report.fields import items, text
+from harness.report.known.bisects import KnownBisect, find_bisects
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -70,13 +71,6 @@ class Cause:
         """(change, cost) of what helps."""
         return [(remedy.change, remedy.cost) for remedy in self.helps]
 
-    @property
-    def history(self) -> str:
-        """In which release it came and went, as far as runs show it."""
-        came = f"introduced in {self.introduced}" if self.introduced else ""
-        went = f"gone in {self.gone}" if self.gone else ""
-        return ", ".join(filter(None, [came, went]))
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
@@ -85,11 +79,27 @@ class Explanation:
     findings: tuple[str, ...]
     cause: Cause | None
     hedge: str = ""  # goes before the sentence: why it is not said for sure
+    bisects: tuple[KnownBisect, ...] = ()  # which commits brought and repaired it
 
     @property
     def sentence(self) -> str:
         """Why, in one sentence."""
         return UNKNOWN if self.cause is None else self.hedge + self.cause.sentence
+
+    @property
+    def history(self) -> str:
+        """Where it came and went: the commits, where a bisection is stored, else the releases."""
+        return write_history(self.cause, self.bisects)
+
+
+def write_history(cause: Cause | None, bisects: Sequence[KnownBisect]) -> str:
+    """Where a fault came and went: the commits, where a bisection is stored, else the releases of the table."""
+    came = next((one.said for one in bisects if one.is_introduction), "")
+    went = next((one.said for one in bisects if not one.is_introduction), "")
+    if cause is not None:
+        came = came or (f"introduced in {cause.introduced}" if cause.introduced else "")
+        went = went or (f"gone in {cause.gone}" if cause.gone else "")
+    return ", ".join(filter(None, [came, went]))
 
 
 @cache
@@ -135,6 +145,21 @@ def explain(verdict: Mapping[str, Json]) -> list[Explanation]:
         cause = find_cause(id_, release=release, worker=cell["worker"], bind=cell["bind"])
         found.setdefault(cause, []).append(id_)
     hedge = "" if cell["spec"] in (release, "latest", "") else f"If this is as in the release {release}: "
-    known = [Explanation(findings=tuple(ids), cause=cause, hedge=hedge) for cause, ids in found.items() if cause]
-    unknown = [Explanation(findings=tuple(ids), cause=None) for cause, ids in found.items() if cause is None]
-    return known + unknown
+    explained = [
+        Explanation(
+            findings=tuple(ids),
+            cause=cause,
+            hedge=hedge if cause is not None else "",
+            bisects=tuple(_list_bisects(ids, cause, release, cell["worker"], cell["bind"])),
+        )
+        for cause, ids in found.items()
+    ]
+    return sorted(explained, key=lambda one: one.cause is None)
+
+
+def _list_bisects(
+    findings: Sequence[str], cause: Cause | None, release: str, worker: str, bind: str
+) -> Iterator[KnownBisect]:
+    introduced, gone = ("", "") if cause is None else (cause.introduced, cause.gone)
+    for finding in findings:
+        yield from find_bisects(finding, release=release, worker=worker, bind=bind, introduced=introduced, gone=gone)

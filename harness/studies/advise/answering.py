@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.model import Json
-from harness.report.known.causes import Remedy, find_cause
+from harness.report.known.bisects import KnownBisect, find_bisects
+from harness.report.known.causes import Remedy, find_cause, write_history
 from harness.stack.workers import name_worker
 from harness.studies.advise.cautions import SettingWarning, Warned, warn
 from harness.studies.advise.deployment import Deployment
@@ -46,6 +47,8 @@ class ShownFinding:
     upstream: tuple[int, ...]
     introduced: str
     gone: str
+    bisects: tuple[KnownBisect, ...] = ()
+    history: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,10 @@ class Advice:
                     "upstream": list(one.upstream),
                     "introduced": one.introduced,
                     "gone": one.gone,
+                    "commits": [
+                        {"id": known.commit, "direction": known.direction, "between": [known.before, known.after]}
+                        for known in one.bisects
+                    ],
                 }
                 for one in self.findings
             ],
@@ -187,12 +194,16 @@ def _bind_kind(bind: Any) -> str:  # noqa: ANN401 - as gunicorn takes it
 
 def _explain(finding: str, count: int, of: int, *, release: str, worker: str, bind: str) -> ShownFinding:
     cause = find_cause(finding, release=release, worker=worker, bind=bind)
+    introduced, gone = ("", "") if cause is None else (cause.introduced, cause.gone)
+    bisects = find_bisects(finding, release=release, worker=worker, bind=bind, introduced=introduced, gone=gone)
     return ShownFinding(
         id=finding,
         seen=count,
         of=of,
         cause="not known" if cause is None else cause.sentence,
         upstream=() if cause is None else cause.upstream,
-        introduced="" if cause is None else cause.introduced,
-        gone="" if cause is None else cause.gone,
+        introduced=introduced,
+        gone=gone,
+        bisects=tuple(bisects),
+        history=write_history(cause, bisects),
     )

@@ -28,8 +28,7 @@ def summarise(advice: Advice) -> list[tuple[str, str]]:
             filter(
                 None,
                 [
-                    f"introduced in {one.introduced}" if one.introduced else "",
-                    f"gone in {one.gone}" if one.gone else "",
+                    one.history,
                     f"upstream {told}" if told else "",
                 ],
             )

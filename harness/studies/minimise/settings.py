@@ -82,6 +82,10 @@ def _one_class(cell: Cell) -> Mapping[str, Any]:
     return {} if find_worker(cell.worker).has_threads else {"worker": "sync"}
 
 
+_USUAL = Cell(spec="")
+_OF_GUNICORN = ("reuse_port", "preload_app", "umask", "user", "control_socket", "pidfile")
+"""Settings that have gunicorn's own default, or the run's, where they are left out."""
+
 SETTINGS: tuple[CaseSetting, ...] = (
     CaseSetting(name="load", field="load", simplest=_always(load="httpx", rate_per_s=None)),
     CaseSetting(name="proxy", field="proxy", simplest=_without_proxy),
@@ -95,6 +99,7 @@ SETTINGS: tuple[CaseSetting, ...] = (
     CaseSetting(name="graceful_timeout", field="graceful_timeout", simplest=_always(graceful_timeout=None)),
     CaseSetting(name="timeout", field="timeout", simplest=_always(timeout=None)),
     CaseSetting(name="the whole duration", field="full_duration", simplest=_always(full_duration=False)),
+    *(CaseSetting(name=name, field=name, simplest=_always(**{name: getattr(_USUAL, name)})) for name in _OF_GUNICORN),
     CaseSetting(name="recovery", field="recover", simplest=_always(recover=False)),
     CaseSetting(name="bind", field="bind", simplest=_always(bind="tcp"), matters=True),
     CaseSetting(name="threads", field="threads", simplest=_sync, matters=True),
