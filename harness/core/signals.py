@@ -56,6 +56,8 @@ def check() -> None:
     """Raise KeyboardInterrupt if a signal was heard; once, and never inside ``shielded`` or in another thread."""
     if _state.heard and not _state.raised and not _state.shields and _is_main():
         _state.raised = True
+        # Else it rings when the interpreter has given up its handlers, and kills the process that ends in order.
+        signal.setitimer(signal.ITIMER_REAL, 0)
         raise KeyboardInterrupt
 
 

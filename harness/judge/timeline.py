@@ -46,6 +46,7 @@ from harness.judge.ledger.disagreements import describe_disagreements
 from harness.judge.leftovers import KINDS, OF_THE_STOP, LeftoversReader
 from harness.judge.lives import Lives
 from harness.judge.traced_calls import TracedCalls
+from harness.stack.gunicorn import most_in_hand
 
 MUTE = "mute: gunicorn's log does not say how its workers end; do the app or the settings switch its loggers off?"
 
@@ -234,6 +235,8 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
     if log_complete and reader.lives.is_mute(limit) and not reader.lives.are_ends_known(statuses):
         reader.watchers["logs"] = MUTE
         log_complete = False
+    lives = reader.lives.close(log_complete=log_complete, statuses=statuses)
+    in_hand = most_in_hand(cell) * sum(life.ended_ns is not None for life in lives)
     return Observations(
         cell=cell,
         phases=reader.phases,
@@ -251,7 +254,7 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         processes=tuple(reader.processes),
         probes=reader.probes,
         answers=reader.answers,
-        lives=reader.lives.close(log_complete=log_complete, statuses=statuses),
+        lives=lives,
         live_at_end=reader.lives.live_workers(),
         fewest_live=reader.lives.fewest_workers(),
         samples=reader.lives.list_samples(),
@@ -271,7 +274,7 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         answer_times=reader.answer_times,
         leftovers=reader.leftovers.close(),
         rungs=tuple(reader.rungs),
-        defects=(*reader.defects, *describe_disagreements(reader.ledger)),
+        defects=(*reader.defects, *describe_disagreements(reader.ledger, unlogged=in_hand)),
     )
 
 

@@ -210,7 +210,7 @@ def test_a_projects_own_app_and_settings_are_tested(project: Project) -> None:
 
 def test_the_load_may_be_httpx(project: Project) -> None:
     project.write("tests/conftest.py", CONFTEST.replace("workers=2", 'load="httpx", workers=2'))
-    project.write("tests/test_shop.py", SHOP_TESTS)
+    project.write("tests/test_shop.py", SHOP_TESTS.replace('(2, 3, "gthread")', '(2, 1, "sync")'))
     done = project.pytest("--gunicorn", "19.6.0", "--gunicorn-worker", "sync", "-W", "error")
     assert (done.returncode, "3 passed" in done.stdout) == (pytest.ExitCode.OK, True), done.stdout + done.stderr
     assert all((run / "logs" / "httpx.result").is_file() for run in project.runs())

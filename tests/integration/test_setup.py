@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from harness.cli import makevars
 from harness.provision import bootstrap
@@ -286,7 +287,7 @@ def test_the_lock_pins_all_that_the_project_declares() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text())
     groups = [declared["project"]["dependencies"], *declared["project"]["optional-dependencies"].values()]
     groups += [*declared["dependency-groups"].values(), declared["build-system"]["requires"]]
-    names = {Requirement(line).name for group in groups for line in group}
+    names = {canonicalize_name(Requirement(line).name) for group in groups for line in group}
     lock = "".join(path.read_text() for path in LOCKS)
     assert {name for name in names if "--hash=sha256:" in bootstrap.parse_locked(lock, name)} == names
 

@@ -92,6 +92,16 @@ def test_a_few_of_such_requests_say_nothing() -> None:
     assert said.endswith("gunicorn's access log lacks 11 requests that the app ran and whose clients were answered")
 
 
+def test_workers_that_ended_may_have_died_between_answer_and_line() -> None:
+    def describe(kind: str, count: int) -> tuple[str, ...]:
+        ledger = {"disagreements": {kind: count}, "counts": {"requests": 500}}
+        return describe_disagreements(ledger, unlogged=40)
+
+    assert describe("not_logged", 50) == ()
+    assert describe("not_logged", 51)
+    assert describe("logged_twice", 11)
+
+
 def test_a_ledger_that_does_not_say_is_believed() -> None:
     assert describe_disagreements(None) == describe_disagreements({"counts": {"requests": 5}}) == ()
 

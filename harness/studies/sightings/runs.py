@@ -6,7 +6,6 @@ What the study's journal has already is not run again.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 from harness.core import locks
 from harness.core.clock import now_ns
 from harness.core.model import Outcome
-from harness.core.signals import shielded
+from harness.core.signals import pause, shielded
 from harness.engine.options import run_arguments
 from harness.engine.request import RunRequest
 from harness.studies.matrix.campaign.attempts import ChildRun, RunningAttempt, StartRun
@@ -56,7 +55,7 @@ class RunMaker:
                 for place in [one for one, (attempt, *_) in running.items() if attempt.ended()]:
                     attempt, request, began_ns = running.pop(place)
                     found[place] = self._end(attempt, request, (now_ns() - began_ns) / 1e9)
-                time.sleep(POLL_S)
+                pause(POLL_S)
         finally:
             with shielded():
                 for attempt, *_ in running.values():
