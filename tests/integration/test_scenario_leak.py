@@ -36,7 +36,7 @@ def test_restarts_keep_a_leak_in_bounds(tmp_path: Path, kind: str) -> None:
     assert (ran.code, ran.verdict["verdict"]) == (0, "holds"), ran.out + ran.err
     arms = ran.verdict["scenario"]["arms"]
     assert (arms["without"]["memory"], arms["with"]["memory"]) == ("grows", "bounded")
-    assert 32_000 < arms["without"]["bytes_per_request"]["slope"] < 38_000
+    assert 30_000 < arms["without"]["bytes_per_request"]["slope"] < 38_000, "it leaks 32 KiB"
     assert arms["without"]["peak_bytes"] > 2 * arms["with"]["peak_bytes"]
     assert arms["with"]["recycles"] >= 6
     assert 200 < ran.verdict["scenario"]["recommendation"]["max_requests"] < 1200

@@ -40,10 +40,10 @@ def await_load(out: Path) -> None:
 
 
 def pids(events: list[dict[str, Any]], who: str) -> Iterator[int]:
-    """Of the newest of this kind first."""
+    """Of the newest of this kind first; of workers the youngest, for the oldest may be a zombie by now."""
     for event in reversed(events):
         if who == "worker" and event["kind"] == "workers":
-            yield from (pid for pid, _ in event["live"])
+            yield from (pid for pid, _ in sorted(event["live"], key=lambda one: one[1], reverse=True))
         elif event["kind"] == who and event.get("state") == "started":
             yield event["pid"]
 
