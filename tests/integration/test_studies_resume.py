@@ -91,13 +91,16 @@ def test_a_folder_of_another_study_is_refused(tmp_path: Path) -> None:
     assert "holds another study" in complaints
 
 
-def test_two_processes_do_not_work_in_one_folder(tmp_path: Path) -> None:
+@pytest.mark.parametrize("study", STUDIES)
+def test_two_processes_do_not_work_in_one_folder(tmp_path: Path, study: str) -> None:
+    """The second one leaves alone what the first has made, even where it is told to begin anew."""
     out = tmp_path / "study"
-    first = begin(out, "minimise")
+    first = begin(out, study)
     await_runs(out, 1)
-    second = begin(out, "minimise")
+    second = begin(out, study, "--rerun")
     _, complaints = second.communicate(timeout=PATIENCE_S)
     assert second.returncode == 2
     assert "Another search works in" in complaints
-    first.communicate(timeout=PATIENCE_S)
+    said, _ = first.communicate(timeout=PATIENCE_S)
     assert first.returncode == 0
+    assert len(journal(out)) == json.loads(said)["runs"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import shlex
@@ -107,3 +108,23 @@ def test_every_page_is_in_the_index() -> None:
     index = (ROOT / "docs" / "README.md").read_text()
     missing = [path.name for path in PAGES if path.parent.name == "docs" and f"({path.name}" not in index]
     assert [name for name in missing if name != "README.md"] == []
+
+
+def list_texts() -> Iterator[str]:
+    """What our code can print: its string constants, those of an f-string put together."""
+    for path in (ROOT / "harness").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.JoinedStr):
+                yield "\0".join(str(part.value) if isinstance(part, ast.Constant) else "" for part in node.values)
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+def test_troubleshooting_quotes_messages_that_exist() -> None:
+    """`...`, `n`, `m` and a proxy's name stand for what differs from run to run."""
+    texts = "\n".join(list_texts())
+    rows = [line.split("|")[1] for line in BY_NAME["docs/troubleshooting.md"].read_text().splitlines() if "|" in line]
+    messages = [message for row in rows for message in re.findall(r"`([^`]+)`", row)]
+    quoted = [part.strip() for message in messages for part in re.split(r"\.\.\.|\b[nm]\b|\bof\b|h2o", message)]
+    assert len(messages) > 20
+    assert [part for part in quoted if part not in texts] == []

@@ -29,6 +29,16 @@ def test_a_signal_waits_until_somebody_looks_and_is_raised_once(number: signal.S
     assert signals.was_heard()
 
 
+def test_what_was_raised_rings_no_alarm_afterwards() -> None:
+    """Python gives up its handlers before it ends: an alarm then kills the process, and its exit code is lost."""
+    signals.hear_signals(grace_s=60)
+    signal.raise_signal(signal.SIGTERM)
+    assert signal.getitimer(signal.ITIMER_REAL)[0] > 0
+    with pytest.raises(KeyboardInterrupt):
+        signals.check()
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
 def test_whoever_blocks_is_interrupted_after_a_moment() -> None:
     signals.hear_signals(grace_s=0.05)
     signal.raise_signal(signal.SIGTERM)

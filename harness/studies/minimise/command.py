@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 import sys
 
-from harness.core import errors, locks
-from harness.core.errors import UsageError
+from harness.core import errors
 from harness.records.store import RunFolder
 from harness.studies.minimise.case import FOLDER as SETTINGS
 from harness.studies.minimise.options import describe_plan, make_minimise_plan
 from harness.studies.minimise.report import render_html, render_markdown, render_terminal
 from harness.studies.minimise.result import FILE, MinimiseResult, result_to_json
 from harness.studies.minimise.study import Minimisation, MinimisePlan
-from harness.studies.sightings.journal import FILE as JOURNAL
-from harness.studies.sightings.journal import Journal
-from harness.studies.sightings.runs import RunMaker
+from harness.studies.sightings.folders import tell_interrupted, working_in
 
 
 def run_minimise(options: argparse.Namespace) -> int:
@@ -27,20 +23,11 @@ def run_minimise(options: argparse.Namespace) -> int:
         print(text, file=sys.stderr if options.json else sys.stdout, flush=True)
 
     plan = make_minimise_plan(options, say=say)
-    lease = locks.try_exclusive(plan.folder / ".lock")
-    if lease is None:
-        raise UsageError(what=f"Another search works in {plan.folder}.", remedy="Name another folder with --out.")
     try:
-        if options.rerun:
-            _forget(plan)
-        journal = Journal(plan.folder, describe_plan(plan))
-        maker = RunMaker(plan.folder, journal, watch=lambda _number, _request, _run: None)
-        result = Minimisation(plan=plan, maker=maker).run()
+        with working_in(plan.folder, describe_plan(plan), rerun=options.rerun, made=(SETTINGS,)) as maker:
+            result = Minimisation(plan=plan, maker=maker).run()
     except KeyboardInterrupt:
-        print(f"interrupted; the same command goes on from {plan.folder}", file=sys.stderr)
-        return errors.EXIT_INTERRUPTED
-    finally:
-        lease.close()
+        return tell_interrupted(plan.folder)
     _store(plan, result)
     if options.json:
         print(json.dumps(result_to_json(result), indent=1, ensure_ascii=False))
@@ -56,10 +43,3 @@ def _store(plan: MinimisePlan, result: MinimiseResult) -> None:
     folder.write_text("minimise.html", render_html(result))
     if result.script is not None:
         folder.write_text("reproduce.sh", result.script.text)
-
-
-def _forget(plan: MinimisePlan) -> None:
-    """Remove the journal and the runs of an earlier search; the folder may hold other things."""
-    (plan.folder / JOURNAL).unlink(missing_ok=True)
-    for name in ("runs", SETTINGS):
-        shutil.rmtree(plan.folder / name, ignore_errors=True)
