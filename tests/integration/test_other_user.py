@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.backends.local.other_user import plan_view, render_launch
+from harness.backends.local.other_user import plan_view, render_launch, try_out
 from tests.integration.stubs import command, environ, make_wheel, run_harness
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can turn into another user")
@@ -28,6 +28,17 @@ def look(view_of: Path, *argv: str, **variables: str) -> str:
     return subprocess.run(launch, cwd="/", env=variables, capture_output=True, check=False).stdout.decode()
 
 
+@pytest.fixture
+def views(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A place where a view can be made: it needs a mount namespace of its own, which a bare chroot does not give."""
+    closed = tmp_path_factory.mktemp("closed")
+    (closed / "inside").mkdir()
+    closed.chmod(0o700)
+    if why_not := try_out(plan_view(UID, [closed / "inside"]), "/bin/true", "/"):
+        pytest.skip(f"no other user can be had here: {why_not}")
+
+
+@pytest.mark.usefixtures("views")
 def test_it_has_no_right_of_root_and_sees_of_a_closed_folder_what_it_needs(tmp_path: Path) -> None:
     for name in ("needed", "secret"):
         (tmp_path / name).mkdir()
@@ -49,6 +60,7 @@ def test_environment_and_signals_are_handed_on_as_they_are() -> None:
     assert (fields["CapEff"], fields["NoNewPrivs"]) == ("0" * 16, "1")
 
 
+@pytest.mark.usefixtures("views")
 def test_gunicorn_is_not_root_unless_it_is_asked_for(tmp_path: Path) -> None:
     wheel = make_wheel(tmp_path, "good")
     ran = run_harness(tmp_path / "runs", "reproduce", wheel, *QUICK, *HERE)
