@@ -19,6 +19,7 @@ from harness.core.model import Cell
 from harness.engine.accounts import NOTES_FILE, Clients
 from harness.judge.ledger import load_account, unanswered
 from harness.judge.ledger.books import NOTES, Books, read_pieces
+from harness.judge.ledger.changed import find_changed
 from harness.judge.ledger.disagreements import MEANINGS, OTHER_PROCESS, count_strange
 from harness.judge.ledger.endings import Ending, Witnesses
 from harness.judge.ledger.repeats import find_repeated
@@ -76,6 +77,8 @@ def _reconcile(cell: Cell, logs: Path, clients: Clients) -> LedgerClosed:
         tally.disagreements[OTHER_PROCESS] += count_strange(by_pid, noted)
     unproxied = {"d"} if cell.proxy != "none" else set(LETTERS.values())
     repeated = find_repeated(logs / NOTES_FILE, books, unproxied=unproxied)
+    # The user's own proxy configuration may send one request here and one there.
+    changed = find_changed(logs / NOTES_FILE, of=set(LETTERS.values()) if cell.proxy_config is None else unproxied)
     return LedgerClosed(
         counts=tally.sum_up(unattributed=unattributed.total() + books.strangers.total()),
         by_client={client: dict(endings) for client, endings in tally.by_client.items()},
@@ -86,6 +89,8 @@ def _reconcile(cell: Cell, logs: Path, clients: Clients) -> LedgerClosed:
         unknown_ids=dict(books.strangers),
         repeated=len(repeated) if witnesses.noted else None,
         repeated_examples=repeated[:EXAMPLES] or None,
+        changed=None if changed is None else len(changed),
+        changed_examples=[one.to_json() for one in (changed or ())[:EXAMPLES]] or None,
         disagreements={kind: tally.disagreements[kind] for kind in MEANINGS if tally.disagreements[kind]} or None,
         witnesses={"proxy": witnesses.proxied, "gunicorn": witnesses.logged, "app": witnesses.noted},
     )

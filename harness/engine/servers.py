@@ -86,6 +86,7 @@ def configure_gunicorn(
         if cell.ledger:
             app = gunicorn.noting_app(cell.worker)
             _place_app(app, folder, None)
+            _place_app("asked", folder, None)  # which it imports
             env[NOTES_VARIABLE] = str(_prepare_notes(folder, NOTES_FILE))
     startup = []  # folders with files that Python loads by itself, before gunicorn
     if cell.trace:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 WORKERS_LIBRARIES = frozenset({"gevent", "eventlet", "greenlet", "tornado", "uvloop"})
 """What the worker classes rest on: their frames are in every call, the app's and gunicorn's."""
 
-OUR_FILES = frozenset({"noting.py", "noted.py", "noted_asgi.py", "sitecustomize.py"})
+OUR_FILES = frozenset({"noting.py", "noted.py", "noted_asgi.py", "asked.py", "sitecustomize.py"})
 
 
 def is_apps(files: Iterable[str]) -> bool:

@@ -9,6 +9,7 @@ from harness.core.events.doings import SignalSent
 from harness.core.events.stop import FoundProcess, StopEnded
 from harness.core.model import Json, Observations
 from harness.judge.meddling import OUTSIDERS
+from harness.judge.timeline import SAME_MOMENT_NS
 from harness.judge.vanishing import VANISHING, since_bind
 
 MOST_NAMED = 5
@@ -54,6 +55,29 @@ def find_early_kills(observations: Observations) -> list[tuple[int, SignalSent]]
         for sent in doings.sent
         if sent.pid == observations.arbiter_pid and sent.signal == signal.SIGKILL
         if stop.at_ns <= sent.at_ns < until_ns and sent.target in killed & live
+    ]
+
+
+def find_late_kills(observations: Observations) -> list[tuple[int, SignalSent]]:
+    """The workers that had not ended when graceful_timeout was over, so that the arbiter killed them (SIGKILL).
+
+    The load is over and the proxy gone by then, so nothing but gunicorn keeps a worker; unless the user's own app does,
+    a request of the harness's own that hangs, or a machine that gave them no time.
+    """
+    stop = observations.leftovers.stop
+    if stop is None or stop.graceful_s is None or stop.held or observations.cell.app is not None:
+        return []
+    from_ns = stop.at_ns + int((stop.graceful_s - EARLY_S) * 1e9)
+    ended_ns = {pid: stop.at_ns + after_ns for pid, after_ns in stop.ended}
+    hung = {asked.worker for asked in observations.harness_asked}
+    live = {life.pid for life in observations.lives if life.ended_ns is None} - hung
+    if is_path_lost(observations) or stop.stalled_ns / 1e9 > stop.graceful_s / 2:
+        return []
+    return [
+        (sent.target, sent)
+        for sent in observations.leftovers.doings.sent
+        if sent.pid == observations.arbiter_pid and sent.signal == signal.SIGKILL and sent.at_ns >= from_ns
+        if sent.target in live and ended_ns.get(sent.target, 0) > sent.at_ns - SAME_MOMENT_NS
     ]
 
 

@@ -63,6 +63,7 @@ def noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         "    start_response('200 OK', [('Content-Length', '11'), ('Content-Type', 'text/plain')])\n"
         "    return [b'Hello ', b'World']\n"
     )
+    monkeypatch.syspath_prepend(str(fixtures_dir()))  # noted.py imports asked.py
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setenv("RECYCLE_HARNESS_NOTES", str(tmp_path / "notes.log"))
     spec = spec_from_file_location("noted", fixtures_dir() / "noted.py")
@@ -70,17 +71,19 @@ def noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     assert spec.loader is not None
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
-    monkeypatch.delitem(sys.modules, "web")
+    for name in ("web", "asked"):
+        monkeypatch.delitem(sys.modules, name)
     return module
 
 
-def call(app: Callable[[dict[str, str], StartResponse], Iterable[bytes]], request_id: str) -> Answer:
+def call(app: Callable[[dict[str, str], StartResponse], Iterable[bytes]], request_id: str, query: str = "") -> Answer:
     said: list[tuple[bytes, bytes]] = []
 
     def start_response(_status: str, headers: list[tuple[str, str]]) -> None:
         said.extend((name.encode(), value.encode()) for name, value in headers)
 
-    body = b"".join(app({"HTTP_X_REQUEST_ID": request_id}, start_response))
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/", "QUERY_STRING": query, "HTTP_X_REQUEST_ID": request_id}
+    body = b"".join(app(environ, start_response))
     assert dict(said)[b"Content-Length"] == str(len(body)).encode()
     return read_answer(request_id.encode(), 200, said, body)
 
@@ -88,4 +91,7 @@ def call(app: Callable[[dict[str, str], StartResponse], Iterable[bytes]], reques
 def test_the_noting_app_answers_what_is_checked(noted: ModuleType, tmp_path: Path) -> None:
     assert call(noted.app, "p3") == Answer(outcome="200", by_app=True)
     assert call(noted.app, "w120") == Answer(outcome="200", by_app=True)
-    assert [line.split()[0] for line in (tmp_path / "notes.log").read_text().splitlines()] == ["worker", "p3", "w120"]
+    assert call(noted.app, "w121", query="a b=\u00e9").outcome == "200"
+    lines = [line.split() for line in (tmp_path / "notes.log").read_text().splitlines()]
+    assert [line[0] for line in lines] == ["worker", "=p", "p3", "=w", "w120", "=w", "w121"]
+    assert [line[2:] for line in lines if line[0] == "=w"] == [["GET", "/?", "0"], ["GET", "/?a%20b=%E9", "0"]]

@@ -173,7 +173,40 @@ def test_an_arbiter_that_kills_its_workers_at_once_has_crashed_them() -> None:
 
 
 def test_after_graceful_timeout_it_may() -> None:
+    """That the worker ended by it is not known here."""
     assert _kills(36.03).found() == []
+
+
+def _unwilling(*, ended_s: float = 30.01, stalled_ns: int = 0, held: bool = False, killed_s: float = 30.0) -> Record:
+    """A worker that ends only when graceful_timeout is over and the arbiter sends it SIGKILL."""
+    ended = [[104, int(ended_s * 1e9)]]
+    record = _stopped(took_ns=30_050_000_000, ended=ended, stalled_ns=stalled_ns, held=held)
+    said = {"pid": ARBITER, "ppid": 1, "call": "os.kill", "target": 104, "signal": int(signal.SIGKILL)}
+    return record.add(6.03 + killed_s, "signal-sent", stack=STOP_STACK, **said)
+
+
+def _hanging(record: Record) -> Record:
+    return record.add(5.9, "harness-asked", hang_s=60, outcome="closed", took_ns=1, worker=104)
+
+
+def test_a_worker_that_only_a_kill_can_end_is_no_clean_exit() -> None:
+    (finding,) = _unwilling().judge().findings
+    assert finding.id is FindingId.WORKER_CRASHED
+    assert "worker 104 did not end within graceful_timeout" in finding.detail
+    assert finding.culprit is None
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        pytest.param(_unwilling(ended_s=29.5), id="it had ended before, and was not reaped yet"),
+        pytest.param(_unwilling(stalled_ns=16_000_000_000), id="the machine stood still"),
+        pytest.param(_unwilling(held=True), id="somebody stopped the arbiter"),
+        pytest.param(_hanging(_unwilling()), id="it has a request of our own, which hangs"),
+    ],
+)
+def test_who_else_may_have_kept_a_worker(record: Record) -> None:
+    assert FindingId.WORKER_CRASHED not in record.found()
 
 
 def test_what_is_signalled_in_the_stop_is_nobodys_interference() -> None:

@@ -157,6 +157,8 @@ class LedgerClosed(Event):
         unknown_ids: witness -> lines with an id that no client sent.
         repeated: requests that the app ran more than once for one attempt; left out where that can't be known.
         repeated_examples: the ids of a few of these.
+        changed: how often a worker's app got another request than its client sends; left out where that can't be known.
+        changed_examples: a few of these: what was asked, what was run, and the worker's pid.
         disagreements: kind -> requests of which gunicorn's access log says what app and client contradict.
         witnesses: those that wrote an account.
         took_s: how long it took to combine the accounts, in seconds.
@@ -174,6 +176,8 @@ class LedgerClosed(Event):
     unknown_ids: Mapping[str, int] | None = None
     repeated: int | None = None
     repeated_examples: Sequence[str] | None = None
+    changed: int | None = None
+    changed_examples: Sequence[Json] | None = None
     disagreements: Mapping[str, int] | None = None
     witnesses: Mapping[str, bool] | None = None
     took_s: float | None = None

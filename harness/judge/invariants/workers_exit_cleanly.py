@@ -10,7 +10,7 @@ from harness.core.events.servers import SocketChange
 from harness.core.findings import FindingId
 from harness.core.model import Culprit, Finding, Judgement, Observations, State, WorkerLife
 from harness.judge.lives import SILENT_END, TIMED_OUT
-from harness.judge.ordered_stop import find_early_kills
+from harness.judge.ordered_stop import find_early_kills, find_late_kills
 from harness.judge.restarts import lost_ns
 from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
 from harness.judge.vanishing import VANISHING, arbiter_end_ns, find_removal, vanished_ns
@@ -34,6 +34,9 @@ def judge(observations: Observations) -> Judgement:
         return Judgement(state=State.VIOLATED, reason=finding.detail, findings=(finding,))
     if killed:
         finding = _finding_of_stop(observations, killed)
+        return Judgement(state=State.VIOLATED, reason=finding.detail, findings=(finding,))
+    if late := find_late_kills(observations):
+        finding = _finding_of_late_end(observations, late)
         return Judgement(state=State.VIOLATED, reason=finding.detail, findings=(finding,))
     blind = find_blind(observations, "logs", "workers")
     if blind is not None:
@@ -106,5 +109,17 @@ def _finding_of_stop(observations: Observations, killed: list[tuple[int, SignalS
         detail=f"in its ordered stop the arbiter killed worker {pid} (SIGKILL) before graceful_timeout was over "
         f"({len(killed)} such workers)",
         culprit=Culprit(pid=sent.pid, role="arbiter", call=sent.call, stack=tuple(stack)),
+        evidence={"workers": [[one, "SIGKILL"] for one, _ in killed]},
+    )
+
+
+def _finding_of_late_end(observations: Observations, killed: list[tuple[int, SignalSent]]) -> Finding:
+    """Here the arbiter did what it has to do; the worker is what does not end."""
+    pid, sent = killed[0]
+    return Finding(
+        id=FindingId.WORKER_CRASHED,
+        at_s=since_load_s(observations, sent.at_ns),
+        detail=f"in the ordered stop worker {pid} did not end within graceful_timeout, with no request in hand, "
+        f"so that the arbiter killed it (SIGKILL; {len(killed)} such workers)",
         evidence={"workers": [[one, "SIGKILL"] for one, _ in killed]},
     )
