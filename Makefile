@@ -41,7 +41,7 @@ override BROWSER_LOCK := --extra pictures --group browser --constraint requireme
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: action advise bisects known help setup tools proxies reproduce check doctor test lint format unit integration regression mutants unmodified attacks own-proxies false-alarms faulty-apps containers browser pictures chart structure events options bench lock upgrade fresh clean
+.PHONY: action advise bisects known recover help setup tools proxies reproduce check doctor test lint format unit integration regression mutants unmodified attacks own-proxies false-alarms faulty-apps containers browser pictures chart structure events options bench lock upgrade fresh clean
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -104,6 +104,9 @@ regression: setup tools ## tests against pinned gunicorns, h2o and wrk, and a sa
 
 advise: setup tools proxies ## published settings that `harness advise` calls affected, and its warnings, each shown by a run (minutes)
 	@$(VENV_PYTHON) -m pytest -m slow tests/regression/test_published_settings.py tests/regression/test_advise_warnings.py
+
+recover: setup tools ## the ladder back on real releases: what heals each of five outages (minutes)
+	@$(VENV_PYTHON) -m pytest -m slow tests/regression/test_ladder.py
 
 own-proxies: setup tools proxies ## four proxy configurations as people have them, each in front of a real release
 	@$(VENV_PYTHON) -m pytest tests/regression/test_own_proxies.py

@@ -6,7 +6,7 @@ from harness.backends import Process
 
 
 class Masters:
-    """``current`` serves now. ``told_to_end``: the harness has told it to end, so that its end is no surprise.
+    """``current`` serves now, ``former`` did before. ``told_to_end``: by the harness, so that its end is no surprise.
 
     ``recovered``: the ladder back was climbed, so that the masters are not those of the run any more.
     ``boot_s``: from gunicorn's start to its first answer, in seconds.
@@ -14,6 +14,7 @@ class Masters:
 
     def __init__(self, current: Process) -> None:
         self.current = current
+        self.former: list[Process] = []
         self.told_to_end = False
         self.recovered = False
         self.boot_s = 0.0
@@ -25,4 +26,5 @@ class Masters:
 
     def replace(self, process: Process) -> None:
         """Another one serves from now on."""
+        self.former.append(self.current)
         self.current, self.told_to_end = process, False

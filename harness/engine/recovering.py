@@ -7,7 +7,7 @@ later, from the record.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from harness.backends import Client
 from harness.core.clock import now_ns
@@ -157,7 +157,7 @@ def _upgrade(climb: _Climb) -> str | None:
 
 
 def _restart(climb: _Climb) -> str | None:
-    """As a service manager does it: TERM, KILL if that is in vain, and a start."""
+    """As a service manager does it: TERM, KILL if that is in vain, the same for what outlives it, and a start."""
     stack, said = climb.stack, None
     arbiter = stack.gunicorn
     if arbiter.poll() is None:
@@ -169,11 +169,35 @@ def _restart(climb: _Climb) -> str | None:
             climb.signal(signal.SIGKILL, "it has not stopped, and its workers with it")
             arbiter.stop()
             said = f"the arbiter did not end within {climb.end_s:.0f} s and was killed"
+    outlived = _end_rest(climb)
+    said = "; ".join(part for part in (said, outlived) if part is not None) or None
     process = stack.backend.spawn(stack.command)
     stack.sink.emit(HarnessDid(what="start", detail=f"starts gunicorn as {process.pid}, {REASON}", pid=process.pid))
     stack.masters.replace(process)
     climb.await_answers(climb.boot_s + climb.stack.timings.ladder_answers_s)
     return said
+
+
+def _end_rest(climb: _Climb) -> str | None:
+    """End what has outlived its arbiter: a worker that ends later may remove the path that the next one binds."""
+    stack = climb.stack
+
+    def list_rest() -> set[int]:
+        masters = (*stack.masters.former, stack.gunicorn)
+        return {pid for master in masters for pid in stack.backend.list_relatives(master)}
+
+    def send(number: signal.Signals, pids: Iterable[int]) -> None:
+        for pid in sorted(pids):
+            reason = f"{REASON}: it has outlived its arbiter"
+            stack.sink.emit(HarnessSignalled(who="worker", pid=pid, signal=int(number), reason=reason))
+            stack.backend.signal(pid, number)
+
+    rest = list_rest()
+    send(signal.SIGTERM, rest)
+    climb.ask_until(lambda: not list_rest(), climb.end_s)
+    send(signal.SIGKILL, list_rest())
+    climb.ask_until(lambda: not list_rest(), LATE_S)
+    return f"{len(rest)} processes outlived it and were ended" if rest else None
 
 
 RUNGS: Mapping[str, Callable[[_Climb], str | None]] = {

@@ -85,6 +85,8 @@ class Service:
         (folder / "config" / "config.py").write_text("graceful_timeout = 0\n")
         first = Arbiter(self, 10, deaf=deaf)
         self.processes = {10: first}
+        self.orphans: dict[int, set[int]] = {}
+        """What outlives an arbiter: to which signals each of these processes is deaf."""
         if dead:
             first.stop()
         sink = SimpleNamespace(emit=self.told.append, check=lambda: None)
@@ -129,9 +131,16 @@ class Service:
         return self.processes[pid]
 
     def signal(self, pid: int, number: int) -> None:
-        self.processes[pid].send(number)
+        if pid in self.processes:
+            self.processes[pid].send(number)
+        elif number not in self.orphans[pid]:
+            del self.orphans[pid]
+
+    def list_relatives(self, master: Arbiter) -> list[int]:
+        return list(self.orphans) if master.pid == 10 else []
 
     def spawn(self, _command: object) -> Arbiter:
+        assert not self.orphans
         self.up = self.healer == "restart"
         return Arbiter(self, 30)
 
@@ -188,6 +197,18 @@ def test_a_release_that_does_not_upgrade_is_restarted(tmp_path: Path) -> None:
     ended = {one.name: one.detail for one in service.told if isinstance(one, RungEnded)}
     assert ended["upgrade"] == "no new master came"
     assert ended["restart"] == "the arbiter ended with status 0"
+
+
+@pytest.mark.parametrize("dead", [True, False])
+def test_what_outlives_its_arbiter_has_ended_before_the_next_one_starts(tmp_path: Path, *, dead: bool) -> None:
+    """A late worker of 19.6.0 removed the path that the next arbiter had just bound."""
+    service = Service(tmp_path, "restart", dead=dead)
+    service.orphans = {41: set(), 42: {int(signal.SIGTERM)}}
+    assert service.climb()[-1] == ("restart", True)
+    to_rest = [(one.pid, one.signal) for one in service.told if isinstance(one, HarnessSignalled) and one.pid > 40]
+    assert to_rest == [(41, signal.SIGTERM), (42, signal.SIGTERM), (42, signal.SIGKILL)]
+    ended = {one.name: one.detail for one in service.told if isinstance(one, RungEnded)}
+    assert (ended["restart"] or "").endswith("2 processes outlived it and were ended")
 
 
 def test_an_arbiter_that_does_not_stop_is_killed(tmp_path: Path) -> None:
