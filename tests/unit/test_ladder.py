@@ -24,10 +24,10 @@ from harness.judge.recovery import is_healed
 FAST = replace(
     TIMINGS,
     ladder_period_s=0.0005,
-    ladder_wait_s=0.02,
-    ladder_boot_s=0.02,
+    ladder_wait_s=0.1,
+    ladder_boot_s=0.1,
     ladder_boots=0,
-    ladder_answers_s=0.02,
+    ladder_answers_s=0.1,
 )
 RUNGS = ("wait", "reload", "upgrade", "restart")
 
