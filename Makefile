@@ -37,11 +37,12 @@ override LOCK := .venv/bin/uv pip compile pyproject.toml --universal --python-ve
 	--no-emit-index-url --no-emit-find-links --no-header --quiet
 override DEV_LOCK := --extra pytest --extra docker --extra completion --group dev --output-file requirements/dev.txt
 override BROWSER_LOCK := --extra pictures --group browser --constraint requirements/dev.txt --output-file requirements/browser.txt
+override SITE_LOCK := --group site --constraint requirements/dev.txt --output-file requirements/site.txt
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: action advise bisects known recover help setup tools proxies reproduce check doctor test lint format unit integration regression mutants unmodified attacks own-proxies false-alarms faulty-apps containers browser pictures chart structure events options bench lock upgrade fresh clean
+.PHONY: action advise bisects known recover help setup tools proxies reproduce check doctor test lint format unit integration regression mutants unmodified attacks own-proxies false-alarms faulty-apps containers browser pictures chart structure events options bench lock upgrade fresh clean generator site timelines image
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -135,11 +136,15 @@ mutants: setup tools ## judge all patched releases and print the score (minutes;
 
 # Where no engine answers the tests skip and say so; with CI set, as root on Debian, one is installed and started first.
 containers: setup tools ## tests of the docker back end, against a real engine
-	@docker/with-engine $(VENV_PYTHON) -m pytest tests/docker
+	@docker/with-engine $(VENV_PYTHON) -m pytest -m 'not slow' tests/docker
+
+# Its test builds it, too, and runs it: docker/with-engine .venv/bin/python -m pytest -m slow tests/docker
+image: setup ## the harness as a container image, recycle-harness/harness, on the engine that answers (a minute)
+	@$(VENV_PYTHON) -m maintenance.image
 
 # Where Chromium can't be installed the tests skip and say so: the pages are made without it. Playwright's driver needs
 # libatomic, which a bare Debian lacks.
-browser: setup pictures ## tests of the pages in Chromium, which is installed first where we are root on Debian
+browser: setup pictures generator ## tests of the pages in Chromium, which is installed first where we are root on Debian
 	@{ command -v chromium && .venv/bin/playwright --version; } >/dev/null 2>&1 || test "$$(id -u)" != 0 \
 	  || ! command -v apt-get >/dev/null || { echo 'installing the packages chromium and libatomic1'; \
 	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends \
@@ -148,6 +153,16 @@ browser: setup pictures ## tests of the pages in Chromium, which is installed fi
 
 pictures: setup ## have what draws pictures without a browser, and what drives one
 	@.venv/bin/uv pip install --quiet --python $(VENV_PYTHON) --no-deps --require-hashes -r requirements/browser.txt
+
+generator: setup ## have what makes the site
+	@.venv/bin/uv pip install --quiet --python $(VENV_PYTHON) --no-deps --require-hashes -r requirements/site.txt
+
+# Records of the tables' runs, where they are at hand, add their pages: make site ARGS='--records runs/results'.
+site: generator ## the site, static, from docs/ and the stored results, into build/site
+	@$(VENV_PYTHON) -m maintenance.site
+
+timelines: setup ## what the site draws of the tables' runs, from their records: make timelines ARGS=runs/results
+	@$(VENV_PYTHON) -m maintenance.timelines
 
 chart: pictures ## re-make the charting library that travels with report.html, after an upgrade of vl-convert
 	@$(VENV_PYTHON) -m maintenance.charting
@@ -176,10 +191,12 @@ events: setup ## re-make docs/events.md from the classes of the events
 lock: setup ## re-make requirements/*.txt after a change of pyproject.toml; pins that still fit stay
 	@$(LOCK) $(DEV_LOCK)
 	@$(LOCK) $(BROWSER_LOCK)
+	@$(LOCK) $(SITE_LOCK)
 
 upgrade: setup ## re-make requirements/*.txt with the newest releases; `make chart` afterwards
 	@$(LOCK) $(DEV_LOCK) --upgrade
 	@$(LOCK) $(BROWSER_LOCK) --upgrade
+	@$(LOCK) $(SITE_LOCK) --upgrade
 
 # Needs root and debootstrap, or a Docker engine; where neither can be had it says so and ends well. More of it:
 # tests/fresh/run.

@@ -32,6 +32,7 @@ happens.
 - **refused**: clients are refused for a while when workers restart.
 - **outage**: after the first restarts nothing is answered any more, until somebody restarts gunicorn.
 - **no restarts**: workers do not restart after `max_requests`, or much later; what an app leaks stays.
+- **unknown**: nothing was lost, but with these settings not every loss can be seen.
 - **-**: this release can't run that worker class.
 
 Behind a proxy that is not named here take the column of h2o, which hides nothing. nginx and caddy ask again where a
@@ -69,7 +70,7 @@ def say(shown: Shown | None) -> str:
         parts.append(words.rpartition("about ")[2] if "1 in" in words else "refused" if "refused" in words else "some")
     if "max-requests-ignored" in shown.seen:
         parts.append("no restarts")
-    return ", ".join(parts) or "safe"
+    return ", ".join(parts) or ("safe" if shown.verdict == Outcome.HOLDS.value else "unknown")
 
 
 def render_page() -> str:
