@@ -6,9 +6,10 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -119,6 +120,7 @@ def test_socket(recycle_run):
 BLOCKING_TEST = """
 import sys, time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 def test_blocks(gunicorn_server, h2o_proxy):
     Path("ready.tmp").write_text(gunicorn_server.folder.name)
@@ -132,6 +134,7 @@ class Project:
     """A project with an app and settings of its own, and what its pytest left running or registered."""
 
     folder: Path
+    temporary: Path  # its TMPDIR, by which its processes are told from those of other runs of the same second
 
     def write(self, name: str, text: str) -> None:
         path = self.folder / name
@@ -143,7 +146,8 @@ class Project:
 
     def environ(self) -> dict[str, str]:
         """Without what the pytest that runs this test leaves in its own."""
-        return {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+        others = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+        return {**others, "TMPDIR": str(self.temporary)}
 
     def pytest(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -162,14 +166,14 @@ class Project:
 
     def processes(self) -> list[int]:
         """The pids of all processes that belong to a run of this project."""
-        wanted = [f"{MARKER}={run.name}".encode() for run in self.runs()]
         found = []
         for entry in Path("/proc").glob("[0-9]*/environ"):
             try:
                 variables = entry.read_bytes().split(b"\0")
             except OSError:
                 continue  # it has ended meanwhile, or is somebody else's
-            if any(variable.startswith(mark) for variable in variables for mark in wanted):
+            marked = any(variable.startswith(f"{MARKER}=".encode()) for variable in variables)
+            if marked and f"TMPDIR={self.temporary}".encode() in variables:
                 found.append(int(entry.parent.name))
         return found
 
@@ -178,8 +182,14 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    made = Project(folder=tmp_path)
+def project(tmp_path: Path) -> Iterator[Project]:
+    with TemporaryDirectory(prefix="plugin-") as temporary:  # short, as the path of a socket has to be
+        Path(temporary).chmod(0o755)  # gunicorn's user passes through it
+        yield make_project(tmp_path, Path(temporary))
+
+
+def make_project(folder: Path, temporary: Path) -> Project:
+    made = Project(folder=folder, temporary=temporary)
     made.write("src/shop/__init__.py", "")
     made.write("src/shop/wsgi.py", APP)
     made.write("conf/gunicorn.py", SETTINGS)
