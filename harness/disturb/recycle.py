@@ -20,6 +20,10 @@ QUIET_S = 0.1
 """After the socket file went: nobody answered for so long is enough to end the load. Every answer on the way from
 gunicorn's access log, the proxy's and the probers counts, and each connect to a missing path fails at once."""
 
+EMPTY_S = 3.0
+"""Where no worker is left: nobody answered for so long is enough. gunicorn spawns a missing one within a second, and a
+worker that boots for long is there meanwhile. Whether one comes after all, the settle phase waits for in any case."""
+
 
 def disturb(_service: ServiceUnderLoad) -> Steps:
     """See ``disturb.Disturbance``: nothing is to be done."""
@@ -47,8 +51,8 @@ class Recycling:
         return progress.deleted_ns is None and cell.max_requests > 0 and progress.recycles >= max(cell.recycles, 1)
 
     def is_down_for_good(self) -> bool:
-        """The socket file is gone, and nobody has been answered for a while."""
+        """The socket file is gone, or the last worker, and nobody has been answered for a while."""
         progress = self.service.progress
         if progress.deleted_ns is None:
-            return False
+            return not progress.live_children and progress.quiet_s(self.began_ns) >= EMPTY_S
         return progress.quiet_s(max(self.began_ns, progress.deleted_ns)) >= QUIET_S

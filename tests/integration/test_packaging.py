@@ -137,6 +137,12 @@ def test_both_scripts_answer_under_their_name(installed: Path, tmp_path: Path, n
     assert use(installed, tmp_path, name, "--help").stdout.startswith(f"usage: {name} ")
 
 
+def test_uvx_runs_the_wheel(built: Built, installed: Path, tmp_path: Path) -> None:
+    assert installed.exists()  # what it requires can be had here
+    done = call([UV, "tool", "run", "--from", built.wheel, "recycle-harness", "--version"], tmp_path, VIRTUAL_ENV="")
+    assert done.stdout == f"recycle-harness {__version__}\n", done.stderr
+
+
 @needs_tools
 def test_a_run_and_its_reports_need_no_checkout(installed: Path, tmp_path: Path) -> None:
     done = use(installed, tmp_path, "recycle-harness", "reproduce", "19.6.0", *SMALL, "--expect", "socket-deleted")

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from harness.core.clock import now_ns
+from harness.core.events.servers import LiveWorkers
 from harness.core.model import Cell
 from harness.disturb import DISTURBANCES, list_turns, read_names, recycle
 from harness.disturb.course import Course, Loss, PathRule, ServiceUnderLoad
@@ -125,6 +126,17 @@ def test_the_service_is_down_for_good_once_nobody_is_answered_any_more() -> None
     assert course.is_down_for_good()
     progress.last_success_ns = now_ns()
     assert not course.is_down_for_good()
+
+
+def test_a_service_without_any_worker_is_down_for_good_after_a_while() -> None:
+    progress = Progress()
+    course = recycle.Recycling(
+        service=cast(ServiceUnderLoad, SimpleNamespace(cell=Cell(spec="1.0"), progress=progress)), began_ns=LONG_AGO_NS
+    )
+    assert course.is_down_for_good()
+    progress.hear(LiveWorkers(at_ns=now_ns(), live=((11, 1),)))  # one that boots for as long as it likes
+    assert not course.is_down_for_good()
+    assert not begin(Progress()).is_down_for_good()  # it has been quiet for a moment only
 
 
 def test_silence_before_the_load_does_not_count() -> None:

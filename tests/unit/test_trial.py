@@ -80,6 +80,19 @@ def test_what_is_always_worse_is_decided_next_and_ends_it(conduct: Conduct) -> N
     assert [one.finding for one in judged.found.worse] == [DELETED]
     assert sum(key == bad for key in order) < 12
     assert sum(key == (End.SUBJECT, PLACES[0]) for key in order) == 1, "the others are not looked at again"
+    assert {place for _, place in order} == set(PLACES[:2]), "nor for the first time"
+
+
+def test_what_was_worse_by_chance_is_left_for_the_other_places(
+    conduct: Conduct, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 10**12, 10**9))
+    monkeypatch.setattr(running, "now_ns", lambda: next(clock))
+    bad = (End.SUBJECT, PLACES[0])
+    judged, order = conduct(lambda key, number: broken(FAILED) if key == bad and number == 0 else FINE, budget_s=20)
+    assert [place for _, place in order[:4]] == [PLACES[0]] * 4, "once more, as it was always worse so far"
+    assert {place for _, place in order} == set(PLACES)
+    assert judged.outcome is not Outcome.VIOLATED
 
 
 def test_what_may_be_chance_is_not_known_when_the_time_is_up(conduct: Conduct, monkeypatch: pytest.MonkeyPatch) -> None:

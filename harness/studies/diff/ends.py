@@ -49,9 +49,8 @@ def choose_next(places: Sequence[Place], runs: Runs, found: Comparison) -> Place
     if found.worse:
         return None
     suspects = sorted((one for one in found.undecided if is_suspect(one)), key=lambda one: one.p_value)
-    untried = [place for place in places if not _tried(place, runs)]
     clear = [one for one in suspects if not one.before.seen and one.after.rate == 1]
-    if clear and not untried:  # never before, always now: a few runs more decide it
+    if clear:  # never before, always now: a few runs more decide it, and the job ends without the other places
         return place_of(clear[0])
     begun = [place for place in places if not has_enough(place, runs)]
     if begun:
