@@ -1,6 +1,6 @@
-"""How many runs the search of `harness bisect` needs on simulated histories, beside plain bisection with n repeats.
+"""How many runs the search of `harness bisect` needs on simulated histories, beside what other searches need.
 
-    python -m bench.bisection [--histories 100] [--changes 30,100,300,1000]
+    python -m bench.bisection [--histories 100] [--changes 30,100,300,1000] [--rates 90/10,9/0] [--git-bayesect]
 
 A history has a change somewhere, a rate of the finding before and after it, and stretches that can't be run. Right is:
 the change that is named is the one; or, where it lies in a stretch that can't be run, it is among the suspects.
@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import comb
 from statistics import fmean, quantiles
 
+from bench.other_bisections import bisect_plainly, bisect_with_git_bayesect, repeats_for
 from harness.studies.bisect.conduct import compare_ends, conduct, start_search
-from harness.studies.bisect.history import OLD_END, History, make_line
+from harness.studies.bisect.history import History, make_line
+from harness.studies.chance.intervals import exact_interval
 from harness.studies.sightings.signs import Sign
 
 RATES = ((1.0, 0.0), (0.9, 0.1), (0.5, 0.0), (0.09, 0.0))
 CHANGES = (30, 100, 300, 1000)
+SHARES = (0.0, 0.3)
 STRETCH = (2, 10)
 BUDGET = 5000
 
@@ -83,58 +85,35 @@ def simulate(
     return SimulatedResult(right=right, named=standing.found, runs=oracle.runs)
 
 
-def bisect_plainly(oracle: SimulatedRuns, repeats: int, least: int) -> bool:
-    """What `git bisect run` does with a script that repeats n times; ``least`` runs with the finding are bad.
-
-    A state that can't be run is skipped.
-    """
-    low, high = OLD_END, oracle.history.new_end  # low is without the finding, high has it
-    while True:
-        open_states = [state for state in range(low + 1, high) if state not in oracle.dead]
-        if not open_states:
-            return low < oracle.change <= high
-        middle = (low + high) // 2
-        state = min(open_states, key=lambda one: abs(one - middle))
-        shown = sum(sign is Sign.SHOWN for sign in oracle.run([state] * repeats))
-        low, high = (low, state) if shown >= least else (state, high)
-
-
-def repeats_for(rates: tuple[float, float], changes: int, confidence: float) -> tuple[int, int]:
-    """The fewest repeats with which plain bisection is right so often, and how many must show the finding."""
-    steps = max(changes - 1, 1).bit_length()
-    choices = ((n, least) for n in range(1, MOST_REPEATS) for least in range(1, n // 2 + 2))
-    return next((n, least) for n, least in choices if _plain_success(rates, steps, n, least) >= confidence)
-
-
-MOST_REPEATS = 200
-
-
-def _plain_success(rates: tuple[float, float], steps: int, repeats: int, least: int) -> float:
-    """Half of the steps are taken at states with the finding, half at states without."""
-    found, mistaken = (_chance_of_at_least(least, repeats, rate) for rate in rates)
-    return float((found * (1 - mistaken)) ** (steps / 2))
-
-
-def _chance_of_at_least(least: int, repeats: int, rate: float) -> float:
-    return 1 - sum(comb(repeats, k) * rate**k * (1 - rate) ** (repeats - k) for k in range(least))
-
-
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--histories", type=int, default=100)
     parser.add_argument("--changes", type=lambda text: [int(one) for one in text.split(",")], default=list(CHANGES))
+    parser.add_argument("--rates", type=_read_rates, default=RATES, help="after/before in percent: 100/0,90/10")
+    parser.add_argument("--unrunnable", type=_read_shares, default=SHARES, help="shares in percent: 0,30")
     parser.add_argument("--confidence", type=float, default=0.95)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--git-bayesect", action="store_true", help="beside git_bayesect, which must be installed")
     options = parser.parse_args()
     print(
-        "| rates | unrunnable | changes | right | named | runs: mean, 95 % below | plain: n of m repeats, right, runs |"
+        "| rates | unrunnable | changes | right (95 % interval) | named | runs: mean, 95 % below "
+        "| plain: n of m repeats, right, runs | git_bayesect: right, runs |"
     )
-    print("|---|---|---|---|---|---|---|")
-    for rates in RATES:
-        for share in (0.0, 0.3):
+    print("|---|---|---|---|---|---|---|---|")
+    for rates in options.rates:
+        for share in options.unrunnable:
             for changes in options.changes:
                 _print_row(rates, share, changes, options)
+
+
+def _read_rates(text: str) -> tuple[tuple[float, float], ...]:
+    pairs = (one.split("/") for one in text.split(","))
+    return tuple((float(after) / 100, float(before) / 100) for after, before in pairs)
+
+
+def _read_shares(text: str) -> tuple[float, ...]:
+    return tuple(float(one) / 100 for one in text.split(","))
 
 
 def _print_row(rates: tuple[float, float], share: float, changes: int, options: argparse.Namespace) -> None:
@@ -143,26 +122,47 @@ def _print_row(rates: tuple[float, float], share: float, changes: int, options: 
         simulate(history, rates, share=share, confidence=options.confidence, chance=chance)
         for _ in range(options.histories)
     ]
-    runs = [result.runs for result in results]
+    right, runs = sum(one.right for one in results), [result.runs for result in results]
+    interval = exact_interval(right, len(results))
     print(
-        f"| {rates[0]:.0%}/{rates[1]:.0%} | {share:.0%} | {changes} | {fmean(one.right for one in results):.0%} "
+        f"| {rates[0]:.0%}/{rates[1]:.0%} | {share:.0%} | {changes} "
+        f"| {right} of {len(results)} ({interval.low:.0%} to {interval.high:.0%}) "
         f"| {fmean(one.named for one in results):.0%} | {fmean(runs):.0f}, {quantiles(runs, n=20)[-1]:.0f} "
-        f"| {_describe_plain(history, rates, share, options)} |",
+        f"| {_describe_plain(history, rates, share, options)} | {_describe_bayesect(history, rates, share, options)} |",
         flush=True,
     )
 
 
 def _describe_plain(history: History, rates: tuple[float, float], share: float, options: argparse.Namespace) -> str:
     repeats, least = repeats_for(rates, len(history), options.confidence)
+    said = _try_other(history, rates, share, options, lambda oracle: bisect_plainly(oracle, repeats, least))
+    return f"{least} of {repeats}, {said}"
+
+
+def _describe_bayesect(history: History, rates: tuple[float, float], share: float, options: argparse.Namespace) -> str:
+    if share or not options.git_bayesect:
+        return "-"
+    confidence = options.confidence
+    return _try_other(history, rates, share, options, lambda oracle: bisect_with_git_bayesect(oracle, confidence))
+
+
+def _try_other(
+    history: History,
+    rates: tuple[float, float],
+    share: float,
+    options: argparse.Namespace,
+    search: Callable[[SimulatedRuns], bool],
+) -> str:
+    """How often another search was right, and with how many runs."""
     chance, right, runs = random.Random(options.seed), [], []  # noqa: S311 - no secret
     for _ in range(options.histories):
         dead = make_dead(len(history), share, chance)
         oracle = SimulatedRuns(
             history=history, change=chance.randrange(len(history)), rates=rates, dead=dead, chance=chance
         )
-        right.append(bisect_plainly(oracle, repeats, least))
+        right.append(search(oracle))
         runs.append(oracle.runs)
-    return f"{least} of {repeats}, {fmean(right):.0%}, {fmean(runs):.0f}"
+    return f"{fmean(right):.0%}, {fmean(runs):.0f}"
 
 
 if __name__ == "__main__":

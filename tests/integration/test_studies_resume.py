@@ -74,12 +74,14 @@ def test_what_was_ended_goes_on_with_the_runs_that_it_has(tmp_path: Path, study:
     assert len((tmp_path / TIMES).read_text()) > len(before)
 
 
+@pytest.mark.parametrize(("jobs", "at_once"), [((), 2), (("--jobs", "3"), 3)])
 @pytest.mark.parametrize("study", STUDIES)
-def test_jobs_run_side_by_side_and_find_the_same(tmp_path: Path, study: str) -> None:
-    found = finish(tmp_path / "study", study, "--jobs", "3")
+def test_runs_side_by_side_find_the_same(tmp_path: Path, study: str, jobs: tuple[str, ...], at_once: int) -> None:
+    """Without --jobs, two where it is known beforehand that both are needed."""
+    found = finish(tmp_path / "study", study, *jobs)
     assert found["first"] == "19.6.0" if study == "bisect" else found["complete"]
     times = [tuple(map(float, line.split())) for line in (tmp_path / TIMES).read_text().splitlines()]
-    assert max(sum(began <= at < ended for began, ended in times) for at, _ in times) == 3
+    assert max(sum(began <= at < ended for began, ended in times) for at, _ in times) == at_once
 
 
 def test_a_folder_of_another_study_is_refused(tmp_path: Path) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.bisection import RATES, SimulatedRuns, make_dead, simulate
+from bench.other_bisections import bisect_plainly, repeats_for
 from harness.studies.bisect.conduct import compare_ends, conduct, judge_ends, start_search
 from harness.studies.bisect.history import OLD_END, History, list_bits, make_line
 from harness.studies.bisect.posterior import Posterior
@@ -102,6 +105,37 @@ def test_right_as_often_as_it_says(rates: tuple[float, float], share: float) -> 
     chance = seeded(7)
     results = [simulate(line(60), rates, share=share, confidence=0.95, chance=chance) for _ in range(40)]
     assert sum(result.right for result in results) >= 36
+
+
+@dataclass(slots=True, kw_only=True)
+class RareRuns:
+    """The new end shows it in these of its runs, the old end never."""
+
+    shown: set[int]
+    made: int = 0
+
+    def run(self, states: Sequence[int]) -> list[Sign]:
+        self.made += 1
+        return [Sign.SHOWN if state != OLD_END and self.made in self.shown else Sign.ABSENT for state in states]
+
+
+def test_what_was_seen_at_one_end_only_is_not_given_up_early() -> None:
+    """In 9 % of the runs, and seen twice in 80: one search in fifty was given up there."""
+    ends = compare_ends(RareRuns(shown={30, 75, 100}), line(30))
+    assert (ends.old, ends.new, ends.direction) == ((0, 100), (3, 97), Direction.INTRODUCED)
+    assert compare_ends(RareRuns(shown=set()), line(30)).new == (0, 80)
+    assert sum(compare_ends(RareRuns(shown={30}), line(30)).new) == 200
+
+
+@pytest.mark.parametrize("rates", [(1.0, 0.0), (0.5, 0.0)])
+def test_other_searches_find_the_change_too(rates: tuple[float, float]) -> None:
+    chance, right = seeded(11), 0
+    repeats, least = repeats_for(rates, 30, 0.95)
+    for _ in range(20):
+        change = chance.randrange(30)
+        runs = SimulatedRuns(history=line(30), change=change, rates=rates, dead=frozenset(), chance=chance)
+        right += bisect_plainly(runs, repeats, least)
+    assert right >= 17
 
 
 def test_a_steady_finding_costs_few_runs() -> None:

@@ -18,7 +18,16 @@ from harness.provision.layer import choose_base, list_folders, put_on
 from harness.provision.releases import list_releases, load_catalogue
 from harness.provision.remembered_starts import RememberedStarts, sign_of
 from harness.provision.sources import Source
-from harness.studies.bisect.proof import PartVerdict, ProofPart, ProofVerdict, Rates, combine_parts, examine_patched
+from harness.studies.bisect.proof import (
+    Examination,
+    PartVerdict,
+    ProofPart,
+    ProofVerdict,
+    Rates,
+    combine_parts,
+    examine_patched,
+    run_together,
+)
 from harness.studies.bisect.rates import WITH_FINDING, WITHOUT_FINDING
 from harness.studies.bisect.release_line import find_line
 from harness.studies.bisect.report import render_html, render_markdown, render_terminal
@@ -171,13 +180,30 @@ RATES = Rates(before=(0, 6), after=(6, 0), priors=(WITHOUT_FINDING, WITH_FINDING
         ([Sign.ABSENT] * 9, False, PartVerdict.CONFIRMED),
         ([Sign.SHOWN] * 9, False, PartVerdict.CONTRADICTED),
         ([Sign.SHOWN] * 9, True, PartVerdict.CONFIRMED),
-        ([Sign.UNRUNNABLE], True, PartVerdict.UNTESTABLE),
+        ([Sign.UNRUNNABLE] * 3, True, PartVerdict.UNTESTABLE),
         ([Sign.SILENT] * 9, True, PartVerdict.UNTESTABLE),
     ],
 )
 def test_a_patched_state(signs: list[Sign], like_after: bool, verdict: PartVerdict) -> None:
     left = iter(signs)
-    assert examine_patched(lambda: next(left), RATES, like_after=like_after, done="x").verdict is verdict
+    examination = examine_patched("it", RATES, like_after=like_after, done="x")
+    assert run_together([examination], lambda specs: [next(left) for _ in specs])[0].verdict is verdict
+
+
+def test_two_patched_states_are_run_side_by_side() -> None:
+    rounds: list[list[str]] = []
+
+    def run(specs: list[str]) -> list[Sign]:
+        rounds.append(specs)
+        return [Sign.SHOWN if spec == "with" else Sign.ABSENT for spec in specs]
+
+    def begin(spec: str, *, like_after: bool) -> Examination:
+        return examine_patched(spec, RATES, like_after=like_after, done=spec)
+
+    found = run_together([begin("without", like_after=False), begin("with", like_after=True)], run)
+    assert [part.verdict for part in found] == [PartVerdict.CONFIRMED] * 2
+    assert rounds == [["without"] * 3 + ["with"] * 3]
+    assert (found[0].shown, found[0].absent, found[1].shown, found[1].absent) == (0, 3, 3, 0)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +45,11 @@ class SimulatedCells:
     rate: Callable[[RunRequest], float | None]
     chance: random.Random
     made: int = 0
+    together: list[int] = field(default_factory=list)
 
     def make(self, requests: Sequence[RunRequest]) -> list[RunSummary]:
         self.made += len(requests)
+        self.together.append(len(requests))
         return [self._make(request) for request in requests]
 
     def _make(self, request: RunRequest) -> RunSummary:
@@ -91,6 +93,15 @@ def test_the_bug_of_the_original_report(tmp_path: Path) -> None:
         describe_answer(result)
         == "socket-deleted in 19.6.0 needs bind unix, threads 2 (gthread worker), max_requests 1"
     )
+
+
+def test_the_rows_of_the_table_are_run_side_by_side(tmp_path: Path) -> None:
+    search = minimise(tmp_path, lambda request: as_in_19_6(request.cell))
+    result = search.run()
+    assert isinstance(search.maker, SimulatedCells)
+    assert search.maker.together.count(9) == 1, "three runs without each of three settings, asked for at once"
+    assert [one.tally.runs for one in result.necessities] == [3, 3, 3]
+    assert len(search.maker.together) <= 11
 
 
 @settings(deadline=None, max_examples=15)

@@ -23,7 +23,8 @@ def run_bisect(options: argparse.Namespace) -> int:
 
     plan = make_bisect_plan(options, say=say)
     try:
-        with working_in(plan.folder, describe_plan(plan), rerun=options.rerun, made=("proof.git",)) as maker:
+        about, made = describe_plan(plan), ("proof.git",)
+        with working_in(plan.folder, about, rerun=options.rerun, jobs=plan.jobs, made=made) as maker:
             result = Bisection(plan=plan, maker=maker).run()
     except KeyboardInterrupt:
         return tell_interrupted(plan.folder)

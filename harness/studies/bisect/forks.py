@@ -5,20 +5,21 @@ What the state at the fork shows says on which side the change lies.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from harness.studies.bisect.conduct import Ends
-from harness.studies.bisect.proof import PartVerdict, Rates, examine_patched
+from harness.studies.bisect.history import OLD_END
+from harness.studies.bisect.proof import PartVerdict, Rates, examine_patched, run_together
 from harness.studies.bisect.rates import WITH_FINDING, WITHOUT_FINDING
 from harness.studies.bisect.repository import Repository, short
 from harness.studies.bisect.search import Direction
 from harness.studies.bisect.stages import Stage, make_commit_stage
 from harness.studies.sightings.signs import Sign
 
-RunBase: TypeAlias = Callable[[Stage], Sign]
-"""Runs the old end of a stage once."""
+RunBase: TypeAlias = Callable[[Stage, int], Sequence[Sign]]
+"""Runs the old end of a stage so many times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,8 @@ def enter_commits(
     rates = Rates(
         before=ends.old, after=ends.new, priors=priors if direction is Direction.INTRODUCED else (priors[1], priors[0])
     )
-    tried = examine_patched(lambda: run_base(onwards), rates, like_after=False, done="")
+    examination = examine_patched(onwards.spec(OLD_END), rates, like_after=False, done="")
+    tried = run_together([examination], lambda specs: run_base(onwards, len(specs)))[0]
     runs = (tried.shown, tried.absent)
     if tried.verdict is not PartVerdict.CONTRADICTED:
         return Entry(

@@ -51,21 +51,28 @@ class Posterior:
 
     def weigh(self) -> list[float]:
         """The probability of each change; they sum to 1."""
-        logs = [
-            self.after.log_chance(shown, absent) + self.before.log_chance(self.shown - shown, self.absent - absent)
-            for shown, absent in zip(self.shown_with, self.absent_with, strict=True)
-        ]
-        highest = max(logs)
-        weights = [exp(value - highest) for value in logs]
-        total = sum(weights)
-        return [weight / total for weight in weights]
+        counts = list(zip(self.shown_with, self.absent_with, strict=True))
+        logs = {  # the changes between two states that were run have the same counts
+            (shown, absent): self.after.log_chance(shown, absent)
+            + self.before.log_chance(self.shown - shown, self.absent - absent)
+            for shown, absent in set(counts)
+        }
+        highest = max(logs.values())
+        weights = {count: exp(value - highest) for count, value in logs.items()}
+        total = sum(weights[count] for count in counts)
+        return [weights[count] / total for count in counts]
 
     def expect_gains(self, weights: list[float]) -> tuple[list[float], float]:
         """By how much one run of each state, and one of the old end, is expected to lower the entropy (in nats)."""
-        shown_after, shown_before = [], []
-        for shown, absent in zip(self.shown_with, self.absent_with, strict=True):
-            shown_after.append(self.after.predict(shown, absent))
-            shown_before.append(self.before.predict(self.shown - shown, self.absent - absent))
+        counts = list(zip(self.shown_with, self.absent_with, strict=True))
+        rates = {
+            (shown, absent): (
+                self.after.predict(shown, absent),
+                self.before.predict(self.shown - shown, self.absent - absent),
+            )
+            for shown, absent in set(counts)
+        }
+        shown_after, shown_before = ([rates[count][side] for count in counts] for side in (0, 1))
         now = -sum(weight * _log(weight) for weight in weights)
         left, left_at_old = [0.0] * len(weights), 0.0
         for rates_after, rates_before in (

@@ -1,14 +1,15 @@
 """Is the change that was found the cause? Taken back at the new end, and put on the old end, it must show.
 
-Pure but for the runs, which are behind a Protocol.
+Pure: an examination asks for runs, and is told what they said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from math import exp
+from typing import TypeAlias
 
 from harness.studies.bisect.rates import Prior
 from harness.studies.sightings.signs import Sign
@@ -65,15 +66,39 @@ class Rates:
         return exp(max(-700.0, min(chances[1] - chances[0], 700.0)))
 
 
-def examine_patched(run: Callable[[], Sign], rates: Rates, *, like_after: bool, done: str) -> ProofPart:
+Examination: TypeAlias = Generator[list[str], Sequence[Sign], ProofPart]
+"""Yields the specs of the next runs, and gets what each of them said."""
+
+
+def run_together(examinations: Sequence[Examination], run: Callable[[list[str]], Sequence[Sign]]) -> list[ProofPart]:
+    """What the examinations found; the runs that they need next are made side by side."""
+    steps = [_go_on(one, None) for one in examinations]
+    while any(isinstance(step, list) for step in steps):
+        answers = iter(run([spec for step in steps if isinstance(step, list) for spec in step]))
+        for place, step in enumerate(steps):
+            if isinstance(step, list):
+                steps[place] = _go_on(examinations[place], [next(answers) for _ in step])
+    return [step for step in steps if isinstance(step, ProofPart)]
+
+
+def _go_on(examination: Examination, signs: Sequence[Sign] | None) -> list[str] | ProofPart:
+    """What it asks for next, or what it found."""
+    try:
+        return next(examination) if signs is None else examination.send(signs)
+    except StopIteration as end:
+        part: ProofPart = end.value
+        return part
+
+
+def examine_patched(spec: str, rates: Rates, *, like_after: bool, done: str) -> Examination:
     """Run a patched state until it is clear which end it is like. ``like_after``: which one is expected."""
     shown = absent = silent = 0
     while shown + absent < MOST_RUNS and silent < MOST_SILENT:
-        sign = run()
-        shown, absent = shown + (sign is Sign.SHOWN), absent + (sign is Sign.ABSENT)
-        if sign is Sign.UNRUNNABLE:
+        signs = yield [spec] * max(LEAST_RUNS - shown - absent - silent, 1)
+        shown, absent = shown + signs.count(Sign.SHOWN), absent + signs.count(Sign.ABSENT)
+        if Sign.UNRUNNABLE in signs:
             return ProofPart(verdict=PartVerdict.UNTESTABLE, done=f"{done}: it does not start")
-        silent += sign is Sign.SILENT
+        silent += signs.count(Sign.SILENT)
         odds = rates.odds_of_after(shown, absent)
         if shown + absent >= LEAST_RUNS and max(odds, 1 / odds) >= ODDS:
             verdict = PartVerdict.CONFIRMED if (odds > 1) == like_after else PartVerdict.CONTRADICTED

@@ -19,7 +19,7 @@ class Beta:
         return _log_beta(self.shown + shown, self.absent + absent) - _log_beta(self.shown, self.absent)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # its identity is its hash, for the cache
 class Prior:
     """What is thought of a rate before the first run: it is about equally likely to come from either distribution."""
 

@@ -103,7 +103,8 @@ class Search:
             if state is None:
                 break
             chosen.append(state)
-            imagined = [one for chance, posterior in imagined for one in _imagine(chance, posterior, state)]
+            if len(chosen) < count:
+                imagined = [one for chance, posterior in imagined for one in _imagine(chance, posterior, state)]
         return chosen
 
     def _choose_one(self, imagined: list[tuple[float, Posterior]]) -> int | None:

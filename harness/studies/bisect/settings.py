@@ -112,9 +112,8 @@ def _speak(finding: str, old: Sequence[RunSummary], new: Sequence[RunSummary]) -
 
 
 def _run_ends(request: RunRequest, stage: Stage, maker: RunMaker) -> dict[int, list[RunSummary]]:
-    states = (OLD_END, stage.history.new_end)
+    states = [OLD_END, stage.history.new_end] * LEAST_RUNS
     runs: dict[int, list[RunSummary]] = {state: [] for state in states}
-    for _ in range(LEAST_RUNS):
-        for state in states:
-            runs[state] += maker.make([make_run(request, stage, state)])
+    for state, made in zip(states, maker.make([make_run(request, stage, one) for one in states]), strict=True):
+        runs[state].append(made)
     return runs

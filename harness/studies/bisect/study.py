@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -121,8 +121,8 @@ class Bisection:
         )
 
     def _base_run(self, request: RunRequest) -> RunBase:
-        def run_base(stage: Stage) -> Sign:
-            return self._oracle(stage, request).run([OLD_END])[0]
+        def run_base(stage: Stage, times: int) -> Sequence[Sign]:
+            return self._oracle(stage, request).run([OLD_END] * times)
 
         return run_base
 

@@ -24,7 +24,8 @@ def run_minimise(options: argparse.Namespace) -> int:
 
     plan = make_minimise_plan(options, say=say)
     try:
-        with working_in(plan.folder, describe_plan(plan), rerun=options.rerun, made=(SETTINGS,)) as maker:
+        about, made = describe_plan(plan), (SETTINGS,)
+        with working_in(plan.folder, about, rerun=options.rerun, jobs=plan.jobs, made=made) as maker:
             result = Minimisation(plan=plan, maker=maker).run()
     except KeyboardInterrupt:
         return tell_interrupted(plan.folder)

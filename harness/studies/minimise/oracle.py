@@ -12,7 +12,7 @@ from typing import Protocol
 from harness.core.model import Outcome
 from harness.engine.request import RunRequest
 from harness.studies.minimise.case import Case, make_run
-from harness.studies.minimise.weighing import NOTHING, ON, STEADY, Sightings, Standard, knows_rate
+from harness.studies.minimise.weighing import LEAST_RUNS, NOTHING, ON, STEADY, Sightings, Standard, knows_rate
 from harness.studies.sightings.signs import RunSummary, Sign, read_sign
 
 LONGEST = 120
@@ -94,7 +94,7 @@ class CaseOracle:
             decided = self.standard.decide(tally, odds)
             if decided is not None and (tally.runs >= least or tally.failed > 1):
                 return decided
-            self.run(case)
+            self.run(case, max(least, self.standard.fewest(odds)) - tally.runs)
         tally = self.tally(case)
         return tally.runs > 0 and self.standard.weigh(tally) > 0
 
@@ -106,11 +106,20 @@ class CaseOracle:
         if tally.shown:
             self.standard = Standard(rate=tally.shown / tally.runs)
 
-    def run(self, case: Case) -> None:
-        """Run the case once for each job."""
-        jobs = min(self.jobs, self.budget - self.maker.made)
-        made = self.maker.make([make_run(case, self.request, self.folder)] * jobs)
-        self.note(case, (*self.look_up(case).runs, *made))
+    def prepare(self, cases: Sequence[Case]) -> None:
+        """Run cases side by side that are likely to be without the finding: as often as the table of them asks for."""
+        missing = [case for case in dict.fromkeys(cases) for _ in range(LEAST_RUNS - len(self.look_up(case).runs))]
+        self._make(missing)
+
+    def run(self, case: Case, times: int = 1) -> None:
+        """Run the case so many times side by side, and at least once for each job."""
+        self._make([case] * max(self.jobs, times))
+
+    def _make(self, cases: Sequence[Case]) -> None:
+        cases = cases[: self.budget - self.maker.made]
+        made = self.maker.make([make_run(case, self.request, self.folder) for case in cases])
+        for case, run in zip(cases, made, strict=True):
+            self.note(case, (*self.look_up(case).runs, run))
 
     def note(self, case: Case, runs: tuple[RunSummary, ...]) -> None:
         """Take these for all runs of the case."""

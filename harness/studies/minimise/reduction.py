@@ -35,12 +35,15 @@ class Reductions(Generic[T]):
     alone: Sequence[Change[T]]  # what is left out, and is likely to matter
 
 
-def reduce_case(case: T, reductions: Reductions[T], shows: Shows[T]) -> T:
-    """The smallest case that was found."""
+def reduce_case(
+    case: T, reductions: Reductions[T], shows: Shows[T], *, prepare: Callable[[Sequence[T]], None] = lambda _cases: None
+) -> T:
+    """The smallest case that was found. ``prepare``: gets the cases that are likely to be asked for next."""
     case = reduce_together(case, reductions.lowest, shows)
     case = reduce_together(case, reductions.together, shows)
     for list_values in reductions.narrow:
         case = find_least(list_values(case), shows, case)
+    prepare([one for one in (change(case) for change in reductions.alone) if one is not None and one != case])
     for change in reductions.alone:
         case = reduce_together(case, [change], shows)
     return case

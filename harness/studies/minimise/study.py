@@ -113,7 +113,7 @@ class Minimisation:
         """The smallest case that is confirmed: where a lucky run led astray, once more, and more carefully."""
         for odds in (ON, SURE):
             self.oracle.odds, self.best = odds, start
-            found = reduce_case(start, list_reductions(start), self.oracle)
+            found = reduce_case(start, list_reductions(start), self.oracle, prepare=self.oracle.prepare)
             if self.oracle.decide(found, odds=SURE, least=1):
                 return found
             self.plan.say("     further runs of it don't show the finding: an earlier one was luck")
@@ -122,8 +122,9 @@ class Minimisation:
     def _find_necessary(self, found: Case) -> tuple[Case, tuple[Necessity, ...]]:
         """What each setting that is left is necessary for; one that is not is left out, and the table begun anew."""
         while True:
-            self.best, rows = found, []
-            for one in list_withouts(found):
+            self.best, rows, withouts = found, [], list(list_withouts(found))
+            self.oracle.prepare([one.case for one in withouts])
+            for one in withouts:
                 shows = self.oracle.decide(one.case, odds=SURE, least=LEAST_RUNS)
                 self._tell(one.case, shows)
                 if shows:

@@ -56,6 +56,11 @@ class Standard:
         seldom = often / HARDLY
         return tally.shown * log(often / seldom) + tally.absent * log((1 - often) / (1 - seldom))
 
+    def fewest(self, odds: float) -> int:
+        """In so few runs a case can be decided, if they all say the same."""
+        gained, lost = self.weigh(Sightings(shown=1)), -self.weigh(Sightings(absent=1))
+        return min(ceil(log(odds) / gained), ceil(log(SURE) / lost))
+
     def decide(self, tally: Sightings, odds: float) -> bool | None:
         """Whether the case still shows the finding; None where that takes more runs.
 

@@ -12,11 +12,13 @@ from harness.core import errors, locks
 from harness.core.errors import UsageError
 from harness.core.model import Json
 from harness.studies.sightings.journal import FILE, Journal
-from harness.studies.sightings.runs import RunMaker
+from harness.studies.sightings.runs import AT_ONCE, RunMaker
 
 
 @contextmanager
-def working_in(folder: Path, about: Mapping[str, Json], *, rerun: bool, made: Sequence[str] = ()) -> Iterator[RunMaker]:
+def working_in(
+    folder: Path, about: Mapping[str, Json], *, rerun: bool, jobs: int = 1, made: Sequence[str] = ()
+) -> Iterator[RunMaker]:
     """What makes the search's runs, as long as the folder is this process's own.
 
     ``rerun``: forget an earlier search first: its journal, its runs and what else it has ``made``; the folder may hold
@@ -33,7 +35,8 @@ def working_in(folder: Path, about: Mapping[str, Json], *, rerun: bool, made: Se
             (folder / FILE).unlink(missing_ok=True)
             for name in ("runs", *made):
                 shutil.rmtree(folder / name, ignore_errors=True)
-        yield RunMaker(folder, Journal(folder, about), watch=lambda _number, _request, _run: None)
+        journal, at_once = Journal(folder, about), max(jobs, AT_ONCE)
+        yield RunMaker(folder, journal, watch=lambda _number, _request, _run: None, at_once=at_once)
     finally:
         lease.close()
 

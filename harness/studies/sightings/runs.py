@@ -6,6 +6,7 @@ What the study's journal has already is not run again.
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,15 +23,21 @@ from harness.studies.sightings.signs import RunSummary, read_summary
 
 POLL_S = 0.01
 
+AT_ONCE = 2
+"""Runs that are needed in any case are made side by side: each waits for half of its time."""
+
 Watch = Callable[[int, RunRequest, RunSummary], None]
 """Gets the number of each run that has ended, and what it was."""
 
 
 class RunMaker:
-    """Makes runs and remembers them."""
+    """Makes runs and remembers them. ``at_once``: so many side by side, at the most."""
 
-    def __init__(self, folder: Path, journal: Journal, *, watch: Watch, start: StartRun = ChildRun) -> None:
+    def __init__(
+        self, folder: Path, journal: Journal, *, watch: Watch, start: StartRun = ChildRun, at_once: int = AT_ONCE
+    ) -> None:
         self._folder, self._journal, self._watch, self._start = folder, journal, watch, start
+        self._at_once = at_once
         self.spent_s = 0.0  # by runs, if they had come one after the other
 
     @property
@@ -39,19 +46,21 @@ class RunMaker:
         return self._journal.runs
 
     def make(self, requests: Sequence[RunRequest]) -> list[RunSummary]:
-        """Run each of these once, all at the same time."""
+        """Run each of these once, side by side."""
         found: dict[int, RunSummary] = {}
+        waiting = deque(enumerate(requests))
         running: dict[int, tuple[RunningAttempt, RunRequest, int]] = {}
         try:
-            for place, request in enumerate(requests):
-                known = self._journal.recall(_key(request))
-                if known is not None:
-                    found[place] = known
-                    self._told(request, known)
-                    continue
-                with shielded():  # or Ctrl-C in between would leave a run that nobody stops
-                    running[place] = self._begin(request, place)
-            while running:
+            while waiting or running:
+                while waiting and len(running) < self._at_once:
+                    place, request = waiting.popleft()
+                    known = self._journal.recall(_key(request))
+                    if known is not None:
+                        found[place] = known
+                        self._told(request, known)
+                        continue
+                    with shielded():  # or Ctrl-C in between would leave a run that nobody stops
+                        running[place] = self._begin(request, place)
                 for place in [one for one, (attempt, *_) in running.items() if attempt.ended()]:
                     attempt, request, began_ns = running.pop(place)
                     found[place] = self._end(attempt, request, (now_ns() - began_ns) / 1e9)
