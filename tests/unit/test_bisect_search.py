@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.bisection import RATES, SimulatedRuns, make_dead, simulate
-from bench.other_bisections import bisect_plainly, repeats_for
+from bench.other_bisections import bisect_plainly, bisect_with_git_bayesect, repeats_for
 from harness.studies.bisect.conduct import compare_ends, conduct, judge_ends, start_search
 from harness.studies.bisect.history import OLD_END, History, list_bits, make_line
 from harness.studies.bisect.posterior import Posterior
@@ -136,6 +138,38 @@ def test_other_searches_find_the_change_too(rates: tuple[float, float]) -> None:
         runs = SimulatedRuns(history=line(30), change=change, rates=rates, dead=frozenset(), chance=chance)
         right += bisect_plainly(runs, repeats, least)
     assert right >= 17
+
+
+class HalvingBisector:
+    """Has the interface of git_bayesect's, which may not be installed: it tries the middle of what is left."""
+
+    def __init__(self, weights: list[float]) -> None:
+        self.left = list(range(len(weights)))
+
+    @property
+    def distribution(self) -> HalvingBisector:
+        return self
+
+    def max(self) -> float:
+        return 1 / len(self.left)
+
+    def argmax(self) -> int:
+        return self.left[0]
+
+    def select(self) -> int:
+        return self.left[len(self.left) // 2]
+
+    def record(self, index: int, shown: bool) -> None:
+        """The commits are numbered from the newest on; the change is the oldest one that shows it."""
+        self.left = [one for one in self.left if (one >= index) == shown]
+
+
+@pytest.mark.parametrize("change", [0, 7, 29])
+def test_git_bayesect_counts_from_the_new_end(monkeypatch: pytest.MonkeyPatch, change: int) -> None:
+    monkeypatch.setitem(sys.modules, "git_bayesect", SimpleNamespace(Bisector=HalvingBisector))
+    runs = SimulatedRuns(history=line(30), change=change, rates=(1.0, 0.0), dead=frozenset(), chance=seeded(1))
+    assert bisect_with_git_bayesect(runs, 0.95)
+    assert runs.runs == pytest.approx(5, abs=1)
 
 
 def test_a_steady_finding_costs_few_runs() -> None:
