@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.cli import main as cli
+from harness.core import errors
 from harness.core.files import replace_file
 from harness.core.paths import cache_dir
 
@@ -73,11 +74,18 @@ EDGES = (
 
 
 def bisect(edge: Edge, repository: Path, folder: Path) -> dict[str, Any] | None:
-    """What `harness bisect` found; None where it found no single change."""
+    """What `harness bisect` found; None where it found no single change.
+
+    Raises:
+        KeyboardInterrupt: it was ended by Ctrl-C, and so the edges that follow are not begun.
+    """
     out = folder / edge.name
     wanted = ["--repo", str(repository), "--finding", edge.finding, "--worker", edge.worker, "--out", str(out)]
     print(f"--- {edge.name}", flush=True)
-    if cli.main(["bisect", edge.older, edge.newer, *wanted]) != 0:
+    status = cli.main(["bisect", edge.older, edge.newer, *wanted])
+    if status == errors.EXIT_INTERRUPTED:
+        raise KeyboardInterrupt
+    if status != errors.EXIT_OK:
         return None
     found = json.loads((out / "bisect.json").read_bytes())
     return {name: found[name] for name in KEPT}
@@ -105,7 +113,10 @@ def main() -> int:
     chosen = [edge for edge in EDGES if not options.edges or edge.name in options.edges]
     missed = []
     for edge in chosen:
-        entry = bisect(edge, options.repo, options.folder)
+        try:
+            entry = bisect(edge, options.repo, options.folder)
+        except KeyboardInterrupt:
+            return errors.EXIT_INTERRUPTED
         if entry is None:
             missed.append(edge.name)
         else:
