@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from packaging.version import Version
 
@@ -131,3 +133,11 @@ def test_stored_bisections_name_releases_and_commits() -> None:
         assert {one.before, one.after} <= versions
         assert len(one.commit) == 40
         assert one.direction in ("introduced", "repaired")
+
+
+def test_the_page_on_bisections_names_each_stored_one() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "bisect.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    for one in load_bisects():
+        begins = f"| `{one.finding}` | {one.worker} | {one.direction} in {one.after} | {one.commit[:8]}, "
+        assert [row for row in rows if row.startswith(begins) and row.endswith(f"| {one.proof} |")], begins
