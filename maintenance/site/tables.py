@@ -74,8 +74,10 @@ def list_cells(matrices: Sequence[Matrix]) -> list[CellResult]:
     newest = sorted(matrices, key=lambda matrix: matrix.made_utc, reverse=True)
     found: dict[str, CellResult] = {}
     for cell in (cell for matrix in newest for cell in matrix.cells):
-        if cell.name not in found or len(cell.runs) > len(found[cell.name].runs):
-            found[cell.name] = cell
+        # Not the name: it has a digest of fields that came later than the older tables.
+        settings = json.dumps({**cell.cell, "disturb": cell.disturb, "spec": cell.spec}, sort_keys=True)
+        if settings not in found or len(cell.runs) > len(found[settings].runs):
+            found[settings] = cell
     by_column = sorted(found.values(), key=lambda cell: _order_column(cell.column))
     return sorted(by_column, key=lambda cell: _order(cell.release), reverse=True)
 

@@ -17,7 +17,7 @@ from harness.cli.main import make_parser
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
-    (ROOT / "docs").glob("*.md")
+    (ROOT / "docs").rglob("*.md")
 )
 BY_NAME = {path.relative_to(ROOT).as_posix(): path for path in PAGES}
 
