@@ -65,8 +65,9 @@ EDGES = (
     Edge(older="19.3.0", newer="19.4.0", finding="max-requests-ignored"),
     Edge(older="23.0.0", newer="24.0.0", finding="workers-not-respawned", worker="sync"),
     Edge(older="24.0.0", newer="24.1.0", finding="workers-not-respawned", worker="sync"),
-    Edge(older="19.1.1", newer="19.2.0", finding="max-requests-ignored", worker="gevent"),
     Edge(older="20.0.4", newer="20.1.0", finding="max-requests-ignored", worker="gevent"),
+    Edge(older="19.1.1", newer="19.2.0", finding="max-requests-ignored", worker="eventlet"),
+    Edge(older="20.0.4", newer="20.1.0", finding="max-requests-ignored", worker="eventlet"),
     Edge(older="19.5.0", newer="19.6.0", finding="socket-deleted", worker="eventlet"),
     Edge(older="19.6.0", newer="19.7.0", finding="socket-deleted", worker="eventlet"),
 )
