@@ -82,6 +82,7 @@ def _reconcile(cell: Cell, logs: Path, clients: Clients) -> LedgerClosed:
     return LedgerClosed(
         counts=tally.sum_up(unattributed=unattributed.total() + books.strangers.total()),
         by_client={client: dict(endings) for client, endings in tally.by_client.items()},
+        failed_by_tenth=load_account.count_by_tenth(threads, books.by_letter[b"w"], tally.failed["load"]) or None,
         examples={ending.value: tally.examples[ending] for ending in Ending if ending in tally.examples},
         run_but_not_logged=tally.unlogged,
         answered_but_not_logged_by_proxy=tally.gaps,

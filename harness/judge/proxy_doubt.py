@@ -2,19 +2,28 @@
 
 A proxy that gunicorn let down says so in its log: refused, closed, reset. Where it has nothing to say of gunicorn, no
 request that failed has come to the app, and gunicorn answered everybody who asked it directly, the proxy is in doubt.
+It is not where every failure came with the restart of a worker, and that can't be chance: a proxy that fails by itself
+has no reason to do so just then, and haproxy hangs up on a client without a line where gunicorn hung up on haproxy.
 Time-outs are left out: a proxy notices them later than its clients do.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 from harness.core.model import Observations
-from harness.judge.outage import client_way
+from harness.judge.outage import client_way, probe_failures
+from harness.judge.restarts import chance_of, is_near_restart, restart_share, restart_spans
 
 THROUGH_PROXY = ("load", "probe-proxy")
 RAN = ("failed_after_gunicorn", "failed_unknown", "run_twice", "unexplained")
+TENTH_NS = 100_000_000
+"""The ledger tells to a tenth of a second when a request was sent."""
+
+NO_CHANCE = 0.01
+"""Failures that fall into restarts less often than this by chance were brought about by the restarts."""
 
 
 def describe_silent_proxy(observations: Observations, failed: Counter[str]) -> str | None:
@@ -27,6 +36,7 @@ def describe_silent_proxy(observations: Observations, failed: Counter[str]) -> s
         or not failed
         or "timeout" in failed
         or not _never_arrived(observations, failed.total())
+        or _came_with_restarts(observations, failed.total())
     ):
         return None
     blamed = sum(count for reason, count in observations.proxy_errors.items() if reason != "retried")
@@ -50,3 +60,21 @@ def _never_arrived(observations: Observations, failures: int) -> bool:
     counted = [one for one in endings if isinstance(one, Mapping)]
     before = sum(count for one in counted if isinstance(count := one.get("failed_before_gunicorn"), int))
     return before >= failures and not any(one.get(ending) for one in counted for ending in RAN)
+
+
+def _came_with_restarts(observations: Observations, failures: int) -> bool:
+    """Whether all failures were sent while workers restarted, and in more of these times than chance brings about."""
+    sent = _list_sent(observations)
+    spans = restart_spans(observations, sooner_ns=TENTH_NS)
+    share = restart_share(observations, spans)
+    if share is None or len(sent) < failures or not all(is_near_restart(spans, at_ns) for at_ns in sent):
+        return False
+    met = sum(any(begin_ns <= at_ns <= end_ns for at_ns in sent) for begin_ns, end_ns in spans)
+    return chance_of(met, met, share) < NO_CHANCE
+
+
+def _list_sent(observations: Observations) -> list[int]:
+    """When the requests were sent that failed, as far as it is known, ascending."""
+    by_tenth = (observations.ledger or {}).get("failed_by_tenth") or ()
+    of_load = [at_ns for at_ns, count in cast("Sequence[tuple[int, int]]", by_tenth) for _ in range(count)]
+    return sorted(of_load + [probe.at_ns for probe in probe_failures(observations) if probe.via == "proxy"])

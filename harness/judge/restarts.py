@@ -12,15 +12,16 @@ BY_CHANCE = 0.05
 """Where so many or more of the bursts would come near a restart so often by chance alone, that says nothing."""
 
 
-def restart_spans(observations: Observations) -> list[tuple[int, int]]:
+def restart_spans(observations: Observations, *, sooner_ns: int = 0) -> list[tuple[int, int]]:
     """From reaching the limit to the end of each worker that ended, give or take what the watchers may lag; merged.
 
-    A harness that got no time for a moment has seen the end of a worker as much later.
+    ``sooner_ns``: how much sooner each is to begin, for what is told by when it was begun. A harness that got no time
+    for a moment has seen the end of a worker as much later.
     """
     lag_ns = SAME_MOMENT_NS
     spans = sorted(
         (
-            begin_ns - lag_ns - lost_ns(observations, begin_ns),
+            begin_ns - sooner_ns - lag_ns - lost_ns(observations, begin_ns),
             end_ns + lag_ns + lost_ns(observations, end_ns),
         )
         for begin_ns, end_ns in _list_restarts(observations)

@@ -67,13 +67,13 @@ def environ(**more: str) -> dict[str, str]:
     return {**os.environ, "PYTHONDONTWRITEBYTECODE": "", "COLUMNS": "400", **more}
 
 
-def run_harness(out: Path, *arguments: str | Path, **variables: str) -> Ran:
+def run_harness(out: Path, *arguments: str | Path, timeout_s: float = TIMEOUT_S, **variables: str) -> Ran:
     """Run the command line to its end; the verdict is that of the newest record, {} where there is none."""
     done = subprocess.run(
         command(*arguments, "--out", out),
         capture_output=True,
         text=True,
-        timeout=TIMEOUT_S,
+        timeout=timeout_s,
         check=False,
         env=environ(**variables),
     )
@@ -84,11 +84,11 @@ def run_harness(out: Path, *arguments: str | Path, **variables: str) -> Ran:
 
 def run_until_decided(out: Path, *arguments: str | Path, **variables: str) -> Ran:
     """As ``run_harness``, but again, twice at most, where the machine was too busy for a verdict on a real release."""
-    ran = run_harness(out, *arguments, **variables)
+    ran = run_harness(out, *arguments, timeout_s=TIMEOUT_S, **variables)
     for _ in range(2):
         if ran.code != EXIT_INCONCLUSIVE:
             break
-        ran = run_harness(out, *arguments, **variables)
+        ran = run_harness(out, *arguments, timeout_s=TIMEOUT_S, **variables)
     return ran
 
 

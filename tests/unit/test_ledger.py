@@ -15,7 +15,7 @@ from harness.engine.accounts import LAST_LINES_S, NOTES_FILE, Clients, await_las
 from harness.engine.ledger import close_ledger
 from harness.judge.ledger.disagreements import AGREED, describe_disagreements, find_disagreement
 from harness.judge.ledger.endings import CUT, LOST, Ending, LedgerEntry, Witnesses, decide
-from tests.unit.accounts import END_NS, Accounts, found
+from tests.unit.accounts import END_NS, START_TENTH, Accounts, found
 
 ALL = Witnesses(proxied=True, noted=True, logged=True)
 DIRECT = Witnesses(proxied=False, noted=True, logged=True)
@@ -333,6 +333,23 @@ def test_a_load_that_sent_nothing_has_an_empty_ledger(tmp_path: Path) -> None:
     said = Accounts(tmp_path, threads=3).close()
     assert said["state"] == "closed"
     assert found(said) == {}
+
+
+def test_it_is_told_when_the_requests_that_failed_were_sent(tmp_path: Path) -> None:
+    accounts = Accounts(tmp_path, threads=2, closed=3)
+    accounts.serve(accounts.issue(0))
+    lost = [accounts.issue(0), accounts.issue(1)]
+    accounts.mark(START_TENTH + 7)
+    lost.append(accounts.issue(1))
+    for name in [accounts.issue(0), accounts.issue(1)]:
+        accounts.serve(name)
+    tenth_ns = 100_000_000
+    said = accounts.close()
+    assert found(said)["failed_before_gunicorn"] == len(lost)
+    assert [tuple(row) for row in said["failed_by_tenth"]] == [
+        (START_TENTH * tenth_ns, 2),
+        ((START_TENTH + 7) * tenth_ns, 1),
+    ]
 
 
 def test_an_empty_file_of_notes_means_that_nobody_keeps_any(tmp_path: Path) -> None:

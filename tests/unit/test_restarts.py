@@ -39,10 +39,12 @@ def test_bursts_at_restarts_that_are_rare_are_told_as_such() -> None:
     assert "2 of them while a worker restarted, though restarts cover 12% of the load only" in finding.detail
 
 
-def _silent(record: Record, **changes: int) -> Record:
+def _silent(record: Record, *, failed_by_tenth: list[list[int]] | None = None, **changes: int) -> Record:
     """A ledger in which two requests failed before they came to gunicorn."""
     endings = {"answered": 978, "failed_before_gunicorn": 2, **changes}
-    return record.add(6.2, "ledger", state="closed", counts=endings, by_client={"load": endings})
+    return record.add(
+        6.2, "ledger", state="closed", counts=endings, by_client={"load": endings}, failed_by_tenth=failed_by_tenth
+    )
 
 
 def test_a_proxy_that_has_nothing_to_say_of_gunicorn_is_in_doubt() -> None:
@@ -51,11 +53,28 @@ def test_a_proxy_that_has_nothing_to_say_of_gunicorn_is_in_doubt() -> None:
     assert "the proxy may be the one at fault" in judgement.reason
 
 
+@pytest.mark.parametrize(
+    ("sent_s", "of_gunicorn"),
+    [((1.0, 2.0, 3.0), True), ((1.0, 1.1, 2.1, 3.0), True), ((1.0, 2.0), False), ((1.0, 2.0, 3.0, 3.6), False)],
+)
+def test_failures_that_come_with_restarts_only_are_no_doubt_about_a_silent_proxy(
+    sent_s: tuple[float, ...], *, of_gunicorn: bool
+) -> None:
+    """Restarts cover a fifth of the load: that two of two came with one may be chance, three of three not."""
+    record = healthy().restarts(3.0, 103, served=100).live(3.1, 104).boots(3.2, 105).live(3.21, 104, 105)
+    record.remove("workers", final=True).live(5.96, 104, 105, final=True)
+    record.remove("phase", name="settle").phases(settle=5.9)
+    record.reload_ended(statuses={"200": 980}, errors={"closed": len(sent_s)})
+    by_tenth = [[at_ns(second), 1] for second in sent_s]
+    judgement = _silent(record, failed_before_gunicorn=len(sent_s), failed_by_tenth=by_tenth).ask(NAME)
+    assert judgement.state is (State.VIOLATED if of_gunicorn else State.UNKNOWN), judgement.reason
+
+
 @pytest.mark.parametrize("evidence", ["the proxy's log", "the ledger", "a direct probe", "no ledger"])
 def test_failures_that_gunicorn_had_a_part_in_are_its_own(evidence: str) -> None:
     record = healthy().answers(3.0, s502=2)
     if evidence != "no ledger":
-        record = _silent(record, **({"failed_after_gunicorn": 1} if evidence == "the ledger" else {}))
+        record = _silent(record, failed_after_gunicorn=int(evidence == "the ledger"))
     if evidence == "the proxy's log":
         record.add(3.0, "proxy_errors", reasons={"closed": 2})
     if evidence == "a direct probe":

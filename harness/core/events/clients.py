@@ -150,6 +150,8 @@ class LedgerClosed(Event):
     Attributes:
         counts: ending -> requests, and their sum as ``requests``.
         by_client: the same for load, probe-proxy and probe-direct.
+        failed_by_tenth: when the load sent those of its requests that failed: the begin of a tenth of a second, and how
+            many; left out where none failed.
         examples: ending -> a few of its requests.
         run_but_not_logged: requests that the app ran and gunicorn's access log does not have.
         answered_but_not_logged_by_proxy: requests that a client got an answer to and the proxy's log does not have.
@@ -169,6 +171,7 @@ class LedgerClosed(Event):
 
     counts: Mapping[str, int]
     by_client: Mapping[str, Mapping[str, int]] | None = None
+    failed_by_tenth: Sequence[tuple[int, int]] | None = None
     examples: Mapping[str, Sequence[Json]] | None = None
     run_but_not_logged: int | None = None
     answered_but_not_logged_by_proxy: int | None = None

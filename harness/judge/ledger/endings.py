@@ -30,6 +30,9 @@ class Ending(str, Enum):
     UNEXPLAINED = "unexplained"
 
 
+FAILED = (Ending.FAILED_BEFORE, Ending.FAILED_AFTER, Ending.FAILED_UNKNOWN)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
     """What is written of one request. ``None``: it is in no account."""

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import SurroundingsError
-from harness.judge.ledger.books import Book, read_pieces
+from harness.judge.ledger.books import Book, Row, read_pieces
 from harness.stack.load.account import NS_PER_MARK
 
 PREFIX = "ledger.load"
@@ -87,3 +88,14 @@ def read_outcomes(logs: Path, threads: list[Thread], book: Book) -> int:
                 else:
                     strangers += 1
     return strangers
+
+
+def count_by_tenth(threads: list[Thread], book: Book, rows: Set[Row]) -> list[tuple[int, int]]:
+    """When the requests were sent whose row is one of ``rows``: (begin of a tenth of a second, how many), ascending.
+
+    What was sent before the first mark of its thread is left out.
+    """
+    by_first = {thread.first: thread for thread in threads}
+    numbers = (number for number, row in enumerate(book.rows()) if row in rows) if rows else ()
+    sent = (by_first[number % len(threads)].issued_ns(number) for number in numbers)
+    return sorted(Counter(at_ns for at_ns in sent if at_ns is not None).items())

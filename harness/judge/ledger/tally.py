@@ -12,7 +12,7 @@ from typing import cast
 from harness.core.model import Json
 from harness.judge.ledger.books import Book, Row, read_pieces
 from harness.judge.ledger.disagreements import find_disagreement
-from harness.judge.ledger.endings import CUT, Ending, LedgerEntry, Witnesses, decide
+from harness.judge.ledger.endings import CUT, FAILED, Ending, LedgerEntry, Witnesses, decide
 
 LETTERS: Mapping[str, str] = {"load": "w", "probe-proxy": "p", "probe-direct": "d"}
 """The clients, and the letter with which their ids begin."""
@@ -28,6 +28,7 @@ class Tally:
     """The sums so far, client by client."""
 
     by_client: dict[str, Counter[str]] = field(default_factory=dict)
+    failed: dict[str, set[Row]] = field(default_factory=dict)
     examples: defaultdict[Ending, list[dict[str, Json]]] = field(default_factory=lambda: defaultdict(list))
     unlogged: int = 0
     gaps: int = 0
@@ -39,6 +40,7 @@ class Tally:
         rows = Counter(book.rows())
         rows.pop(_NOBODY, None)
         decided = {row: decide(book.entry(row, names), witnesses) for row in rows}
+        self.failed[client] = {row for row, (ending, _) in decided.items() if ending in FAILED}
         endings: Counter[str] = Counter()
         for row, count in rows.items():
             endings[decided[row][0].value] += count
