@@ -38,7 +38,7 @@ def _sweep_runs() -> list[str]:
     lines = []
     for file in active.find_interrupted():
         swept = active.sweep_interrupted(file)
-        ended = f"{swept.killed} processes were still running" if swept.killed else "nothing of it was still running"
+        ended = f"{swept.killed or 'none'} of its processes still ran"
         stays = f"; its record stays (`harness judge {shlex.quote(swept.run)}`)" if swept.run is not None else ""
         lines.append(f"interrupted {swept.what}: {ended}{stays}")
     return lines

@@ -14,6 +14,7 @@ from harness.core import active
 from harness.core.conditions import Condition
 from harness.core.errors import SurroundingsError
 from harness.core.paths import cache_dir
+from harness.core.text import plural
 from harness.provision import tools
 from harness.stack.load import STAND_IN
 from harness.stack.programs import DEFAULTS, RECIPES, recipe_of
@@ -168,7 +169,7 @@ def _interrupted() -> Condition:
         name="left behind",
         ok=not left,
         needed=False,
-        found=f"{left} interrupted runs" if left else "nothing",
+        found=plural(left, "interrupted run") if left else "nothing",
         remedy="harness clean",
         otherwise="found",
     )

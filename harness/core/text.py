@@ -1,4 +1,4 @@
-"""Text from anywhere (a file's name, another program) as text for a terminal."""
+"""Text that a person reads: what comes from anywhere made fit for a terminal, and nouns with their numbers."""
 
 from __future__ import annotations
 
@@ -11,3 +11,8 @@ _STEERING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u2
 def printable(text: str) -> str:
     r"""The text with what would steer a terminal written as \xNN or \uNNNN; tabs and line ends stay."""
     return _STEERING.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def plural(count: int | float, noun: str) -> str:
+    """``1 recycle``, ``34 recycles``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

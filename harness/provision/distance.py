@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+from harness.core.text import plural
 from harness.provision.repositories import SHORT, run_git
 from harness.provision.sources import describe_source
 from harness.provision.spec import Archive, GitRevision, Tree
@@ -40,9 +41,8 @@ def parse_described(text: str) -> str:
     if found is None:
         commit, _, dirty = text.partition("-")
         return f"commit {commit}" + (", changed" if dirty else "")
-    plural = "" if found["distance"] == "1" else "s"
     changed = ", changed" if found["dirty"] else ""
-    return f"{found['tag']} + {found['distance']} commit{plural} ({found['commit']}{changed})"
+    return f"{found['tag']} + {plural(int(found['distance']), 'commit')} ({found['commit']}{changed})"
 
 
 def _describe(repository: Path, what: str) -> str | None:

@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Mapping
 
 from harness.core.model import Json, Outcome
-from harness.core.text import printable
+from harness.core.text import plural, printable
 from harness.records.stored import StoredRun
 from harness.report import summary
 from harness.report.as_terminal import TONES, Page, has_failed, render_page, say_failure, say_measured
@@ -121,8 +121,8 @@ def count_requests(verdict: Mapping[str, Json]) -> str:
     if not requests:
         return ""
     said = dict(summary.count_lines(verdict))
-    parts = [summary.plural(requests, "request"), said.get("statuses", ""), said.get("client errors", "")]
-    return "; ".join([part for part in parts if part and part != "none"] + [summary.plural(recycles or 0, "recycle")])
+    parts = [plural(requests, "request"), said.get("statuses", ""), said.get("client errors", "")]
+    return "; ".join([part for part in parts if part and part != "none"] + [plural(recycles or 0, "recycle")])
 
 
 def _tell_fates(verdict: Mapping[str, Json]) -> str:

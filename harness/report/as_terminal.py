@@ -227,7 +227,7 @@ def _culprits(page: Page, verdict: Mapping[str, Json]) -> None:
 def _evidence(page: Page, verdict: Mapping[str, Json]) -> None:
     counts = summary.count_lines(verdict)
     if counts:
-        page.title("Counts")
+        page.title(summary.name_counts(verdict))
         page.rows(counts)
     sentence = ledger_sentence(verdict)
     if sentence:

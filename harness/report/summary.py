@@ -11,6 +11,7 @@ from enum import Enum
 
 from harness.core.findings import FindingId, find_row
 from harness.core.model import Cell, Json, Outcome, State
+from harness.core.text import plural
 from harness.records.stored import StoredRun
 from harness.report.fields import dig, items, line, mapping, number, pairs, seconds, text, texts
 
@@ -146,6 +147,11 @@ def describe(finding: Mapping[str, Json]) -> str:
     return (f"at {seconds(finding, 'at_s')}: " if at_s is not None else "") + text(finding, "detail", default="")
 
 
+def name_counts(verdict: Mapping[str, Json]) -> str:
+    """The title over ``count_lines``; the verdict of a scenario may be about one of its runs alone."""
+    return "Counts, all runs of the scenario together" if is_scenario(verdict) else "Counts"
+
+
 def count_lines(verdict: Mapping[str, Json]) -> list[tuple[str, str]]:
     """(name, value) of everything that was counted; what a later version counts too is shown as it is.
 
@@ -275,11 +281,6 @@ def versions(stored: StoredRun) -> list[tuple[str, str]]:
         ("harness", text(facts, "harness", "version")),
     ]
     return [(name, version) for name, version in rows if name != "none"]
-
-
-def plural(count: int | float, noun: str) -> str:
-    """``1 recycle``, ``34 recycles``."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _when(finding: Mapping[str, Json]) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from harness.core.events.servers import TracedRemoval
 from harness.core.model import Cell, Json, Outcome
+from harness.core.text import plural
 from harness.records.stored import StoredRun
 from harness.report import summary
 from harness.report.configuration import ConfigFile, config_files
@@ -79,6 +80,7 @@ class RunView:
     # the evidence
     moments: Rows  # seconds, text
     culprits: Sequence[CulpritView]
+    counts_title: str
     counts: Rows
     ledger: str | None
     requests: Rows  # how many, what became of them
@@ -153,6 +155,7 @@ def view_run(stored: StoredRun, *, logs: Sequence[Excerpt] = (), removals: Seque
         notes=summary.notes_of(verdict),
         moments=_moments(verdict),
         culprits=[_culprit(one, removals) for one in summary.culprits(verdict)],
+        counts_title=summary.name_counts(verdict),
         counts=summary.count_lines(verdict),
         ledger=ledger_sentence(verdict),
         requests=ledger_lines(verdict),
@@ -188,7 +191,7 @@ def _moments(verdict: Mapping[str, Json]) -> Rows:
 def _workers(verdict: Mapping[str, Json], *, has_own: bool) -> str:
     cell = mapping(verdict, "cell")
     workers, threads = number(cell, "workers") or 0, number(cell, "threads") or 0
-    fleet = f"{summary.plural(workers, 'worker')}, {summary.plural(threads, 'thread')}"
+    fleet = f"{plural(workers, 'worker')}, {plural(threads, 'thread')}"
     named = find_worker(text(cell, "worker")).named_with_threads if threads > 1 and not has_own else None
     how = f" (asked for as worker_class '{named}' with several threads)" if named else ""
     limits = f"max_requests {text(cell, 'max_requests')}, jitter {text(cell, 'max_requests_jitter')}"

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from harness.core.events.clients import Probe
 from harness.core.findings import FindingId
 from harness.core.model import Cell, Finding, Judgement, Observations, State, WorkerLife, is_success
+from harness.core.text import plural
 from harness.judge.event_table import list_timeouts_ns
 from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
 from harness.judge.vanishing import arbiter_end_ns
@@ -38,9 +39,9 @@ def judge(observations: Observations) -> Judgement:
         return Judgement(state=State.HOLDS, reason="max_requests is 0, and no worker restarted")
     if not reached:
         return Judgement(state=State.UNKNOWN, reason=f"no worker came to the end of {limit} requests")
-    return Judgement(
-        state=State.HOLDS, reason=f"{len(reached)} workers restarted after {_range(reached)} requests each"
-    )
+    each = " each" if len(reached) > 1 else ""
+    told = f"{plural(len(reached), 'worker')} restarted after {_range(reached)} requests{each}"
+    return Judgement(state=State.HOLDS, reason=told)
 
 
 def _find_uncounted(observations: Observations) -> str | None:

@@ -11,6 +11,7 @@ from dataclasses import asdict
 
 from harness.core.findings import FindingId
 from harness.core.model import Cell, Finding, Json, Judgement, State
+from harness.core.text import plural
 from harness.judge.scenarios.arms import ScenarioAnswer, Seen
 from harness.judge.scenarios.bound import Bound, Leak, Recommendation, mb, measure_leak, promise, recommend
 from harness.judge.scenarios.leak_words import WITH, WITHOUT, advise, tabulate, tell_answer
@@ -145,8 +146,9 @@ def _hold_against(bound: Bound, line: Line, samples: Sequence[Sample], growth: G
         told += f", because a worker served up to {_most_served({WITH: seen}):,} requests before it restarted"
     if growth.state is State.VIOLATED and growth.line is not None and line.high > CONTROLLED * growth.line.low:
         return _unknown(f"from cycle to cycle it grows by {tell_slope(line)}, too wide to tell: raise --duration")
+    restarted = plural(count_recycles(seen.observations), "worker")
     rest = f"from cycle to cycle {tell_slope(line)}"
-    return Judgement(state=State.HOLDS, reason=f"{told}; {count_recycles(seen.observations)} workers restarted; {rest}")
+    return Judgement(state=State.HOLDS, reason=f"{told}; {restarted} restarted; {rest}")
 
 
 def cycle_requests(cell: Cell) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from harness.report.summary import plural
+from harness.core.text import plural
 from harness.report.templates import render
 from harness.studies.bisect.proof import PartVerdict, ProofPart
 from harness.studies.bisect.repository import short

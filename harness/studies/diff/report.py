@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from harness.core.model import Json
+from harness.core.text import plural
 from harness.disturb import RECYCLE
-from harness.report.summary import plural
 from harness.report.templates import render
 from harness.studies.diff.comparison import Comparison, Difference
 from harness.studies.matrix.report.as_terminal import align_rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 
-from harness.report.summary import plural
+from harness.core.text import plural
 from harness.report.templates import render
 from harness.studies.minimise.case import write_field
 from harness.studies.minimise.result import MinimiseResult, Necessity

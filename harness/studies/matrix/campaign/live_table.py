@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.clock import now_ns
 from harness.core.model import Outcome
+from harness.core.text import plural
 from harness.disturb import RECYCLE
 from harness.studies.matrix.campaign.runner import Watch
 from harness.studies.matrix.campaign.schedule import Task
@@ -87,7 +88,7 @@ class _LiveTable:
         from rich.text import Text
 
         colour = not os.environ.get("NO_COLOR")
-        table = Table("cell", "verdict", title=f"{len(self._ended)} runs done, {waiting} to come", box=None)
+        table = Table("cell", "verdict", title=f"{plural(len(self._ended), 'run')} done, {waiting} to come", box=None)
         for planned, result in self._ended[-SHOWN_ENDED:]:
             style = _STYLES.get(result.outcome, "yellow") if colour else ""
             table.add_row(Text(subject(planned)), Text(describe(result.outcome, result.findings), style=style))

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from packaging.version import Version
 
+from harness.core.text import plural
 from harness.provision.releases import as_version
-from harness.report.summary import SIGNS, plural
+from harness.report.summary import SIGNS
 from harness.report.templates import render
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.report import summary

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.core.model import Outcome
+from harness.core.text import plural
 from harness.disturb import RECYCLE
-from harness.report.summary import plural
 from harness.report.templates import render
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.expectations import describe_expected

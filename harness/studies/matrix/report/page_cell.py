@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from harness.core.text import plural
 from harness.disturb import RECYCLE
-from harness.report.summary import SIGNS, plural
+from harness.report.summary import SIGNS
 from harness.studies.matrix.expectations import describe_expected
 from harness.studies.matrix.report import summary
 from harness.studies.matrix.result import Agreement, CellResult, RunResult

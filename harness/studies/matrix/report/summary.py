@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from harness.core.model import Outcome
+from harness.core.text import plural
 from harness.disturb import RECYCLE
 from harness.report.fields import line
-from harness.report.summary import plural
 from harness.studies.chance.difference import RunSample
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.expectations import describe, describe_expected
