@@ -16,7 +16,6 @@ from harness.core.model import Cell
 from harness.disturb import DISTURBANCES, inherits_listener, list_turns, read_names
 from harness.disturb.aims import AIMS
 from harness.disturb.course import Prerequisite
-from harness.stack.proxies import PROXIES
 from harness.stack.workers import find_worker, with_threads
 
 
@@ -75,7 +74,11 @@ def _constant_rate(cell: Cell, say: Wording) -> UsageError | None:
 
 
 def _own_proxy(cell: Cell, say: Wording) -> UsageError | None:
-    if cell.proxy_config is None or (PROXIES[cell.proxy] is not None and cell.upstream_keepalive):
+    if cell.proxy_config is None:
+        return None
+    from harness.stack.own_proxies import ADAPTERS  # few runs have a configuration of the user's own
+
+    if cell.proxy in ADAPTERS and cell.upstream_keepalive:
         return None
     if not cell.upstream_keepalive:
         return UsageError(
@@ -83,8 +86,8 @@ def _own_proxy(cell: Cell, say: Wording) -> UsageError | None:
             remedy=f"Leave {say('upstream_keepalive')} out.",
         )
     return UsageError(
-        what=f"{say('proxy_config', cell.proxy_config)} needs a proxy, not {say('proxy', cell.proxy)}.",
-        remedy=f"Use {say('proxy')} with one of: {', '.join(name for name, proxy in PROXIES.items() if proxy)}.",
+        what=f"{say('proxy_config', cell.proxy_config)} can't be had with {say('proxy', cell.proxy)}.",
+        remedy=f"Use {say('proxy')} with one of: {', '.join(ADAPTERS)}.",
     )
 
 

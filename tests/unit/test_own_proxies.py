@@ -37,8 +37,15 @@ def sample(proxy: str, setting: Setting = UNIX) -> Adapted:
     return adapt(proxy, (SAMPLES / name).read_text(), setting, mime_types="types { text/html html; }")
 
 
-def test_every_proxy_has_its_adapter() -> None:
-    assert set(ADAPTERS) == {name for name, module in PROXIES.items() if module is not None}
+def test_what_reads_a_users_configuration_belongs_to_a_proxy() -> None:
+    assert set(ADAPTERS) <= {name for name, module in PROXIES.items() if module is not None}
+
+
+def test_a_proxy_without_such_a_reader_is_refused() -> None:
+    problem = find_contradiction(Cell(spec="1.0", proxy="none", bind="tcp", proxy_config="nginx.conf"))
+    assert problem is not None
+    assert "--proxy-config nginx.conf can't be had with --proxy none" in problem.what
+    assert "h2o" in str(problem.remedy)
 
 
 @pytest.mark.parametrize("proxy", ADAPTERS)
