@@ -73,11 +73,16 @@ def test_without_a_path_there_is_none_to_disturb(name: str) -> None:
     assert "no path is bound" in _refuse(disturb=name, bind="tcp")
 
 
-@pytest.mark.parametrize("name", sorted(set(DISTURBANCES) - {"recycle", "reload", "scale", "reopen-logs"}))
+@pytest.mark.parametrize("name", sorted(name for name, one in DISTURBANCES.items() if one.NEEDS))
 def test_what_a_container_can_not_do_is_refused_with_its_reason(name: str) -> None:
     refused = _refuse(disturb=name, backend="docker")
     assert name in refused
     assert any(need.value in refused for need in DISTURBANCES[name].NEEDS)
+
+
+@pytest.mark.parametrize("name", ["recycle", "reload", "scale", "reopen-logs"])
+def test_what_takes_only_a_signal_to_the_arbiter_can_be_had_in_a_container(name: str) -> None:
+    assert _refuse(disturb=name, backend="docker") == ""
 
 
 @pytest.mark.parametrize("text", ["", ",", "reload,recyle", "all,reload"])

@@ -167,13 +167,15 @@ def test_no_recycle_entry_speaks_of_a_disturbed_cell() -> None:
 
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+NOT_PUBLISHED = frozenset[str]()
+"""Disturbances of which the published table has no runs yet."""
 
 
 def test_the_published_table_is_made_of_its_data_and_says_what_is_expected() -> None:
     matrix = load_matrix(DOCS / "results" / "disturbances.json")
     made = "make it again: harness report docs/results/disturbances.json > docs/disturbance-results.md"
     assert (DOCS / "disturbance-results.md").read_text() == render_markdown(matrix), made
-    assert {cell.disturb for cell in matrix.cells} == set(DISTURBANCES)
+    assert {cell.disturb for cell in matrix.cells} == set(DISTURBANCES) - NOT_PUBLISHED
     known = load_expectations()
     for cell in matrix.cells:
         expected = known.expect(cell.release, cell_from_json({"spec": cell.spec, **cell.cell}, where="it"))
