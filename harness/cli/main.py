@@ -35,39 +35,35 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command and write its output; return its exit code, which after a signal is EXIT_INTERRUPTED."""
     hear_signals()
     options = make_parser().parse_args(argv)
-    code = _run(options)
-    return errors.EXIT_INTERRUPTED if was_heard() else code
-
-
-def _run(options: argparse.Namespace) -> int:
     try:
         check()
         code: int = options.command(options)
         sys.stdout.flush()
-    except errors.HarnessError as problem:
-        for said in (f"harness: {problem}", *getattr(problem, "__notes__", ())):
-            print(printable(said), file=sys.stderr)
-        return problem.exit_code if problem.exit_code == errors.EXIT_USAGE else _failed(options, problem.exit_code)
     except KeyboardInterrupt:
         print("harness: interrupted; nothing is left running.", file=sys.stderr)
-        return errors.EXIT_INTERRUPTED
+        code = errors.EXIT_INTERRUPTED
     except Exception as problem:  # noqa: BLE001 - Python's own exit code is 1, which would say "violated"
-        if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
-            said = f"harness: {problem}: make room there; what was recorded so far is kept"
+        code = _explain(problem)
+        if options.skips and code != errors.EXIT_USAGE:  # it reached no verdict
+            code = errors.EXIT_CHECK_SKIP
+    return errors.EXIT_INTERRUPTED if was_heard() else code
+
+
+def _explain(problem: Exception) -> int:
+    """Print what went wrong; the exit code."""
+    if isinstance(problem, errors.HarnessError):
+        for said in (f"harness: {problem}", *getattr(problem, "__notes__", ())):
             print(printable(said), file=sys.stderr)
-        elif isinstance(problem, OSError) and problem.errno in UNUSABLE:
-            print(printable(f"harness: {problem.filename}: {problem.strerror}."), file=sys.stderr)
-            return errors.EXIT_USAGE
-        else:
-            traceback.print_exc()
-            print(BUG, file=sys.stderr)
-        return _failed(options, errors.EXIT_ERROR)
-    return code
-
-
-def _failed(options: argparse.Namespace, code: int) -> int:
-    """The exit code of a command that reached no verdict."""
-    return errors.EXIT_CHECK_SKIP if options.skips else code
+        return problem.exit_code
+    if isinstance(problem, OSError) and problem.errno in UNUSABLE:
+        print(printable(f"harness: {problem.filename}: {problem.strerror}."), file=sys.stderr)
+        return errors.EXIT_USAGE
+    if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
+        print(printable(f"harness: {problem}: make room there; what was recorded so far is kept"), file=sys.stderr)
+    else:
+        traceback.print_exception(problem)
+        print(BUG, file=sys.stderr)
+    return errors.EXIT_ERROR
 
 
 _CHOSEN = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +21,7 @@ from harness.core import ports, procfs, reaper
 from harness.core.errors import SurroundingsError
 from harness.core.files import open_own
 from harness.core.keeping import Keeper, own_start_ticks
-from harness.core.model import Cell, Json
-from harness.core.users import RunsAs
+from harness.core.model import Json
 from harness.provision import tools
 from harness.stack.asked import ASKED, Asked
 from harness.stack.load import LOADS
@@ -66,6 +65,11 @@ class LocalBackend:
     """
 
     clock_offset_ns = 0
+    choose_user = staticmethod(other_user.choose_user)
+    count_files = staticmethod(procfs.count_files)
+    read_queue = staticmethod(limits.read_queue)
+    read_usage = staticmethod(machine.read_usage)
+    require_room = staticmethod(limits.require_room)
 
     def __init__(self, marker: str, run_folder: Path, *, start: Start | None = None, what: str | None = None) -> None:
         self._start = start or start_directly
@@ -73,12 +77,6 @@ class LocalBackend:
         run = run_folder if what is None else None
         self._keeper = Keeper(marker, what=what or f"run {run_folder}", run=run)
         self._variable = reaper.render_variable(self._keeper.marker)
-
-    def choose_user(
-        self, places: Sequence[Path], python: Path, *, root_because: str | None, lend: Callable[[int], None]
-    ) -> RunsAs:
-        """See ``backends.Backend``."""
-        return other_user.choose_user(places, python, root_because=root_because, lend=lend)
 
     def spawn(self, command: Command) -> LocalProcess:
         """See ``backends.Backend``."""
@@ -119,24 +117,12 @@ class LocalBackend:
                 remedy="Repeat the run; where this comes again, report it with the record.",
             )
 
-    def count_files(self, pid: int) -> tuple[Mapping[str, int], int] | None:
-        """See ``backends.Backend``."""
-        return procfs.count_files(pid)
-
-    def require_room(self, cell: Cell) -> None:
-        """See ``backends.Backend``."""
-        limits.require_room(cell)
-
     def choose_port(self, wanted: int | None) -> int:
         """See ``backends.Backend``."""
         if wanted is None:
             return ports.find_free_port()
         ports.require_free_port(wanted)
         return wanted
-
-    def read_queue(self) -> int | None:
-        """See ``backends.Backend``."""
-        return limits.read_queue()
 
     def find_proxy_user(self, proxy: Proxy) -> str | None:
         """See ``backends.Backend``."""
@@ -161,10 +147,6 @@ class LocalBackend:
     def exists(self, path: Path) -> bool:
         """See ``backends.Backend``."""
         return path.exists()
-
-    def read_usage(self, trees: Sequence[int]) -> machine.Usage:
-        """See ``backends.Backend``."""
-        return machine.read_usage(trees)
 
     @property
     def may_hold(self) -> bool:
