@@ -17,7 +17,7 @@ from harness.core.events.doings import (
     TracedExit,
 )
 from harness.core.events.servers import TracerLoaded
-from harness.core.model import Doings
+from harness.core.observations import Doings
 
 FIELDS: Mapping[type[Event], str] = {
     SignalSent: "sent",

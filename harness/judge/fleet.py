@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from harness.core.model import FleetSample, Observations
+from harness.core.observations import FleetSample, Observations
 from harness.judge.windows import allows_end, end_of
 
 SURPLUS_NS = 2_000_000_000

@@ -6,7 +6,7 @@ from typing import Any
 
 from harness.core.events.base import Event
 from harness.core.events.stop import OpenFiles, StopEnded, StopSkipped, StrayProcesses
-from harness.core.model import Leftovers
+from harness.core.observations import Leftovers
 from harness.judge.doings import FIELDS, DoingsReader
 
 OF_THE_STOP = (StopEnded, StopSkipped)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.core.model import FleetSample, WorkerLife
+from harness.core.observations import FleetSample, WorkerLife
 from harness.stack.gunicorn import parse_limit
 
 _CRASH_STATES = {"signalled", "failed", "timed-out"}

@@ -14,7 +14,7 @@ from enum import Enum
 
 from harness.core.events.doings import AppFault, SignalReceived, SignalSent
 from harness.core.findings import FindingId
-from harness.core.model import Observations
+from harness.core.observations import Observations
 from harness.judge.culprits import is_apps
 from harness.judge.lives import SILENT_END
 

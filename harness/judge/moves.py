@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 from harness.core.events.probing import PathMoved
 from harness.core.findings import FindingId
-from harness.core.model import Culprit, Finding, Observations
+from harness.core.model import Culprit, Finding
+from harness.core.observations import Observations
 from harness.judge.timeline import since_load_s
 from harness.judge.windows import find_window
 

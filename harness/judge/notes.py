@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 
-from harness.core.model import Json, Note, Observations
+from harness.core.model import Json, Note
+from harness.core.observations import Observations
 from harness.judge.meddling import By, find_meddling
 from harness.judge.ordered_stop import count, is_path_lost, list_gunicorns, name, to_json
 from harness.judge.slowdown import find_slowdown

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 from harness.core.events.doings import SignalSent
 from harness.core.events.stop import FoundProcess, StopEnded
-from harness.core.model import Json, Observations
+from harness.core.model import Json
+from harness.core.observations import Observations
 from harness.judge.meddling import OUTSIDERS
 from harness.judge.timeline import SAME_MOMENT_NS
 from harness.judge.vanishing import VANISHING, since_bind

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from harness.core.events.clients import LoadEnded, Probe
 from harness.core.events.servers import SocketChange
-from harness.core.model import Observations
+from harness.core.observations import Observations
 from harness.judge.reach import is_shut_for_good
 from harness.judge.timeline import SAME_MOMENT_NS
 from harness.judge.vanishing import find_removal, find_vanishing, is_gone, vanished_ns

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from harness.core.model import Observations
+from harness.core.observations import Observations
 from harness.judge.outage import client_way, probe_failures
 from harness.judge.restarts import chance_of, is_near_restart, restart_share, restart_spans
 

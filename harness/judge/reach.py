@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from harness.core.events.bound_path import ClientRights
 from harness.core.events.servers import SocketChange
-from harness.core.model import Observations, PathCall
+from harness.core.observations import Observations, PathCall
 
 CHANGE_OWNER = frozenset(("os.chown", "os.lchown", "os.chown (audited)"))
 """After one of these a mode alone does not say who may do what."""

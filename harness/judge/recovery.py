@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.core.events.recovery import RungBegan, RungEnded
-from harness.core.model import Json, Observations, is_success
+from harness.core.model import Json, is_success
+from harness.core.observations import Observations
 
 ENOUGH_ANSWERS = 10
 """So many answers of success in a row, the last that were asked for on a rung, mean that it healed the service."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import comb
 
-from harness.core.model import Observations
+from harness.core.observations import Observations
 from harness.judge.timeline import SAME_MOMENT_NS
 
 BY_CHANCE = 0.05

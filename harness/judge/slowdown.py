@@ -11,7 +11,8 @@ from collections import Counter
 from dataclasses import dataclass
 from statistics import median, quantiles
 
-from harness.core.model import Json, Observations
+from harness.core.model import Json
+from harness.core.observations import Observations
 from harness.judge.invariants.max_requests_honoured import is_recycle
 from harness.judge.invariants.requests_answered import BUSY_SHARE
 from harness.judge.outage import settle_probes

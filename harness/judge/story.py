@@ -6,7 +6,8 @@ import signal
 from collections.abc import Iterator
 
 from harness.core.events.clients import Answers
-from harness.core.model import Moment, Observations
+from harness.core.model import Moment
+from harness.core.observations import Observations
 from harness.judge.invariants.max_requests_honoured import is_recycle
 from harness.judge.invariants.socket_survives import find_replacement
 from harness.judge.outage import find_outage, probe_failures

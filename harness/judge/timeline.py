@@ -37,7 +37,8 @@ from harness.core.events.servers import (
     TracerLoaded,
     TracerProblem,
 )
-from harness.core.model import Cell, Json, Observations
+from harness.core.model import Cell, Json
+from harness.core.observations import Observations
 from harness.judge.arbiters import OF_ARBITERS, Arbiters
 from harness.judge.defects import describe_defect
 from harness.judge.doings import FIELDS, DoingsReader
@@ -138,12 +139,6 @@ class _Reader:
     def _read_tracer_problem(self, event: TracerProblem) -> None:
         self.watchers["tracer"] = f"died: {event.text}"
 
-    def _read_machine(self, event: Machine) -> None:
-        self.foreign_share = event.foreign_share
-
-    def _read_interruption(self, event: Interrupted) -> None:
-        self.interrupted = event.phase
-
     def _read_fault(self, event: Fault) -> None:
         self.fault = _fields(event)
 
@@ -197,9 +192,9 @@ _READ: Mapping[type[Event], Callable[[_Reader, Any], None]] = {
     WatcherState: _Reader._read_watcher,
     TracerLoaded: _Reader._read_tracer,
     TracerProblem: _Reader._read_tracer_problem,
-    Machine: _Reader._read_machine,
+    Machine: lambda reader, event: setattr(reader, "foreign_share", event.foreign_share),
     Stall: lambda reader, event: reader.stalls.append(event),
-    Interrupted: _Reader._read_interruption,
+    Interrupted: lambda reader, event: setattr(reader, "interrupted", event.phase),
     Fault: _Reader._read_fault,
     LedgerClosed: _Reader._read_ledger,
     LedgerFailed: _Reader._read_ledger,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from harness.core.events.bound_path import TracedCall
 from harness.core.events.servers import TracedRemoval
-from harness.core.model import Culprit, PathCall, Removal
+from harness.core.model import Culprit
+from harness.core.observations import PathCall, Removal
 from harness.judge.arbiters import Arbiters
 
 

@@ -10,7 +10,7 @@ import signal
 from collections.abc import Sequence
 
 from harness.core.events.servers import SocketChange
-from harness.core.model import Observations, Removal
+from harness.core.observations import Observations, Removal
 from harness.disturb import inherits_listener, list_turns
 from harness.judge.timeline import SAME_MOMENT_NS
 from harness.judge.windows import LATE_TOLD_NS, list_epochs

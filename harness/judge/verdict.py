@@ -12,16 +12,8 @@ from dataclasses import replace
 
 from harness.core.events.base import Event
 from harness.core.findings import ORDER
-from harness.core.model import (
-    CLIENT_ERRORS,
-    Cell,
-    Json,
-    Judgement,
-    Observations,
-    Outcome,
-    State,
-    Verdict,
-)
+from harness.core.model import CLIENT_ERRORS, Cell, Json, Judgement, Outcome, State, Verdict
+from harness.core.observations import Observations
 from harness.judge.blind_spots import describe_unseen_findings
 from harness.judge.invariants import INVARIANTS
 from harness.judge.invariants.max_requests_honoured import is_recycle

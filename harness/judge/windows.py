@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 
 from harness.core.disturbed import Disturbed
 from harness.core.events.servers import SocketChange
-from harness.core.model import Observations
+from harness.core.observations import Observations
 from harness.disturb import DISTURBANCES, list_turns
 from harness.disturb.aims import Rules, aimed_rules
 from harness.disturb.course import Loss, PathRule

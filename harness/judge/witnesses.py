@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.core.events.bound_path import CallEffect
-from harness.core.model import Observations, PathCall
+from harness.core.observations import Observations, PathCall
 from harness.judge.vanishing import CLOCK_STEP_NS
 
 HINT_NS = 1_000_000_000

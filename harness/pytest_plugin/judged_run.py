@@ -12,7 +12,8 @@ from typing import Any, cast
 import pytest
 
 from harness.core.errors import HarnessError, NoSuchReleaseError, SurroundingsError, UnrunnableError
-from harness.core.model import Culprit, Observations, Outcome, State, Verdict
+from harness.core.model import Culprit, Outcome, State, Verdict
+from harness.core.observations import Observations
 from harness.engine.request import RunRequest
 from harness.engine.run import run_cell
 from harness.judge.verdict import judge_events

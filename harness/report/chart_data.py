@@ -14,7 +14,8 @@ from typing import TypeAlias
 
 from harness.core.events.clients import Answers, Probe
 from harness.core.events.servers import SocketChange
-from harness.core.model import Json, Observations, WorkerLife, is_failure, is_success
+from harness.core.model import Json, is_failure, is_success
+from harness.core.observations import Observations, WorkerLife
 from harness.judge.outage import probe_failures
 from harness.judge.timeline import since_load_s
 from harness.judge.vanishing import find_removal, find_vanishing, since_bind

@@ -15,7 +15,8 @@ from typing import Any
 from harness.core.events.base import Event, encode, strip_arm
 from harness.core.events.parsing import parse_event
 from harness.core.findings import FindingId
-from harness.core.model import Cell, Judgement, Observations, Verdict
+from harness.core.model import Cell, Judgement, Verdict
+from harness.core.observations import Observations
 from harness.judge.invariants import INVARIANTS
 from harness.judge.timeline import observe
 from harness.judge.verdict import judge

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from harness.core.model import WorkerLife
+from harness.core.observations import WorkerLife
 from harness.judge.scenarios.draws import SIGNIFICANT_P, chi_square_p, chi_square_tail, count_bins, examine_draws
 
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from harness.core.findings import FindingId
-from harness.core.model import State, WorkerLife
+from harness.core.model import State
+from harness.core.observations import WorkerLife
 from harness.judge.invariants.max_requests_honoured import is_recycle
 from tests.unit.events import ARBITER, CELL, Record, healthy
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.core.model import WorkerLife
+from harness.core.observations import WorkerLife
 from harness.judge.lives import SILENT_END, UNNAMED, Lives
 from tests.unit.events import at_ns
 

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.core.findings import FindingId
-from harness.core.model import Observations, Outcome, State
+from harness.core.model import Outcome, State
+from harness.core.observations import Observations
 from harness.judge import verdict as verdicts
 from harness.judge.invariants import INVARIANTS
 from harness.judge.verdict import failure_rate_upper_95, judge_events

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from harness.core.model import Judgement, Observations
+from harness.core.model import Judgement
+from harness.core.observations import Observations
 from harness.judge.invariants import (
     answers_right,
     descriptors_flat,

@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Mapping
 
 from harness.core.findings import FindingId
-from harness.core.model import Finding, Json, Judgement, Observations, State
+from harness.core.model import Finding, Json, Judgement, State
+from harness.core.observations import Observations
 from harness.judge.timeline import since_load_s
 from harness.stack.answers import WRONG_ANSWERS
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from harness.core.events.disturbances import ArbiterFiles
 from harness.core.events.stop import OpenFiles
 from harness.core.findings import FindingId
-from harness.core.model import Finding, Judgement, Observations, State
+from harness.core.model import Finding, Judgement, State
+from harness.core.observations import Observations
 from harness.judge.timeline import since_load_s
 
 FEW = 5

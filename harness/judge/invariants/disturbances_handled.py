@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 
 from harness.core.disturbed import Disturbed
 from harness.core.findings import FindingId
-from harness.core.model import Finding, Json, Judgement, Observations, State, is_success
+from harness.core.model import Finding, Json, Judgement, State, is_success
+from harness.core.observations import Observations
 from harness.disturb.course import Awaited, Loss, PathRule
 from harness.judge.moves import find_bad_moves
 from harness.judge.timeline import since_load_s

@@ -7,7 +7,8 @@ from pathlib import PurePath
 
 from harness.core.events.stop import StopEnded
 from harness.core.findings import FindingId
-from harness.core.model import Finding, Json, Judgement, Observations, State
+from harness.core.model import Finding, Json, Judgement, State
+from harness.core.observations import Observations
 from harness.judge.ordered_stop import (
     MOST_NAMED,
     count,

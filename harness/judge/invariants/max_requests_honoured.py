@@ -9,7 +9,8 @@ from collections.abc import Iterable
 
 from harness.core.events.clients import Probe
 from harness.core.findings import FindingId
-from harness.core.model import Cell, Finding, Judgement, Observations, State, WorkerLife, is_success
+from harness.core.model import Cell, Finding, Judgement, State, is_success
+from harness.core.observations import Observations, WorkerLife
 from harness.core.text import plural
 from harness.judge.event_table import list_timeouts_ns
 from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s

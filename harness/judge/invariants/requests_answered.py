@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.core.findings import FindingId
-from harness.core.model import Finding, Judgement, Observations, State, is_success
+from harness.core.model import Finding, Judgement, State, is_success
+from harness.core.observations import Observations
 from harness.disturb.course import Loss
 from harness.judge.outage import (
     client_way,

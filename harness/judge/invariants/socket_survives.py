@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from harness.core.events.servers import SocketChange
 from harness.core.findings import FindingId
-from harness.core.model import Culprit, Finding, Judgement, Observations, State
+from harness.core.model import Culprit, Finding, Judgement, State
+from harness.core.observations import Observations
 from harness.judge.reach import describe_barrier, find_closure
 from harness.judge.timeline import find_blind, since_load_s
 from harness.judge.vanishing import CLOCK_STEP_NS, arbiter_end_ns, find_removal, find_vanishing, since_bind, vanished_ns

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from harness.core.findings import FindingId
-from harness.core.model import Finding, Judgement, Observations, State
+from harness.core.model import Finding, Judgement, State
+from harness.core.observations import Observations
 from harness.judge.ordered_stop import is_path_lost
 from harness.judge.timeline import since_load_s
 

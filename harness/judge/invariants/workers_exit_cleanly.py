@@ -8,7 +8,8 @@ import signal
 from harness.core.events.doings import SignalSent
 from harness.core.events.servers import SocketChange
 from harness.core.findings import FindingId
-from harness.core.model import Culprit, Finding, Judgement, Observations, State, WorkerLife
+from harness.core.model import Culprit, Finding, Judgement, State
+from harness.core.observations import Observations, WorkerLife
 from harness.judge.lives import SILENT_END, TIMED_OUT
 from harness.judge.ordered_stop import find_early_kills, find_late_kills
 from harness.judge.restarts import lost_ns

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from harness.core.findings import FindingId
-from harness.core.model import Finding, Judgement, Observations, State
+from harness.core.model import Finding, Judgement, State
+from harness.core.observations import Observations
 from harness.disturb.course import Loss
 from harness.judge.fleet import find_surplus, has_given_up
 from harness.judge.lives import LATE_NS

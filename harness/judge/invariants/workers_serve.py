@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from harness.core.events.fleet import AskedAlone
 from harness.core.findings import FindingId
-from harness.core.model import Finding, Judgement, Observations, State, is_success
+from harness.core.model import Finding, Judgement, State, is_success
+from harness.core.observations import Observations
 from harness.judge.meddling import is_stopped_by_gunicorn
 
 SILENT = "timeout"

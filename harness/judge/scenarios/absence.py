@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from harness.core.model import Observations, WorkerLife
+from harness.core.observations import Observations, WorkerLife
 from harness.judge.timeline import since_load_s
 
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 from harness.core.findings import ORDER
-from harness.core.model import Finding, Json, Judgement, Moment, Observations, Outcome, State, Verdict
+from harness.core.model import Finding, Json, Judgement, Moment, Outcome, State, Verdict
+from harness.core.observations import Observations
 from harness.judge.scenarios.record import Trial
 from harness.judge.story import tell
 from harness.judge.verdict import CUT_SHORT, disbelieve, failure_rate_upper_95, judge

@@ -8,7 +8,8 @@ from statistics import median
 from typing import cast
 
 from harness.core.errors import UsageError
-from harness.core.model import Cell, Json, Observations
+from harness.core.model import Cell, Json
+from harness.core.observations import Observations
 from harness.judge.scenarios.absence import (
     Absence,
     Delays,

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harness.core.model import WorkerLife
+from harness.core.observations import WorkerLife
 
 LEAST_PER_BIN = 5
 """The expected number below which the chi-square distribution is a poor approximation (Cochran's rule)."""

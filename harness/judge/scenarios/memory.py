@@ -14,7 +14,8 @@ from math import ceil
 from statistics import fmean, median
 
 from harness.core.events.servers import MemorySample, Served
-from harness.core.model import Observations, State
+from harness.core.model import State
+from harness.core.observations import Observations
 from harness.judge.scenarios.record import Arm
 from harness.judge.scenarios.regression import Line, fit_line
 

@@ -14,7 +14,8 @@ from harness.core.cells import cell_from_json
 from harness.core.errors import UsageError
 from harness.core.events.base import ArmEvent, Event, UnknownEvent
 from harness.core.events.course import ArmBegun, Contradiction, CutShort, Interrupted, ScenarioBegun
-from harness.core.model import Cell, Json, Observations
+from harness.core.model import Cell, Json
+from harness.core.observations import Observations
 from harness.judge.defects import describe_defect
 from harness.judge.timeline import observe
 
