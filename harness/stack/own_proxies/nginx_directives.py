@@ -6,8 +6,6 @@ from collections.abc import Mapping
 
 from harness.stack.own_proxies.changes import CACHE, LIMIT, LOGS, NO_TLS, NOT_OUTSIDE, OTHER_SERVICE, TWICE, USER
 
-_OWN = "the run's own"
-
 LEFT_OUT: Mapping[str, str] = {
     "daemon": "the run watches the process",
     "master_process": "the run watches the process",
