@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from harness.core.model import Cell, Outcome
+from harness.core.model import Cell, Json, Outcome
 from harness.provision.releases import list_releases, load_catalogue
 from harness.report.known import bisects
 from harness.report.known.bisects import KnownBisect, find_bisects, load_bisects
@@ -43,6 +43,19 @@ def test_a_cause_is_one_sentence_and_each_remedy_says_what_it_costs() -> None:
         assert cause.sentence.endswith("."), cause.id
         assert len(cause.sentence) <= 130, f"{cause.id}: it has to fit into the first screen"
         assert all(remedy.change and remedy.cost for remedy in cause.helps)
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"), [({"proxy": "h2o"}, True), ({"proxy": "nginx"}, False), ({"proxy": "h2o", "bind": "tcp"}, True)]
+)
+def test_what_a_run_had_already_is_no_help(cell: dict[str, Json], *, told: bool) -> None:
+    of_cell = {"gunicorn": "23.0.0", "spec": "23.0.0", "worker": "gthread", "bind": "unix", **cell}
+    (explanation,) = explain({"cell": of_cell, "findings": [{"id": "failed-responses"}]})
+    assert explanation.cause is not None
+    helps = {remedy.id for remedy in explanation.cause.helps}
+    assert ("retry" in helps) is told
+    assert {"newest", "sync"} <= helps
+    assert not (cell.get("bind") == "tcp" and "tcp" in helps)
 
 
 def test_where_a_finding_came_and_went_is_as_the_releases_of_the_rows_say() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ else:
 ISSUES = "https://github.com/benoitc/gunicorn/issues"
 UNKNOWN = "Not known: nothing like it is in the tables. Attach the bundle to a report."
 SCHEMA = 1
+
+HIDING = ("nginx", "caddy")
+"""Proxies that ask again by themselves where a kept connection fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,9 +138,14 @@ def find_cause(finding: str, *, release: str, worker: str, bind: str) -> Cause |
     return next((cause for cause in rows if cause.covers(release=release, worker=worker, bind=bind)), None)
 
 
+def is_in_place(remedy: Remedy, *, proxy: str | None, bind: str) -> bool:
+    """Whether a cell has it already, so that it would change nothing."""
+    return (remedy.id == "retry" and proxy in HIDING) or (remedy.id == "tcp" and bind == "tcp")
+
+
 def explain(verdict: Mapping[str, Json]) -> list[Explanation]:
     """Each cause with the findings that it explains, in their order; last those of which nothing is known."""
-    cell = {name: text(verdict, "cell", name, default="") for name in ("gunicorn", "spec", "worker", "bind")}
+    cell = {name: text(verdict, "cell", name, default="") for name in ("gunicorn", "spec", "worker", "bind", "proxy")}
     release = cell["gunicorn"] or cell["spec"]
     found: dict[Cause | None, list[str]] = {}
     for finding in items(verdict, "findings"):
@@ -148,13 +156,17 @@ def explain(verdict: Mapping[str, Json]) -> list[Explanation]:
     explained = [
         Explanation(
             findings=tuple(ids),
-            cause=cause,
+            cause=None if cause is None else _without_what_is_in_place(cause, proxy=cell["proxy"], bind=cell["bind"]),
             hedge=hedge if cause is not None else "",
             bisects=tuple(_list_bisects(ids, cause, release, cell["worker"], cell["bind"])),
         )
         for cause, ids in found.items()
     ]
     return sorted(explained, key=lambda one: one.cause is None)
+
+
+def _without_what_is_in_place(cause: Cause, *, proxy: str, bind: str) -> Cause:
+    return replace(cause, helps=tuple(one for one in cause.helps if not is_in_place(one, proxy=proxy, bind=bind)))
 
 
 def _list_bisects(

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.core.model import Json
 from harness.report.known.bisects import KnownBisect, find_bisects
-from harness.report.known.causes import Remedy, find_cause, write_history
+from harness.report.known.causes import Remedy, find_cause, is_in_place, write_history
 from harness.stack.workers import name_worker
 from harness.studies.advise.cautions import SettingWarning, Warned, warn
 from harness.studies.advise.deployment import Deployment
@@ -31,9 +31,6 @@ DEFAULTS: Mapping[str, Any] = {
 """gunicorn's own."""
 
 SOCKET_BREAKS = {"socket-deleted"}
-
-HIDING = ("nginx", "caddy")
-"""Proxies that ask again where a kept connection fails."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,8 +172,9 @@ def answer(told: Deployment, *, release: str, proxy: str | None) -> Advice:
 
 def _is_news(remedy: Remedy, release: str, proxy: str | None, bind: str) -> bool:
     """Whether a remedy would change anything here."""
-    have = {"newest": release == list_tested()[-1], "retry": proxy in HIDING, "tcp": bind == "tcp"}
-    return not have.get(remedy.id, False)
+    if remedy.id == "newest" and release == list_tested()[-1]:
+        return False
+    return not is_in_place(remedy, proxy=proxy, bind=bind)
 
 
 def _say_rate(found: tuple[ShownFinding, ...], rate: Mapping[str, Json] | None, limit: int) -> str:
