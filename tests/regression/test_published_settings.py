@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,9 @@ else:
 pytestmark = needs_tools
 PUBLISHED = tomllib.loads((Path(__file__).parents[1] / "unit" / "published_settings.toml").read_text())["case"]
 AFFECTED = [case for case in PUBLISHED if case["affected"]]
-LONGEST_S = "60"
+AMOUNTS = (("--recycles", "8", "--duration", "20"), ("--recycles", "40", "--duration", "60"))
+"""Most show it at once. Five workers come to a limit of ten thousand after a quarter of a minute only; and some lose a
+request at one restart of several."""
 THREADS = 'bind = "unix:/run/x.sock"\nworkers = 2\nthreads = 4\nmax_requests = 60\n'
 
 
@@ -46,13 +49,23 @@ def test_each_remedy_is_tried(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", AFFECTED, ids=[f"{case['release']} {case['name']}" for case in AFFECTED])
-def test_published_settings_that_are_affected_are_so_when_run(tmp_path: Path, case: dict[str, str]) -> None:
+def test_published_settings_that_are_affected_are_so_when_run(tmp_path: Path, case: dict[str, Any]) -> None:
     (tmp_path / "conf.py").write_text(case["settings"])
     proxy = case.get("proxy", "h2o")
     more = ["--bind", "tcp"] if proxy == "none" else []
-    options = ["--proxy", proxy, *more, "--connections", "50", "--load-threads", "2", "--recycles", "30"]
-    options += ["--duration", LONGEST_S]  # five workers come to a limit of ten thousand after a quarter of a minute
-    ran = run_harness(
-        tmp_path / "runs", "reproduce", case["release"], "--settings", tmp_path / "conf.py", *options, timeout_s=120
-    )
+    options = [
+        "--settings",
+        tmp_path / "conf.py",
+        "--proxy",
+        proxy,
+        *more,
+        "--connections",
+        "50",
+        "--load-threads",
+        "2",
+    ]
+    for amount in AMOUNTS:
+        ran = run_harness(tmp_path / "runs", "reproduce", case["release"], *options, *amount, timeout_s=120)
+        if ran.verdict["verdict"] == "violated":
+            break
     assert ran.verdict["verdict"] == "violated", ran.out + ran.err
