@@ -150,4 +150,4 @@ def _redact_lines(text: str, told: Callable[[str], None]) -> str:
 
 
 def _ignore(_kind: str) -> None:
-    """Tell nobody."""
+    """Does nothing, for callers that do not ask what was taken out."""

@@ -118,7 +118,7 @@ def _note(_number: int, _frame: FrameType | None) -> None:
 
 
 def _raise_late(_number: int, frame: FrameType | None) -> None:
-    """Raise what nobody has looked at; while that is not allowed, try again a moment later."""
+    """Raise for a signal that ``check`` has not met in time; while raising is not allowed, try again a moment later."""
     if _state.raised or not _state.heard:
         return
     if _state.shields or _is_importing(frame):

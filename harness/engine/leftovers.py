@@ -88,7 +88,7 @@ def _find_strays(stack: Stack) -> list[FoundProcess]:
 
 
 def describe(pids: Iterable[int]) -> list[FoundProcess]:
-    """Those that are still there."""
+    """The processes that still live, as the events name them."""
     rows: list[FoundProcess] = []
     for pid in pids:
         with suppress(OSError):

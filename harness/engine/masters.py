@@ -1,4 +1,4 @@
-"""The arbiters of one run: which serves now, and whether its end is meant. A disturbance changes both."""
+"""The arbiters of one run: which one serves now, and whether the harness told it to end. A disturbance changes both."""
 
 from __future__ import annotations
 
@@ -25,6 +25,6 @@ class Masters:
         return self.told_to_end and self.current.poll() is not None
 
     def replace(self, process: Process) -> None:
-        """Another one serves from now on."""
+        """From now on this arbiter is the one that serves."""
         self.former.append(self.current)
         self.current, self.told_to_end = process, False

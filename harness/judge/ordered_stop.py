@@ -83,16 +83,16 @@ def find_late_kills(observations: Observations) -> list[tuple[int, SignalSent]]:
 
 
 def to_json(processes: list[FoundProcess]) -> list[Json]:
-    """As evidence."""
+    """The evidence of a finding, as JSON."""
     return [[pid, parent, called, state] for pid, parent, called, state in processes]
 
 
 def count(processes: list[FoundProcess]) -> str:
-    """How many, in words."""
+    """How many processes, in words."""
     return "1 process" if len(processes) == 1 else f"{len(processes)} processes"
 
 
 def name(processes: list[FoundProcess]) -> str:
-    """The first few, in words."""
+    """The first few processes by name and pid, in words."""
     named = [f"{called} {pid}{' (zombie)' if state == 'Z' else ''}" for pid, _, called, state in processes[:MOST_NAMED]]
     return ", ".join(named) + (", ..." if processes[MOST_NAMED:] else "")

@@ -42,7 +42,7 @@ def rules_of(disturbed: Disturbed) -> Rules:
 
 
 def end_of(disturbed: Disturbed) -> float:
-    """When its window ends, in nanoseconds; never, where something was awaited in vain."""
+    """When its window ends, in nanoseconds; infinity where it never came about, or left the service down."""
     if disturbed.ended_ns is None or disturbed.left_down:
         return float("inf")
     return disturbed.ended_ns + LAG_NS
@@ -85,7 +85,7 @@ def allows_orphans(observations: Observations, at_ns: int) -> bool:
 
 
 def list_epochs(observations: Observations) -> Iterator[list[SocketChange]]:
-    """The changes of the bound path that are judged, from each bind on: that first.
+    """The changes of the bound path that are judged, one list for each bind; each list begins with the bind.
 
     What happens to the path in the window of a disturbance that may change it is left out; what is bound there is what
     the next epoch begins with.

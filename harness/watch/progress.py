@@ -174,7 +174,7 @@ class Progress:
         self.last_success_ns = max(at_ns, self.last_success_ns or 0)
 
     def _hear_start(self, _: ArbiterStarted) -> None:
-        """A later one replaces the one before, and binds the path anew where it is gone."""
+        """An arbiter that starts later replaces the one before it, and binds the path anew where that is gone."""
         self.arbiter_ended, self.deleted_ns, self._masters = False, None, self._masters + 1
 
     def _hear_disturbance(self, _: DisturbanceBegan) -> None:

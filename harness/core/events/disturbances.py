@@ -35,7 +35,7 @@ class DisturbanceBegan(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DisturbanceEnded(Event):
-    """All that gunicorn had to do for a disturbance is done; or something was awaited in vain, and the run gives up.
+    """All that gunicorn had to do for a disturbance is done; or it was not done in time, and the run gives up.
 
     Attributes:
         name: which disturbance.

@@ -33,11 +33,11 @@ class Stage:
         return self.old if state == OLD_END else self.history.names[state]
 
     def spec(self, state: int) -> str:
-        """What names it on the command line."""
+        """The SPEC of a state for the command line."""
         return self.specs[self.name(state)]
 
     def label(self, state: int) -> str:
-        """Its name for a reader."""
+        """The name of a state for a reader."""
         return self.name(state) if self.kind == RELEASE else short(self.name(state))
 
 

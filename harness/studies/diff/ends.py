@@ -68,7 +68,7 @@ def has_enough(place: Place, runs: Runs) -> bool:
 
 
 def is_suspect(one: Difference) -> bool:
-    """Whether something may be worse: shares of restarts differ a little from run to run anyway."""
+    """Whether the new end may be worse there. Small differences don't count: shares vary from run to run."""
     gap = one.after.rate - one.before.rate
     return one.is_worse and (one.measure is Measure.RUNS or gap >= NOTABLE)
 

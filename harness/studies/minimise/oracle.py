@@ -122,7 +122,7 @@ class CaseOracle:
             self.note(case, (*self.look_up(case).runs, run))
 
     def note(self, case: Case, runs: tuple[RunSummary, ...]) -> None:
-        """Take these for all runs of the case."""
+        """Replace all runs of the case by these."""
         self.seen[case] = CaseRuns(runs=runs, tally=count_runs(runs, self.finding))
 
     def look_up(self, case: Case) -> CaseRuns:

@@ -63,7 +63,7 @@ class Journal:
         return self._waiting[key].popleft()
 
     def add(self, key: str, run: RunSummary) -> None:
-        """Write down a run that was just made."""
+        """Add a run that was just made to the journal."""
         entry = {"key": key, **asdict(run), "outcome": run.outcome.value}
         try:
             with self._file.open("a", encoding="utf-8") as stream:

@@ -95,7 +95,7 @@ def _released(release: str) -> str | None:
 
 @cache
 def _label(spec: str) -> str | None:
-    """What the row of a checkout, an archive or a commit is called; None of a release: its number names it."""
+    """The name of the row of a checkout, an archive or a commit; None for a release, whose number names its row."""
     parsed = parse_spec(spec)
     if isinstance(parsed, Latest | Release):
         return None

@@ -1,7 +1,7 @@
 """A matrix as one page, ``index.html``: releases by columns of worker and proxy, the map, a link to every record.
 
 Without its script it is a page with the whole table; the script only narrows down what is shown. It needs no
-network and no server, so any static host, or a folder on disk, will do. No file is looked at here.
+network and no server, so any static host, or a folder on disk, will do. This module reads no file.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class PlaceView:
 
     @property
     def kinds(self) -> list[str]:
-        """By which choices of the filter it is shown."""
+        """The choices of the filter under which it is shown."""
         return list(dict.fromkeys(kind for cell in self.cells for kind in cell.kinds))
 
     @property
     def tone(self) -> str:
-        """That of its cells, where they agree."""
+        """The tone of its cells, where all have the same one."""
         tones = {cell.tone for cell in self.cells}
         return tones.pop() if len(tones) == 1 else "unsure"
 
