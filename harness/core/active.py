@@ -58,10 +58,11 @@ def sweep_interrupted(active: Path) -> Swept:
         content = _read(active)
         marker, folders, run = str(content["marker"]), list(content["folders"]), content["run"]
         leaders = {int(pid): int(start or 0) for pid, start in content["leaders"]}
+        users = [int(user) for user in content.get("users", ())]
     except (OSError, ValueError, KeyError, TypeError) as problem:
         active.unlink(missing_ok=True)
         return Swept(what=f"a damaged list {active} ({problem}), which was removed", run=None, killed=0)
-    killed = reaper.sweep(marker, leaders, [str(folder) for folder in folders])
+    killed = reaper.sweep(marker, leaders, [str(folder) for folder in folders], users=users)
     active.unlink(missing_ok=True)
     return Swept(what=str(content.get("what") or marker), run=None if run is None else str(run), killed=killed)
 

@@ -46,6 +46,7 @@ class Keeper:
         self._what, self._run = what, run
         self._leaders: list[tuple[int, int]] = []
         self._paths: list[str] = []
+        self.users: list[int] = []
         self._active = active.file_of(self.marker)
         self._reaper = start_reaper(self.marker)
         try:
@@ -60,6 +61,13 @@ class Keeper:
         self._tell(f"leader {pid} {start_ticks}")
         self._note()
 
+    def own(self, user: int) -> None:
+        """Nothing but the command's processes runs as this user, and ends with it."""
+        if user not in self.users:
+            self.users.append(user)
+            self._tell(f"user {user}")
+            self._note()
+
     def adopt(self, path: Path) -> None:
         """The file or folder goes with the command."""
         self._paths.append(str(path))
@@ -69,7 +77,7 @@ class Keeper:
     def close(self, *, sweep: bool = True) -> None:
         """End what still runs and remove what was adopted; ``sweep``: also look for processes by the marker."""
         if sweep:
-            reaper.sweep(self.marker, {}, self._paths, since_ticks=own_start_ticks())
+            reaper.sweep(self.marker, {}, self._paths, since_ticks=own_start_ticks(), users=self.users)
         else:
             reaper.remove(self._paths)
         self._dismiss()
@@ -99,6 +107,7 @@ class Keeper:
             "harness": [os.getpid(), procfs.start_ticks(os.getpid())],
             "leaders": self._leaders,
             "folders": self._paths,
+            "users": self.users,
         }
         active.note(self._active, content)
 

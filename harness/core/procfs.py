@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -150,6 +150,17 @@ def has_variable(pid: int, variable: bytes) -> bool:
             return variable in stream.read().split(b"\0")
     except OSError:
         return False
+
+
+def is_of_user(pid: int, users: Collection[int], *, without: bytes) -> bool:
+    """Whether a process runs as one of the users, and was started without a variable of this name."""
+    try:
+        if not users or (PROC / str(pid)).stat().st_uid not in users:
+            return False
+        variables = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return not any(variable.startswith(without + b"=") for variable in variables)
 
 
 def list_pids() -> Iterator[int]:

@@ -2,11 +2,12 @@
 
 It runs in an interpreter of its own (see ``render_command``) without site packages, so it and the modules it imports
 may import only the standard library. It reads its standard input, which the harness holds open: ``leader PID START``
-and ``path HEX`` (the bytes of a file's or folder's path) name what belongs to the run; ``done`` means that the run has
-ended in order. If the input ends without ``done``, the harness was killed.
+and ``path HEX`` (the bytes of a file's or folder's path) name what belongs to the run, ``user UID`` a user that nothing
+else runs as; ``done`` means that the run has ended in order. If the input ends without it, the harness was killed.
 
-A process belongs to the run if its environment carries the run's marker, or if it is in the group of a leader that
-the harness named (same pid and same start time, so that a re-used pid is never mistaken for ours).
+A process belongs to the run if its environment carries the run's marker, if it is in the group of a leader that the
+harness named (same pid and same start time, so that a re-used pid is never mistaken for ours), or if the run's own user
+owns it and it carries no run's marker: gunicorn may start a process without any of its environment.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,25 +39,37 @@ def render_variable(marker: str) -> bytes:
     return f"{MARKER}={marker}".encode()
 
 
-def find_members(marker: str, leaders: dict[int, int], since_ticks: int = 0) -> set[int]:
+def find_members(marker: str, leaders: dict[int, int], since_ticks: int = 0, users: Collection[int] = ()) -> set[int]:
     """The live pids of the run that started since then. ``leaders``: pid -> start time in clock ticks."""
     wanted = render_variable(marker)
     groups = {pid for pid, start in leaders.items() if procfs.start_ticks(pid) == start}
     return {
         pid
         for pid, group in procfs.list_live(since_ticks)
-        if pid != os.getpid() and (group in groups or procfs.has_variable(pid, wanted))
+        if pid != os.getpid() and (group in groups or procfs.has_variable(pid, wanted) or is_unmarked(pid, users))
     }
 
 
-def sweep(marker: str, leaders: dict[int, int], paths: Iterable[str], *, since_ticks: int = 0) -> int:
+def is_unmarked(pid: int, users: Collection[int]) -> bool:
+    """Whether it is a process of a run's own user that carries no run's marker."""
+    return procfs.is_of_user(pid, users, without=MARKER.encode())
+
+
+def sweep(
+    marker: str,
+    leaders: dict[int, int],
+    paths: Iterable[str],
+    *,
+    since_ticks: int = 0,
+    users: Collection[int] = (),
+) -> int:
     """Kill the run's processes until none is left, then remove its files; returns how many were killed.
 
     ``since_ticks``: when the run can have begun at the earliest; older processes are not looked at.
     """
     killed: set[int] = set()
     for _ in range(SWEEPS):
-        members = find_members(marker, leaders, since_ticks)
+        members = find_members(marker, leaders, since_ticks, users)
         if not members:
             break
         for pid in members:
@@ -86,14 +99,17 @@ def main(marker: str) -> int:
         signal.signal(number, signal.SIG_IGN)
     leaders: dict[int, int] = {}
     paths: list[str] = []
+    users: list[int] = []
     for line in sys.stdin:
         word, _, rest = line.rstrip("\n").partition(" ")
         if word == "leader":
             pid, _, start = rest.partition(" ")
             leaders[int(pid)] = int(start)
+        elif word == "user":
+            users.append(int(rest))
         elif word == "path":
             paths.append(os.fsdecode(bytes.fromhex(rest)))
         elif word == "done":
             return 0
-    sweep(marker, leaders, paths)
+    sweep(marker, leaders, paths, users=users)
     return 0

@@ -1,8 +1,9 @@
 """The answer of the app under test to a request with an id, and whether an answer is the one to its own request.
 
 The app sends the id back as a header and at the end of its text (``fixtures/noted.py``), so that each client can tell
-another request's answer, an empty or torn one, and one that lost its headers. The same check stands in
-``fixtures/load/wrk.lua``, which knows the ids that its thread has sent, but not which connection carried which.
+another request's answer, an empty or torn one, and one that lost its headers (that one, or the Content-Type). The same
+check stands in ``fixtures/load/wrk.lua``, which knows the ids that its thread has sent, but not which connection
+carried which.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from harness.core.model import Cell, is_error
 
 HEADER = b"X-Request-Id"
 TEXT = b"Hello World"
+TYPE = b"text/html; charset=UTF-8"
+"""The app's Content-Type, which no proxy here changes: a header that an answer may lose, or get another one for."""
+
 STATUS = 200
 """The app's status for each request with an id."""
 
@@ -59,16 +63,17 @@ def read_answer(request_id: bytes | None, status: int, headers: Iterable[tuple[b
     """Check a complete answer; without an id it can't be compared with its request."""
     if request_id is None:
         return Answer(outcome=str(status))
-    said = next((value for name, value in headers if name.lower() == HEADER.lower()), None)
+    lowered = {name.lower(): value for name, value in headers}
+    said = lowered.get(HEADER.lower())
     if status != STATUS and body == make_body(request_id):
         return Answer(outcome=str(status), wrong="status")
-    wrong = None if is_error(str(status)) else _find_wrong(request_id, said, body)
+    wrong = None if is_error(str(status)) else _find_wrong(request_id, said, lowered.get(b"content-type"), body)
     return Answer(outcome=str(status), by_app=said == request_id, wrong=wrong)
 
 
-def _find_wrong(request_id: bytes, said: bytes | None, body: bytes) -> str | None:
+def _find_wrong(request_id: bytes, said: bytes | None, kind: bytes | None, body: bytes) -> str | None:
     if body == make_body(request_id):
-        return "headers" if said is None else "foreign" if said != request_id else None
+        return "foreign" if said not in (None, request_id) else "headers" if said is None or kind != TYPE else None
     if not body:
         return "empty"
     return "foreign" if _ANY_BODY.fullmatch(body) else "body"

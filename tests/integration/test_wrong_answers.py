@@ -26,7 +26,12 @@ EVERY = 7
 
 def render_answer(status: bytes, request_id: bytes | None, body: bytes) -> bytes:
     named = b"" if request_id is None else b"X-Request-Id: %s\r\n" % request_id
-    return b"HTTP/1.1 %s\r\n%sContent-Length: %d\r\n\r\n%s" % (status, named, len(body), body)
+    return b"HTTP/1.1 %s\r\nContent-Type: text/html; charset=UTF-8\r\n%sContent-Length: %d\r\n\r\n%s" % (
+        status,
+        named,
+        len(body),
+        body,
+    )
 
 
 def misbehaving(fault: str) -> Behaviour:

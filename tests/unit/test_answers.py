@@ -11,15 +11,16 @@ from types import ModuleType
 import pytest
 
 from harness.core.paths import fixtures_dir
-from harness.stack.answers import TEXT, Answer, make_body, read_answer
+from harness.stack.answers import TEXT, TYPE, Answer, make_body, read_answer
 
 OWN = (b"x-request-id", b"w12")
 LENGTH = (b"Content-Length", b"15")
+KIND = (b"content-type", TYPE)
 StartResponse = Callable[[str, list[tuple[str, str]]], None]
 
 
 def test_the_apps_answer_to_the_request_is_right() -> None:
-    assert read_answer(b"w12", 200, [LENGTH, OWN], make_body(b"w12")) == Answer(outcome="200", by_app=True)
+    assert read_answer(b"w12", 200, [LENGTH, KIND, OWN], make_body(b"w12")) == Answer(outcome="200", by_app=True)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,9 @@ def test_the_apps_answer_to_the_request_is_right() -> None:
         ([OWN], b"Internal Server Error", "body"),
         ([(b"X-Request-Id", b"w13")], TEXT + b" w13", "foreign"),
         ([(b"X-Request-Id", b"w13")], TEXT + b" w12", "foreign"),
-        ([LENGTH], TEXT + b" w12", "headers"),
+        ([LENGTH, KIND], TEXT + b" w12", "headers"),
+        ([OWN], TEXT + b" w12", "headers"),
+        ([OWN, (b"Content-Type", b"text/plain")], TEXT + b" w12", "headers"),
         ([], b"", "empty"),
     ],
 )
@@ -51,6 +54,10 @@ def test_an_error_is_the_apps_where_it_carries_the_id(headers: list[tuple[bytes,
     assert read_answer(b"w12", 503, headers, b"Oh no") == Answer(outcome="503", by_app=by_app)
 
 
+def test_wrk_expects_the_same_type() -> None:
+    assert f'local TYPE = "{TYPE.decode()}"' in (fixtures_dir() / "load" / "wrk.lua").read_text()
+
+
 def test_without_an_id_nobody_can_say() -> None:
     assert read_answer(None, 200, [], b"whatever") == Answer(outcome="200")
 
@@ -60,7 +67,7 @@ def noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The noting app, around a bare one of two pieces."""
     (tmp_path / "web.py").write_text(
         "def app(environ, start_response):\n"
-        "    start_response('200 OK', [('Content-Length', '11'), ('Content-Type', 'text/plain')])\n"
+        f"    start_response('200 OK', [('Content-Length', '11'), ('Content-Type', '{TYPE.decode()}')])\n"
         "    return [b'Hello ', b'World']\n"
     )
     monkeypatch.syspath_prepend(str(fixtures_dir()))  # noted.py imports asked.py

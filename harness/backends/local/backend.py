@@ -81,6 +81,7 @@ class LocalBackend:
     def spawn(self, command: Command) -> LocalProcess:
         """See ``backends.Backend``."""
         if command.user is not None and command.user.other is not None:
+            self._keeper.own(command.user.uid)
             command = replace(command, argv=other_user.render_launch(command.user.other, command.argv))
         env = {**command.env, reaper.MARKER: self._keeper.marker}
         with _open_log(command.stdout) as stdout, _open_log(command.stderr) as stderr:
@@ -110,8 +111,8 @@ class LocalBackend:
         return send_safely(pid, number)
 
     def _require_ours(self, pid: int) -> None:
-        """A process of the run carries its marker: all of them inherit it."""
-        if not procfs.has_variable(pid, self._variable):
+        """A process of the run carries its marker, or is of its own user."""
+        if not self._is_ours(pid):
             raise SurroundingsError(
                 what=f"Process {pid} does not belong to this run, or has ended: it is left alone.",
                 remedy="Repeat the run; where this comes again, report it with the record.",
@@ -168,14 +169,16 @@ class LocalBackend:
         return None
 
     def list_relatives(self, process: Process) -> list[int]:
-        """See ``backends.Backend``: its group and all with the run's marker, without the groups of other servers."""
+        """See ``backends.Backend``: its group and all of the run's, without the groups of other servers."""
         others = {one.pid for one in self._processes} - {process.pid}
         return sorted(
             pid
             for pid, group in procfs.list_live(own_start_ticks())
-            if group == process.pid
-            or (group not in others and pid != os.getpid() and procfs.has_variable(pid, self._variable))
+            if group == process.pid or (group not in others and pid != os.getpid() and self._is_ours(pid))
         )
+
+    def _is_ours(self, pid: int) -> bool:
+        return procfs.has_variable(pid, self._variable) or reaper.is_unmarked(pid, self._keeper.users)
 
     def fetch(self, path: Path) -> None:
         """See ``backends.Backend``: the file is already here."""

@@ -25,7 +25,8 @@ BROKEN = b"HTTP/1.1 500 Oh no\r\nContent-Length: 5\r\nConnection: close\r\n\r\nO
 def make_answer(name):
     """The answer of the app under test; a request with an id gets it back."""
     body = b"Hello World" if name == "-" else b"Hello World " + name.encode()
-    head = "HTTP/1.1 200 OK\r\nContent-Length: %d\r\nX-Request-Id: %s\r\nConnection: close\r\n\r\n"
+    head = "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=UTF-8\r\nContent-Length: %d\r\n"
+    head += "X-Request-Id: %s\r\nConnection: close\r\n\r\n"
     return (head % (len(body), name)).encode() + body
 
 
