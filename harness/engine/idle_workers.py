@@ -37,8 +37,10 @@ def ask_idle_workers(stack: Stack) -> None:
     """Close the window and ask; emits ``asked-alone`` for each. Nothing is done where no worker was idle."""
     if not stack.backend.may_hold:
         return
-    # One that holds a connection may have its hands full, with a slow app for instance.
-    suspects = [idle for idle in _find_suspects(stack) if not procfs.has_connection(idle.pid)]
+    # One that holds a connection may have its hands full, with a slow app for instance; unless it is stopped.
+    suspects = [
+        idle for idle in _find_suspects(stack) if procfs.can_not_run(idle.pid) or not procfs.has_connection(idle.pid)
+    ]
     if not suspects:
         return
     stack.run.say("asking workers that served nothing")

@@ -202,6 +202,7 @@ def test_a_worker_that_only_a_kill_can_end_is_no_clean_exit() -> None:
         pytest.param(_unwilling(ended_s=29.5), id="it had ended before, and was not reaped yet"),
         pytest.param(_unwilling(stalled_ns=16_000_000_000), id="the machine stood still"),
         pytest.param(_unwilling(held=True), id="somebody stopped the arbiter"),
+        pytest.param(_unwilling().add(5.0, "stopped", who="worker", pid=104), id="somebody stopped it (SIGSTOP)"),
         pytest.param(_hanging(_unwilling()), id="it has a request of our own, which hangs"),
     ],
 )
