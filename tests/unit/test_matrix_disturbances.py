@@ -101,7 +101,7 @@ def test_edges_are_drawn_between_cells_of_one_disturbance_alone() -> None:
 
 
 def test_cells_of_two_disturbances_are_not_compared() -> None:
-    pairs, alone = pair_cells(
+    pairs, alone, _ = pair_cells(
         [a_cell("1.0", _disturbed(), disturb="stop")], [a_cell("1.0", _disturbed(), disturb="scale")]
     )
     assert pairs == []

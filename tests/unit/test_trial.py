@@ -81,6 +81,7 @@ def test_what_is_always_worse_is_decided_next_and_ends_it(conduct: Conduct) -> N
     assert sum(key == bad for key in order) < 12
     assert sum(key == (End.SUBJECT, PLACES[0]) for key in order) == 1, "the others are not looked at again"
     assert {place for _, place in order} == set(PLACES[:2]), "nor for the first time"
+    assert judged.found.looked_at == 32 * len(PLACES), "it could have looked at all of them"
 
 
 def test_what_was_worse_by_chance_is_left_for_the_other_places(

@@ -59,8 +59,8 @@ class Comparison:
 
 def compare_cells(ours: Sequence[CellResult], theirs: Sequence[CellResult], *, sure: float = SURE) -> Comparison:
     """What differs from A (``ours``) to B (``theirs``), corrected for every comparison of the cells that both have."""
-    pairs, alone = pair_cells(ours, theirs)
-    looked_at = len(pairs) * MEASURES_EACH
+    pairs, alone, untried = pair_cells(ours, theirs)
+    looked_at = (len(pairs) + untried) * MEASURES_EACH  # a trial that ends early could have looked at all of its places
     found = [difference for pair in pairs for difference in _differences(*pair)]
     corrected = correct([difference.p_value for difference in found], looked_at)
     decided = [replace(one, p_value=p, supported=p <= 1 - sure) for one, p in zip(found, corrected, strict=True)]
@@ -79,8 +79,8 @@ def compare_cells(ours: Sequence[CellResult], theirs: Sequence[CellResult], *, s
     )
 
 
-def pair_cells(ours: Sequence[CellResult], theirs: Sequence[CellResult]) -> tuple[list[Pair], tuple[str, ...]]:
-    """The cells that are compared, and those that are not, with the reason.
+def pair_cells(ours: Sequence[CellResult], theirs: Sequence[CellResult]) -> tuple[list[Pair], tuple[str, ...], int]:
+    """The cells that are compared; those that are not, with the reason; and how many of both sides were never run.
 
     Cells of one release belong together. What is left over on both sides, one of each place in the table,
     is compared, too: a checkout against a release.
@@ -91,13 +91,16 @@ def pair_cells(ours: Sequence[CellResult], theirs: Sequence[CellResult]) -> tupl
     used = {id(cell) for pair in pairs for cell in pair}
     alone = [f"only in {name}: {subject(cell)}" for name, side in (("A", ours), ("B", theirs)) for cell in side]
     judged = [pair for pair in pairs if all(cell.folded.outcome in JUDGED for cell in pair)]
+    untried = sum(not one.runs and not other.runs for one, other in pairs)
     silent = [
-        f"no verdict on both sides: {subject(one)} ({one.folded.outcome.value}, {other.folded.outcome.value})"
+        f"not run on either side: {subject(one)}"
+        if not one.runs and not other.runs
+        else f"no verdict on both sides: {subject(one)} ({one.folded.outcome.value}, {other.folded.outcome.value})"
         for one, other in pairs
         if (one, other) not in judged
     ]
     single = [line for line, cell in zip(alone, (*ours, *theirs), strict=True) if id(cell) not in used]
-    return judged, (*single, *silent)
+    return judged, (*single, *silent), untried
 
 
 def _pair(ours: Sequence[CellResult], theirs: Sequence[CellResult], key: Key) -> list[Pair]:
