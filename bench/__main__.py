@@ -8,7 +8,8 @@
 5. The quick profile's verdicts against those of the original settings. All alike.
 6. The ledger: closing it after a million requests (at most 5 s), and wrk's throughput with and without it, in pairs.
 7. Preparing environments against virtualenv and pip. Aim: ten times faster; all releases in 60 s and 600 MB.
-8. Certainty: simulated matrices, with `--sure` and with fixed numbers of runs. At most 1 map in 100 with a false edge.
+8. Large records: the memory of judging, rendering and bundling 200 MB of events. Under 250 MB each.
+9. Certainty: simulated matrices, with `--sure` and with fixed numbers of runs. At most 1 map in 100 with a false edge.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import time
 from contextlib import closing
 from pathlib import Path
 
+from bench.large_records import bench_large
 from bench.ledger import bench_closing, bench_cost
 from bench.preparation import bench_preparation
 from bench.profiles import bench_profiles
@@ -35,7 +37,7 @@ from harness.provision.environments import prepare
 from harness.provision.spec import parse_spec
 from harness.stack import gunicorn
 
-NAMES = ("floor", "default", "watchers", "memory", "profiles", "ledger", "preparation", "certainty")
+NAMES = ("floor", "default", "watchers", "memory", "profiles", "ledger", "preparation", "large", "certainty")
 BAD_RELEASE = "19.6.0"
 SMALLEST = ("--workers", "1", "--max-requests", "1", "--recycles", "1")
 HERE = Path(__file__).resolve().parent
@@ -116,6 +118,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=[*NAMES, []], metavar="NAME")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--duration", type=int, default=6, help="seconds of load for each half of a pair")
+    parser.add_argument("--size-mb", type=float, default=200.0, help="of events, for large")
     options = parser.parse_args(sys.argv[1:] or shlex.split(os.environ.get("ARGS", "")))
     wanted = options.names or NAMES
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
@@ -136,6 +139,8 @@ def main() -> None:
             bench_cost(options.repeats, options.duration)
         if "preparation" in wanted:
             bench_preparation(options.repeats, out)
+        if "large" in wanted:
+            bench_large(out, options.size_mb)
 
 
 if __name__ == "__main__":

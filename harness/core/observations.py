@@ -88,7 +88,7 @@ class Doings:
     complete: bool = False  # the tracer tells of signals
     sent: tuple[SignalSent, ...] = ()
     received: tuple[SignalReceived, ...] = ()
-    ended: tuple[ChildEnded, ...] = ()
+    ended: Sequence[ChildEnded] = ()
     exits: tuple[TracedExit, ...] = ()
     closed: tuple[FileClosed, ...] = ()
     stopped: tuple[ProcessStopped, ...] = ()

@@ -18,6 +18,7 @@ from harness.core.events.doings import (
 )
 from harness.core.events.servers import TracerLoaded
 from harness.core.observations import Doings
+from harness.judge.event_table import EventTable
 
 FIELDS: Mapping[type[Event], str] = {
     SignalSent: "sent",
@@ -36,12 +37,16 @@ class DoingsReader:
     """Takes the events in the order of their times."""
 
     def __init__(self) -> None:
-        self._found: dict[str, list[Any]] = {name: [] for name in FIELDS.values()}
+        self._found: dict[str, list[Any]] = {name: [] for kind, name in FIELDS.items() if kind is not ChildEnded}
+        self._ended = EventTable(ChildEnded)
         self._complete = False
 
     def read(self, event: Event) -> None:
         """One event of a class in FIELDS."""
-        self._found[FIELDS[type(event)]].append(event)
+        if isinstance(event, ChildEnded):
+            self._ended.append(event)
+        else:
+            self._found[FIELDS[type(event)]].append(event)
 
     def meet_tracer(self, event: TracerLoaded) -> None:
         """Older tracers do not tell of signals."""
@@ -49,4 +54,5 @@ class DoingsReader:
 
     def close(self) -> Doings:
         """All of it."""
-        return Doings(complete=self._complete, **{name: tuple(found) for name, found in self._found.items()})
+        found = {name: tuple(events) for name, events in self._found.items()}
+        return Doings(complete=self._complete, ended=self._ended if len(self._ended) else (), **found)

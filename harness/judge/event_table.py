@@ -1,36 +1,104 @@
-"""Many events of one class in little memory: their numbers in arrays, and each distinct rest kept once.
+"""Many events of one class in little memory: their numbers in arrays, and the rest once, or compressed.
 
 A long record has millions of events, and as objects they would take four times the room of their file. A table looks
-like a sequence of events, each of which is made anew when it is asked for.
+like a sequence of events, each of which is made anew when it is asked for. ``bench.large_records`` makes long records.
 """
 
 from __future__ import annotations
 
 import marshal
 import operator
+import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from heapq import merge
 from typing import Any, Generic, TypeVar, overload
 
 from harness.core.events.base import Event
 from harness.core.events.clients import Answers, AnswerTimes, Probe
+from harness.core.events.doings import ChildEnded
 from harness.core.events.servers import GunicornLine, LiveWorkers, MemorySample, Proxied, Served
+from harness.judge.lives import is_text_read
 
 EventT = TypeVar("EventT", bound=Event)
 
-NUMBERS = {Answers: (), Served: (), AnswerTimes: (), GunicornLine: (), LiveWorkers: (), Probe: ("took_ns",)}
+NUMBERS = {
+    Answers: (),
+    Served: (),
+    AnswerTimes: (),
+    GunicornLine: ("pid",),
+    LiveWorkers: (),
+    Probe: ("took_ns",),
+    ChildEnded: ("pid", "ppid", "child", "status"),
+}
 """The classes that come by the hundred thousand; their fields, beside ``at_ns``, that are a number in each event."""
 
 UNREAD = (Proxied, MemorySample)
 """Those that come by the hundred thousand and that the judge of a run does not ask for."""
 
-MOST_READY = 20_000
-"""So many distinct rests are kept as they are; the others as bytes, which take less room and more time."""
+MOST_READY = 1000
+"""So many distinct rests are kept as they are; the others are packed, which takes less room and more time."""
+
+BLOCK = 256
+"""So many packed rests are compressed together."""
+
+MOST_OPEN = 8
+"""So many blocks are kept unpacked: a table is mostly read in its order, by one reader or a few."""
 
 PLAIN = 2
 """The version of marshal in which equal data are equal bytes."""
+
+_NO_NUMBER = -(2**63)
+
+
+class _Numbers:
+    """Whole numbers in eight bytes each; in a list where one of them has no room there."""
+
+    def __init__(self) -> None:
+        self._kept: array[int] | list[int] = array("q")
+
+    def append(self, number: int | None) -> None:
+        number = _NO_NUMBER if number is None else number
+        try:
+            self._kept.append(number)
+        except OverflowError:  # a damaged record: no clock has such a time
+            self._kept = [*self._kept, number]
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __getitem__(self, at: int) -> int:
+        return self._kept[at]
+
+
+class _Packed:
+    """Texts of bytes, compressed in blocks."""
+
+    def __init__(self) -> None:
+        self._blocks: list[bytes] = []
+        self._last: list[bytes] = []
+        self._open: dict[int, list[bytes]] = {}
+
+    def append(self, row: bytes) -> int:
+        """Take one in; its place."""
+        self._last.append(row)
+        place = len(self._blocks) * BLOCK + len(self._last) - 1
+        if len(self._last) == BLOCK:
+            self._blocks.append(zlib.compress(marshal.dumps(self._last), 1))
+            self._last = []
+        return place
+
+    def __getitem__(self, place: int) -> bytes:
+        number, at = divmod(place, BLOCK)
+        return self._unpack(number)[at] if number < len(self._blocks) else self._last[at]
+
+    def _unpack(self, number: int) -> list[bytes]:
+        if number not in self._open:
+            if len(self._open) == MOST_OPEN:
+                del self._open[next(iter(self._open))]
+            self._open[number] = marshal.loads(zlib.decompress(self._blocks[number]))  # noqa: S302 - made by ``append``
+        return self._open[number]
 
 
 class EventTable(Sequence[EventT], Generic[EventT]):
@@ -40,30 +108,33 @@ class EventTable(Sequence[EventT], Generic[EventT]):
         self._kind = kind
         self._numbers = ("at_ns", *NUMBERS[kind])
         self._rest = tuple(one.name for one in fields(kind) if one.name not in self._numbers)
-        self._columns: list[array[int] | list[int]] = [array("q") for _ in self._numbers]
+        self._columns = [_Numbers() for _ in self._numbers]
         self._ids = array("q") if "id" in self._rest else None
-        self._rows: list[dict[str, Any] | bytes] = []
-        self._known: dict[bytes, dict[str, Any] | bytes] = {}
-        self.timeouts_ns: list[int] | None = None
+        self._rows = array("q")  # the place in ``_ready``; below zero that in ``_packed``, less one
+        self._known: dict[bytes, int] = {}
+        self._ready: list[dict[str, Any]] = []
+        self._packed = _Packed()
+        self.derived: Any = None  # what is asked for again and again: see ``waits``
 
     def append(self, event: EventT) -> None:
         """Take one event in."""
-        for place, name in enumerate(self._numbers):
-            self._put(place, getattr(event, name))
+        for column, name in zip(self._columns, self._numbers, strict=True):
+            column.append(getattr(event, name))
         rest = {name: getattr(event, name) for name in self._rest}
         if self._ids is not None:
             rest["id"], number = _split(rest["id"])
             self._ids.append(number)
-        key = marshal.dumps(rest, PLAIN)
-        if key not in self._known:
-            self._known[key] = rest if len(self._known) < MOST_READY else key
-        self._rows.append(self._known[key])
+        self._rows.append(self._keep(rest))
 
-    def _put(self, place: int, number: int) -> None:
-        try:
-            self._columns[place].append(number)
-        except OverflowError:  # a damaged record: no clock has such a time
-            self._columns[place] = [*self._columns[place], number]
+    def _keep(self, rest: dict[str, Any]) -> int:
+        key = marshal.dumps(rest, PLAIN)
+        known = self._known.get(key)
+        if known is None and len(self._ready) == MOST_READY:
+            return -1 - self._packed.append(key)
+        if known is None:
+            known = self._known[key] = len(self._ready)
+            self._ready.append(rest)
+        return known
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -96,21 +167,13 @@ class EventTable(Sequence[EventT], Generic[EventT]):
 
     def _make(self, at: int) -> EventT:
         row = self._rows[at]
-        values = marshal.loads(row) if isinstance(row, bytes) else dict(row)  # noqa: S302 - made by ``append``
+        values = dict(self._ready[row]) if row >= 0 else marshal.loads(self._packed[-1 - row])  # noqa: S302 - as above
         if self._ids is not None and (number := self._ids[at]) >= 0:
             values["id"] = f"{values['id']}{number}"
         for name, column in zip(self._numbers, self._columns, strict=True):
-            values[name] = column[at]
+            number = column[at]
+            values[name] = None if number == _NO_NUMBER else number
         return self._kind(**values)
-
-
-def list_timeouts_ns(probes: Sequence[Probe]) -> list[int]:
-    """When the probes began that timed out, in order; of a table it is found once, because each life asks for it."""
-    if not isinstance(probes, EventTable):
-        return sorted(probe.at_ns for probe in probes if probe.outcome == "timeout")
-    if probes.timeouts_ns is None:
-        probes.timeouts_ns = sorted(probe.at_ns for probe in probes if probe.outcome == "timeout")
-    return probes.timeouts_ns
 
 
 def _split(name: str | None) -> tuple[str | None, int]:
@@ -132,7 +195,7 @@ class OrderedEvents:
         for place, event in enumerate(events):
             if type(event) in self._tables:
                 table, places = self._tables[type(event)]
-                table.append(event)
+                table.append(_without_unread(event))
                 places.append(place)
             elif type(event) not in UNREAD:
                 self._others.append((event.at_ns, place, event))
@@ -145,6 +208,13 @@ class OrderedEvents:
     def __iter__(self) -> Iterator[Event]:
         tables = [_list_in_time(table, places) for table, places in self._tables.values()]
         return (event for _, _, event in merge(self._others, *tables, key=lambda row: row[:2]))
+
+
+def _without_unread(event: Event) -> Event:
+    """A line of the log without its words, where the judge reads its state alone: nearly all of them differ."""
+    if isinstance(event, GunicornLine) and not is_text_read(event.pid, event.state):
+        return replace(event, text="")
+    return event
 
 
 def _list_in_time(table: EventTable[Any], places: array[int]) -> Iterator[tuple[int, int, Event]]:

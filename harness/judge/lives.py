@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.core.observations import FleetSample, WorkerLife
+from harness.judge.fleet_samples import FleetSamples
 from harness.stack.gunicorn import parse_limit
 
 _CRASH_STATES = {"signalled", "failed", "timed-out"}
@@ -26,6 +27,11 @@ SILENT_END = "a signal (it ended without a word in the log)"
 UNNAMED = "unhandled exception"
 _HEAD = re.compile(r"^.*?\[\d+\] \[[A-Z]+\] ")
 _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?::|$)")
+
+
+def is_text_read(pid: int | None, state: str | None) -> bool:
+    """Whether the words of a log line with this pid and state say anything that these do not."""
+    return pid is None or state in {"ready", "crashed", *_CRASH_STATES}
 
 
 @dataclass(slots=True)
@@ -55,7 +61,7 @@ class Lives:
         self._live: set[int] | None = None
         self._sampled_ns = 0
         self._traceback_of: _Life | None = None
-        self._samples: list[tuple[int, frozenset[int]]] = []
+        self._samples = FleetSamples()
 
     def see(self, at_ns: int, live: Mapping[int, int]) -> None:
         """A sample: exactly these children are alive now; pid -> start time in clock ticks."""
@@ -66,8 +72,8 @@ class Lives:
             life = self._meet(pid, start_ticks, at_ns)
             life.last_seen_ns = at_ns
             life.booted_ns = life.booted_ns or at_ns
+        self._samples.append(at_ns, came=live.keys() - (self._live or set()), went=(self._live or set()) - live.keys())
         self._live = set(live)
-        self._samples.append((at_ns, frozenset(live)))
 
     def _meet(self, pid: int, start_ticks: int, at_ns: int) -> _Life:
         """The life of a live child; one that an earlier sample missed has not ended, whatever that said."""
@@ -79,20 +85,17 @@ class Lives:
 
     def forget_samples(self) -> None:
         """What was sampled so far does not count for ``fewest_workers``: the workers were still booting."""
-        self._samples = [(self._sampled_ns, frozenset(self._live))] if self._live else []
+        self._samples = FleetSamples()
+        if self._live:
+            self._samples.append(self._sampled_ns, came=self._live, went=())
 
     def fewest_workers(self) -> int | None:
         """The fewest workers that lived at one time; None where there are no samples."""
-        workers = self._workers()
-        return min((len(sample & workers) for _, sample in self._samples), default=None)
+        return min((sample.workers for sample in self._samples.replay(self._workers())), default=None)
 
     def list_samples(self) -> tuple[FleetSample, ...]:
         """The samples that count, by time."""
-        workers = self._workers()
-        return tuple(
-            FleetSample(at_ns=at_ns, workers=len(sample & workers), children=len(sample))
-            for at_ns, sample in self._samples
-        )
+        return tuple(self._samples.replay(self._workers()))
 
     def _workers(self) -> set[int]:
         return {life.pid for life in [*self._past, *self._lives.values()] if life.worker}
@@ -139,10 +142,13 @@ class Lives:
         """
         if self._live is None:
             return None
-        late_ns, workers = self._sampled_ns - LATE_NS, self._workers()
-        before = [sample for at_ns, sample in self._samples if at_ns < late_ns][-1:]
-        late = before + [sample for at_ns, sample in self._samples if at_ns >= late_ns]
-        return max(len(sample & workers) for sample in late)
+        late_ns, before, late = self._sampled_ns - LATE_NS, 0, 0
+        for sample in self._samples.replay(self._workers()):
+            if sample.at_ns < late_ns:
+                before = sample.workers
+            else:
+                late = max(late, sample.workers)
+        return max(before, late)
 
     def is_mute(self, limit: int | None) -> bool:
         """Whether the log keeps silent about workers that boot, end, or have served their ``limit`` (None: no such).

@@ -22,7 +22,7 @@ LONGEST_LINE_BYTES = 16 * 2**20
 """No event is that long; a file that says otherwise is no record and must not fill the memory."""
 
 MOST_EVENTS = 5_000_000
-"""More than four hours of a run make; judging keeps some 400 bytes of each."""
+"""More than four hours of a run make; judging keeps some 80 bytes of each."""
 
 
 def read_events(stream: BinaryIO, path: Path, say: Callable[[str], None]) -> Iterator[Event]:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.report.chart_answers import answers_panels, probes_panel
-from harness.report.chart_data import Row, Tables
+from harness.report.chart_data import Tables
+from harness.report.chart_lives import Row
 from harness.report.chart_parts import RED, Spec, axis_below, hover, panel_of, whole_chart, x_time, y_rows
 from harness.report.chart_server import socket_panel, workers_panel
 from harness.report.fields import items, number, text

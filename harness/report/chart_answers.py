@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.core.model import is_failure
-from harness.report.chart_data import Row, Tables
+from harness.report.chart_data import Tables
+from harness.report.chart_lives import Row
 from harness.report.chart_parts import (
     AMBER,
     BLUE,

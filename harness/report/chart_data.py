@@ -1,7 +1,8 @@
 """The numbers of the timeline: what was observed, as small tables of rows that a chart can draw as they are.
 
 Pure arithmetic over observations. However long the run and however many its requests, the tables stay small: answers
-are added up in bins, probes are thinned, and workers share lanes once there are too many of them. No colour, no layout.
+are added up in bins, probes are thinned, and workers share lanes and then bars, once there are too many of them. No
+colour, no layout.
 """
 
 from __future__ import annotations
@@ -10,23 +11,18 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
-from typing import TypeAlias
 
 from harness.core.events.clients import Answers, Probe
 from harness.core.events.servers import SocketChange
-from harness.core.model import Json, is_failure, is_success
-from harness.core.observations import Observations, WorkerLife
+from harness.core.model import is_failure, is_success
+from harness.core.observations import Observations
 from harness.judge.outage import probe_failures
 from harness.judge.timeline import since_load_s
 from harness.judge.vanishing import find_removal, find_vanishing, since_bind
-
-Row: TypeAlias = dict[str, Json]
+from harness.report.chart_lives import MOST_LANES, MOST_LIVES, Row, draw_lives, seconds
 
 MOST_BINS = 500
 """Of time; more would be thinner than a pixel."""
-
-MOST_LANES = 48
-"""So many workers get a lane each; of more, those that did not live at the same time share one."""
 
 MOST_PROBES = 1000
 """So many are drawn one by one; of more, only the slowest of its bin of time."""
@@ -45,6 +41,7 @@ class Tables:
     bin_s: float
     lanes: int
     workers_share: bool  # several workers to a lane
+    workers_joined: bool  # some rows are of many workers
     phases: Mapping[str, float]
     socket: Sequence[Row]
     workers: Sequence[Row]
@@ -56,22 +53,23 @@ class Tables:
 def tabulate(observations: Observations) -> Tables:
     """The tables of one run; O(events)."""
     from_s, to_s = _span(observations)
-    lanes = _lanes(observations.lives, observations)
-    workers = [_worker(life, lane, observations, to_s) for life, lane in zip(observations.lives, lanes, strict=True)]
+    focus_s = _first_failure_s(observations)
+    workers = draw_lives(observations, to_s, focus_s)
     bin_s = find_bin_s(to_s - min(from_s, 0.0))
     vanishing = find_vanishing(observations)
     return Tables(
         from_s=from_s,
         to_s=to_s,
-        focus_s=_first_failure_s(observations),
-        gone_s=None if vanishing is None else _seconds(observations, vanishing.at_ns),
+        focus_s=focus_s,
+        gone_s=None if vanishing is None else seconds(observations, vanishing.at_ns),
         bin_s=bin_s,
-        lanes=max(lanes, default=-1) + 1,
+        lanes=workers.lanes,
         workers_share=len(observations.lives) > MOST_LANES,
-        phases={name: _seconds(observations, at_ns) for name, at_ns in observations.phases.items()},
+        workers_joined=len(observations.lives) > MOST_LIVES,
+        phases={name: seconds(observations, at_ns) for name, at_ns in observations.phases.items()},
         socket=list(_socket(observations, to_s)),
-        workers=workers,
-        marks=[mark for life, row in zip(observations.lives, workers, strict=True) for mark in _marks(life, row)],
+        workers=workers.rows,
+        marks=workers.marks,
         answers=list(_answers(observations, bin_s)),
         probes=_probes(observations, bin_s),
     )
@@ -96,7 +94,7 @@ def _span(observations: Observations) -> tuple[float, float]:
     probed_ns = (probe.at_ns + probe.took_ns for probe in observations.probes)
     answered_ns = (row.at_ns for row in observations.answers)
     end_ns = max(chain(ends[:1], probed_ns, answered_ns), default=start_ns)
-    from_s, to_s = _seconds(observations, start_ns), _seconds(observations, end_ns)
+    from_s, to_s = seconds(observations, start_ns), seconds(observations, end_ns)
     return from_s, max(to_s, from_s + 0.01)
 
 
@@ -106,7 +104,7 @@ def _first_failure_s(observations: Observations) -> float | None:
     moments = list(islice(failing, 1)) + [probe.at_ns for probe in probe_failures(observations)]
     moments += [] if vanishing is None else [vanishing.at_ns]
     moments += [life.crash_ns for life in observations.lives if life.crash_ns is not None]
-    return _seconds(observations, min(moments)) if moments else None
+    return seconds(observations, min(moments)) if moments else None
 
 
 # --- the socket file ------------------------------------------------------------------------------------------
@@ -119,8 +117,8 @@ def _socket(observations: Observations, to_s: float) -> Iterator[Row]:
     states = [(change, _state(change, bound)) for change in changes]
     kept = [pair for at, pair in enumerate(states) if at == 0 or pair[1] != states[at - 1][1]]
     for at, (change, state) in enumerate(kept):
-        end_s = _seconds(observations, kept[at + 1][0].at_ns) if at + 1 < len(kept) else to_s
-        row: Row = {"from": _seconds(observations, change.at_ns), "to": end_s, "state": state}
+        end_s = seconds(observations, kept[at + 1][0].at_ns) if at + 1 < len(kept) else to_s
+        row: Row = {"from": seconds(observations, change.at_ns), "to": end_s, "state": state}
         yield row | {"what": _told(observations, change, state)}
 
 
@@ -137,53 +135,6 @@ def _told(observations: Observations, change: SocketChange, state: str) -> str:
     if removal is None:
         return "gone; no call inside gunicorn was seen"
     return f"deleted by {removal.culprit.role} {removal.culprit.pid} with {removal.culprit.call}"
-
-
-# --- the workers ----------------------------------------------------------------------------------------------
-
-
-def _lanes(lives: Sequence[WorkerLife], observations: Observations) -> list[int]:
-    """The lane of each worker, in the order of the lives: its own, or the first that is free again."""
-    if len(lives) <= MOST_LANES:
-        return list(range(len(lives)))
-    free_ns: list[int] = []
-    lanes = []
-    for life in lives:
-        start_ns, end_ns = life.booted_ns or 0, life.ended_ns or max(observations.phases.values(), default=0)
-        lane = next((at for at, ns in enumerate(free_ns) if ns <= start_ns), len(free_ns))
-        free_ns[lane : lane + 1] = [max(end_ns, start_ns + 1)]
-        lanes.append(lane)
-    return lanes
-
-
-def _worker(life: WorkerLife, lane: int, observations: Observations, to_s: float) -> Row:
-    moments = [ns for ns in (life.booted_ns, life.restart_ns, life.ended_ns, life.crash_ns) if ns is not None]
-    from_s = _seconds(observations, min(moments)) if moments else 0.0
-    end_s = to_s if life.ended_ns is None else _seconds(observations, life.ended_ns)
-    fate = _fate(life)
-    row: Row = {"lane": lane, "pid": life.pid, "from": from_s, "to": max(end_s, from_s), "served": life.served}
-    restart_s = None if life.restart_ns is None else _seconds(observations, life.restart_ns)
-    label = f"worker {life.pid}: {life.served:,} requests, {fate}"
-    return row | {"fate": fate, "crash": life.crash, "restart": restart_s, "label": label}
-
-
-def _fate(life: WorkerLife) -> str:
-    if life.crash is not None:
-        return "failed"
-    if life.ended_ns is None:
-        return "alive at the end"
-    return "recycled (max_requests)" if life.announced_restart else "ended"
-
-
-def _marks(life: WorkerLife, row: Row) -> Iterator[Row]:
-    """What happened to one worker, as marks on its lane."""
-    about: Row = {"lane": row["lane"], "pid": life.pid, "served": life.served}
-    if life.booted_ns is not None:
-        yield about | {"at": row["from"], "event": "boot"}
-    if life.restart_ns is not None:
-        yield about | {"at": row["restart"], "event": "recycle"}
-    if life.ended_ns is not None:
-        yield about | {"at": row["to"], "event": "exit" if life.crash is None else "failure"}
 
 
 # --- what clients saw -----------------------------------------------------------------------------------------
@@ -230,13 +181,9 @@ def _probes(observations: Observations, bin_s: float) -> list[Row]:
 
 def _probe(observations: Observations, probe: Probe, count: int) -> Row:
     return {
-        "at": _seconds(observations, probe.at_ns),
+        "at": seconds(observations, probe.at_ns),
         "ms": max(round(probe.took_ns / 1e6, 2), 0.01),
         "outcome": probe.outcome,
         "series": probe.via if is_success(probe.outcome) else f"{probe.via}, failed",
         "count": count,
     }
-
-
-def _seconds(observations: Observations, at_ns: int) -> float:
-    return round(since_load_s(observations, at_ns), 4)

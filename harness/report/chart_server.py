@@ -86,6 +86,7 @@ def workers_panel(tables: Tables) -> Spec:
     }
     y = y_rows(tables.lanes, axis)
     title = "Workers, sharing lanes" if tables.workers_share else "Workers, a lane each"
+    title += "; most bars are of many of them" if tables.workers_joined else ""
     panel = panel_of(title, max(tables.lanes, 1) * lane_px, list(_worker_layers(tables, y, lane_px)))
     marks = {"name": "marks", "values": list(tables.marks)}
     panel["layer"].append(_worker_marks(y, lane_px) | {"data": marks})

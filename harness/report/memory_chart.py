@@ -13,7 +13,7 @@ from harness.judge.scenarios.leak_words import WITH, WITHOUT
 from harness.judge.scenarios.memory import Sample, group_by_process, read_samples
 from harness.judge.scenarios.record import Arm, Trial
 from harness.judge.timeline import since_load_s
-from harness.report.chart_data import Row
+from harness.report.chart_lives import Row
 from harness.report.chart_parts import (
     AMBER,
     BLUE,

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.report.chart import draw_timeline, place_moments
-from harness.report.chart_data import MOST_BINS, MOST_LANES, MOST_PROBES, find_bin_s, tabulate
+from harness.report.chart_data import MOST_BINS, MOST_PROBES, find_bin_s, tabulate
+from harness.report.chart_lives import MOST_LANES, MOST_LIVES
 from tests.unit.events import healthy
 from tests.unit.runs import bursts, deleted
 
@@ -76,6 +77,20 @@ def test_a_long_run_stays_small() -> None:
     assert tables.lanes < MOST_LANES
     spec = json.dumps(draw_timeline(tables, []))
     assert len(spec) < 800_000
+
+
+def test_of_many_lives_those_that_failed_are_seen_and_the_others_joined() -> None:
+    record = healthy()
+    for worker in range(3 * MOST_LIVES):
+        at_s = worker / 1000
+        record.boots(at_s, 1000 + worker).restarts(at_s + 0.0005, 1000 + worker, served=500)
+    record.log(2.5, 3500, "crashed", "[2026-01-01 00:00:02 +0000] [3500] [ERROR] Exception in worker process")
+    tables = tabulate(record.observe())
+    assert tables.workers_joined
+    assert len(tables.workers) <= 2 * MOST_LIVES
+    assert [row["crash"] for row in tables.workers if row["fate"] == "failed"] == ["unhandled exception"]
+    assert {mark["pid"] for mark in tables.marks if mark["event"] == "failure"} == {3500}
+    assert sum(int(str(row["served"])) for row in tables.workers) == sum(life.served for life in record.observe().lives)
 
 
 def test_workers_that_share_a_lane_never_overlap() -> None:

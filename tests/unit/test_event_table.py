@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -12,9 +13,10 @@ from hypothesis import strategies as st
 from harness.core.events.base import Event
 from harness.core.events.clients import Answers, AnswerTimes, Probe
 from harness.core.events.course import Phase
+from harness.core.events.doings import ChildEnded
 from harness.core.events.servers import GunicornLine, LiveWorkers, Proxied, Served
 from harness.judge import event_table
-from harness.judge.event_table import EventTable, OrderedEvents, list_timeouts_ns
+from harness.judge.event_table import EventTable, OrderedEvents
 
 TIMES = st.integers(0, 5)
 IDS = st.none() | st.sampled_from(("p1", "d007", "p", "p\u0661", "w12345678901234567890", "é5"))
@@ -34,7 +36,18 @@ OTHERS = st.one_of(
     st.builds(Served, at_ns=TIMES, by_pid=st.just({7: {"200": 1}})),
     st.builds(AnswerTimes, at_ns=TIMES, took=st.just({12: 3})),
     st.builds(LiveWorkers, at_ns=TIMES, live=st.just(((7, 8),)), final=st.just(False)),
-    st.builds(GunicornLine, at_ns=TIMES, text=st.text(max_size=5), pid=st.just(7), state=st.none(), level=st.none()),
+    st.builds(GunicornLine, at_ns=TIMES, text=st.text(max_size=5), pid=st.none(), state=st.none(), level=st.none()),
+    st.builds(
+        GunicornLine,
+        at_ns=TIMES,
+        text=st.just("WORKER TIMEOUT"),
+        pid=st.just(7),
+        state=st.just("timed-out"),
+        level=st.none(),
+    ),
+    st.builds(
+        ChildEnded, at_ns=TIMES, pid=st.integers(1, 9), ppid=st.just(1), child=st.just(2**70), status=st.integers(-9, 9)
+    ),
 )
 
 
@@ -51,13 +64,21 @@ def test_a_table_is_a_sequence_of_its_events(probes: list[Probe]) -> None:
     assert table == probes
     assert table[1:] == probes[1:]
     assert table[-1:] == probes[-1:]
-    assert list_timeouts_ns(table) == list_timeouts_ns(probes)
 
 
 def test_rests_beyond_those_kept_ready_come_back_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_table, "MOST_READY", 1)
-    answers = [Answers(at_ns=at, outcomes={"200": at}) for at in range(5)]
+    answers = [Answers(at_ns=at, outcomes={"200": at}) for at in range(20 * event_table.BLOCK + 5)]
     assert list(OrderedEvents(answers)) == answers
+    table = EventTable(Answers)
+    for row in answers:
+        table.append(row)
+    assert [table[-at] for at in (1, 5, 6, 7, 5000)] == [answers[-at] for at in (1, 5, 6, 7, 5000)]
+
+
+def test_a_line_whose_state_says_all_keeps_no_words() -> None:
+    line = GunicornLine(at_ns=1, text="[7] Booting worker with pid: 7", pid=7, state="booted", level="INFO")
+    assert list(OrderedEvents([line])) == [replace(line, text="")]
 
 
 def test_what_no_judge_asks_for_is_left_out() -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from bisect import bisect_left
-from collections.abc import Iterable
 
-from harness.core.events.clients import Probe
 from harness.core.findings import FindingId
 from harness.core.model import Cell, Finding, Judgement, State, is_success
 from harness.core.observations import Observations, WorkerLife
 from harness.core.text import plural
-from harness.judge.event_table import list_timeouts_ns
 from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
 from harness.judge.vanishing import arbiter_end_ns
+from harness.judge.waits import list_waits
 from harness.judge.windows import allows_end
 from harness.stack.gunicorn import most_in_hand, started_worker_class
 
@@ -84,7 +81,7 @@ def most_served_by(observations: Observations, life: WorkerLife) -> int:
     most = most_served(cell)
     if life.served <= most:
         return most
-    waiting = count_waiting(observations.probes, life.booted_ns, life.ended_ns) + observations.given_up
+    waiting = list_waits(observations.probes).count_most(life.booted_ns, life.ended_ns) + observations.given_up
     return most + taken_before_the_look(cell) + max(0, waiting - PROBES_IN_FLIGHT)
 
 
@@ -92,17 +89,6 @@ def taken_before_the_look(cell: Cell) -> int:
     """How many requests a worker may take after its last one and before it looks at its count: one for each thread."""
     threads = started_worker_class(cell)[1]
     return threads if threads > 1 else 0
-
-
-def count_waiting(probes: Iterable[Probe], since_ns: int | None, until_ns: int | None) -> int:
-    """The most probes that waited for an answer at one time within a span; one that timed out may wait for ever."""
-    steps = []
-    for probe in probes:
-        over_ns = math.inf if probe.outcome == "timeout" else probe.at_ns + probe.took_ns
-        begun_ns = max(probe.at_ns, since_ns or 0)
-        if begun_ns <= over_ns and begun_ns <= (until_ns or math.inf):
-            steps += [(begun_ns, 0, 1), (over_ns, 1, -1)]  # at one moment those that begin come first
-    return max(itertools.accumulate(change for *_, change in sorted(steps)), default=0)
 
 
 def _say_most(observations: Observations, life: WorkerLife) -> str:
@@ -126,7 +112,7 @@ def least_served(observations: Observations, life: WorkerLife) -> int:
     cell = observations.cell
     settle_ns = observations.phases.get("settle")
     load_over = settle_ns is not None and life.ended_ns is not None and life.ended_ns > settle_ns - SAME_MOMENT_NS
-    timeouts_ns = list_timeouts_ns(observations.probes)
+    timeouts_ns = list_waits(observations.probes).timeouts_ns
     gone = observations.given_up
     gone += len(timeouts_ns) if life.ended_ns is None else bisect_left(timeouts_ns, life.ended_ns)
     return cell.max_requests - (cell.connections if load_over else most_in_hand(cell)) - PROBES_IN_FLIGHT - gone
