@@ -39,10 +39,12 @@ override DEV_LOCK := --extra pytest --extra docker --extra completion --group de
 override BROWSER_LOCK := --extra pictures --group browser --constraint requirements/dev.txt --output-file requirements/browser.txt
 override SITE_LOCK := --group site --constraint requirements/dev.txt --output-file requirements/site.txt
 
+override AUDIT_LOCK := --group audit --constraint requirements/dev.txt --output-file requirements/audit.txt
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: action advise bisects known recover help setup tools proxies reproduce check doctor test lint format unit integration regression mutants unmodified attacks own-proxies false-alarms faulty-apps containers browser pictures chart structure events options bench lock upgrade fresh clean generator site timelines image
+.PHONY: action advise bisects known recover help setup tools proxies reproduce check doctor test lint format unit integration regression mutants unmodified attacks own-proxies false-alarms faulty-apps containers browser pictures chart structure events options bench audit lock upgrade fresh clean generator site timelines image
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -122,8 +124,9 @@ faulty-apps: setup tools ## twelve apps that misbehave, and signals from outside
 unmodified: setup tools proxies ## run releases as they are, half beside busy loops, and count wrong verdicts
 	@$(VENV_PYTHON) -m tests.unmodified
 
-# One kind alone: make attacks ARGS=specs, or options, stored, records, surroundings, interrupts, disturbed.
-attacks: setup tools ## attack the harness, and print what it did not withstand (some fifteen minutes)
+# One kind alone: make attacks ARGS=specs, or options, stored, records, attachments, pages, surroundings, interrupts,
+# disturbed; of the last two a part: ARGS='interrupts --part 1/4'.
+attacks: setup tools pictures ## attack the harness, and print what it did not withstand (half an hour)
 	@$(VENV_PYTHON) -m tests.attacks
 
 # Of a release and a worker class that lose nothing by hand: what the harness says against them would be a wrong verdict.
@@ -174,6 +177,11 @@ structure: setup ## re-make what the docs show of the code: the picture of the p
 options: setup ## re-make docs/options.md, after a change of an option or a worker class
 	@$(VENV_PYTHON) -m maintenance.options_page
 
+audit: setup ## known advisories for what the project's environments hold; skipped where no database can be reached
+	@.venv/bin/uv venv --quiet --clear --python $(VENV_PYTHON) build/audit
+	@.venv/bin/uv pip install --quiet --python build/audit/bin/python --no-deps --require-hashes -r requirements/audit.txt
+	@$(VENV_PYTHON) -m maintenance.audit build/audit/bin/python
+
 bench: setup tools ## what the harness costs, as ratios in one run (minutes; ARGS='floor default profiles ...')
 	@$(VENV_PYTHON) -m bench
 
@@ -192,11 +200,13 @@ lock: setup ## re-make requirements/*.txt after a change of pyproject.toml; pins
 	@$(LOCK) $(DEV_LOCK)
 	@$(LOCK) $(BROWSER_LOCK)
 	@$(LOCK) $(SITE_LOCK)
+	@$(LOCK) $(AUDIT_LOCK)
 
 upgrade: setup ## re-make requirements/*.txt with the newest releases; `make chart` afterwards
 	@$(LOCK) $(DEV_LOCK) --upgrade
 	@$(LOCK) $(BROWSER_LOCK) --upgrade
 	@$(LOCK) $(SITE_LOCK) --upgrade
+	@$(LOCK) $(AUDIT_LOCK) --upgrade
 
 # Needs root and debootstrap, or a Docker engine; where neither can be had it says so and ends well. More of it:
 # tests/fresh/run.

@@ -173,7 +173,7 @@ class Cell:
         ),
     ] = "recycle"
     times: Annotated[
-        int, CellField(flag="--times", help="how often each disturbance is done", least=1, plugin="numbers")
+        int, CellField(flag="--times", help="how often each disturbance is done", least=1, most=1000, plugin="numbers")
     ] = 1
     aim: Annotated[str | None, CellField(flag="--aim", help="when each begins", deviates=True, shown="any")] = None
     # Drawn for each run that has none and disturbs; the record has the one that was used.
@@ -266,7 +266,7 @@ def _read_row(name: str, hint: object) -> CellField:
     default = Cell.__dataclass_fields__[name].default
     row = replace(row, name=name, kind=kind, optional=NoneType in types, default=default)
     if kind is Kind.COUNT:
-        return replace(row, parse=row.parse or at_least(row.least), metavar="N")
+        return replace(row, parse=row.parse or at_least(row.least, row.most), metavar="N")
     if kind is Kind.SECONDS:
         return replace(row, parse=seconds, metavar="S")
     return row

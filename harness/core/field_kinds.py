@@ -42,6 +42,7 @@ class CellField:
     shown: str | None = None  # in --help, instead of the default
     section: Section = Section.CELL
     least: int = 0  # of a whole number
+    most: int = 10**18
     parse: Callable[[str], object] | None = None  # a type for argparse; None is any text, or the type of the kind
     metavar: str | None = None  # a type for argparse too
     deviates: bool = False  # whether the facts name another value than the original report's
@@ -50,12 +51,14 @@ class CellField:
     plugin: str | None = None  # what the values of pytest's option --gunicorn-... are called, if it has one
 
 
-def at_least(least: int) -> Callable[[str], int]:
-    """A type for argparse: a whole number not below ``least``."""
+def at_least(least: int, most: int = 10**18) -> Callable[[str], int]:
+    """A type for argparse: a whole number not below ``least``, and not above ``most``."""
 
     def parse(text: str) -> int:
-        if not text.isascii() or not text.isdigit() or int(text) < least:
+        if not text.isascii() or not text.isdigit() or int(text[:20]) < least:
             raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of {least} or more")
+        if int(text[:20]) > most:
+            raise argparse.ArgumentTypeError(f"{text!r} is more than {most:,}")
         return int(text)
 
     return parse

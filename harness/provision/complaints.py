@@ -9,6 +9,7 @@ from enum import Enum
 class Complaint(Enum):
     """The kinds of failure of uv that have different consequences."""
 
+    CHANGED = "the package index gave another file than the one that is recorded here"
     DISK = "the disk is full"
     UNREACHABLE = "the package index can't be reached"
     NO_SUCH_VERSION = "the index has no such version"
@@ -18,6 +19,7 @@ class Complaint(Enum):
 
 
 SIGNS: tuple[tuple[Complaint, re.Pattern[str]], ...] = (
+    (Complaint.CHANGED, re.compile(r"Hash mismatch for")),
     (Complaint.DISK, re.compile(r"No space left on device|Disk quota exceeded", re.IGNORECASE)),
     (
         Complaint.UNREACHABLE,
@@ -38,6 +40,8 @@ def name_complaint(complaint: Complaint) -> str:
 def find_remedy(complaint: Complaint) -> str:
     """What the user can do about it, "" where nothing is known."""
     cures = {
+        Complaint.CHANGED: "see what answers in the index's stead, and where UV_DEFAULT_INDEX leads; `uv cache clean` "
+        "removes what was kept of it",
         Complaint.DISK: "free some space (harness clean), or set RECYCLE_HARNESS_CACHE to a folder elsewhere",
         Complaint.UNREACHABLE: "mend the connection, name a mirror in UV_DEFAULT_INDEX, or, where the index has a "
         "certificate that only the system trusts, set UV_SYSTEM_CERTS=1",

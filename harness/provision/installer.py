@@ -18,6 +18,7 @@ from harness.core.paths import cache_dir
 from harness.core.secrets import redact
 from harness.core.subprocesses import Done, run
 from harness.provision.complaints import SIGNS, Complaint, find_remedy, name_complaint
+from harness.provision.hashes import with_hashes
 from harness.provision.releases import suggest_release
 
 INSTALL_TIMEOUT_S = 600.0
@@ -109,13 +110,14 @@ def install(
 ) -> None:
     """Install into an environment. ``subject`` names the gunicorn; ``log`` gets all that uv said if it fails.
 
-    ``pinned``: False where the index may have something newer than the cache.
+    ``pinned``: False where the index may have something newer than the cache. A file of a version whose digests are
+    recorded (``hashes``) has to have one of them; else nothing is installed.
 
     Raises:
         WrongPythonError: a distribution's metadata exclude the interpreter.
         UnrunnableError, SurroundingsError: there is no such release, or its build fails; anything else failed.
     """
-    listed = "".join(f"{line}\n" for line in requirements)
+    listed = "".join(f"{with_hashes(line)}\n" for line in requirements)
     command = ["pip", "install", "--python", str(python), "--requirement", "-"]
     # Try uv's cache first: asking the index again takes seconds, some answers make uv build an old source distribution
     # anew, and the requirements are pinned, so that the index has nothing newer.

@@ -15,6 +15,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from harness.core.errors import UsageError
+from harness.core.files import open_regular
 
 _INCLUDED = re.compile(r"(?:-r|--requirement)[ =]?(.+)")
 _COMMENT = re.compile(r"(?:^|\s)#.*$")
@@ -33,7 +34,8 @@ def read_requirements(path: Path) -> tuple[str, ...]:
 
 def _read(path: Path, within: tuple[Path, ...]) -> Iterator[str]:
     try:
-        text = path.read_text(encoding="utf-8")
+        with open_regular(path) as stream:
+            text = stream.read().decode("utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise UsageError(
             what=f"--with-requirements {path} can't be read: {problem}.", remedy="Name a requirements file."

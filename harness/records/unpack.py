@@ -99,9 +99,11 @@ def _check_directory(path: Path) -> None:
     at = tail.rfind(b"PK\5\6")
     if at < 0 or len(tail) - at < _END_RECORD.size:
         raise zipfile.BadZipFile("it has no table of contents")
-    _, _, _, _, entries, directory_bytes, _, _ = _END_RECORD.unpack_from(tail, at)
+    _, _, _, _, entries, directory_bytes, directory_at, _ = _END_RECORD.unpack_from(tail, at)
     if b"PK\6\7" in tail[max(0, at - 20) : at] or entries > MOST_ENTRIES or directory_bytes > _MOST_DIRECTORY_BYTES:
         raise _refusal(f"has more than {MOST_ENTRIES} entries or an oversized table of contents")
+    if directory_at + directory_bytes > max(0, size - len(tail)) + at:
+        raise zipfile.BadZipFile("its table of contents is not where it says")
 
 
 def _check_entries(infos: Sequence[zipfile.ZipInfo]) -> tuple[str, dict[str, zipfile.ZipInfo]]:

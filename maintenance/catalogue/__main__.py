@@ -11,10 +11,11 @@ from pathlib import Path
 
 from harness.core import paths
 from harness.core.errors import EXIT_OK, EXIT_UNEXPECTED, HarnessError
-from harness.provision import releases
+from harness.provision import hashes, releases
 from harness.provision.interpreters import OLDEST_PYTHON, Memory, survey
 from harness.stack.workers import WORKERS
 from maintenance.catalogue.comparison import compare, replace_list
+from maintenance.catalogue.hashes import collect, list_wanted
 from maintenance.catalogue.index import list_index
 from maintenance.catalogue.trial import Trial, try_release
 
@@ -25,6 +26,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """0 where all is as the catalogue says, 1 where something is not, else the exit code of what failed."""
     options = _make_parser().parse_args(argv)
     try:
+        if options.hashes:
+            return _write_hashes()
         return _run_trials(options) if options.run else _compare_lists(write=options.write)
     except HarnessError as problem:
         print(f"maintenance.catalogue: {problem}", file=sys.stderr)
@@ -34,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m maintenance.catalogue", description=__doc__)
     parser.add_argument("--write", action="store_true", help="put the index's list into releases.toml")
+    parser.add_argument("--hashes", action="store_true", help="put the digests of what is not in hashes.toml there")
     parser.add_argument("--run", action="store_true", help="start releases, and compare with what the catalogue says")
     parser.add_argument("--releases", type=_words, default=(), metavar="A,B", help="which [all of the list]")
     parser.add_argument("--pythons", type=_words, default=(), metavar="A,B", help="on which [3.6 and newer, all here]")
@@ -69,6 +73,14 @@ def _compare_lists(*, write: bool) -> int:
     if write and difference:
         CATALOGUE.write_text(replace_list(CATALOGUE.read_text(encoding="utf-8"), found), encoding="utf-8")
     return EXIT_UNEXPECTED if difference else EXIT_OK
+
+
+def _write_hashes() -> int:
+    known = hashes.load_hashes() if hashes.TABLE.exists() else {}
+    with tempfile.TemporaryDirectory() as folder:
+        text = collect(list_wanted(releases.load_catalogue()), known, _say, Path(folder))
+    hashes.TABLE.write_text(text, encoding="utf-8")
+    return EXIT_OK
 
 
 def _run_trials(options: argparse.Namespace) -> int:

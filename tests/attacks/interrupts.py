@@ -65,12 +65,14 @@ def plan(count: int, commands: Mapping[str, Sequence[str]] = COMMANDS, *, seed: 
     ]
 
 
-def attack(count: int, commands: Mapping[str, Sequence[str]] = COMMANDS) -> Iterator[Attempt]:
-    """Interrupt commands so many times."""
+def attack(
+    count: int, *, commands: Mapping[str, Sequence[str]] = COMMANDS, part: tuple[int, int] = (1, 1)
+) -> Iterator[Attempt]:
+    """Interrupt commands so many times; ``part``: of them only each M-th, from the N-th on."""
     with a_place() as workshop:
         wheel = make_wheel(workshop.root, "good")
         usual_s: dict[str, float] = {}
-        for planned in plan(count, commands):
+        for planned in plan(count, commands)[part[0] - 1 :: part[1]]:
             words = commands[planned.command]
             if planned.command not in usual_s:
                 usual_s[planned.command] = _time(workshop, words, wheel)

@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from tests.attacks import inputs, interrupts, records
+from tests.attacks import attachments, inputs, interrupts, records
 from tests.attacks.attempt import Attempt
 from tests.integration.stubs import needs_tools
 
@@ -15,10 +15,11 @@ from tests.integration.stubs import needs_tools
 @pytest.mark.parametrize(
     "attack",
     [
-        pytest.param(partial(inputs.attack_specs, 16), id="specs"),
-        pytest.param(partial(inputs.attack_options, 16), id="options"),
+        pytest.param(partial(inputs.attack_specs, 26), id="specs"),
+        pytest.param(partial(inputs.attack_options, 36), id="options"),
         pytest.param(partial(inputs.attack_stored, 12), id="stored"),
         pytest.param(partial(records.attack, 40), id="records"),
+        pytest.param(partial(attachments.attack, 24), id="attachments"),
         pytest.param(partial(interrupts.attack, 2), id="interrupts", marks=needs_tools),
     ],
 )

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from harness.core.clock import wait_until
-from harness.core.errors import UnrunnableError, UsageError
-from harness.provision import era
+from harness.core.errors import SurroundingsError, UnrunnableError, UsageError
+from harness.provision import era, hashes
 from harness.provision.compatibility import NoInterpreterError
 from harness.provision.environments import Environment, prepare
 from harness.provision.eviction import list_environments, remove_unused
@@ -209,6 +209,17 @@ def test_a_checkout_is_only_read(tmp_path: Path) -> None:
     changed = prepare_or_skip(str(tree))
     assert changed.built
     assert changed.path != environment.path
+
+
+def test_another_file_than_the_recorded_one_is_refused_before_anything_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RECYCLE_HARNESS_CACHE", str(tmp_path))
+    known = {**hashes.load_hashes(), "bottle==0.12.13": ("0" * 64,)}
+    monkeypatch.setattr(hashes, "load_hashes", lambda: known)
+    with pytest.raises(SurroundingsError, match="another file than the one that is recorded here"):
+        prepare(parse_spec("19.6.0"), python=None, worker="gthread", say=lambda _line: None)
+    assert [path for path in (tmp_path / "envs").iterdir() if path.is_dir()] == []
 
 
 def test_git_revisions(tmp_path: Path) -> None:

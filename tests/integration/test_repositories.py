@@ -79,3 +79,38 @@ def test_nor_does_an_object_that_is_missing(repository: Path, tmp_path: Path) ->
     with pytest.raises(Exception, match="git can't write commit"):
         export_commit(repository, commit, tmp_path / "out")
     assert ran(tmp_path) == ""
+
+
+EVILS = {
+    "a hook": ("post-index-change", ["update-index", "--refresh"]),
+    "a monitor": ("core.fsmonitor", ["ls-files", "--others", "--modified"]),
+    "a filter": ("filter.evil.clean", ["status", "--porcelain"]),
+    "a transport": ("remote.origin.url", ["fetch", "origin"]),
+}
+
+
+@pytest.mark.parametrize("evil", EVILS)
+def test_git_alone_would_run_each_of_them_and_never_does_here(evil: str, tmp_path: Path) -> None:
+    key, command = EVILS[evil]
+    tree, program = tmp_path / "checkout", tmp_path / "evil"
+    tree.mkdir()
+    (tree / ".gitattributes").write_text("*.py filter=evil\n")
+    (tree / "a.py").write_text("x = 1\n")
+    git(tree, "init", "--quiet")
+    git(tree, "add", "--all")
+    git(tree, "commit", "--quiet", "--message", "all")
+    program.write_text(f'#!/bin/sh\necho "$0 $*" >> {tmp_path}/ran\nexit 1\n')
+    program.chmod(0o755)
+    if "." in key:
+        git(tree, "config", key, f"ext::{program}" if evil == "a transport" else str(program))
+        git(tree, "config", "protocol.ext.allow", "always")
+    else:
+        (tree / ".git" / "hooks" / key).write_text(program.read_text())
+        (tree / ".git" / "hooks" / key).chmod(0o755)
+    os.utime(tree / "a.py", (1, 1))  # so that git has to look at it again
+    run_git(tree, *command)
+    list_files(tree)
+    assert ran(tmp_path) == ""
+    os.utime(tree / "a.py", (2, 2))
+    subprocess.run(["git", *command], cwd=tree, check=False, capture_output=True, stdin=subprocess.DEVNULL)  # noqa: S607
+    assert ran(tmp_path) != ""

@@ -293,6 +293,10 @@ def test_damage_is_a_usage_error(archive: Path, tmp_path: Path) -> None:
     archive.write_bytes(raw)
     with pytest.raises(UsageError, match="damaged"):
         load_run(archive)
+    raw[-6:-2] = (2**31).to_bytes(4, "little")
+    archive.write_bytes(raw)
+    with pytest.raises(UsageError, match="table of contents is not where it says"):
+        open_attachment(archive, tmp_path)
     archive.write_bytes(b"PK\x05\x06 not really")
     with pytest.raises(UsageError):
         open_attachment(archive, tmp_path)

@@ -131,3 +131,10 @@ def test_no_field_breaks_junit(record_run: RecordRun) -> None:
     facts: dict[str, Any] = _poison({"started_utc": "2026", "os": {"kernel": "k"}, "proxy": {"name": "h2o"}})
     root = ET.fromstring(render_junit(record_run(edit=edit, facts=facts)))  # noqa: S314 - our own text
     assert root.find("testsuite") is not None
+
+
+def test_more_disturbances_than_any_run_can_do_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main(["reproduce", "19.6.0", "--disturb", "reload", "--times", "9" * 20])
+    assert ended.value.code == 2
+    assert "is more than 1,000" in capsys.readouterr().err

@@ -54,7 +54,7 @@ def values_of(row: CellField) -> st.SearchStrategy[Any]:
     if row.name in REQUESTS:
         return st.sampled_from(REQUESTS[row.name])
     kinds: dict[Kind, st.SearchStrategy[Any]] = {
-        Kind.COUNT: st.integers(row.least, LAST_PORT),
+        Kind.COUNT: st.integers(row.least, min(LAST_PORT, row.most)),
         Kind.SECONDS: st.floats(0.001, 3600.0),
         Kind.SWITCH: st.booleans(),
         Kind.TEXT: st.sampled_from(["mine:app", "-m:app", "a b:c"]),

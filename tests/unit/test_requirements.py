@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,12 @@ def test_a_file_is_read_as_far_as_it_can_be_installed(tmp_path: Path) -> None:
         "django>=4",
         'tomli; python_version < "3.11"',
     )
+
+
+def test_a_fifo_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(UsageError, match="Not a regular file"):
+        read_requirements(tmp_path / "fifo")
 
 
 def test_files_that_include_each_other_end(tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from harness.core.errors import HarnessError, SurroundingsError
 from harness.core.files import replace_file
 from harness.core.paths import cache_dir
 from harness.provision import installer
+from harness.provision.complaints import Complaint, find_remedy
+from harness.provision.hashes import is_expected
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -68,6 +70,7 @@ def fill(folder: Path, requirements: Sequence[str], target: Target, *, subject: 
     for package in (*locked, *tools):
         chosen = choose_wheel(package, target) or package.get("sdist")
         if chosen is not None and "url" in chosen:
+            _check_recorded(package, str(chosen["hashes"]["sha256"]))
             _fetch(chosen, folder)
     return [f"{package['name']}=={package['version']}" for package in locked if "version" in package]
 
@@ -137,6 +140,15 @@ def _tags(target: Target) -> Iterable[str]:
         yield str(tag)
     for tag in compatible_tags(minor, interpreter=f"cp{minor[0]}{minor[1]}", platforms=[*platforms, "any"]):
         yield str(tag)
+
+
+def _check_recorded(package: Mapping[str, Any], digest: str) -> None:
+    name, version = str(package.get("name")), str(package.get("version"))
+    if not is_expected(name, version, digest):
+        raise SurroundingsError(
+            what=f"{Complaint.CHANGED.value}: {name} {version} with SHA-256 {digest}",
+            remedy=find_remedy(Complaint.CHANGED),
+        )
 
 
 def _file_name(file: Mapping[str, Any]) -> str:
