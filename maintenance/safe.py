@@ -49,7 +49,8 @@ _TAIL = """
 | thread workers, 19.6.0, a Unix socket | upgrade at once: the first restart ends the service |
 | any worker class, 24.0.0 | upgrade at once: workers that end are never replaced |
 | eventlet or tornado workers | another worker class: no release that was tested is free of it |
-| asgi workers, 25.0.2 to 26.0.0 | upgrade to 27.0.0 or later |
+| asgi workers, 25.0.2 to 26.0.0 | upgrade at once, to 27.0.1: the first restarts end the service |
+| asgi workers | another worker class: no release that was tested is known to be free of losses |
 | sync or gevent workers, 20.1.0 or later | nothing, but for 24.0.0 |
 
 What each costs, and the causes: `harness advise`, or the report of a run. The figures are those of
