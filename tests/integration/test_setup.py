@@ -274,7 +274,7 @@ def test_as_a_script_it_is_not_misled_by_modules_beside_it(tmp_path: Path) -> No
 # --- the lock -------------------------------------------------------------------------------------------------
 
 
-LOCKS = tuple(ROOT / "requirements" / f"{name}.txt" for name in ("dev", "browser", "site"))
+LOCKS = tuple(ROOT / "requirements" / f"{name}.txt" for name in ("dev", "browser", "site", "audit"))
 
 
 def test_the_lock_names_no_index_and_no_host() -> None:
