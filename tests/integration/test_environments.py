@@ -215,7 +215,8 @@ def test_another_file_than_the_recorded_one_is_refused_before_anything_is_instal
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RECYCLE_HARNESS_CACHE", str(tmp_path))
-    known = {**hashes.load_hashes(), "bottle==0.12.13": ("0" * 64,)}
+    # Which one the app takes is a matter of the Python that is found here.
+    known = {pin: ("0" * 64,) if pin.startswith("bottle==") else good for pin, good in hashes.load_hashes().items()}
     monkeypatch.setattr(hashes, "load_hashes", lambda: known)
     with pytest.raises(SurroundingsError, match="another file than the one that is recorded here"):
         prepare(parse_spec("19.6.0"), python=None, worker="gthread", say=lambda _line: None)
