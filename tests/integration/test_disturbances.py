@@ -24,6 +24,7 @@ def _run(out: Path, *arguments: str) -> Verdict:
 def test_what_is_asked_of_a_sound_release_is_done(tmp_path: Path) -> None:
     names = "reload,scale,reopen-logs,kill-worker,upgrade,rollback,stop"
     verdict = _run(tmp_path, f"--disturb={names}", "--worker=sync", "23.0.0")
+    assert "disturbances-handled" in verdict.invariants, verdict.reasons
     for name in ("disturbances-handled", "socket-survives", "workers-respawn", "max-requests-honoured"):
         assert verdict.invariants[name].value == "holds", verdict.invariant_reasons[name]
     assert verdict.strength["disturbances"] == len(names.split(","))
