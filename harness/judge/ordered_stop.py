@@ -10,8 +10,8 @@ from harness.core.events.stop import FoundProcess, StopEnded
 from harness.core.model import Json
 from harness.core.observations import Observations
 from harness.judge.meddling import OUTSIDERS
-from harness.judge.timeline import SAME_MOMENT_NS
 from harness.judge.vanishing import VANISHING, since_bind
+from harness.judge.windows import SAME_MOMENT_NS
 
 MOST_NAMED = 5
 

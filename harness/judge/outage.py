@@ -12,8 +12,8 @@ from harness.core.events.clients import LoadEnded, Probe
 from harness.core.events.servers import SocketChange
 from harness.core.observations import Observations
 from harness.judge.reach import is_shut_for_good
-from harness.judge.timeline import SAME_MOMENT_NS
 from harness.judge.vanishing import find_removal, find_vanishing, is_gone, vanished_ns
+from harness.judge.windows import SAME_MOMENT_NS
 from harness.stack.gunicorn import most_in_hand
 
 ENOUGH_PROBES = 3

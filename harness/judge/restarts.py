@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import comb
 
 from harness.core.observations import Observations
-from harness.judge.timeline import SAME_MOMENT_NS
+from harness.judge.windows import SAME_MOMENT_NS
 
 BY_CHANCE = 0.05
 """Where so many or more of the bursts would come near a restart so often by chance alone, that says nothing."""

@@ -43,16 +43,14 @@ from harness.judge.arbiters import OF_ARBITERS, Arbiters
 from harness.judge.defects import describe_defect
 from harness.judge.doings import FIELDS, DoingsReader
 from harness.judge.event_table import EventTable, OrderedEvents
+from harness.judge.judged_window import is_judged
 from harness.judge.ledger.disagreements import describe_disagreements
-from harness.judge.leftovers import KINDS, OF_THE_STOP, LeftoversReader
+from harness.judge.leftovers import KINDS, LeftoversReader
 from harness.judge.lives import Lives
 from harness.judge.traced_calls import TracedCalls
 from harness.stack.gunicorn import most_in_hand
 
 MUTE = "mute: gunicorn's log does not say how its workers end; do the app or the settings switch its loggers off?"
-
-SAME_MOMENT_NS = 100_000_000
-"""Two watchers that see one thing may differ by so much: the followers read every 20 to 50 ms."""
 
 
 class _Reader:
@@ -92,7 +90,7 @@ class _Reader:
     def read(self, event: Event, closed_ns: int | None) -> None:
         """Take an event into account if it belongs to the window."""
         read = _READ.get(type(event))
-        if not _counts(event, closed_ns):
+        if not is_judged(event, closed_ns):
             self.leftovers.read(event)
         elif read is not None:
             read(self, event)
@@ -139,6 +137,21 @@ class _Reader:
     def _read_tracer_problem(self, event: TracerProblem) -> None:
         self.watchers["tracer"] = f"died: {event.text}"
 
+    def _read_machine(self, event: Machine) -> None:
+        self.foreign_share = event.foreign_share
+
+    def _read_interruption(self, event: Interrupted) -> None:
+        self.interrupted = event.phase
+
+    def _read_control(self, event: Control) -> None:
+        self.control = event
+
+    def _read_rights(self, event: ClientRights) -> None:
+        self.rights = event
+
+    def _read_load(self, event: LoadEnded) -> None:
+        self.load = event
+
     def _read_fault(self, event: Fault) -> None:
         self.fault = _fields(event)
 
@@ -170,11 +183,11 @@ _READ: Mapping[type[Event], Callable[[_Reader, Any], None]] = {
     **dict.fromkeys(OF_ARBITERS, lambda reader, event: reader.arbiters.read(event)),
     ProxyExited: _Reader._read_proxy_exit,
     Readiness: _Reader._read_readiness,
-    Control: lambda reader, event: setattr(reader, "control", event),
+    Control: _Reader._read_control,
     SocketChange: lambda reader, event: reader.socket.append(event),
     TracedRemoval: lambda reader, event: reader.calls.read_removal(event),
     TracedCall: lambda reader, event: reader.calls.read_call(event),
-    ClientRights: lambda reader, event: setattr(reader, "rights", event),
+    ClientRights: _Reader._read_rights,
     LiveProcesses: lambda reader, event: reader.processes.append(event),
     Probe: lambda reader, event: reader.probes.append(event),
     Answers: lambda reader, event: reader.answers.append(event),
@@ -184,7 +197,7 @@ _READ: Mapping[type[Event], Callable[[_Reader, Any], None]] = {
     GunicornLine: _Reader._read_line,
     Served: _Reader._read_served,
     ProxyErrors: _Reader._read_proxy_errors,
-    LoadEnded: lambda reader, event: setattr(reader, "load", event),
+    LoadEnded: _Reader._read_load,
     Fleet: lambda reader, event: reader.fleets.append(event),
     AskedAlone: lambda reader, event: reader.asked_alone.append(event),
     **dict.fromkeys((RungBegan, RungEnded), lambda reader, event: reader.rungs.append(event)),
@@ -192,9 +205,9 @@ _READ: Mapping[type[Event], Callable[[_Reader, Any], None]] = {
     WatcherState: _Reader._read_watcher,
     TracerLoaded: _Reader._read_tracer,
     TracerProblem: _Reader._read_tracer_problem,
-    Machine: lambda reader, event: setattr(reader, "foreign_share", event.foreign_share),
+    Machine: _Reader._read_machine,
     Stall: lambda reader, event: reader.stalls.append(event),
-    Interrupted: lambda reader, event: setattr(reader, "interrupted", event.phase),
+    Interrupted: _Reader._read_interruption,
     Fault: _Reader._read_fault,
     LedgerClosed: _Reader._read_ledger,
     LedgerFailed: _Reader._read_ledger,
@@ -203,12 +216,6 @@ _READ: Mapping[type[Event], Callable[[_Reader, Any], None]] = {
     ArmEvent: _Reader._read_defect,
 }
 """What is done with the events of each class; the others say nothing that is judged."""
-
-_DEFECTS = (CutShort, Contradiction, UnknownEvent, ArmEvent)
-_OUTSIDE_THE_WINDOW = frozenset(
-    (Phase, Fault, Interrupted, LedgerClosed, LedgerFailed, AskedAlone, RungBegan, RungEnded, *OF_THE_STOP, *_DEFECTS)
-)
-"""Events that count whenever they came; everything else only until the window closed."""
 
 
 def observe(cell: Cell, events: Iterable[Event]) -> Observations:
@@ -271,12 +278,6 @@ def observe(cell: Cell, events: Iterable[Event]) -> Observations:
         rungs=tuple(reader.rungs),
         defects=(*reader.defects, *describe_disagreements(reader.ledger, unlogged=in_hand)),
     )
-
-
-def _counts(event: Event, closed_ns: int | None) -> bool:
-    """A probe carries the time of its start; one that was still under way when the window closed saw the teardown."""
-    took_ns = event.took_ns if isinstance(event, Probe) else 0
-    return type(event) in _OUTSIDE_THE_WINDOW or closed_ns is None or event.at_ns + took_ns <= closed_ns
 
 
 def find_blind(observations: Observations, *names: str) -> str | None:

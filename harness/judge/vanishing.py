@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from harness.core.events.servers import SocketChange
 from harness.core.observations import Observations, Removal
 from harness.disturb import inherits_listener, list_turns
-from harness.judge.timeline import SAME_MOMENT_NS
-from harness.judge.windows import LATE_TOLD_NS, list_epochs
+from harness.judge.windows import LATE_TOLD_NS, SAME_MOMENT_NS, list_epochs
 
 VANISHING = {"deleted", "moved"}
 

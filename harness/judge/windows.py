@@ -15,8 +15,8 @@ from harness.disturb import DISTURBANCES, list_turns
 from harness.disturb.aims import Rules, aimed_rules
 from harness.disturb.course import Loss, PathRule
 
-LAG_NS = 100_000_000
-"""Two watchers that see one thing may differ by so much, see ``timeline.SAME_MOMENT_NS``."""
+SAME_MOMENT_NS = 100_000_000
+"""Two watchers that see one thing may differ by so much: the followers read every 20 to 50 ms."""
 
 LATE_TOLD_NS = 1_000_000_000
 """No watcher tells of what it saw later than so, on a busy machine and from a container too."""
@@ -45,7 +45,7 @@ def end_of(disturbed: Disturbed) -> float:
     """When its window ends, in nanoseconds; infinity where it never came about, or left the service down."""
     if disturbed.ended_ns is None or disturbed.left_down:
         return float("inf")
-    return disturbed.ended_ns + LAG_NS
+    return disturbed.ended_ns + SAME_MOMENT_NS
 
 
 def find_window(
@@ -61,7 +61,7 @@ def find_window(
         (
             one
             for one in observations.disturbances
-            if last_ns >= one.began_ns - LAG_NS / 10 and begin_ns <= end_of(one) and among(rules_of(one))
+            if last_ns >= one.began_ns - SAME_MOMENT_NS / 10 and begin_ns <= end_of(one) and among(rules_of(one))
         ),
         None,
     )

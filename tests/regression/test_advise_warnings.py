@@ -170,16 +170,19 @@ def share_lost(ran: Ran) -> float:
     return failed / int(counts["requests"])
 
 
-def test_a_limit_below_the_connections_loses_more_than_twice_the_share(tmp_path: Path) -> None:
-    """11 % against 3 % on a busy machine; the smaller limit gets more restarts, for as many requests."""
-    lost = {}
-    for limit, restarts in ((10, 80), (400, 10)):
+def test_a_limit_below_the_connections_loses_a_greater_share(tmp_path: Path) -> None:
+    """Three runs of each, by turns: that each of three is above each of the others is chance in 1 of 20 cases.
+
+    The smaller limit gets more restarts, for as many requests.
+    """
+    lost: dict[int, list[float]] = {10: [], 400: []}
+    for number, (limit, restarts) in enumerate([(10, 80), (400, 10)] * 3):
         options = ["--max-requests", limit, "--recycles", restarts]
         options += ["--connections", 100, "--workers", 2, "--threads", 5]
-        ran = run_harness(tmp_path / str(limit), "reproduce", RELEASE, *map(str, options))
+        ran = run_harness(tmp_path / str(number), "reproduce", RELEASE, *map(str, options))
         assert ran.verdict["counts"]["requests"] > 500, ran.out + ran.err
-        lost[limit] = share_lost(ran)
-    assert lost[10] > 2 * lost[400], lost
+        lost[limit].append(share_lost(ran))
+    assert min(lost[10]) > max(lost[400]), lost
 
 
 @pytest.mark.parametrize(("jitter", "verdict"), [(5, "violated"), (60, "holds")])

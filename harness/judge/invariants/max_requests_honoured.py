@@ -9,10 +9,10 @@ from harness.core.findings import FindingId
 from harness.core.model import Cell, Finding, Judgement, State, is_success
 from harness.core.observations import Observations, WorkerLife
 from harness.core.text import plural
-from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
+from harness.judge.timeline import find_blind, since_load_s
 from harness.judge.vanishing import arbiter_end_ns
 from harness.judge.waits import list_waits
-from harness.judge.windows import allows_end
+from harness.judge.windows import SAME_MOMENT_NS, allows_end
 from harness.stack.gunicorn import most_in_hand, started_worker_class
 
 PROBES_IN_FLIGHT = 2

@@ -22,9 +22,9 @@ from harness.judge.outage import (
 )
 from harness.judge.proxy_doubt import describe_silent_proxy
 from harness.judge.restarts import BY_CHANCE, chance_of, is_near_restart, restart_share, restart_spans
-from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
+from harness.judge.timeline import find_blind, since_load_s
 from harness.judge.vanishing import find_vanishing, vanished_ns
-from harness.judge.windows import LOSSES_THAT_LAST, allows_loss, find_window, rules_of
+from harness.judge.windows import LOSSES_THAT_LAST, SAME_MOMENT_NS, allows_loss, find_window, rules_of
 
 BURST_GAP_NS = 100_000_000
 """Failures less than this apart belong to one burst."""

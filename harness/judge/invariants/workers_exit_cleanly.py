@@ -13,9 +13,9 @@ from harness.core.observations import Observations, WorkerLife
 from harness.judge.lives import SILENT_END, TIMED_OUT
 from harness.judge.ordered_stop import find_early_kills, find_late_kills
 from harness.judge.restarts import lost_ns
-from harness.judge.timeline import SAME_MOMENT_NS, find_blind, since_load_s
+from harness.judge.timeline import find_blind, since_load_s
 from harness.judge.vanishing import VANISHING, arbiter_end_ns, find_removal, vanished_ns
-from harness.judge.windows import allows_orphans
+from harness.judge.windows import SAME_MOMENT_NS, allows_orphans
 
 MISSING_SOCKET = re.compile(r"^(?:FileNotFoundError|OSError): \[Errno 2\].*\.sock'")
 
