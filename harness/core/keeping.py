@@ -77,10 +77,13 @@ class Keeper:
     def close(self, *, sweep: bool = True) -> None:
         """End what still runs and remove what was adopted; ``sweep``: also look for processes by the marker."""
         if sweep:
-            reaper.sweep(self.marker, {}, self._paths, since_ticks=own_start_ticks(), users=self.users)
-        else:
-            reaper.remove(self._paths)
+            self.sweep()
+        reaper.remove(self._paths)
         self._dismiss()
+
+    def sweep(self) -> None:
+        """End what carries the marker, or runs as a user of the command's own."""
+        reaper.sweep(self.marker, {}, (), since_ticks=own_start_ticks(), users=self.users)
 
     def _dismiss(self) -> None:
         self._tell("done")

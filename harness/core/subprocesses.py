@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,9 @@ from harness.core.signals import check
 
 TURN_S = 0.1
 """How long a signal waits at most: between two turns it can end the wait without harm to ``subprocess``."""
+
+
+_shared: ContextVar[Keeper | None] = ContextVar("_shared", default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +48,7 @@ def run(
     Raises:
         SurroundingsError: it took too long.
     """
-    keeper = Keeper("helper", what=f"{Path(command[0]).name} {command[1]}")
-    whole = False
-    try:
+    with _keeping(f"{Path(command[0]).name} {command[1]}") as keeper:
         process = subprocess.Popen(
             command,
             cwd=cwd,
@@ -59,15 +62,38 @@ def run(
             pass_fds=tuple(keep_open),
         )
         said = _follow(process, keeper, stdin, timeout_s)
-        whole = said is not None
-    finally:
-        keeper.close(sweep=not whole)  # what an unfinished one started may have left its group
-    if said is None:
-        raise SurroundingsError(
-            what=f"{Path(command[0]).name} {command[1]} was not done within {timeout_s:g} s and was ended",
-            remedy="see whether the package index answers",
-        )
+        if said is None:
+            raise SurroundingsError(
+                what=f"{Path(command[0]).name} {command[1]} was not done within {timeout_s:g} s and was ended",
+                remedy="see whether the package index answers",
+            )
     return Done(status=process.returncode, stdout=said[0], stderr=said[1])
+
+
+@contextmanager
+def sharing_reaper(what: str) -> Iterator[None]:
+    """One reaper for all programs that are run in the block: a reaper of its own costs each of them 35 ms."""
+    keeper = Keeper("helper", what=what)
+    token = _shared.set(keeper)
+    try:
+        yield
+    finally:
+        _shared.reset(token)
+        keeper.close(sweep=False)
+
+
+@contextmanager
+def _keeping(what: str) -> Iterator[Keeper]:
+    shared, whole = _shared.get(), False
+    keeper = shared or Keeper("helper", what=what)
+    try:
+        yield keeper
+        whole = True
+    finally:
+        if not whole:  # what an unfinished one started may have left its group
+            keeper.sweep()
+        if shared is None:
+            keeper.close(sweep=False)
 
 
 def _follow(process: subprocess.Popen[str], keeper: Keeper, stdin: str, timeout_s: float) -> tuple[str, str] | None:

@@ -134,7 +134,8 @@ def build(plan: BuildPlan, *, lock_fd: int, say: Callable[[str], None]) -> None:
     building = plan.envs / f"{BUILDING}{plan.key}-{os.getpid()}"
     started_ns = now_ns()
     try:
-        shims = _fill(plan, building, lock_fd)
+        with subprocesses.sharing_reaper(f"the environment {plan.key}"):
+            shims = _fill(plan, building, lock_fd)
         _write_mark(plan, building, shims, build_s=(now_ns() - started_ns) / 1e9)
         remove_environment(plan.place)
         building.rename(plan.place)
