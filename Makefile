@@ -44,7 +44,7 @@ override AUDIT_LOCK := --group audit --constraint requirements/dev.txt --output-
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: action advise bisects known recover help setup tools proxies reproduce check doctor test lint format unit integration regression mutants unmodified attacks own-proxies false-alarms faulty-apps containers browser pictures chart structure events options bench audit lock upgrade fresh clean generator site timelines image
+.PHONY: action advise bisects known recover help setup tools proxies reproduce check doctor test lint format unit integration regression mutants unmodified attacks own-proxies false-alarms faulty-apps containers browser pictures chart structure events options bench audit sbom lock upgrade fresh clean generator site timelines image
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -181,6 +181,9 @@ audit: setup ## known advisories for what the project's environments hold; skipp
 	@.venv/bin/uv venv --quiet --clear --python $(VENV_PYTHON) build/audit
 	@.venv/bin/uv pip install --quiet --python build/audit/bin/python --no-deps --require-hashes -r requirements/audit.txt
 	@$(VENV_PYTHON) -m maintenance.audit build/audit/bin/python
+
+sbom: setup ## what the images of the docker back end are made of, as CycloneDX, into build/sbom
+	@$(VENV_PYTHON) -m maintenance.bills
 
 bench: setup tools ## what the harness costs, as ratios in one run (minutes; ARGS='floor default profiles ...')
 	@$(VENV_PYTHON) -m bench

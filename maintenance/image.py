@@ -20,8 +20,9 @@ from pathlib import Path
 
 import harness
 from harness.backends.docker import bases, connection, wheels
-from harness.core.errors import HarnessError
+from harness.core.errors import HarnessError, SurroundingsError
 from harness.core.paths import cache_dir, docker_dir
+from harness.provision import installer
 from harness.provision.interpreters import Interpreter, Memory, survey
 from harness.provision.releases import Minor, load_catalogue
 
@@ -94,7 +95,9 @@ def fill_wheels(folder: Path, python: Interpreter, architecture: str) -> None:
     pins = [f"{name}=={metadata.version(name)}" for name in names if name != "tomli"]
     target = wheels.Target(version=python.version, architecture=architecture)
     wheels.fill(folder, pins, target, subject="the harness", log=folder.with_suffix(".log"))
-    wheels.build_wheel(ROOT, folder, subject="the harness", log=folder.with_suffix(".log"))
+    done = installer.run_uv(["build", "--wheel", "--out-dir", str(folder), str(ROOT)], folder.parent)
+    if done.status != 0:
+        raise installer.complain(done, "the harness can't be built", SurroundingsError)
 
 
 def fill_packages(folder: Path, pythons: Mapping[Minor, Interpreter], architecture: str) -> None:

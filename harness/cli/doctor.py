@@ -13,7 +13,7 @@ from harness.backends import BACKENDS
 from harness.core import active
 from harness.core.conditions import Condition
 from harness.core.errors import SurroundingsError
-from harness.core.paths import cache_dir
+from harness.core.paths import cache_dir, expand_home
 from harness.core.text import plural
 from harness.provision import tools
 from harness.stack.load import STAND_IN
@@ -109,7 +109,7 @@ def _tool(recipe: tools.Recipe) -> Condition:
 def _interpreters() -> list[Condition]:
     from harness.provision.interpreters import Memory, survey
 
-    found = survey(Memory.load(cache_dir() / "interpreters.json"), environ=os.environ, home=Path.home())
+    found = survey(Memory.load(cache_dir() / "interpreters.json"), environ=os.environ, home=expand_home(Path("~")))
     rows = [
         Condition(name=f"Python {one.version}", ok=True, needed=False, found=str(one.path))
         for one in found.interpreters
@@ -152,14 +152,18 @@ def _cache() -> Condition:
 def _temporary_folder() -> Condition:
     import tempfile
 
-    folder = Path(tempfile.gettempdir())
+    remedy = "Set TMPDIR to a folder that every user may enter, such as /tmp."
+    try:
+        folder = Path(tempfile.gettempdir())
+    except FileNotFoundError as problem:
+        return Condition(name="sockets in", ok=False, needed=True, found=str(problem.strerror), remedy=remedy)
     closed = [one for one in (folder, *folder.parents) if os.geteuid() == 0 and not one.stat().st_mode & 0o001]
     return Condition(
         name="sockets in",
         ok=not closed,
         needed=True,
         found=f"{folder}" + (f"; {closed[0]} is closed to the proxy's user" if closed else ""),
-        remedy="Set TMPDIR to a folder that every user may enter, such as /tmp.",
+        remedy=remedy,
     )
 
 

@@ -77,7 +77,10 @@ def _is_live(path: Path) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     with open_regular(path) as stream:
-        content = json.loads(stream.read())
+        try:
+            content = json.loads(stream.read())
+        except RecursionError as problem:
+            raise ValueError("it is nested too deeply") from problem
     if not isinstance(content, dict):
         raise ValueError("it holds no JSON object")  # noqa: TRY004 - one error for every damaged file
     return content

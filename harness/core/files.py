@@ -21,6 +21,14 @@ def open_own(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_CLOEXEC, OWN_FILE)
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is a regular file of that name; a command line may be too long to be anything's name."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def open_regular(path: Path) -> BinaryIO:
     """Open a file for reading if it is a regular one: opening a FIFO would wait for ever.
 

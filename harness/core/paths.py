@@ -6,6 +6,8 @@ import os
 from functools import cache
 from pathlib import Path
 
+from harness.core.errors import SurroundingsError
+
 DISTRIBUTION = "recycle-harness"
 
 
@@ -15,11 +17,32 @@ def cache_dir() -> Path:
     It holds ``envs/`` (pinned gunicorn environments), ``tools/`` (unpacked programs such as h2o and wrk), ``docker/``
     (locks and logs of images, and the wheels in them) and ``active/`` (one file for each run under way, so that
     ``harness clean`` finds what a killed run left behind). Not created here.
+
+    Raises:
+        SurroundingsError: there is no home folder, and none of the variables is set.
     """
     named = os.environ.get("RECYCLE_HARNESS_CACHE")
     if named:
-        return Path(named).expanduser().resolve()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / DISTRIBUTION
+        return expand_home(Path(named)).resolve()
+    return Path(os.environ.get("XDG_CACHE_HOME") or _home() / ".cache") / DISTRIBUTION
+
+
+def expand_home(path: Path) -> Path:
+    """``~`` and ``~name`` at the beginning are home folders; that of a user who is not known stays as it is."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError as problem:
+        raise SurroundingsError(
+            what="The cache folder would be below your home folder, and nobody knows which one that is.",
+            remedy="Set RECYCLE_HARNESS_CACHE to a folder.",
+        ) from problem
 
 
 @cache

@@ -18,10 +18,14 @@ GONE = b"[redacted]"
 NAMES = ("*PASS*", "*PWD*", "*CRED*", "*DSN*", "*_URL", "*TOKEN*", "*SECRET*", "*KEY*")
 """Of variables: whatever their value is, it does not leave the machine."""
 
-_ANY_CASE = rb"passw(?:or)?d|passwd|pwd|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?"
+_ANY_CASE = (
+    rb"passw(?:or)?d|passwd|pwd|passphrase|secret|token|credentials?|"
+    rb"(?:api|access|private|secret|signing|encryption|account|auth|master|shared|session|storage|hmac|jwt)[_-]?key"
+)
 _BY_NAME = rb"[A-Z0-9_]*(?:PASS|PWD|CRED|DSN|TOKEN|SECRET|KEY)[A-Z0-9_]*|[A-Z0-9_]+_URL"
 _IS = rb"""\\?["']?\]?\s*(?:[:=]|=>)\s*"""
 _VALUE = rb"""(?P<value>(?:b?\\?"(?:[^"\\]|\\[^"])*(?=\\?")|b?'[^']*(?=')|[^\s"'\\,;&<>(){}\[\]]{3,}))"""
+_COOKIE = rb"(?i:(?:set-)?cookie)"
 _WORDS = {b"none", b"null", b"true", b"false", b"yes", b"no", b"str", b"bytes", b"int", b"unknown"}
 
 _FORMS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
@@ -41,8 +45,14 @@ _FORMS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
         "a token",
         re.compile(
             rb"(?P<value>\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}|\bxox[abposr]-[\w-]{10,}|\bAKIA[0-9A-Z]{16}"
-            rb"|\bsk_live_\w{16,}|\bpypi-[\w-]{32,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,})"
+            rb"|\bsk_live_\w{16,}|\bpypi-[\w-]{32,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}|\bnpm_\w{30,}|\bAIza[\w-]{30,}"
+            rb"|\bSG\.[\w-]{16,}\.[\w-]{16,})"
         ),
+    ),
+    ("a cookie", re.compile(rb"\b" + _COOKIE + rb"\s*:\s*(?P<value>[^\r\n\"'\\]{3,})")),
+    (
+        "a password or key",
+        re.compile(rb"(?<![\w-])--?[\w-]*(?i:" + _ANY_CASE + rb")\s+(?P<value>[^\s\"'\\-][^\s\"'\\]{2,})"),
     ),
     ("a password or key", re.compile(rb"(?i:(?<![A-Za-z])[\w.-]*(?:" + _ANY_CASE + rb"))" + _IS + _VALUE)),
     (
@@ -50,7 +60,10 @@ _FORMS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
         re.compile(rb"(?<![A-Za-z0-9_])(?:" + _BY_NAME + rb")" + _IS + _VALUE),
     ),
 )
-_SECRET_KEY = re.compile(rb"(?i:[\w.-]*(?:" + _ANY_CASE + rb"))|" + _BY_NAME)
+_SECRET_KEY = re.compile(rb"(?i:[\w.-]*(?:" + _ANY_CASE + rb"))|" + _BY_NAME + rb"|" + _COOKIE)
+_PAIR = re.compile(rb"\"(?:" + _SECRET_KEY.pattern + rb")\"\s*,\s*\"")
+"""In JSON, a name and then its value: a header of HTTP, or an option."""
+
 _BEGIN = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _END = re.compile(rb"-----END [A-Z ]*PRIVATE KEY-----")
 
@@ -86,7 +99,8 @@ class Redactor:
         if isinstance(data, Mapping):
             return {_redact_lines(key, self.told): self.redact_json(value, key) for key, value in data.items()}
         if isinstance(data, list | tuple):
-            return [self.redact_json(value, name) for value in data]
+            names = (name, *(_name_next(value, name, of=len(data)) for value in data))
+            return [self.redact_json(value, told) for value, told in zip(data, names, strict=False)]
         return data
 
     def _redact_json_line(self, line: bytes) -> bytes | None:
@@ -95,9 +109,9 @@ class Redactor:
             return line
         try:
             data = json.loads(line)
-        except ValueError:
+            redacted = self.redact_json(data)
+        except (ValueError, RecursionError):
             return None
-        redacted = self.redact_json(data)
         if redacted == data:
             return line
         ending = line[len(line.rstrip(b"\r\n")) :]
@@ -105,7 +119,7 @@ class Redactor:
 
     def looks_clean(self, line: bytes) -> bool:
         """Whether nothing in the line has the form of a secret."""
-        return self._redact_text(self._take_keys(line)) == line
+        return _PAIR.search(line) is None and self._redact_text(self._take_keys(line)) == line
 
     def _redact_text(self, line: bytes) -> bytes:
         for kind, pattern in _FORMS:
@@ -136,6 +150,13 @@ class Redactor:
         self.told(kind)
         start = found.start("value") - found.start() + (quote.end() if quote is not None else 0)
         return found[0][:start] + GONE + found[0][found.end("value") - found.start() :]
+
+
+def _name_next(value: Json, name: str, *, of: int) -> str:
+    """What the next value of a list stands under: an option before it, its name in a pair, else what the list does."""
+    if not isinstance(value, str) or not (of == 2 or value.startswith("-")):  # noqa: PLR2004 - a name and its value
+        return name
+    return value if _SECRET_KEY.fullmatch(value.encode("utf-8", "replace")) else name
 
 
 def redact(text: str) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import glob
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from harness.core.errors import UsageError
+from harness.core.keeping import temporary_folder
 from harness.core.model import Cell, Json
 from harness.core.ports import find_free_port
 from harness.core.subprocesses import run
@@ -47,10 +47,9 @@ def check_own_proxy(cell: Cell, environ: Callable[[Path], dict[str, str]]) -> No
     if module is None:
         return
     tool = tools.require_tool(module.RECIPE, f"--proxy {cell.proxy}")
-    with tempfile.TemporaryDirectory(prefix="recycle-proxy-") as temporary:
-        place = Path(temporary)
+    with temporary_folder("proxy configuration") as place:
         upstream = f"unix:{place}/gunicorn.sock" if cell.bind == "unix" else f"127.0.0.1:{find_free_port()}"
-        setting = Setting(port=find_free_port(), upstream=upstream, folder=temporary, connections=cell.connections)
+        setting = Setting(port=find_free_port(), upstream=upstream, folder=str(place), connections=cell.connections)
         variables = environ(place) | dict(tool.env)
         adapted = adapt_own(cell, tool, setting, variables)
         config = place / adapter.CONFIG
@@ -59,7 +58,7 @@ def check_own_proxy(cell: Cell, environ: Callable[[Path], dict[str, str]]) -> No
             adapter.render_check(str(tool.path), str(config)), cwd=place, environ=variables, timeout_s=PATIENCE_S
         )
     if done.status != 0:
-        said = _last_line(done.stderr or done.stdout).replace(f"{temporary}/", "")
+        said = _last_line(done.stderr or done.stdout).replace(f"{place}/", "")
         raise refusal(f"{cell.proxy} itself refuses it: {said}", "Repair the file; what it names has to be here.")
 
 

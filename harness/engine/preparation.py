@@ -14,6 +14,7 @@ from harness.engine.cell_rules import find_contradiction
 from harness.engine.request import RunRequest
 from harness.provision.compatibility import NoInterpreterError
 from harness.provision.environments import Environment
+from harness.provision.spec import Latest, Release, parse_spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,14 @@ def settle_settings(request: RunRequest, say: Callable[[str], None]) -> RunReque
     """The request with the user's own settings read by gunicorn, on this machine whatever the back end."""
     if request.own is None:
         return request
+    if not BACKENDS[request.cell.backend].STARTS_HERE and not isinstance(
+        parse_spec(request.cell.spec), Release | Latest
+    ):
+        raise UsageError(
+            what=f"--settings are read by gunicorn on this machine, where --backend {request.cell.backend} runs "
+            f"nothing of {request.cell.spec}.",
+            remedy="Give the settings as options, or use --backend local where you trust what SPEC names.",
+        )
     from harness.engine.settings_reading import resolve_settings
 
     say("gunicorn reads your settings")

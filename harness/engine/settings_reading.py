@@ -10,14 +10,15 @@ import json
 import os
 import re
 import shlex
-import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core.errors import UnrunnableError, UsageError
-from harness.core.paths import fixtures_dir
+from harness.core.files import is_file
+from harness.core.keeping import temporary_folder
+from harness.core.paths import expand_home, fixtures_dir
 from harness.core.subprocesses import run
 from harness.engine.request import RunRequest
 from harness.engine.servers import base_environment
@@ -49,8 +50,8 @@ def read_said(said: str, folder: Path) -> Told:
     Raises:
         UsageError: it is none of these.
     """
-    path = folder / Path(said.removeprefix("file:")).expanduser()
-    if path.is_file():
+    path = folder / expand_home(Path(said.removeprefix("file:")))
+    if is_file(path):
         return Told(arguments=("-c", str(path.resolve())), text=path.read_text(encoding="utf-8", errors="replace"))
     if said.startswith("python:"):
         return Told(arguments=("-c", said), text="")
@@ -107,8 +108,7 @@ def _guess_worker(request: RunRequest, told: Told) -> str:
 
 
 def _read(told: Told, environment: Environment, folder: Path, request: RunRequest) -> Reading:
-    with tempfile.TemporaryDirectory(prefix="recycle-settings-") as temporary:
-        place = Path(temporary)
+    with temporary_folder("settings") as place:
         output = place / "read.json"
         paths = [str(folder)]
         if environment.era_shims:
@@ -126,7 +126,10 @@ def _read(told: Told, environment: Environment, folder: Path, request: RunReques
         done = run(command, cwd=folder, environ=env, timeout_s=PATIENCE_S)
         if done.status != 0 or not output.exists():
             raise _refusal(environment, done.stderr)
-        return parse_reading(json.loads(output.read_text(encoding="utf-8")))
+        try:
+            return parse_reading(json.loads(output.read_bytes()))
+        except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as problem:
+            raise _refusal(environment, f"what it wrote can't be understood: {problem}") from problem
 
 
 def _refusal(environment: Environment, said: str) -> UnrunnableError:

@@ -8,15 +8,14 @@ environment and by failure.
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TypeAlias
 
 from harness.backends.local.backend import LocalBackend
 from harness.core.clock import now_ns, wait_until
+from harness.core.keeping import temporary_folder
 from harness.core.model import Cell
 from harness.core.paths import cache_dir
 from harness.engine.readiness import BOOTS_TOO_MANY
@@ -95,8 +94,8 @@ def _start(environment: Environment, cell: Cell) -> str | None:
     trial = Cell(
         spec=cell.spec, worker=cell.worker, threads=threads, workers=1, max_requests=0, bind=cell.bind, proxy="none"
     )
-    with tempfile.TemporaryDirectory(prefix="recycle-start-") as folder:
-        run = open_run(RunRequest(cell=trial, out=Path(folder)), environment, lambda _text: None)
+    with temporary_folder("start trial") as folder:
+        run = open_run(RunRequest(cell=trial, out=folder), environment, lambda _text: None)
         with closing(run.sink), running_stack(run, environment, LocalBackend, with_load=False) as stack:
             return _await_answer(stack)
 

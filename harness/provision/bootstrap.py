@@ -213,7 +213,8 @@ def _another_python_is_wanted(setup: Setup) -> bool:
 
 def _start_again_with_newer(arguments: List[str]) -> int:
     """Start this script again with a Python that is new enough, or report where one was looked for."""
-    newer = find_newer_python(os.environ.get("PATH", ""), Path.home())
+    home = Path(os.path.expanduser("~"))  # noqa: PTH111 - Path.home raises where there is none
+    newer = find_newer_python(os.environ.get("PATH", ""), home)
     if newer is None:
         print(
             f"set-up failed: Python {sys.version.split()[0]} ({sys.executable}) is too old, 3.10 is needed; looked "

@@ -74,7 +74,7 @@ class _Search:
     say: Callable[[str], None]
 
     def look_around(self) -> Choice:
-        found = survey(self.memory, environ=os.environ, home=Path.home(), own=Path(sys.executable))
+        found = survey(self.memory, environ=os.environ, home=paths.expand_home(Path("~")), own=Path(sys.executable))
         choice = fit(
             self.catalogue,
             found,

@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 from harness.core.errors import UsageError
 from harness.core.files import replace_file
+from harness.core.paths import expand_home
 from harness.provision.candidates import list_candidates, one_per_file
 from harness.provision.releases import Minor, parse_minor
 
@@ -232,7 +233,7 @@ def _is_script(path: Path) -> bool:
 
 
 def _find_named(text: str, environ: Mapping[str, str]) -> Path:
-    path = Path(text).expanduser()
+    path = expand_home(Path(text))
     for inside in (path / "bin" / "python", path / "bin" / "python3"):
         if inside.is_file():
             return inside.absolute()

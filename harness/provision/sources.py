@@ -18,6 +18,9 @@ from harness.core.errors import NoSuchReleaseError, SurroundingsError, UsageErro
 from harness.provision.repositories import SHORT, export_commit, resolve_revision, run_git
 from harness.provision.spec import Archive, GitRevision, Release, Tree
 
+MOST_BYTES = 2**30
+"""A checkout of gunicorn has a few megabytes, and a file's length costs nothing where it is sparse."""
+
 _LEFT_OUT = {"__pycache__", "build", "dist", "node_modules"}
 _VERSION_INFO = re.compile(r"^version_info\s*=\s*\(([^)]*)\)", re.MULTILINE)
 _VERSION_TEXT = re.compile(r"""^__version__\s*=\s*["']([^"']+)["']""", re.MULTILINE)
@@ -152,9 +155,17 @@ def parse_declared_version(text: str) -> str | None:
 
 
 def digest_files(root: Path, *, whole: bool = False) -> str:
-    """SHA-256 over names, kinds and content of a tree's files; ``whole`` takes every file, as in a copy of ours."""
+    """SHA-256 over names, kinds and content of a tree's files; ``whole`` takes every file, as in a copy of ours.
+
+    Raises:
+        UsageError: it holds more than can be one gunicorn.
+    """
     total = hashlib.sha256()
-    for name in sorted(_walk(root, everything=True) if whole else list_files(root)):
+    names = sorted(_walk(root, everything=True) if whole else list_files(root))
+    size_bytes = sum((root / name).lstat().st_size for name in names)
+    if size_bytes > MOST_BYTES:
+        raise UsageError(what=f"{root} holds {size_bytes} bytes, more than {MOST_BYTES}", remedy="name a checkout")
+    for name in names:
         path = root / name
         kind, content = ("link", os.fsencode(path.readlink())) if path.is_symlink() else ("file", path.read_bytes())
         total.update(f"{kind} {len(content)} ".encode() + os.fsencode(name) + b"\0" + content)
@@ -178,7 +189,19 @@ def list_files(root: Path) -> tuple[PurePath, ...]:
     if listed.returncode != 0:
         return tuple(_walk(root, everything=False))  # it is no repository after all, or git distrusts it
     names = {PurePath(name) for name in listed.stdout.split("\0") if name}
-    return tuple(name for name in names if (root / name).is_symlink() or (root / name).is_file())
+    return tuple(name for name in names if _is_inside(root, name) and _is_plain(root / name))
+
+
+def _is_inside(root: Path, name: PurePath) -> bool:
+    """Whether a name leads out of the tree neither by itself nor by a link: an index may have been made by hand."""
+    if name.is_absolute() or ".." in name.parts:
+        return False
+    return not any((root / parent).is_symlink() for parent in name.parents if parent.parts)
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether it is a file or a link; reading a FIFO would never end."""
+    return path.is_symlink() or path.is_file()
 
 
 def _walk(root: Path, *, everything: bool) -> Iterator[PurePath]:
@@ -187,7 +210,7 @@ def _walk(root: Path, *, everything: bool) -> Iterator[PurePath]:
         if not everything:
             folders[:] = [name for name in folders if not _is_left_out(here / name)]
         for name in [*files, *(name for name in folders if (here / name).is_symlink())]:
-            if everything or not name.endswith((".pyc", ".pyo")):
+            if (everything or not name.endswith((".pyc", ".pyo"))) and _is_plain(here / name):
                 yield (here / name).relative_to(root)
 
 
@@ -198,6 +221,9 @@ def _is_left_out(folder: Path) -> bool:
 
 def _digest_file(path: Path) -> str:
     try:
+        size_bytes = path.stat().st_size
+        if size_bytes > MOST_BYTES:
+            raise UsageError(what=f"{path} has {size_bytes} bytes, more than {MOST_BYTES}", remedy="name an sdist")
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError:
         raise UsageError(what=f"there is no file {path} any more", remedy="name an sdist or a wheel") from None

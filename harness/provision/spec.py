@@ -13,6 +13,7 @@ from typing import TypeAlias
 from urllib.parse import unquote
 
 from harness.core.errors import UsageError
+from harness.core.paths import expand_home
 
 FORMS = "a release (19.6.0), latest, a path (checkout, sdist or wheel), or git+file:///path@rev"
 
@@ -109,7 +110,7 @@ def _parse_git(text: str) -> GitRevision:
 
 
 def _parse_path(text: str) -> Tree | Archive:
-    path = Path(text).expanduser() if text.startswith("~/") else Path(text)
+    path = expand_home(Path(text)) if text.startswith("~/") else Path(text)
     if path.is_dir():
         if not is_checkout(path):
             raise _refusal(text, "the folder has no gunicorn/__init__.py beside a pyproject.toml or setup.py")

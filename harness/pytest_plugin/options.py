@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.core.cell_fields import CELL_FIELDS
+from harness.core.paths import expand_home
 
 if TYPE_CHECKING:
     from harness.core.model import Cell
@@ -173,7 +174,7 @@ def ini_text(config: pytest.Config, name: str) -> str | None:
 def ini_path(config: pytest.Config, name: str) -> Path | None:
     """An ini setting that names a file or folder, relative to pytest's root folder; None where it is not set."""
     text = ini_text(config, name)
-    return None if text is None else config.rootpath / Path(text).expanduser()
+    return None if text is None else config.rootpath / expand_home(Path(text))
 
 
 def make_cell(config: pytest.Config, *, release: str, app: str | None, marked: Mapping[str, object]) -> Cell:

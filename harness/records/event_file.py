@@ -7,6 +7,7 @@ have neither, and are read without these checks.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -63,17 +64,28 @@ def parse_json(raw: bytes) -> Json:
     Raises:
         ValueError: it is not such JSON, or is nested too deeply.
     """
-    try:
-        parsed: Json = _DECODER.decode(raw.decode("utf-8"))
-    except RecursionError as problem:
-        raise ValueError("nested too deeply") from problem
+    if raw.count(b"[") + raw.count(b"{") > MOST_DEPTH and _is_deep(raw):
+        raise ValueError("nested too deeply")
+    parsed: Json = _DECODER.decode(raw.decode("utf-8"))
     return parsed
+
+
+def _is_deep(raw: bytes) -> bool:
+    """Whether lists and objects lie in one another so deeply that nobody can follow."""
+    depth = 0
+    for found in _BRACKETS.finditer(raw):
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(found[0], 0)
+        if depth > MOST_DEPTH:
+            return True
+    return False
 
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"the number {name} is not JSON")
 
 
+MOST_DEPTH = 100
+_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 

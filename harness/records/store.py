@@ -19,6 +19,7 @@ from harness.core.cells import cell_from_json
 from harness.core.errors import SurroundingsError, UsageError
 from harness.core.files import OPEN_TO_ALL, OWN_FILE, OWN_FOLDER, OWN_PROGRAM, replace_file
 from harness.core.model import Json
+from harness.core.paths import expand_home
 from harness.records.stored import StoredRun, Unpacked, read_object
 
 LATEST = "latest"
@@ -145,7 +146,7 @@ def load_run(path: Path) -> StoredRun:
     Raises:
         UsageError: nothing there, not a run, not complete, damaged, or of an unknown schema.
     """
-    found = path.expanduser()
+    found = expand_home(path)
     if not found.exists():
         missing = "is a link to a folder that is gone" if found.is_symlink() else "does not exist"
         raise UsageError(what=f"{path} {missing}.", remedy=_remedy(found))

@@ -83,9 +83,9 @@ class Cleaner:
     def _clean_object(self, raw: bytes, redactor: Redactor) -> bytes:
         try:
             data = json.loads(raw)
-        except ValueError:
+            redacted = redactor.redact_json(data)
+        except (ValueError, RecursionError):
             return redactor.redact(raw)
-        redacted = redactor.redact_json(data)
         if redacted == data:
             return raw
         return (json.dumps(redacted, indent=1, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")

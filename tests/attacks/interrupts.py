@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +16,13 @@ from pathlib import Path
 from harness.core.clock import wait_until
 from tests.attacks.attempt import Attempt, Place, a_place, finish
 from tests.integration.stubs import make_wheel
+from tests.unit.runs import bursts, write_run
 
 QUICK = ("--worker", "sync", "--workers", "2", "--max-requests", "100", "--recycles", "2", "--duration", "1")
 VERDICTS = {"holds", "violated", "inconclusive", "error", "unrunnable"}
 INTERRUPTED = 130
-START_UP_S = 0.06
-"""Python's own start, before any line of the harness: a signal in it ends the process as it ends any Python."""
+START_UP_S = 10.0
+"""How long Python's own start may take: a signal before any line of the harness ends the process as any Python."""
 
 COMMANDS = {
     "reproduce": ("reproduce", "{wheel}", *QUICK, "--out", "{out}"),
@@ -28,6 +30,10 @@ COMMANDS = {
     "scenario": ("scenario", "tcp", "{wheel}", *QUICK, "--out", "{out}"),
     "matrix": ("matrix", "--versions", "{wheel}", "--workers", "sync", "--profile", "quick", "--out", "{out}"),
     "doctor": ("doctor",),
+    "judge": ("judge", "{record}"),
+    "report": ("report", "{record}", "--format", "html,md,junit", "--out", "{out}"),
+    "bundle": ("bundle", "{record}", "--force", "--out", "{out}/attachment.zip"),
+    "advise": ("advise", "gunicorn --workers 2 --max-requests 100 app:app", "--out", "{out}"),
 }
 DISTURBED_CELL = ("23.0.0", "--profile", "quick", "--no-upstream-keepalive", "--seed", "3", "--worker", "sync")
 DISTURBED = {
@@ -80,20 +86,40 @@ def attack(
 
 
 def _arguments(words: Sequence[str], place: Place, wheel: Path) -> list[str]:
-    return [part.format(wheel=wheel, out=place.out) for part in words]
+    record = place.out / "record"
+    if "{record}" in words and not record.exists():
+        write_run(bursts(), record)
+    return [part.format(wheel=wheel, out=place.out, record=record) for part in words]
 
 
 def _time(place: Place, words: Sequence[str], wheel: Path) -> float:
+    """How long the command takes from the moment on in which it listens."""
     place.run(*_arguments(words, place, wheel))  # the first one installs what the others find
+    running = place.start(*_arguments(words, place, wheel))
+    _await_listening(running)
     began = time.monotonic()
-    place.run(*_arguments(words, place, wheel))
+    finish(running)
     return time.monotonic() - began
 
 
+def _await_listening(running: subprocess.Popen[str]) -> None:
+    status = Path(f"/proc/{running.pid}/status")
+
+    def is_listening() -> bool:
+        try:
+            lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+        except OSError:
+            return False
+        return bool(int(lines.get("SigCgt", "0"), 16) >> (signal.SIGTERM - 1) & 1)
+
+    wait_until(is_listening, timeout_s=START_UP_S, alive=lambda: running.poll() is None)
+
+
 def _interrupt(planned: Interrupt, words: Sequence[str], wheel: Path, usual_s: float) -> Attempt:
-    after_s = START_UP_S + planned.share * max(0.0, usual_s - START_UP_S)
+    after_s = planned.share * usual_s
     with a_place() as place:
         running = place.start(*_arguments(words, place, wheel))
+        _await_listening(running)
         wait_until(lambda: running.poll() is not None, timeout_s=after_s, alive=lambda: True)
         in_time = running.poll() is None
         for number in BURSTS[planned.burst]:

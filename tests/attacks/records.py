@@ -124,6 +124,7 @@ CONTENTS: Mapping[str, bytes] = {
     "no UTF-8": b'{"a": "\xff\xfe"}',
     "NaN": b'{"schema": NaN}',
     "nested deeply": b"[" * 100_000,
+    "nested as deeply as can be read": b'{"schema": 1, "at_ns": 1, "kind": "x", "a": ' + b"[" * 900 + b"]" * 900 + b"}",
     "of another schema": b'{"schema": 99}',
     "of huge numbers": b'{"at_ns": ' + b"9" * 5000 + b', "kind": "phase"}',
     "zeros": bytes(4096),

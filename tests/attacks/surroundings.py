@@ -31,10 +31,10 @@ def _attack_places() -> Iterator[Attempt]:
         yield _run(f"the cache in {place_name}", FAILED, more={"RECYCLE_HARNESS_CACHE": place_name})
     yield _run("a temporary folder with a blank", FAILED, make_temporary="t t")
     yield _run("a temporary folder whose path is too long", FAILED, make_temporary="t" * 120)
-    yield _run("no temporary folder of that name", (0, 3, 4), more={"TMPDIR": "/nonexistent"})
+    yield _run("no temporary folder of that name", (0, 3, 4), more={"TMPDIR": "/proc/nonexistent"})
     yield _run("no PATH", (0, 3, 4), more={"PATH": ""})
     yield _run("an odd terminal", (0, 3), more={"COLUMNS": "-1", "TERM": "\x1b[31m", "LANG": "xx_XX"})
-    yield _run("no HOME", (0, 3, 4), more={"HOME": "/nonexistent"})
+    yield _run("no HOME", (0, 3, 4), more={"HOME": "/proc/nonexistent"})
 
 
 def _attack_streams() -> Iterator[Attempt]:

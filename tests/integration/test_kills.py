@@ -121,6 +121,20 @@ def test_ended_while_it_reads_an_attachment(place: Place, number: signal.Signals
     assert place.leftovers() == []
 
 
+def test_killed_while_it_reads_settings(place: Place) -> None:
+    settings = place.root / "settings.py"
+    settings.write_text("import time; time.sleep(60)\n")
+    running = place.start("reproduce", "23.0.0", "--settings", settings, "--out", place.out)
+
+    def reads() -> bool:
+        return any("reading.py" in line for line in place.processes().values())
+
+    assert wait_until(reads, timeout_s=30, alive=lambda: running.poll() is None), running.communicate()
+    running.kill()
+    running.communicate()
+    assert place.leftovers() == []
+
+
 def test_uv_leaves_its_locks_in_a_folder_of_ours(place: Place) -> None:
     more = {"RECYCLE_HARNESS_CACHE": str(place.root / "cache")}
     done = place.run("reproduce", "19.6.0", "--python", "/nonexistent", more=more)

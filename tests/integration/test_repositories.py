@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import subprocess
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
+from harness.core.errors import UsageError
 from harness.provision.repositories import export_commit, resolve_revision, run_git
 from harness.provision.sources import copy_files, digest_files, list_files
 from harness.provision.spec import GitRevision
@@ -114,3 +117,55 @@ def test_git_alone_would_run_each_of_them_and_never_does_here(evil: str, tmp_pat
     os.utime(tree / "a.py", (2, 2))
     subprocess.run(["git", *command], cwd=tree, check=False, capture_output=True, stdin=subprocess.DEVNULL)  # noqa: S607
     assert ran(tmp_path) != ""
+
+
+def test_an_index_made_by_hand_leads_nowhere_else(tmp_path: Path) -> None:
+    """git lists whatever name stands there; copied, it would be written beside the copy."""
+    tree = tmp_path / "checkout"
+    tree.mkdir()
+    for name in ("aa/evil", "a.py"):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).write_text("x = 1\n")
+    git(tree, "init", "--quiet")
+    git(tree, "add", "--all")
+    index = tree / ".git" / "index"
+    content = index.read_bytes()[:-20].replace(b"aa/evil", b"../evil")
+    index.write_bytes(content + hashlib.sha1(content, usedforsecurity=False).digest())
+    (tmp_path / "evil").write_text("written by others\n")
+    listed = subprocess.run(["git", "ls-files"], cwd=tree, check=True, capture_output=True, text=True)  # noqa: S607
+    assert "../evil" in listed.stdout
+    assert PurePath("../evil") not in list_files(tree)
+    (tmp_path / "place").mkdir()
+    copy_files(tree, tmp_path / "place" / "copy")
+    assert [path.name for path in (tmp_path / "place").iterdir()] == ["copy"]
+
+
+def test_a_folder_that_has_become_a_link_is_not_followed(tmp_path: Path) -> None:
+    tree = tmp_path / "checkout"
+    (tree / "sub").mkdir(parents=True)
+    (tree / "sub" / "passwd").write_text("mine\n")
+    git(tree, "init", "--quiet")
+    git(tree, "add", "--all")
+    shutil.rmtree(tree / "sub")
+    (tree / "sub").symlink_to("/etc")
+    assert list_files(tree) == (PurePath("sub"),)
+
+
+@pytest.mark.parametrize("versioned", [True, False])
+def test_what_is_no_file_is_left_out(tmp_path: Path, versioned: bool) -> None:
+    tree = tmp_path / "checkout"
+    tree.mkdir()
+    (tree / "a.py").write_text("x = 1\n")
+    if versioned:
+        git(tree, "init", "--quiet")
+    os.mkfifo(tree / "fifo")
+    (tree / "link").symlink_to("fifo")
+    assert set(list_files(tree)) == {PurePath("a.py"), PurePath("link")}
+    assert digest_files(tree)
+
+
+def test_a_file_of_any_length_is_not_read_into_memory(tmp_path: Path) -> None:
+    with (tmp_path / "a.py").open("wb") as stream:
+        stream.truncate(2**40)
+    with pytest.raises(UsageError, match="holds 1099511627776 bytes, more than"):
+        digest_files(tmp_path)

@@ -22,7 +22,19 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    "damaged", ["", "{", "[]", "null", '{"harness": 7}', '{"harness": ["x", 1]}', '{"harness": [4194303, 1]}', "\xff"]
+    "damaged",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"harness": 7}',
+        '{"harness": ["x", 1]}',
+        '{"harness": [4194303, 1]}',
+        "\xff",
+        "[" * 100_000,
+    ],
+    ids=range(9),
 )
 def test_a_damaged_list_ends_neither_clean_nor_what_comes_after_it(cache: Path, tmp_path: Path, damaged: str) -> None:
     left = tmp_path / "left"

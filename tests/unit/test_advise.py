@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from harness.cli.main import main
+from harness.core.errors import UsageError
+from harness.engine.settings_reading import read_said
 from harness.studies.advise.answering import Advice, answer
 from harness.studies.advise.cautions import RULES
 from harness.studies.advise.deployment import read_all, read_dockerfile, read_nginx, read_settings, read_unit
@@ -253,3 +255,59 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     assert Path("runs/advice.md").exists()
     assert main(["advise", "--release", "23.0.1"]) == 2
     assert "did you mean 23.0.0?" in capsys.readouterr().err
+
+
+BOMB = "workers = 9\n" + "workers = workers * workers\n" * 60
+HOSTILE = {
+    "a zero byte": "workers = 2\0",
+    "not text": "\udcff\udcfe",
+    "nested deeply": "workers = " + "(" * 5000 + "1" + ")" * 5000,
+    "a sum of very many": "workers = 1" + " + 1" * 20_000,
+    "a division by zero": "workers = 1 // 0",
+    "a number of another kind": "workers = int('x' * 3)\nthreads = min(1, 'a')\nmax_requests = int([1])",
+    "a bomb": BOMB,
+    "a long text": "bind = 'x'\n" + "bind = bind + bind\n" * 40,
+    "digits that are no number": "workers = '²'\nthreads = '٣'\nmax_requests = '²'",
+    "numbers that no number is": "workers = 1e999\nthreads = -1\nmax_requests = 10**400\ntimeout = float('nan')",
+    "values of other types": "bind = 7\nworkers = ['x']\nthreads = None\nworker_class = 3\nmax_requests = b'x'",
+    "lists in lists": "bind = [[['x']], 1, None]\nworker_class = ['sync']",
+}
+
+
+@pytest.mark.parametrize("name", ["gunicorn.conf.py", "Dockerfile", "a.service", "nginx.conf"])
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+def test_hostile_settings_are_refused_or_not_read(
+    tmp_path: Path, name: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_text(text, errors="surrogateescape")
+    assert main(["advise", str(tmp_path / name), "--out", str(tmp_path)]) in (0, 2)
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.service", "ExecStart=/usr/bin/gunicorn 'app:app\n"),
+        ("Dockerfile", "CMD gunicorn 'app:app\n"),
+        ("Dockerfile", 'CMD ["sh", "-c", "gunicorn \'app"]\n'),
+        ("gunicorn.conf.py", "#" * 300_000),
+    ],
+)
+def test_what_can_t_be_read_is_wrong_usage(
+    tmp_path: Path, name: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / name).write_text(text)
+    assert main(["advise", str(tmp_path / name), "--out", str(tmp_path)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) <= 2
+
+
+def test_a_command_line_may_be_longer_than_the_name_of_a_file(tmp_path: Path) -> None:
+    said = "gunicorn --workers 3 --max-requests 100 " + "--env A=b " * 60 + "app:app"
+    assert read_all([said]).settings["workers"] == 3
+    assert read_said(said, tmp_path).arguments[:2] == ("--workers", "3")
+    with pytest.raises(UsageError, match="No closing quotation"):
+        read_all(["gunicorn 'app:app"])
+
+
+def test_numbers_that_only_look_like_some_are_none() -> None:
+    assert "workers" not in read_all(["gunicorn --workers ² app:app"]).settings

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from harness.cli import main
-from harness.core.errors import UsageError
+from harness.core.errors import SurroundingsError, UsageError
 from harness.core.files import open_regular
+from harness.core.model import Outcome
+from harness.core.paths import cache_dir
 from harness.core.signals import INTERRUPTING
 from harness.core.text import printable
+from harness.engine import run
+from harness.engine.run import Result
+from harness.engine.scratch import make_scratch_folder
 from harness.records.store import load_run
 from harness.records.stored import StoredRun
 from harness.report.as_junit import render_junit
+from harness.report.attachment import bundle
 
 RecordRun = Callable[..., StoredRun]
 LONG = "a" * 300
@@ -131,6 +139,72 @@ def test_no_field_breaks_junit(record_run: RecordRun) -> None:
     facts: dict[str, Any] = _poison({"started_utc": "2026", "os": {"kernel": "k"}, "proxy": {"name": "h2o"}})
     root = ET.fromstring(render_junit(record_run(edit=edit, facts=facts)))  # noqa: S314 - our own text
     assert root.find("testsuite") is not None
+
+
+@pytest.fixture
+def no_temporary_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/proc/nonexistent"])  # else /tmp is found
+
+
+def test_without_a_temporary_folder_an_attachment_can_t_be_read_and_says_so(
+    record_run: RecordRun, request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    attachment = bundle(record_run(), tmp_path / "a.zip", force=True)
+    request.getfixturevalue("no_temporary_folder")
+    assert main.main(["judge", str(attachment)]) == 4
+    said = capsys.readouterr().err
+    assert "No temporary folder can be made" in said
+    assert "Set TMPDIR" in said
+    assert len(said.splitlines()) <= 2
+
+
+def test_nor_can_servers_be_started(no_temporary_folder: None) -> None:
+    with pytest.raises(SurroundingsError, match="There is no temporary folder"):
+        make_scratch_folder(cast(Any, None))
+
+
+def test_doctor_tells_that_there_is_no_temporary_folder(
+    bare_machine: None, no_temporary_folder: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(["doctor"]) == 4
+    assert "No usable temporary directory found" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["judge"], ["report"], ["reproduce", "--settings"], ["reproduce", "--python"]])
+def test_the_home_of_a_user_who_does_not_exist_is_no_home(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    more = ["19.6.0"] if words[0] == "reproduce" else []
+    assert main.main([words[0], *more, *words[1:], "~no-such-user/x"]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_without_a_home_the_cache_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> Path:
+        raise RuntimeError
+
+    monkeypatch.delenv("RECYCLE_HARNESS_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(Path, "home", fail)
+    with pytest.raises(SurroundingsError) as caught:
+        cache_dir()
+    assert "RECYCLE_HARNESS_CACHE" in caught.value.remedy
+
+
+def test_a_signal_just_after_storing_shows_what_was_stored(
+    record_run: RecordRun, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored = record_run()
+
+    def run_cell(_request: object, *, say: object) -> Result:
+        signal.raise_signal(signal.SIGTERM)
+        verdict = cast(Any, SimpleNamespace(findings=(), outcome=Outcome.HOLDS))
+        return Result(path=stored.path, verdict=verdict, interrupted=False)
+
+    monkeypatch.setattr(run, "run_cell", run_cell)
+    assert main.main(["reproduce", "19.6.0"]) == 130
+    said = capsys.readouterr()
+    assert str(stored.path) in said.out
+    assert "before there was anything" not in said.err
 
 
 def test_more_disturbances_than_any_run_can_do_are_refused(capsys: pytest.CaptureFixture[str]) -> None:

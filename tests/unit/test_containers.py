@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import itertools
 import os
 import platform
 import tarfile
@@ -178,6 +179,16 @@ def test_a_failing_build_is_told_with_its_step_and_last_lines(tmp_path: Path) ->
     assert "'RUN make'" in caught.value.what
     assert "non-zero code: 2" in (tmp_path / "log").read_text()
     assert [step.partition(": ")[2] for step in steps] == ["step 1 of 2, FROM x", "step 2 of 2, RUN make"]
+
+
+def test_a_build_that_says_too_much_or_never_ends_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building, "MOST_LOG_CHARACTERS", 10)
+    with pytest.raises(building.BuildFailedError):
+        building.follow_build([{"stream": "a" * 50}, {"error": "no"}], recipe(), tmp_path / "log", lambda text: None)
+    assert (tmp_path / "log").read_text() == "a" * 10 + "no"
+    monkeypatch.setattr(building, "BUILD_TIMEOUT_S", 0.0)
+    with pytest.raises(building.BuildFailedError, match="took over 0 s to build"):
+        building.follow_build(itertools.repeat({"stream": "a"}), recipe(), tmp_path / "log", lambda text: None)
 
 
 def test_a_full_disk_in_a_build_is_told_as_one(tmp_path: Path) -> None:

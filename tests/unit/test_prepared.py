@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from harness.core import locks
-from harness.core.errors import UnrunnableError
+from harness.core.errors import UnrunnableError, UsageError
 from harness.core.model import Cell
 from harness.engine.preparation import Prepared, prepare_run
-from harness.engine.request import RunRequest
+from harness.engine.request import OwnSettings, RunRequest
 
 
 class Environment:
@@ -69,3 +69,19 @@ def test_where_there_is_no_environment_the_reason_is_raised(tmp_path: Path, monk
     prepared = prepare_run(request, None, lambda _text: None)
     with prepared, pytest.raises(UnrunnableError, match="no Python will do"):
         prepared.require()
+
+
+def test_a_checkout_s_code_reads_no_settings_here_where_the_run_is_in_containers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*_: Any, **__: Any) -> Environment:
+        raise AssertionError("it would be built on this machine")
+
+    monkeypatch.setattr("harness.provision.environments.prepare", build)
+    (tmp_path / "gunicorn").mkdir()
+    for name in ("setup.py", "conf.py", "gunicorn/__init__.py"):
+        (tmp_path / name).touch()
+    cell = Cell(spec=str(tmp_path), backend="docker")
+    own = OwnSettings(said=str(tmp_path / "conf.py"))
+    with pytest.raises(UsageError, match="runs nothing of"):
+        prepare_run(RunRequest(cell=cell, out=tmp_path, own=own, load_named=True), None, lambda _text: None)

@@ -37,6 +37,13 @@ JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N"
         f"GET /?sig={HIDDEN} HTTP/1.1",
         f"-----BEGIN RSA PRIVATE KEY-----\n{HIDDEN}\n{HIDDEN}\n-----END RSA PRIVATE KEY-----\n",
         f'{{"key": "-----BEGIN PRIVATE KEY-----\\n{HIDDEN}\\n-----END PRIVATE KEY-----\\n"}}',
+        f'{{"headers": [["X-Api-Key", "{HIDDEN}"], ["a", "b"]]}}',
+        f'{{"headers": [["Cookie", "sessionid={HIDDEN}"]]}}',
+        f'{{"argv": ["serve", "--db-password", "{HIDDEN}", "--port", "80"]}}',
+        f"Cookie: sessionid={HIDDEN}; other={HIDDEN}",
+        f"secret_key = 'django-insecure-{HIDDEN}'",
+        f"AccountKey={HIDDEN}==;EndpointSuffix=core",
+        f"serve --password {HIDDEN} --port 80",
         f'{{"cut": "-----BEGIN PRIVATE KEY-----\\n{HIDDEN}", "b": 1}}',
     ],
 )
@@ -47,7 +54,19 @@ def test_secrets_go(text: str) -> None:
     assert redact(shown) == shown
 
 
-@pytest.mark.parametrize("token", [TOKEN, JWT, "AKIA" + "Q7" * 8, "glpat-" + "x" * 20, "xoxb-123456789012-abc"])
+@pytest.mark.parametrize(
+    "token",
+    [
+        TOKEN,
+        JWT,
+        "AKIA" + "Q7" * 8,
+        "glpat-" + "x" * 20,
+        "xoxb-123456789012-abc",
+        "npm_" + "a1" * 18,
+        "AIza" + "b2" * 18,
+        "SG." + "c3" * 10 + "." + "d4" * 20,
+    ],
+)
 def test_tokens_go_wherever_they_stand(token: str) -> None:
     assert token not in redact(f"the answer was {token}, which is odd")
 
@@ -69,6 +88,9 @@ def test_tokens_go_wherever_they_stand(token: str) -> None:
         "unix:/tmp/x: connect: Connection refused",
         "gunicorn/workers/gthread.py:240 run",
         "the token bucket is empty",
+        "--token is an option of another program",
+        '["key", "value"]',
+        '["--token-file", "x"]',
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:

@@ -11,6 +11,7 @@ import io
 import json
 import re
 import tarfile
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,10 @@ if TYPE_CHECKING:
 SCHEMA = 1
 """Part of every key: raise it when images are built in another way, and all old ones are built anew."""
 
+BUILD_TIMEOUT_S = 900.0
+MOST_LOG_CHARACTERS = 4 * 2**20
+"""What a build says beyond that is forgotten, the oldest first: some of it is said by code that somebody else wrote."""
+
 _STEP = re.compile(r"^Step (?P<number>\d+)/(?P<all>\d+) : (?P<what>.*)")
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -44,6 +49,8 @@ class ImageRecipe:
     matter: tuple[str, ...]  # all else that the result depends on
     arguments: Mapping[str, str]
     fill: Callable[[Path], Mapping[str, Json]]  # returns the facts
+    network: str = "host"  # Debian's packages come from where this machine gets them; "none": all lies in the context
+    memory_bytes: int | None = None  # the most that a step of the build may have
 
     @property
     def key(self) -> str:
@@ -144,14 +151,20 @@ def build(client: DockerClient, recipe: ImageRecipe, say: Callable[[str], None])
             tag=recipe.tag,
             labels=labels,
             buildargs=dict(recipe.arguments),
-            network_mode="host",  # Debian's packages come from where this machine gets them
-            use_config_proxy=True,
+            network_mode=recipe.network,
+            use_config_proxy=recipe.network != "none",  # a proxy's address may hold a password
+            container_limits=_limit(recipe),
             rm=True,
             forcerm=True,
             decode=True,
         )
         follow_build(said, recipe, log, say)
     log.unlink(missing_ok=True)
+
+
+def _limit(recipe: ImageRecipe) -> dict[str, int]:
+    most = recipe.memory_bytes
+    return {} if most is None else {"memory": most, "memswap": most}
 
 
 def pack(folder: Path) -> io.BytesIO:
@@ -185,11 +198,15 @@ def _find(client: DockerClient, recipe: ImageRecipe, lease: Lease, *, built: boo
 
 
 def follow_build(said: Iterable[Mapping[str, Any]], recipe: ImageRecipe, log: Path, say: Callable[[str], None]) -> None:
-    """Report each step as it begins; write the whole output to the log."""
+    """Report each step as it begins; write the output to the log."""
     step, printed = "", ""
+    until_s = time.monotonic() + BUILD_TIMEOUT_S
     for line in said:
         text = _ANSI.sub("", str(line.get("stream", "")))
-        printed += text
+        printed = (printed + text)[-MOST_LOG_CHARACTERS:]
+        if time.monotonic() > until_s:
+            log.write_text(printed, encoding="utf-8")
+            raise BuildFailedError(what=f"The image {recipe.tag} took over {BUILD_TIMEOUT_S:g} s to build", log=log)
         begun = _STEP.match(text)
         if begun:
             step = " ".join(begun["what"].split())

@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING
 from harness.backends.docker import bases, building, wheels
 from harness.backends.docker.bases import Base
 from harness.backends.docker.building import BuildFailedError, Image, ImageRecipe
+from harness.backends.docker.source_needs import list_needs
+from harness.backends.docker.source_wheel import obtain_wheel
 from harness.core import paths
 from harness.core.errors import HarnessError, SurroundingsError, UnrunnableError, UsageError
+from harness.core.keeping import temporary_folder
 from harness.core.model import Cell, Json
 from harness.provision import installer
 from harness.provision.compatibility import refuse_request, wanted_pythons
@@ -98,11 +101,9 @@ def _no_python(source: Source, wanted: tuple[str, ...], refused: list[tuple[str,
 def _build_gunicorn(
     client: DockerClient, source: Source, requirements: tuple[str, ...], base: Base, say: Callable[[str], None]
 ) -> Image:
-    log = building.work_dir() / "resolving.log"
-
     def fill(folder: Path) -> dict[str, Json]:
         say(f"fetching what {source.name} needs on Python {base.version}")
-        return _fill_gunicorn(folder, source, requirements, base, log)
+        return _fill_gunicorn(client, folder, source, requirements, base=base, say=say)
 
     recipe = ImageRecipe(
         kind="gunicorn",
@@ -115,6 +116,7 @@ def _build_gunicorn(
             "PINS": " ".join(requirements),
         },
         fill=fill,
+        network="none",
     )
     try:
         return building.obtain(client, recipe, say)
@@ -123,22 +125,27 @@ def _build_gunicorn(
 
 
 def _fill_gunicorn(
-    folder: Path, source: Source, requirements: tuple[str, ...], base: Base, log: Path
+    client: DockerClient,
+    folder: Path,
+    source: Source,
+    requirements: tuple[str, ...],
+    *,
+    base: Base,
+    say: Callable[[str], None],
 ) -> dict[str, Json]:
+    log = building.work_dir() / "resolving.log"
     target = wheels.Target(version=base.version, architecture=base.architecture)
-    asked = source.stage(folder / "source")
     if source.is_release:
-        freeze = wheels.fill(folder / "wheels", [asked, *requirements], target, subject=source.name, log=log)
+        needs = [source.stage(folder / "source"), *requirements]
+        freeze = wheels.fill(folder / "wheels", needs, target, subject=source.name, log=log)
     else:
-        origin = Path(asked.partition("file://")[2])
-        wheel = wheels.build_wheel(origin, folder / "own", subject=source.name, log=log)
-        asked = f"gunicorn @ {wheel.as_uri()}"
-        freeze = wheels.fill(folder / "wheels", [asked, *requirements], target, subject=source.name, log=log)
-        freeze = [line for line in freeze if not line.startswith("gunicorn==")] + [_name(wheel)]
-        shutil.move(wheel, folder / "wheels" / wheel.name)
-        shutil.rmtree(folder / "own")
-    if (folder / "source").exists():
-        shutil.rmtree(folder / "source")
+        with temporary_folder("wheel") as own:
+            wheel = obtain_wheel(client, source, base, own, say)
+            asked = list_needs(wheel, source.name)
+            needs = [*wheels.pin(asked, requirements, target, subject=source.name, log=log), *requirements]
+            freeze = wheels.fill(folder / "wheels", needs, target, subject=source.name, log=log)
+            freeze = [line for line in freeze if not line.startswith("gunicorn==")] + [_name(wheel)]
+            shutil.move(wheel, folder / "wheels" / wheel.name)
     return {
         "python_version": base.version,
         "label_suffix": source.suffix,

@@ -1,7 +1,7 @@
 """Fetches the distributions that an image is built from into a folder; uv resolves them for the image's Python.
 
-So a build needs no index, and honours the host's mirror and certificates. Only the user's own source is built here, to
-become a wheel; other source distributions are built in the image, because an old one may need an old Python.
+So a build needs no index, and honours the host's mirror and certificates. Nothing is built here: source distributions
+are built in the image, because an old one may need an old Python, and the user's own source by ``source_wheel``.
 """
 
 from __future__ import annotations
@@ -75,26 +75,35 @@ def fill(folder: Path, requirements: Sequence[str], target: Target, *, subject: 
     return [f"{package['name']}=={package['version']}" for package in locked if "version" in package]
 
 
-def build_wheel(source: Path, folder: Path, *, subject: str, log: Path) -> Path:
-    """Build a wheel of the user's own source (a folder or an archive) in ``folder``.
+def pin(asked: Sequence[str], beside: Sequence[str], target: Target, *, subject: str, log: Path) -> tuple[str, ...]:
+    """``name==version`` of all that somebody else's source asks for, which fits to the pins ``beside`` it.
+
+    Only wheels count: of anything else uv would run the build here, to read its metadata.
 
     Raises:
-        UnrunnableError: it can't be built.
+        UnrunnableError: it asks for something that is to be had as a source alone, or not at all.
+        WrongPythonError, SurroundingsError: as ``installer.install``.
     """
-    if source.suffix == ".whl":
-        folder.mkdir(parents=True, exist_ok=True)
-        return Path(shutil.copy(source, folder))
-    done = installer.run_uv(["build", "--wheel", "--out-dir", str(folder), str(source)], folder.parent)
-    if done.status != 0:
-        log.write_text(done.stdout + done.stderr, encoding="utf-8")
-        raise installer.judge_failure(done.stderr, subject=subject, log=log)
-    return next(folder.glob("*.whl"))
+    if not asked:
+        return ()
+    constraints = _work_dir() / "beside.txt"
+    constraints.write_text("".join(f"{line}\n" for line in beside), encoding="utf-8")
+    more = ("--no-build", "--constraint", str(constraints))
+    locked = _resolve(asked, target, subject=subject, log=log, more=more)
+    return tuple(f"{package['name']}=={package['version']}" for package in locked)
 
 
-def _resolve(requirements: Sequence[str], target: Target, *, subject: str, log: Path) -> list[Mapping[str, Any]]:
-    """Uv's lock of the requirements: a row a package, with the addresses of its files."""
+def _work_dir() -> Path:
     work = cache_dir() / "docker" / "resolving"
     work.mkdir(parents=True, exist_ok=True)
+    return work
+
+
+def _resolve(
+    requirements: Sequence[str], target: Target, *, subject: str, log: Path, more: Sequence[str] = ()
+) -> list[Mapping[str, Any]]:
+    """Uv's lock of the requirements: a row a package, with the addresses of its files."""
+    work = _work_dir()
     settings = work / "understood.toml"
     settings.write_text(_UNDERSTOOD, encoding="utf-8")
     minor = ".".join(target.version.split(".")[:2])
@@ -102,6 +111,7 @@ def _resolve(requirements: Sequence[str], target: Target, *, subject: str, log: 
     platform = _PLATFORMS.get(target.architecture)
     command += ["--python", sys.executable, "--python-version", minor]
     command += ["--python-platform", platform] if platform else []
+    command += more
     done = installer.run_uv([*command, "-"], work, stdin="".join(f"{line}\n" for line in requirements))
     if done.status != 0:
         log.write_text(done.stdout + done.stderr, encoding="utf-8")

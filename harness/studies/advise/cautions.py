@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -38,7 +39,7 @@ class Warned:
     def number(self, name: str) -> int:
         """A setting that is a number; 0 where it is none."""
         value = self.settings[name]
-        return int(value) if isinstance(value, int | float | str) and str(value).isdigit() else 0
+        return int(value) if isinstance(value, int | float | str) and re.fullmatch("[0-9]{1,18}", str(value)) else 0
 
     @property
     def keeps_connections(self) -> bool:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import ast
 import json
-import operator
-import os
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import UsageError
+from harness.core.files import is_file
 from harness.engine.settings_reading import strip_program
+from harness.studies.advise.expressions import evaluate
 
 WANTED = (
     "bind",
@@ -56,12 +56,7 @@ _FLAGS: Mapping[str, str] = {
 }
 _SWITCHES = {"--reuse-port": "reuse_port", "-R": "enable_stdio_inheritance", "--preload": "preload_app"}
 _NUMBERS = {*WANTED} - {"bind", "worker_class", "reuse_port", "preload_app"}
-_ARITHMETIC: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.FloorDiv: operator.floordiv,
-}
+MOST_BYTES = 2**18
 _SECONDS = {"": 1, "s": 1, "sec": 1, "min": 60, "m": 60}
 
 
@@ -102,7 +97,12 @@ def read_all(names: Sequence[str]) -> Deployment:
     Raises:
         UsageError: one is neither a file nor a command line.
     """
-    told = [_read_one(name) for name in names]
+    try:
+        told = [_read_one(name) for name in names]
+    except OSError as problem:
+        raise UsageError(
+            what=f"{problem.filename}: {problem.strerror}.", remedy="Name a settings file that can be read."
+        ) from problem
     files, lines = [one for one in told if one.arguments is None], [one for one in told if one.arguments is not None]
     result = Deployment()
     for one in [*files, *lines]:
@@ -112,13 +112,13 @@ def read_all(names: Sequence[str]) -> Deployment:
 
 def _read_one(name: str) -> Deployment:
     path = Path(name)
-    if not path.is_file():
+    if not is_file(path):
         if " " in name.strip():
-            return replace(read_command(shlex.split(name), Path.cwd()), sources=("the command line",))
+            return replace(read_command(_split(name), Path.cwd()), sources=("the command line",))
         raise UsageError(
             what=f"{name}: there is no such file.", remedy="Name a settings file, or write a command line."
         )
-    text = path.read_text(encoding="utf-8", errors="replace")
+    text = _read_text(path)
     if path.suffix in (".service", ".socket"):
         told = read_unit(text, path.parent)
     elif path.name.lower().startswith("dockerfile") or path.suffix.lower() == ".dockerfile":
@@ -130,6 +130,25 @@ def _read_one(name: str) -> Deployment:
     return replace(told, sources=(path.name,))
 
 
+def _read_text(path: Path) -> str:
+    """UsageError where it is longer than what anybody writes; a file's length costs nothing where it is sparse."""
+    with path.open("rb") as stream:
+        content = stream.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise UsageError(what=f"{path} has more than {MOST_BYTES} bytes.", remedy="Name a settings file.")
+    return content.decode("utf-8", "replace")
+
+
+def _split(said: str) -> list[str]:
+    """A command line as words."""
+    try:
+        return shlex.split(said)
+    except ValueError as problem:
+        raise UsageError(
+            what=f"{said[:200]}: {problem}.", remedy="Quote the command line as a shell wants it."
+        ) from None
+
+
 def read_settings(text: str) -> Deployment:
     """A settings file.
 
@@ -138,7 +157,7 @@ def read_settings(text: str) -> Deployment:
     """
     try:
         body = ast.parse(text).body
-    except SyntaxError as problem:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as problem:
         raise UsageError(what=f"The settings are not Python: {problem}.", remedy="Name a settings file.") from problem
     names: dict[str, Any] = {}
     unread: dict[str, None] = {}
@@ -150,53 +169,25 @@ def read_settings(text: str) -> Deployment:
             if not isinstance(one, ast.Name) or node.value is None:  # type: ignore[attr-defined]
                 continue
             try:
-                names[one.id] = _evaluate(node.value, names)  # type: ignore[attr-defined]
+                names[one.id] = evaluate(node.value, names)  # type: ignore[attr-defined]
                 unread.pop(one.id, None)
             except ValueError:
                 names.pop(one.id, None)
                 unread[one.id] = None
             if inside:  # in a branch, or in a function: which is taken is not known
                 unread[one.id] = None
+    unread |= {name: None for name, value in names.items() if name in WANTED and not _is_possible(name, value)}
     settings = {name: value for name, value in names.items() if name in WANTED and name not in unread}
     return Deployment(settings=settings, unread=tuple(name for name in unread if name in WANTED))
 
 
-def _evaluate(node: ast.AST, names: Mapping[str, Any]) -> Any:  # noqa: ANN401, PLR0911 - of any type; one a kind of node
-    """A value as far as it is known without running anything.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if isinstance(node, ast.Constant):
-        return node.value
-    if isinstance(node, ast.Name) and node.id in names:
-        return names[node.id]
-    if isinstance(node, ast.List | ast.Tuple):
-        return [_evaluate(one, names) for one in node.elts]
-    if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
-        left, right = _evaluate(node.left, names), _evaluate(node.right, names)
-        if isinstance(left, type(right)) and isinstance(left, int | str | float):
-            return _ARITHMETIC[type(node.op)](left, right)
-    if isinstance(node, ast.JoinedStr):
-        parts = [_evaluate(one.value if isinstance(one, ast.FormattedValue) else one, names) for one in node.values]
-        return "".join(map(str, parts))
-    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):
-        return next((value for one in node.values if (value := _evaluate(one, names))), None)
-    if isinstance(node, ast.Call):
-        return _call(node, names)
-    raise ValueError(ast.dump(node))
-
-
-def _call(node: ast.Call, names: Mapping[str, Any]) -> Any:  # noqa: ANN401 - likewise
-    called = ast.unparse(node.func)
-    if called.rpartition(".")[2] == "cpu_count":
-        return os.cpu_count() or 1
-    arguments = [_evaluate(one, names) for one in node.args]
-    if called in ("os.getenv", "os.environ.get", "environ.get", "getenv") and arguments:
-        return os.environ.get(str(arguments[0]), arguments[1] if len(arguments) > 1 else None)
-    if called in ("int", "str", "min", "max", "bool", "float") and arguments:
-        return {"int": int, "str": str, "min": min, "max": max, "bool": bool, "float": float}[called](*arguments)  # type: ignore[operator]
-    raise ValueError(called)
+def _is_possible(name: str, value: Any) -> bool:  # noqa: ANN401 - whatever the file says
+    """Whether gunicorn could take the value: what it refuses is not judged."""
+    if name in _NUMBERS:
+        return isinstance(value, int) or (isinstance(value, str) and re.fullmatch(r"[0-9]{1,18}", value) is not None)
+    if name == "bind":
+        return all(isinstance(one, str) for one in (value if isinstance(value, list) else [value]))
+    return isinstance(value, str) if name == "worker_class" else isinstance(value, bool | int)
 
 
 def read_command(words: Sequence[str], folder: Path) -> Deployment:
@@ -217,9 +208,8 @@ def read_command(words: Sequence[str], folder: Path) -> Deployment:
             settings[_SWITCHES[name]] = True
         at += 1
     config = settings.pop("config", None)
-    if config is not None and (folder / config).is_file():
-        text = (folder / config).read_text(encoding="utf-8", errors="replace")
-        told = replace(read_settings(text), config=str(folder / config))
+    if config is not None and is_file(folder / config):
+        told = replace(read_settings(_read_text(folder / config)), config=str(folder / config))
     return replace(told.merged(Deployment(settings=settings)), arguments=shlex.join(["gunicorn", *words]))
 
 
@@ -227,7 +217,7 @@ def _set(settings: dict[str, Any], name: str, value: str) -> None:
     if name == "bind":
         settings[name] = [*settings.get(name, []), value]
     elif name in _NUMBERS:
-        if value.isdigit():
+        if re.fullmatch(r"[0-9]{1,18}", value):
             settings[name] = int(value)
     else:
         settings[name] = value
@@ -239,7 +229,7 @@ def read_unit(text: str, folder: Path) -> Deployment:
     keys: dict[str, str] = dict(re.findall(r"^(\w+)\s*=\s*(.+?)\s*$", joined, re.MULTILINE))
     told = Deployment()
     if "ExecStart" in keys:
-        told = read_command(shlex.split(keys["ExecStart"].lstrip("@-:+!")), folder)
+        told = read_command(_split(keys["ExecStart"].lstrip("@-:+!")), folder)
     if "ListenStream" in keys:
         place = keys["ListenStream"]
         told = told.merged(Deployment(settings={"bind": [f"unix:{place}" if place.startswith(("/", "%")) else place]}))
@@ -253,7 +243,7 @@ SYSTEMD_STOP_S = 90
 
 
 def _read_seconds(said: str) -> float | None:
-    found = re.fullmatch(r"(\d+)\s*(\w*)", said)
+    found = re.fullmatch(r"([0-9]{1,18})\s*(\w*)", said)
     return float(found[1]) * _SECONDS[found[2]] if found is not None and found[2] in _SECONDS else None
 
 
@@ -271,16 +261,16 @@ def read_dockerfile(text: str, folder: Path) -> Deployment:
 def _split_command(said: str) -> list[str]:
     try:
         listed = json.loads(said)
-    except ValueError:
-        return shlex.split(said)
+    except (ValueError, RecursionError):
+        return _split(said)
     words = [str(word) for word in listed] if isinstance(listed, list) else []
-    return shlex.split(words[2]) if words[1:2] == ["-c"] and len(words) > 2 else words  # noqa: PLR2004 - sh -c LINE
+    return _split(words[2]) if words[1:2] == ["-c"] and len(words) > 2 else words  # noqa: PLR2004 - sh -c LINE
 
 
 def read_nginx(text: str) -> Deployment:
     """An nginx configuration, or a part of one: whether it keeps connections to gunicorn."""
     plain = re.sub(r"#.*", "", text)
-    number = re.search(r"\bkeepalive\s+([1-9]\d*)\s*;", plain)
+    number = re.search(r"\bkeepalive\s+([1-9][0-9]{0,17})\s*;", plain)
     kept = number is not None and "proxy_http_version 1.1" in " ".join(plain.split())
     upstream = re.search(r"\bupstream\b[^{]*\{([^}]*)\}", plain)
     idle = re.search(r"\bkeepalive_timeout\s+(\w+)", upstream[1] if upstream is not None else "")

@@ -12,6 +12,7 @@ from pathlib import Path
 from harness.core import errors
 from harness.core.field_kinds import seconds
 from harness.core.model import Outcome
+from harness.core.paths import expand_home
 from harness.core.signals import shielded
 from harness.core.text import printable
 from harness.disturb import DISTURBANCES
@@ -93,7 +94,7 @@ def _run_both(options: argparse.Namespace) -> int:
         ),
         profile=options.profile,
         budget_s=options.budget,
-        out=options.out.expanduser().absolute(),
+        out=expand_home(options.out).absolute(),
         python=options.python,
     )
     _refuse_old(trial.out)

@@ -10,12 +10,12 @@ import json
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core.clock import now_ns
+from harness.core.keeping import temporary_folder
 from harness.core.model import Cell
 from harness.core.subprocesses import run
 from harness.engine.options import DEFAULTS
@@ -102,11 +102,11 @@ def try_script(script: ShortScript, python: str) -> ShortScript:
     """Start it once, with an interpreter that has the gunicorn."""
     if shutil.which("curl") is None or not os.access(python, os.X_OK):
         return replace(script, why="not tried here: there is no curl, or the environment is gone")
-    with tempfile.TemporaryDirectory(prefix="recycle-smallest-") as folder:
-        file = Path(folder) / "reproduce.sh"
+    with temporary_folder("smallest script") as folder:
+        file = folder / "reproduce.sh"
         file.write_text(script.text, encoding="utf-8")
         began_ns = now_ns()
-        done = run(["sh", str(file)], cwd=Path(folder), environ={**os.environ, "PYTHON": python}, timeout_s=PATIENCE_S)
+        done = run(["sh", str(file)], cwd=folder, environ={**os.environ, "PYTHON": python}, timeout_s=PATIENCE_S)
     took_s = round((now_ns() - began_ns) / 1e9, 2)
     return replace(script, reproduced=done.status == 0, took_s=took_s, why="")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from harness.core.errors import UsageError
 from harness.core.field_kinds import at_least
 from harness.core.model import Cell
+from harness.core.paths import expand_home
 from harness.disturb import ALL, DISTURBANCES, RECYCLE
 from harness.engine.options import PROFILES, add_cell_options, make_request, read_project
 from harness.engine.request import RunRequest
@@ -166,7 +167,7 @@ def make_campaign(options: argparse.Namespace) -> Campaign:
     return Campaign(
         planned=planned,
         request=_make_request(options, first.spec, first.worker, first.proxy, first.disturb),
-        out=options.out.expanduser().absolute(),
+        out=expand_home(options.out).absolute(),
         profile=options.profile,
         repeats=options.repeats,
         retries=options.retries,
