@@ -12,7 +12,7 @@ import pytest
 
 from harness.backends.docker import wheels
 from harness.backends.docker.source_needs import DEFAULT_NEEDS, list_needs, parse_build_needs, read_project
-from harness.core.errors import UnrunnableError
+from harness.core.errors import SurroundingsError, UnrunnableError
 from harness.core.subprocesses import Done
 from harness.provision import installer
 
@@ -87,6 +87,25 @@ def test_a_wheel_that_names_an_address_is_refused(tmp_path: Path) -> None:
     (tmp_path / "no.whl").write_bytes(b"PK")
     with pytest.raises(UnrunnableError, match="metadata"):
         list_needs(tmp_path / "no.whl", "it")
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("No solution found when resolving: Because all versions of x have no usable wheels", UnrunnableError),
+        ("No solution found when resolving: Because x was not found in the package registry", UnrunnableError),
+        ("No solution found when resolving: x needs the network, but the network was disabled", SurroundingsError),
+        ("Failed to fetch: `https://index.example/x`", SurroundingsError),
+    ],
+)
+def test_what_is_no_wheel_makes_the_source_unrunnable(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, said: str, kind: type[Exception]
+) -> None:
+    monkeypatch.setenv("RECYCLE_HARNESS_CACHE", str(tmp_path))
+    monkeypatch.setattr(installer, "run_uv", lambda *_, **__: Done(status=1, stdout="", stderr=f"error: {said}"))
+    target = wheels.Target(version="3.10.4", architecture="amd64")
+    with pytest.raises(kind):
+        wheels.pin(["x"], [], target, subject="it", log=tmp_path / "log")
 
 
 def test_what_a_source_asks_for_is_resolved_without_building_anything(

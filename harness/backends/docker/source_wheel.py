@@ -5,6 +5,7 @@ What comes out is data: one wheel, whose name, size and metadata are checked bef
 
 from __future__ import annotations
 
+import re
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from harness.backends.docker.building import BuildFailedError, ImageRecipe
 from harness.backends.docker.source_needs import parse_build_needs, read_project
 from harness.core.errors import HarnessError, UnrunnableError
 from harness.core.model import Json
-from harness.provision.installer import WrongPythonError
+from harness.provision.installer import WrongPythonError, one_line
 from harness.provision.sources import Source
 from harness.provision.stdlib import missing_module, was_in_stdlib
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 BUILT = PurePosixPath("/built")
 MOST_WHEEL_BYTES = 64 * 2**20
 MOST_MEMORY_BYTES = 2048 * 2**20
+_REASON = re.compile(r"^\s*(\w*(?:Error|Exception|Exit)\b.*)$", re.MULTILINE)
 
 
 def obtain_wheel(client: DockerClient, source: Source, base: Base, folder: Path, say: Callable[[str], None]) -> Path:
@@ -84,7 +86,9 @@ def _judge(problem: BuildFailedError, source: Source, base: Base) -> HarnessErro
     left = missing is not None and was_in_stdlib(missing, base.version)
     if left or "requires a different Python" in said or "Requires-Python" in said:
         return WrongPythonError(what=f"{source.name} can't be built on Python {base.version}", log=problem.log)
-    return UnrunnableError(what=f"{source.name} can't be built: {problem.what}", log=problem.log)
+    reasons = _REASON.findall(said)
+    why = one_line(reasons[-1]) if reasons else problem.what
+    return UnrunnableError(what=f"{source.name} can't be built: {why}", log=problem.log)
 
 
 def _fetch(client: DockerClient, image: str, folder: Path, subject: str) -> Path:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import HarnessError, SurroundingsError
+from harness.core.errors import HarnessError, SurroundingsError, UnrunnableError
 from harness.core.files import replace_file
 from harness.core.paths import cache_dir
 from harness.provision import installer
@@ -89,7 +89,17 @@ def pin(asked: Sequence[str], beside: Sequence[str], target: Target, *, subject:
     constraints = _work_dir() / "beside.txt"
     constraints.write_text("".join(f"{line}\n" for line in beside), encoding="utf-8")
     more = ("--no-build", "--constraint", str(constraints))
-    locked = _resolve(asked, target, subject=subject, log=log, more=more)
+    try:
+        locked = _resolve(asked, target, subject=subject, log=log, more=more)
+    except SurroundingsError as problem:
+        said = log.read_text(encoding="utf-8")
+        if "No solution found" not in said or installer.classify(said) is Complaint.UNREACHABLE:
+            raise
+        raise UnrunnableError(
+            what=f"{subject} asks for what is not to be had as a wheel: {installer.one_line(said)}",
+            remedy="use --backend local where you trust what it asks for",
+            log=log,
+        ) from problem
     return tuple(f"{package['name']}=={package['version']}" for package in locked)
 
 
