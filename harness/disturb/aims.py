@@ -39,7 +39,10 @@ def _at_once(_service: ServiceUnderLoad) -> Steps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Aim:
-    """One kind of moment. ``reach`` waits for it before the disturbance; ``around`` makes it a part of that."""
+    """One kind of moment. ``reach`` waits for it before the disturbance; ``around`` makes it a part of that.
+
+    ``only``: the disturbance in which it can come, where there is but one.
+    """
 
     summary: str
     reach: Callable[[ServiceUnderLoad], Steps] = _at_once
@@ -48,6 +51,7 @@ class Aim:
     ends_workers: bool = False  # whether bringing it about ends workers
     moves_path: bool = False  # whether bringing it about moves the bound path
     needs: frozenset[Prerequisite] = frozenset()
+    only: str | None = None
 
 
 def _moment(within_s: float, met: Callable[[], bool], seen: str) -> Pending:
@@ -104,6 +108,19 @@ def _between_unlink_and_bind(service: ServiceUnderLoad, steps: Steps) -> Steps:
     yield Pending(what=None, within_s=LATE_S, met=lambda: not is_gone())
 
 
+def _with_pid_in_use(service: ServiceUnderLoad, steps: Steps) -> Steps:
+    """Once the arbiter has ended, and before the next one starts, its pid belongs to another process."""
+    pid, other = service.arbiter_pid, None
+    try:
+        for pending in steps:
+            yield pending
+            if other is None and not service.is_alive(pid):
+                other = service.give_pid_away()
+    finally:
+        if other is not None:
+            other.stop()
+
+
 AIMS: Mapping[str, Aim] = {
     "before-restart": Aim(
         summary="a worker has served nine tenths of its limit", reach=_await_last_requests, wants_restarts=True
@@ -124,6 +141,12 @@ AIMS: Mapping[str, Aim] = {
         ends_workers=True,
         moves_path=True,
         needs=frozenset({Prerequisite.PATH, Prerequisite.SETTINGS, Prerequisite.TRACER}),
+    ),
+    "pid-in-use": Aim(
+        summary="the pid of the killed arbiter, which its pid file names, belongs to another process",
+        around=_with_pid_in_use,
+        needs=frozenset({Prerequisite.PID_FILE}),
+        only="kill-arbiter",
     ),
 }
 """By the value of ``--aim``."""

@@ -42,7 +42,8 @@ class Prerequisite(str, Enum):
     INHERITED_LISTENER = "a container inherits no listener"
     TRACER = "an arbiter in a container can't be held"
     HANGING_APP = "nobody can ask a gunicorn in a container for so long"
-    PATH = "no path is bound with --bind tcp"
+    PATH = "a path is bound with --bind unix alone"
+    PID_FILE = "the pid file in a container can't be written anew"
 
 
 class Awaited(str, Enum):
@@ -71,6 +72,13 @@ class OwnRequest(Protocol):
 
     def is_answered(self) -> bool:
         """Whether it was answered with success."""
+
+
+class OtherProcess(Protocol):
+    """A process of the run that has nothing to do with gunicorn."""
+
+    def stop(self) -> int:
+        """End it; returns its exit status."""
 
 
 class Move(Protocol):
@@ -185,6 +193,9 @@ class ServiceUnderLoad(Protocol):
 
     def remove_path(self, reason: str) -> None:
         """Remove the bound path, as somebody else would."""
+
+    def give_pid_away(self) -> OtherProcess:
+        """Another process of the run has the pid that the pid file names, as far as gunicorn can tell."""
 
     def look_at_files(self) -> None:
         """Record what the arbiter holds open."""

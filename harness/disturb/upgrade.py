@@ -20,6 +20,9 @@ LONGEST_S = 7.0
 PROMOTION_S = 1.2
 """The new master looks once a second whether the old one has ended, and heeds no USR2 before."""
 
+ANSWERS_S = 2.0
+"""A worker that has just been forked ignores a TERM, or ends by it: its master tells it to go once it has answered."""
+
 
 def disturb(service: ServiceUnderLoad) -> Steps:
     """See ``disturb.Disturbance``."""
@@ -34,7 +37,7 @@ def disturb(service: ServiceUnderLoad) -> Steps:
 
 
 def begin_upgrade(service: ServiceUnderLoad, workers: set[int]) -> Steps:
-    """USR2, until the new master has its workers."""
+    """USR2, until the new master has its workers, and each of them has answered."""
     known = set(service.progress.master_pids)
     service.signal_arbiter(signal.SIGUSR2, "upgrade")
     yield Pending(
@@ -54,3 +57,9 @@ def begin_upgrade(service: ServiceUnderLoad, workers: set[int]) -> Steps:
         met=lambda: count() >= service.cell.workers,
         seen=lambda: f"{count()} of {service.cell.workers} workers of the new master",
     )
+
+    def answer() -> bool:
+        served = service.progress.served_by
+        return all(served.get(pid) for pid in service.progress.worker_pids - workers)
+
+    yield Pending(what=None, within_s=ANSWERS_S, met=answer)

@@ -16,6 +16,7 @@ from harness.core.model import Cell
 from harness.disturb import DISTURBANCES, inherits_listener, list_turns, read_names
 from harness.disturb.aims import AIMS
 from harness.disturb.course import Prerequisite
+from harness.stack.proxies import PROXIES
 from harness.stack.workers import find_worker, with_threads
 
 
@@ -55,13 +56,25 @@ def _one_thread(cell: Cell, say: Wording) -> UsageError | None:
 
 
 def _way_to_the_socket(cell: Cell, say: Wording) -> UsageError | None:
-    if (cell.proxy, cell.bind, cell.load) != ("none", "unix", "wrk"):
+    if (cell.proxy, cell.load) != ("none", "wrk") or cell.bind == "tcp":
         return None
     alone = say("proxy", "none")
     return UsageError(
         what=f"wrk can't talk to a Unix socket, and with {alone} there is no proxy between.",
         remedy=f"Use {say('bind', 'tcp')} with {alone}, a proxy with {say('bind', 'unix')}, or {say('load', 'httpx')}.",
     )
+
+
+def _way_to_an_abstract_socket(cell: Cell, say: Wording) -> UsageError | None:
+    if cell.bind != "abstract":
+        return None
+    abstract, able = say("bind", cell.bind), [name for name, row in PROXIES.items() if row and row.REACHES_ABSTRACT]
+    remedy = f"Use {say('proxy', able[0])}, or {say('proxy', 'none')} with {say('load', 'httpx')}."
+    if cell.proxy != "none" and cell.proxy not in able:
+        return UsageError(what=f"{cell.proxy} can't connect to an abstract socket ({abstract}).", remedy=remedy)
+    if cell.proxy_config is not None:
+        return UsageError(what=f"{abstract} can't be put into your own {say('proxy_config')}.", remedy=remedy)
+    return None
 
 
 def _constant_rate(cell: Cell, say: Wording) -> UsageError | None:
@@ -155,13 +168,29 @@ def _moment_to_aim_at(cell: Cell, say: Wording) -> UsageError | None:
     return None
 
 
+def _disturbance_that_has_the_moment(cell: Cell, say: Wording) -> UsageError | None:
+    aim = AIMS.get(cell.aim or "")
+    if aim is None:
+        return None
+    if aim.only is not None and set(list_turns(cell)) != {aim.only}:
+        return UsageError(
+            what=f"{say('aim', cell.aim)}: that moment comes in {say('disturb', aim.only)} alone.",
+            remedy=f"Use {say('disturb', aim.only)}, and nothing beside it.",
+        )
+    if Prerequisite.PID_FILE in aim.needs and not cell.pidfile:
+        return UsageError(what=f"{say('aim', cell.aim)}: there is no pid file.", remedy=f"Add {say('pidfile')}.")
+    return None
+
+
 RULES: tuple[Rule, ...] = (
     _known_disturbances,
     _path_to_disturb,
     _inherited_for_all,
     _moment_to_aim_at,
+    _disturbance_that_has_the_moment,
     _one_thread,
     _way_to_the_socket,
+    _way_to_an_abstract_socket,
     _constant_rate,
     _own_proxy,
     _not_on_the_back_end,

@@ -35,6 +35,12 @@ def explain_death(stack: Stack, *, workers_die: bool) -> HarnessError:
             remedy="Leave it out, or name a release that has it.",
             log=log,
         )
+    if stack.cell.bind == "abstract" and _ZERO_BYTE in tail:
+        return UnrunnableError(
+            what=f"gunicorn {stack.cell.gunicorn} can't bind an abstract socket: it takes the name for a path.",
+            remedy="Use --bind unix, or name a release that can.",
+            log=log,
+        )
     module = missing_module(tail)
     if module is not None and not was_in_stdlib(module, stack.environment.python_version):
         return SurroundingsError(
@@ -57,6 +63,9 @@ def explain_death(stack: Stack, *, workers_die: bool) -> HarnessError:
         what=f"{release} {how}: {why}", remedy="Try another interpreter with --python, or read the log.", log=log
     )
 
+
+_ZERO_BYTE = "embedded null"
+"""What Python says of a name with a zero byte that is to be a path."""
 
 _REFUSED = ("Permission denied", "Operation not permitted")
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from harness.backends import Process
 from harness.core import procfs
 from harness.core.clock import now_ns
 from harness.core.events.disturbances import ArbiterEnded, ArbiterFiles, HarnessDid, LeftProcesses
@@ -18,12 +19,16 @@ from harness.engine.idle_workers import read_graceful_s
 from harness.engine.own_requests import SlowRequest, WatchedMove
 from harness.engine.running_stack import Stack
 from harness.engine.servers import HANGING_FILE
+from harness.stack.further_settings import PID_FILE
 from harness.watch.event_log import EventSink
 from harness.watch.progress import Progress
 
 DEFAULT_TIMEOUT_S = 30
 
 MOVED = "\n\n# The run moves gunicorn to another path for a while\n"
+
+SLEEP_S = 600
+"""A process that has taken over a pid outlives any disturbance; it is ended as soon as that is over."""
 
 NEW_MASTER, SECOND_MASTER = "new master", "second master"
 
@@ -186,6 +191,18 @@ class DisturbedService:
         self.sink.emit(HarnessDid(what="remove", detail=reason))
         with suppress(FileNotFoundError):
             self._stack.scratch.socket.unlink()
+
+    def give_pid_away(self) -> Process:
+        """See ``disturb.course.ServiceUnderLoad``: the file is made to name a process that sleeps.
+
+        Which pid the kernel gives to whom is nothing that the harness may change; gunicorn sees the number alone.
+        """
+        command = replace(self._stack.command, name="other process", argv=("sleep", str(SLEEP_S)))
+        other = self._stack.backend.spawn(command)
+        detail = f"starts {other.pid}, which is no gunicorn, and writes its pid into the pid file"
+        self.sink.emit(HarnessDid(what="start", detail=detail, pid=other.pid))
+        (self._stack.scratch.home / PID_FILE).write_text(f"{other.pid}\n")
+        return other
 
     def look_at_files(self) -> None:
         """See ``disturb.course.ServiceUnderLoad``."""

@@ -31,7 +31,7 @@ from harness.stack.workers import WORKERS, find_worker
 
 CHOICES: Mapping[str, tuple[str, ...]] = {
     "worker": tuple(WORKERS),
-    "bind": ("unix", "tcp"),
+    "bind": ("unix", "tcp", "abstract"),
     "proxy": tuple(PROXIES),
     "load": tuple(LOADS),
     "backend": tuple(BACKENDS),

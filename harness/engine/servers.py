@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.backends import Backend, Command, Process
+from harness.core.addresses import as_gunicorn_setting
 from harness.core.model import Cell, Json
 from harness.core.paths import fixtures_dir
 from harness.core.ports import find_free_port
@@ -49,8 +50,10 @@ def base_environment(home: Path) -> dict[str, str]:
 
 
 def choose_address(cell: Cell, scratch: ScratchFolder) -> str:
-    """The address on which gunicorn is to listen: ``unix:PATH`` or ``HOST:PORT``."""
-    return f"unix:{scratch.socket}" if cell.bind == "unix" else f"127.0.0.1:{find_free_port()}"
+    """The address on which gunicorn is to listen; see ``core.addresses``."""
+    if cell.bind == "unix":
+        return f"unix:{scratch.socket}"
+    return f"unix:@{scratch.base.name}" if cell.bind == "abstract" else f"127.0.0.1:{find_free_port()}"
 
 
 def configure_gunicorn(
@@ -59,6 +62,7 @@ def configure_gunicorn(
     """Write gunicorn's files into the run's config folder; gives the command that starts it on ``bind``."""
     template = (fixtures_dir() / "config.py.in").read_text()
     own = request.own.resolved if request.own is not None else None
+    bind = as_gunicorn_setting(bind)
     if request.settings is not None:
         template = gunicorn.put_before_values(request.settings.read_text(), template)
     access_log = str(folder.logs / ACCESS_LOG)

@@ -121,7 +121,9 @@ def render_script(cell: Cell, facts: Mapping[str, Json], config: Path) -> str:
 
 
 def find_untold(cell: Cell) -> str | None:
-    """The first disturbance of a cell that plain commands can't repeat; None where there is none."""
+    """What plain commands can't repeat of a cell; None where there is nothing."""
+    if cell.bind == "abstract":
+        return "--bind abstract"
     return next((name for name in list_turns(cell) if inherits_listener((name,))), None)
 
 

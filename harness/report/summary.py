@@ -107,6 +107,8 @@ def socket_answer(verdict: Mapping[str, Json]) -> Headline:
             return Headline(sentence=f"{row.headline}{_when(finding)}", tone=Tone.BAD)
     if dig(verdict, "cell", "bind") == "tcp":
         return Headline(sentence="not applicable: bound to a TCP port, so there is no socket file", tone=Tone.GOOD)
+    if dig(verdict, "cell", "bind") == "abstract":
+        return Headline(sentence="not applicable: an abstract socket has no file", tone=Tone.GOOD)
     state = dig(verdict, "invariants", SOCKET_INVARIANT)
     if state == State.HOLDS.value:
         seen = number(verdict, "strength", "disturbances") or number(verdict, "counts", "recycles")

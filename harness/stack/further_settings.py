@@ -9,6 +9,9 @@ import re
 
 from harness.core.model import Cell
 
+PID_FILE = "gunicorn.pid"
+"""Its name, in the HOME of the run."""
+
 
 def render_further(cell: Cell) -> str:
     """Settings that only some cells name, at the end, where they win over all others."""
@@ -23,7 +26,7 @@ def render_further(cell: Cell) -> str:
     }
     named = {name: repr(value) for name, value in asked.items() if value is not None}
     if cell.pidfile:
-        named["pidfile"] = '__import__("os").path.expanduser("~/gunicorn.pid")'
+        named["pidfile"] = f'__import__("os").path.expanduser("~/{PID_FILE}")'
     lines = [f"{name} = {value}\n" for name, value in named.items()]
     return "".join(["\n\n", *lines, REQUIRE_SETTINGS.format(names=sorted(named))]) if lines else ""
 

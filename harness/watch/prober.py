@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
+from harness.core.addresses import unix_name
 from harness.core.clock import now_ns
 from harness.core.events.clients import Probe, Way
 from harness.core.events.course import WatcherState
@@ -108,10 +109,10 @@ class ProbeClient:
 
 
 def open_client(address: str, timeout_s: float = TIMEOUT_S, asked: Asked = ASKED) -> ProbeClient:
-    """A client for ``unix:PATH`` or ``HOST:PORT`` that never re-uses a connection and ignores the user's proxies."""
+    """A client for an address (``core.addresses``) that never re-uses a connection and ignores the user's proxies."""
     import httpcore
 
-    uds = address.removeprefix("unix:") if address.startswith("unix:") else None
+    uds = unix_name(address)
     pool = httpcore.ConnectionPool(max_connections=None, max_keepalive_connections=0, uds=uds)
     return ProbeClient(pool, "localhost" if uds else address, timeout_s, asked)
 

@@ -56,3 +56,12 @@ def test_a_sound_release_does_it_without_a_loss(tmp_path: Path, name: str, worke
     assert verdict.strength["disturbances"] == 1
     asked = [event for event in load_run(tmp_path / "latest").events() if isinstance(event, HarnessAsked)]
     assert [one.outcome != "200" and one.worker is not None for one in asked] == [True] * (name == "hang-worker")
+
+
+def test_an_abstract_socket_is_served_and_its_end_is_judged(tmp_path: Path) -> None:
+    options = ("--bind=abstract", "--proxy=none", "--load=httpx", "--timeout=2", "--disturb=stop")
+    verdict = _run(tmp_path / "knows", *options, "27.0.1")
+    assert "arbiter-crashed" in {one.id.value for one in verdict.findings}
+    refused = _run(tmp_path / "does-not", *options, "23.0.0")
+    assert refused.outcome is Outcome.UNRUNNABLE
+    assert "abstract socket" in " ".join(refused.reasons)

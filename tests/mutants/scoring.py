@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tests.mutants.table import Fault, Mutant
+from tests.mutants.table import NOTHING, Fault, Mutant
 
 
 def list_complaints(mutant: Mutant, said: Mapping[str, Any]) -> list[str]:
@@ -17,6 +17,8 @@ def list_complaints(mutant: Mutant, said: Mapping[str, Any]) -> list[str]:
         complaints += _judge_findings(mutant, found.keys())
     if mutant.culprit is not None:
         complaints += _judge_culprit(mutant, found)
+    if mutant.healed_by is not None:
+        complaints += _judge_recovery(mutant.healed_by, said.get("recovery"))
     noted = {note["id"] for note in said.get("notes", ())}
     complaints += [f"the note {note} is missing" for note in sorted(mutant.notes - noted)]
     if "interference" in noted:  # nobody but gunicorn does anything in these runs
@@ -51,6 +53,13 @@ def _judge_findings(mutant: Mutant, found: Iterable[str]) -> Iterable[str]:
         yield f"none of {', '.join(sorted(mutant.one_of))}"
     for extra in sorted(ids - {*mutant.findings} - mutant.one_of - mutant.also):
         yield f"{extra} is wrong"
+
+
+def _judge_recovery(expected: str, recovery: Mapping[str, Any] | None) -> Iterable[str]:
+    if recovery is None:
+        yield "no ladder was climbed"
+    elif (recovery["healed_by"] or NOTHING) != expected:
+        yield f"healed by {recovery['healed_by'] or NOTHING} instead of {expected}"
 
 
 def _judge_culprit(mutant: Mutant, found: Mapping[str, Mapping[str, Any]]) -> Iterable[str]:

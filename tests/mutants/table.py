@@ -48,7 +48,10 @@ FINDINGS = frozenset(
 )
 
 _REQUIRED = {"name", "patch", "release", "fault", "worker", "verdict", "why"}
-_OPTIONAL = {"options", "settings", "findings", "one_of", "also", "culprit", "notes"}
+_OPTIONAL = {"options", "settings", "findings", "one_of", "also", "culprit", "notes", "healed_by"}
+RUNGS = frozenset({"wait", "reload", "upgrade", "restart"})
+NOTHING = "nothing"
+"""What healed it, in a row, where no rung of the ladder back did."""
 
 
 class TableError(ValueError):
@@ -96,6 +99,7 @@ class Mutant:
     also: frozenset[str]  # further ones that follow from the fault now and then
     culprit: Culprit | None  # None: not looked at
     notes: frozenset[str]  # all of these
+    healed_by: str | None  # the rung of the ladder back, or ``NOTHING``; None: not looked at
     why: str
 
 
@@ -132,6 +136,7 @@ def parse_row(row: Mapping[str, Any]) -> Mutant:
         also=frozenset(row.get("also", ())),
         culprit=_parse_culprit(row.get("culprit")),
         notes=frozenset(row.get("notes", ())),
+        healed_by=row.get("healed_by"),
         why=row["why"],
     )
     _check(mutant)
@@ -150,6 +155,8 @@ def _check(mutant: Mutant) -> None:
     _refuse(mutant.name, "expects the unknown verdict", mutant.verdicts - VERDICTS)
     _refuse(mutant.name, "expects the unknown finding", {*mutant.findings, *mutant.one_of, *mutant.also} - FINDINGS)
     _refuse(mutant.name, "runs the unknown worker class", {mutant.worker} - WORKERS)
+    healed = set() if mutant.healed_by is None else {mutant.healed_by}
+    _refuse(mutant.name, "is healed by the unknown", healed - RUNGS - {NOTHING})
     required = (*mutant.findings, *mutant.one_of)
     if ("violated" in mutant.verdicts) != bool(required):
         raise TableError(f"{mutant.name}: `violated` needs a finding, and a finding needs `violated`")

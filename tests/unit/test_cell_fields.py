@@ -19,6 +19,7 @@ from harness.core.cells import CONTRACT_KEYS, cell_from_json, cell_to_json
 from harness.core.errors import UsageError
 from harness.core.field_kinds import LAST_PORT, CellField, Kind
 from harness.disturb import list_turns
+from harness.disturb.aims import AIMS
 from harness.engine.cell_rules import RULES, as_flag, as_keyword, find_contradiction
 from harness.engine.options import CHOICES, make_request, run_arguments
 from harness.engine.request import RunRequest
@@ -67,8 +68,12 @@ def settle(cell: Cell) -> Cell:
     threads = cell.threads if find_worker(cell.worker).has_threads else 1
     load = "wrk" if cell.rate_per_s is None else "httpx"
     bind = "tcp" if (cell.proxy, load) == ("none", "wrk") else cell.bind
+    if bind == "abstract" and (cell.proxy not in {"caddy", "none"} or cell.proxy_config is not None):
+        bind = "unix"
     timeout = cell.timeout or (4 if cell.disturb == "all" else None)  # else it is fitted to the disturbances
     aim = cell.aim if list_turns(cell) and bind == "unix" and cell.trace else None
+    if aim is not None and AIMS[aim].only is not None:
+        aim = None
     settled = replace(cell, threads=threads, load=load, bind=bind, timeout=timeout, aim=aim)
     return settled if find_contradiction(settled) is None else replace(settled, backend="local")
 
@@ -168,7 +173,7 @@ def test_a_contradiction_is_told_in_the_user_s_own_words(cell: Cell, named: set[
 def test_what_containers_do_not_have_is_a_contradiction_too() -> None:
     assert "--backend docker" in str(find_contradiction(Cell(spec="1", backend="docker", proxy="caddy")))
     assert find_contradiction(Cell(spec="1")) is None
-    assert len(RULES) == 9
+    assert len(RULES) == 11
 
 
 def test_make_has_the_variables_and_hands_them_on() -> None:

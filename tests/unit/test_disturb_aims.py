@@ -148,13 +148,49 @@ def test_a_seed_repeats_the_offsets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("aim", AIMS)
 def test_what_aims_need_is_known_before_anything_is_started(aim: str) -> None:
-    cell = Cell(spec="1", disturb="reload", aim=aim)
+    cell = Cell(spec="1", disturb=AIMS[aim].only or "reload", aim=aim, pidfile=True)
     assert find_contradiction(cell) is None
-    assert list_needs(cell) == AIMS[aim].needs
+    assert list_needs(cell) >= AIMS[aim].needs
     assert bool(fit_disturbances(cell, ()).max_requests) is AIMS[aim].wants_restarts
     assert find_contradiction(Cell(spec="1", aim=aim)) is not None
-    on_tcp = find_contradiction(Cell(spec="1", disturb="reload", aim=aim, bind="tcp"))
+    on_tcp = find_contradiction(replace(cell, bind="tcp"))
     assert (on_tcp is not None) is (Prerequisite.PATH in AIMS[aim].needs)
+
+
+@pytest.mark.parametrize(
+    ("disturb", "pidfile", "told"), [("reload", True, "kill-arbiter"), ("kill-arbiter", False, "pid file")]
+)
+def test_a_pid_can_be_in_use_again_only_where_an_arbiter_is_killed_that_had_written_it(
+    disturb: str, pidfile: bool, told: str
+) -> None:
+    problem = find_contradiction(Cell(spec="1", disturb=disturb, aim="pid-in-use", pidfile=pidfile))
+    assert problem is not None
+    assert told in problem.what
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_the_pid_is_given_away_between_the_end_and_the_start_and_its_new_owner_is_ended(ends: bool) -> None:
+    log = ["alive"]
+    other = SimpleNamespace(stop=lambda: log.append("stopped"))
+
+    def give_pid_away() -> SimpleNamespace:
+        log.append("given")
+        return other
+
+    service = SimpleNamespace(arbiter_pid=7, is_alive=lambda _pid: "alive" in log, give_pid_away=give_pid_away)
+
+    def steps() -> Steps:
+        yield Pending(what=None, within_s=1.0)
+        log.append("start")
+        yield Pending(what=None, within_s=1.0)
+
+    aimed = AIMS["pid-in-use"].around(cast(ServiceUnderLoad, service), steps())
+    next(aimed)
+    log.remove("alive")
+    next(aimed)
+    assert log == ["given", "start"]
+    assert next(aimed, None) is None if ends else aimed.close() is None  # type: ignore[attr-defined]
+    assert log == ["given", "start", "stopped"]
 
 
 def _aimed(aim: str | None, name: str = "reopen-logs") -> Record:

@@ -167,8 +167,8 @@ def test_no_recycle_entry_speaks_of_a_disturbed_cell() -> None:
 
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-NOT_PUBLISHED = frozenset[str]()
-"""Disturbances of which the published table has no runs yet."""
+NOT_PUBLISHED = frozenset({RECYCLE})
+"""Disturbances of which the published table has no runs: those of ``recycle`` are in docs/results.md."""
 
 
 def test_the_published_table_is_made_of_its_data_and_says_what_is_expected() -> None:

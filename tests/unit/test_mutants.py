@@ -65,6 +65,7 @@ def test_each_patch_belongs_to_one_row_and_tells_what_it_does() -> None:
         ({"findings": None}, "needs a finding"),
         ({"verdict": "holds"}, "needs `violated`"),
         ({"fault": "harmless"}, "harmless change holds"),
+        ({"healed_by": "luck"}, "healed by the unknown luck"),
     ],
 )
 def test_a_row_that_cannot_be_right_is_refused(changes: dict[str, object], told: str) -> None:
@@ -144,6 +145,19 @@ def test_nobody_is_blamed_where_nobody_can_be_seen() -> None:
     outside = _finding("socket-deleted", detail="removed from outside gunicorn")
     told = list_complaints(row, {"verdict": "violated", "findings": [outside]})
     assert told == ["the outside is blamed without evidence"]
+
+
+@pytest.mark.parametrize(
+    ("recovery", "complaints"),
+    [
+        ({"healed_by": "reload"}, []),
+        ({"healed_by": None}, ["healed by nothing instead of reload"]),
+        (None, ["no ladder was climbed"]),
+    ],
+)
+def test_what_heals_it_is_compared(recovery: object, complaints: list[str]) -> None:
+    row = _row(findings=None, verdict="holds", healed_by="reload")
+    assert list_complaints(row, {"verdict": "holds", "recovery": recovery}) == complaints
 
 
 def test_notes_are_expected_and_interference_is_refused() -> None:

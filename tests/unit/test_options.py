@@ -139,7 +139,7 @@ def test_what_cannot_be_meant_is_refused_with_a_remedy(arguments: tuple[str, ...
         ("--port", "0"),
         ("--port", "65536"),
         ("--worker", "greenlet"),
-        ("--bind", "abstract"),
+        ("--bind", "udp"),
         ("--proxy", "squid"),
         ("--load", "ab"),
         ("--backend", "cloud"),

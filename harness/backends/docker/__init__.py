@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,25 +42,27 @@ def why_not(cell: Cell, *, memory: bool = False) -> UsageError | None:
         )
         if unmet is not None:
             return UsageError(what=f"--disturb {name}: {unmet.value}.", remedy="Use --backend local.")
-    if cell.recover:
-        return UsageError(
-            what="--recover starts gunicorn anew, and one in a container can't be started beside its observer.",
-            remedy="Use --backend local.",
-        )
-    if cell.proxy_config is not None:
-        return UsageError(
-            what="--proxy-config: what your configuration names does not lie in a container.",
-            remedy="Use --backend local.",
-        )
+    refused = next((what for asked, what in _list_refused(cell) if asked), None)
+    if refused is not None:
+        return UsageError(what=refused, remedy="Use --backend local.")
     unmet = next((need for need in list_needs(cell) if need is not Prerequisite.PATH), None)
     if unmet is not None:
         return UsageError(what=f"--aim {cell.aim}: {unmet.value}.", remedy="Use --backend local.")
-    refused = images.why_not(cell)
-    if refused is None and memory:
+    problem = images.why_not(cell)
+    if problem is None and memory:
         return UsageError(
             what="The memory of processes in containers can't be looked at.", remedy="Use --backend local."
         )
-    return refused
+    return problem
+
+
+def _list_refused(cell: Cell) -> Iterable[tuple[bool, str]]:
+    """What a cell may ask for, and why a container has it not."""
+    return (
+        (cell.recover, "--recover starts gunicorn anew, and one in a container can't be started beside its observer."),
+        (cell.proxy_config is not None, "--proxy-config: what your configuration names does not lie in a container."),
+        (cell.bind == "abstract", "--bind abstract: such a socket can't be reached from another container."),
+    )
 
 
 def answers() -> bool:

@@ -12,6 +12,7 @@ import socket
 
 import httpcore
 
+from harness.core.addresses import unix_name
 from harness.core.errors import SurroundingsError
 from harness.core.model import ERROR_OF_ERRNO
 from harness.stack.answers import HEADER, Answer, read_answer
@@ -32,7 +33,7 @@ class LoadClient:
     def __init__(self, url: str, asked: Asked = ASKED) -> None:
         import httpx
 
-        self._path = url.removeprefix("unix:") if url.startswith("unix:") else None
+        self._path = unix_name(url)
         url = f"http://localhost{asked.path}" if self._path else url
         request = httpx.Request(asked.method, url, headers=list(asked.headers), content=asked.body or None)
         self._headers = request.headers.raw

@@ -167,7 +167,8 @@ def _rows(
 
 
 def _own_bind(cell: Cell) -> str:
-    return "a Unix socket of the run" if cell.bind == "unix" else "a free port of 127.0.0.1"
+    kinds = {"unix": "a Unix socket of the run", "abstract": "an abstract socket of the run"}
+    return kinds.get(cell.bind, "a free port of 127.0.0.1")
 
 
 def write_setting(setting: GunicornSetting) -> str:

@@ -31,6 +31,9 @@ class Proxy(Protocol):
     def IMAGE(self) -> str | None:  # noqa: N802 - a constant of the module
         """The Debian package that its image is made from; None where it has no image."""
 
+    REACHES_ABSTRACT: bool
+    """Whether it can connect to an abstract socket that another program has bound."""
+
     LOGS_ALL: bool
     """Whether each request that it answers is in its access log, however busy it is."""
 

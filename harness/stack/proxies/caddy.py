@@ -30,6 +30,8 @@ TEMPLATE = "Caddyfile.in"
 CONFIG = "Caddyfile"
 IMAGE = None
 
+REACHES_ABSTRACT = True
+
 LOGS_ALL = True
 
 _ANSWER = re.compile(rb'"msg":"handled request",.*"status":(\d+),')

@@ -27,6 +27,9 @@ RECIPE = Recipe(
 TEMPLATE = "h2o.conf.in"
 CONFIG = "h2o.conf"
 IMAGE = "h2o"
+
+REACHES_ABSTRACT = False
+
 LOGS_ALL = True
 
 KEPT_MS = 2000

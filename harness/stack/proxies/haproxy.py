@@ -34,6 +34,9 @@ TEMPLATE = "haproxy.cfg.in"
 CONFIG = "haproxy.cfg"
 IMAGE = "haproxy"
 
+REACHES_ABSTRACT = False
+"""Its abns@ fills the name up with zero bytes, to the full length of an address: that is another socket."""
+
 LOGS_ALL = False
 """A thread of haproxy drops a line rather than wait for another thread that writes (``fd_write_frag_line``)."""
 

@@ -32,6 +32,9 @@ RECIPE = Recipe(
 TEMPLATE = "nginx.conf.in"
 CONFIG = "nginx.conf"
 IMAGE = "nginx"
+
+REACHES_ABSTRACT = False
+
 LOGS_ALL = True
 
 KEPT_CONNECTIONS = 64
