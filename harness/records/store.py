@@ -18,8 +18,9 @@ from pathlib import Path
 from harness.core.cells import cell_from_json
 from harness.core.errors import SurroundingsError, UsageError
 from harness.core.files import OPEN_TO_ALL, OWN_FILE, OWN_FOLDER, OWN_PROGRAM, replace_file
-from harness.core.model import Json
+from harness.core.model import Cell, Json
 from harness.core.paths import expand_home
+from harness.disturb import read_names
 from harness.records.stored import StoredRun, Unpacked, read_object
 
 LATEST = "latest"
@@ -177,11 +178,23 @@ def _load_folder(folder: Path, unpacked: Unpacked | None) -> StoredRun:
     return StoredRun(
         path=folder,
         run_id=folder.name,
-        cell=cell_from_json(cell, where=str(folder / "cell.json")),
+        cell=_require_known(cell_from_json(cell, where=str(folder / "cell.json")), folder),
         facts=read_object(folder / "facts.json") or {},
         verdict=read_object(folder / "verdict.json"),
         unpacked=unpacked,
     )
+
+
+def _require_known(cell: Cell, folder: Path) -> Cell:
+    """The cell; UsageError where its disturbances are none that this version has, so that nobody can judge them."""
+    try:
+        read_names(cell.disturb)
+    except KeyError as problem:
+        raise UsageError(
+            what=f"{folder / 'cell.json'} names a disturbance that is not known here: {str(problem)[:100]}.",
+            remedy="Read it with the version of the harness that wrote it (see facts.json), or a newer one.",
+        ) from problem
+    return cell
 
 
 def _remedy(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import tempfile
@@ -66,6 +67,14 @@ def test_a_fifo_in_a_record_is_refused_instead_of_waited_for(record_run: RecordR
     (run.path / name).unlink()
     os.mkfifo(run.path / name)
     with pytest.raises(UsageError, match="Not a regular file"):
+        load_run(run.path)
+
+
+def test_a_record_with_an_unknown_disturbance_is_refused(record_run: RecordRun) -> None:
+    run = record_run()
+    cell = json.loads((run.path / "cell.json").read_text()) | {"disturb": "recycle</script>"}
+    (run.path / "cell.json").write_text(json.dumps(cell))
+    with pytest.raises(UsageError, match="disturbance that is not known here"):
         load_run(run.path)
 
 
