@@ -15,6 +15,8 @@ from harness.judge.witnesses import describe_unseen, find_command
 
 def judge(observations: Observations) -> Judgement:
     """Violated by ``socket-deleted``, ``-replaced`` or ``-unreachable``; needs the socket watcher for more."""
+    if observations.cell.bind == "abstract":
+        return Judgement(state=State.HOLDS, reason="does not apply: an abstract socket has no file")
     if observations.cell.bind != "unix":
         return Judgement(state=State.HOLDS, reason="does not apply: gunicorn listens on TCP, there is no socket file")
     found = (_find_deleted(observations), _find_replaced(observations), _find_unreachable(observations))
