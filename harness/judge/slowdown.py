@@ -8,9 +8,11 @@ workers have restarted. The load's own times must agree: an answer that did not 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median, quantiles
 
+from harness.core.events.clients import Probe
 from harness.core.model import Json
 from harness.core.observations import Observations
 from harness.judge.invariants.max_requests_honoured import is_recycle
@@ -69,11 +71,11 @@ def find_slowdown(observations: Observations) -> Slowdown | None:
     recycles = sum(is_recycle(observations.cell, life) for life in observations.lives)
     if len(controls) < LEAST_CONTROLS or recycles < observations.cell.workers or observations.stalls:
         return None
-    if any(len(way) < LEAST_PROBES for way in probes):
+    busy = (observations.foreign_share or 0.0) > BUSY_SHARE
+    if any((_count_waits(way) if busy else len(way)) < LEAST_PROBES for way in probes):
         return None
     usual_ns, slow_ns = median(controls), quantiles(controls, n=10)[-1]
     fastest_ns = min(probe.took_ns for way in probes for probe in way)
-    busy = (observations.foreign_share or 0.0) > BUSY_SHARE
     least_ns = max(usual_ns * (SLOWER_WHERE_BUSY if busy else SLOWER), usual_ns + LEAST_NS, slow_ns)
     if fastest_ns < least_ns or not _agrees(observations, fastest_ns):
         return None
@@ -85,6 +87,20 @@ def find_slowdown(observations: Observations) -> Slowdown | None:
         load_before_ms=_median_ms(early),
         load_after_ms=_median_ms(late),
     )
+
+
+def _count_waits(probes: Sequence[Probe]) -> int:
+    """How many of the probes waited for something of their own.
+
+    Probes that began far apart and ended close together waited for one thing: for the machine, or for a worker that was
+    away for a moment.
+    """
+    counted, last = 0, None
+    for probe in probes:
+        ended_ns = probe.at_ns + probe.took_ns
+        if last is None or ended_ns - last[1] >= (probe.at_ns - last[0]) / 2:
+            counted, last = counted + 1, (probe.at_ns, ended_ns)
+    return counted
 
 
 def _ways(observations: Observations) -> list[str]:

@@ -261,6 +261,16 @@ def test_a_small_or_doubtful_difference_is_none(after_ms: float, foreign_share: 
     assert "slower-after-restart" not in _notes(record)
 
 
+@pytest.mark.parametrize(("lasts_s", "said"), [(0.38, False), (None, True)])
+def test_on_a_busy_machine_probes_that_waited_for_one_thing_count_as_one(lasts_s: float | None, *, said: bool) -> None:
+    """Eight probes in a row on each way: all answered when a worker was back, or each after 30 ms of its own."""
+    record = _slower(30.0, foreign_share=0.5).cut("probe", after_s=5.0)
+    for step in range(8):
+        took_s = 0.03 if lasts_s is None else lasts_s - step * 0.043  # one after the other, once the worker is back
+        record.probes([5.01 + step / 20], "200", took_s=took_s)
+    assert ("slower-after-restart" in _notes(record)) is said
+
+
 def test_one_fast_probe_after_the_load_is_enough_to_say_nothing() -> None:
     record = _slower(30.0).probe(5.9, "direct", took_s=0.002)
     assert "slower-after-restart" not in _notes(record)
