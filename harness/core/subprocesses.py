@@ -84,14 +84,11 @@ def sharing_reaper(what: str) -> Iterator[None]:
 
 @contextmanager
 def _keeping(what: str) -> Iterator[Keeper]:
-    shared, whole = _shared.get(), False
+    shared = _shared.get()
     keeper = shared or Keeper("helper", what=what)
     try:
         yield keeper
-        whole = True
     finally:
-        if not whole:  # what an unfinished one started may have left its group
-            keeper.sweep()
         if shared is None:
             keeper.close(sweep=False)
 
@@ -104,7 +101,7 @@ def _follow(process: subprocess.Popen[str], keeper: Keeper, stdin: str, timeout_
         said = _communicate(process, stdin, timeout_s)
     finally:
         if said is None:  # Ctrl-C, too: the group has its own session, so the terminal's signal didn't reach it
-            _kill_group(process)
+            _kill(process, keeper)
     return said
 
 
@@ -125,7 +122,9 @@ def _take_turn(process: subprocess.Popen[str], stdin: str | None) -> tuple[str, 
         return None
 
 
-def _kill_group(process: subprocess.Popen[str]) -> None:
+def _kill(process: subprocess.Popen[str], keeper: Keeper) -> None:
+    """End its group, and what has left the group; all that holds its output has to end before the output does."""
     if process.poll() is None:
         os.killpg(process.pid, signal.SIGKILL)
+    keeper.sweep()
     process.communicate()

@@ -8,7 +8,7 @@ import pytest
 
 from harness.cli.main import make_parser
 from harness.core.events.probing import HarnessAsked
-from harness.core.model import Outcome, Verdict
+from harness.core.model import Outcome, State, Verdict
 from harness.engine.options import make_request
 from harness.engine.run import run_cell
 from harness.records.store import load_run
@@ -29,7 +29,10 @@ def test_what_is_asked_of_a_sound_release_is_done(tmp_path: Path) -> None:
         assert verdict.invariants[name].value == "holds", verdict.invariant_reasons[name]
     assert verdict.strength["disturbances"] == len(names.split(","))
     assert "interference" not in {note.id for note in verdict.notes}
-    assert verdict.outcome in {Outcome.HOLDS, Outcome.VIOLATED}  # a reload may lose a request, which is told then
+    assert verdict.outcome is not Outcome.ERROR, verdict.reasons  # a reload may lose a request, which is told then
+    if verdict.outcome is Outcome.INCONCLUSIVE:  # where others use the machine, answers may come late
+        unknown = [name for name, state in verdict.invariants.items() if state is State.UNKNOWN]
+        assert unknown == ["requests-answered"], verdict.reasons
 
 
 @pytest.mark.parametrize(

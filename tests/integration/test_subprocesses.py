@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -41,8 +42,10 @@ def test_one_that_takes_too_long_is_ended_with_its_children_at_once(
     tmp_path: Path, block: AbstractContextManager[None]
 ) -> None:
     with block:
+        began_s = time.monotonic()
         with pytest.raises(SurroundingsError, match="was not done within"):
             run_here(LEAVES_A_CHILD, tmp_path, timeout_s=0.5)
+        assert time.monotonic() - began_s < 30, "the child holds the output, and was waited for"
         child = int((tmp_path / "child").read_text())
         assert child not in procfs.list_pids() or procfs.start_ticks(child) is None
         assert run_here(["echo", "still"], tmp_path) == "still\n"
