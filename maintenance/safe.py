@@ -32,7 +32,8 @@ happens.
 - **refused**: clients are refused for a while when workers restart.
 - **outage**: after the first restarts nothing is answered any more, until somebody restarts gunicorn.
 - **no restarts**: workers do not restart after `max_requests`, or much later; what an app leaks stays.
-- **unknown**: nothing was lost, but with these settings not every loss can be seen.
+- **late**: workers restart after more requests than `max_requests` and all that their clients may have in hand.
+- **unknown**: nothing is known to be lost, but not every loss could be seen: with these settings, or on a busy machine.
 - **-**: this release can't run that worker class.
 
 Behind a proxy that is not named here take the column of h2o, which hides nothing. nginx and caddy ask again where a
@@ -51,11 +52,16 @@ _TAIL = """
 | eventlet or tornado workers | another worker class: no release that was tested is free of it |
 | asgi workers, 25.0.2 to 26.0.0 | upgrade at once, to 27.0.1: the first restarts end the service |
 | asgi workers | another worker class: no release that was tested is known to be free of losses |
-| sync or gevent workers, 20.1.0 or later | nothing, but for 24.0.0 |
+| sync workers | nothing, but for 24.0.0 |
+| gevent workers, 20.1.0 or later | nothing, but for 24.0.0; under load they restart later than `max_requests` says |
 
 What each costs, and the causes: `harness advise`, or the report of a run. The figures are those of
-[results.md](results.md) and [proxies.md](proxies.md): three runs a cell, so a rare loss may have been missed.
+[results.md](results.md) and [proxies.md](proxies.md): two or three runs a cell, so a rare loss may have been missed.
 """
+
+
+HARMLESS = frozenset({"recycled-late", "socket-left-behind"})
+"""What costs no request: a restart that comes late, and a file that the next start replaces."""
 
 
 def say(shown: Shown | None) -> str:
@@ -69,9 +75,14 @@ def say(shown: Shown | None) -> str:
         rate = shown.rate()
         words = words_of_rate(rate, MAX_REQUESTS) if rate is not None else ""
         parts.append(words.rpartition("about ")[2] if "1 in" in words else "refused" if "refused" in words else "some")
+    if not parts and "max-requests-ignored" not in shown.seen:
+        is_safe = shown.verdict == Outcome.HOLDS.value or (not shown.failed and shown.seen.keys() <= HARMLESS)
+        parts.append("safe" if is_safe else "unknown")
     if "max-requests-ignored" in shown.seen:
         parts.append("no restarts")
-    return ", ".join(parts) or ("safe" if shown.verdict == Outcome.HOLDS.value else "unknown")
+    elif "recycled-late" in shown.seen:
+        parts.append("late")
+    return ", ".join(parts)
 
 
 def render_page() -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.core.cells import cell_from_json
 from harness.core.model import Outcome
-from harness.engine.options import PROFILES
 from harness.judge.blind_spots import list_unseen
 from harness.provision.releases import list_releases, load_catalogue
 from harness.stack.proxies import PROXIES
@@ -57,9 +55,10 @@ def test_every_proxy_is_there_with_each_of_its_releases() -> None:
     assert seen == {(r, w, p) for r in releases for w in ("gthread", "sync") for p in PROXIES}
 
 
-def test_each_cell_was_run_three_times_and_is_what_its_runs_say(published: Matrix) -> None:
+def test_each_cell_was_run_as_often_as_is_said_and_is_what_its_runs_say(published: Matrix) -> None:
+    assert published.repeats >= 2
     for cell in published.cells:
-        assert len(cell.runs) >= 3 or cell.folded.outcome.value == "unrunnable", cell.name
+        assert len(cell.runs) >= published.repeats or cell.folded.outcome.value == "unrunnable", cell.name
         assert cell.folded == combine_runs(cell.runs, cell.blind), cell.name
 
 
@@ -79,7 +78,8 @@ def test_the_table_is_as_expected_today(published: Matrix) -> None:
 
 def test_a_profile_that_is_blind_to_a_finding_is_never_said_to_hold(published: Matrix) -> None:
     for cell in published.cells:
-        settings = replace(PROFILES[published.profile], spec=cell.spec, worker=cell.worker)
+        # Where the profile is blind, the matrix takes one that is not; older tables kept to theirs.
+        settings = cell_from_json({"spec": cell.spec, **cell.cell}, where=cell.name)
         assert cell.blind == list_unseen(settings), cell.name
         assert not cell.blind or cell.folded.outcome is not Outcome.HOLDS, cell.name
 
