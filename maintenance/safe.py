@@ -76,8 +76,8 @@ def say(shown: Shown | None) -> str:
         words = words_of_rate(rate, MAX_REQUESTS) if rate is not None else ""
         parts.append(words.rpartition("about ")[2] if "1 in" in words else "refused" if "refused" in words else "some")
     if not parts and "max-requests-ignored" not in shown.seen:
-        is_safe = shown.verdict == Outcome.HOLDS.value or (not shown.failed and shown.seen.keys() <= HARMLESS)
-        parts.append("safe" if is_safe else "unknown")
+        harmless = shown.verdict == Outcome.VIOLATED.value and shown.seen.keys() <= HARMLESS and not shown.failed
+        parts.append("safe" if harmless or shown.verdict == Outcome.HOLDS.value else "unknown")
     if "max-requests-ignored" in shown.seen:
         parts.append("no restarts")
     elif "recycled-late" in shown.seen:

@@ -16,9 +16,9 @@ from harness.studies.advise.answering import Advice, answer
 from harness.studies.advise.cautions import RULES
 from harness.studies.advise.deployment import read_all, read_dockerfile, read_nginx, read_settings, read_unit
 from harness.studies.advise.rendering import render_html, render_markdown, render_terminal, table
-from harness.studies.advise.tables import find_free, find_shown, list_tested, make_rate, words_of_rate
+from harness.studies.advise.tables import Shown, find_free, find_shown, list_tested, make_rate, words_of_rate
 from maintenance.known import BISECTS, TARGET, render_bisects, render_rates
-from maintenance.safe import PAGE, render_page
+from maintenance.safe import PAGE, render_page, say
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -311,3 +311,31 @@ def test_a_command_line_may_be_longer_than_the_name_of_a_file(tmp_path: Path) ->
 
 def test_numbers_that_only_look_like_some_are_none() -> None:
     assert "workers" not in read_all(["gunicorn --workers ² app:app"]).settings
+
+
+@pytest.mark.parametrize(
+    ("verdict", "seen", "failed", "words"),
+    [
+        ("holds", {}, 0, "safe"),
+        ("violated", {"recycled-late": 2}, 0, "safe, late"),
+        ("violated", {"recycled-late": 2}, 9, "unknown, late"),
+        ("violated", {"socket-left-behind": 2}, 0, "safe"),
+        ("violated", {"worker-crashed": 2}, 0, "unknown"),
+        ("violated", {"max-requests-ignored": 2, "recycled-late": 1}, 0, "no restarts"),
+        ("inconclusive", {}, 0, "unknown"),
+    ],
+)
+def test_the_page_calls_safe_only_what_lost_nothing(
+    verdict: str, seen: dict[str, int], failed: int, words: str
+) -> None:
+    shown = Shown(
+        release="1",
+        worker="sync",
+        proxy="h2o",
+        bind="unix",
+        released="",
+        verdict=verdict,
+        runs=((20, 1000, failed),),
+        seen=seen,
+    )
+    assert say(shown) == words
