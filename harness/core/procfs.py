@@ -79,6 +79,11 @@ def is_stopped(pid: int) -> bool:
         return False
 
 
+def is_one_stopped(pid: int, *, with_children: bool) -> bool:
+    """Whether a process, or with ``with_children`` any of its children, ``is_stopped``."""
+    return any(map(is_stopped, [pid, *(list_children(pid) if with_children else ())]))
+
+
 def can_not_run(pid: int) -> bool:
     """Whether a process is stopped, has ended, or is gone."""
     try:

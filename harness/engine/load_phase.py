@@ -45,13 +45,10 @@ def run_load(stack: Stack) -> None:
     command = _make_command(stack, result)
     stack.scratch.load_ending.unlink(missing_ok=True)  # the file that ended an earlier load
     process = backend.spawn(command)
-    course, before = (
-        _begin_disturbance(stack),
-        _read_usage(stack),
-    )  # afterwards, so that the time to start is not counted for the load
+    course, machine = begin(DisturbedService(stack)), MachineWatch(stack)  # the time to start the load is not counted
     stack.sink.emit(LoadStarted(client=cell.load, pid=process.pid))
-    early = _follow_load(stack, process, course)
-    stack.sink.emit(Machine(foreign_share=round(foreign_share(before, _read_usage(stack)), 3)))
+    early = _follow_load(stack, process, course, machine)
+    stack.sink.emit(Machine(foreign_share=round(machine.foreign_share(), 3)))
     for file in (result, command.stdout, command.stderr):
         backend.fetch(file)
     _record_load(stack, process.poll(), result.read_text() if result.exists() else "", stopped_early=early)
@@ -92,22 +89,36 @@ def _render_argv(stack: Stack, tool: tools.Tool) -> list[str]:
     return load.render_command(str(tool.path), stack.cell, url=url, script=str(folder.config / (load.SCRIPT or "")))
 
 
-def _begin_disturbance(stack: Stack) -> Course:
-    return begin(DisturbedService(stack))
+class MachineWatch:
+    """The CPU time of all cores and of this run's servers, from now on; an ended load counts among our children."""
+
+    PERIOD_S = 0.1
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._before = self._last = self._read()
+
+    def look(self) -> None:
+        """Read again, every PERIOD_S at the most: what ends without a parent is known from the last look alone."""
+        if now_ns() - self._last.at_ns >= self.PERIOD_S * 1e9:
+            self._last = self._read()
+
+    def foreign_share(self) -> float:
+        """The share of all cores, 0 to 1, that others used up to now."""
+        return foreign_share(self._before, self._read())
+
+    def _read(self) -> Usage:
+        servers = [self._stack.gunicorn] + ([self._stack.proxy.process] if self._stack.proxy else [])
+        return self._stack.backend.read_usage([server.pid for server in servers])
 
 
-def _read_usage(stack: Stack) -> Usage:
-    """The CPU time so far, of all cores and of this run's servers; an ended load counts among our children."""
-    servers = [stack.gunicorn] + ([stack.proxy.process] if stack.proxy else [])
-    return stack.backend.read_usage([server.pid for server in servers])
-
-
-def _follow_load(stack: Stack, process: Process, course: Course) -> bool:
+def _follow_load(stack: Stack, process: Process, course: Course, machine: MachineWatch) -> bool:
     """Wait until the load has ended; return whether it was ended early."""
     timings, started_ns = stack.timings, now_ns()
     early, deadline_s, stops = False, stack.cell.duration_s + timings.load_grace_s, StopWatch()
     while process.poll() is None:
         watch_pulse(stack)
+        machine.look()
         stops.look(stack.sink, {"load": process})
         course.advance()
         elapsed_s = (now_ns() - started_ns) / 1e9

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import resource
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from harness.core import procfs
@@ -23,14 +24,57 @@ class Usage:
     own_s: float
 
 
-def read_usage(trees: Sequence[int]) -> Usage:
-    """The present reading. ``trees``: the live processes of this run, each counted with its children."""
-    busy_s = procfs.busy_cpu_s()
-    own_s = sum(procfs.tree_cpu_s(pid) for pid in trees)
-    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
-        used = resource.getrusage(who)
-        own_s += used.ru_utime + used.ru_stime
-    return Usage(at_ns=now_ns(), busy_s=busy_s, own_s=own_s)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """A process when it was last looked at; ``used_s`` includes the children that it has waited for."""
+
+    parent: int
+    start_ticks: int
+    used_s: float
+
+
+class UsageReader:
+    """Reads the CPU time of this machine and of this run, again and again.
+
+    The kernel adds the time of an ended process to the parent that waits for it. Where the parent ended first (an
+    arbiter that was killed, the old master of an upgrade), that is a process that is not ours. So each process that was
+    seen once is looked up by itself, and what it had used when it was last seen stays ours. ``read`` often: what such a
+    process uses after the last look counts as others'.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[int, _Seen] = {}
+        self._left_s = 0.0
+
+    def read(self, trees: Sequence[int]) -> Usage:
+        """The present reading. ``trees``: live processes of this run, each counted with its children."""
+        busy_s = procfs.busy_cpu_s()
+        before, self._seen = self._seen, {}
+        for pid in trees:
+            self._look(pid)
+        for pid, known in before.items():
+            self._look(pid, only=known.start_ticks)
+        heirs = {os.getpid(), *before}
+        ended = [known for pid, known in before.items() if pid not in self._seen]
+        self._left_s += sum(known.used_s for known in ended if known.parent not in heirs)
+        own_s = self._left_s + sum(one.used_s for one in self._seen.values())
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+            used = resource.getrusage(who)
+            own_s += used.ru_utime + used.ru_stime
+        return Usage(at_ns=now_ns(), busy_s=busy_s, own_s=own_s)
+
+    def _look(self, pid: int, only: int | None = None) -> None:
+        """Add a process and its children; ``only``: one that started at these ticks, not another with its pid."""
+        if pid in self._seen:
+            return
+        with suppress(OSError):  # it is gone
+            fields = procfs.read_stat(pid)
+            start_ticks = int(fields[19])
+            if only in {None, start_ticks}:
+                used_s = sum(int(ticks) for ticks in fields[11:15]) / procfs.TICKS_PER_S
+                self._seen[pid] = _Seen(parent=int(fields[1]), start_ticks=start_ticks, used_s=used_s)
+                for child in procfs.list_children(pid):
+                    self._look(child)
 
 
 def foreign_share(before: Usage, after: Usage) -> float:

@@ -24,7 +24,7 @@ from harness.core.clock import now_ns, wait_until
 from harness.core.events.base import Event
 from harness.core.model import Json
 from harness.watch.event_log import EventSink
-from harness.watch.machine import read_usage
+from harness.watch.machine import UsageReader
 from harness.watch.prober import open_client
 from harness.watch.watchers import LocalWatchers
 
@@ -78,6 +78,7 @@ class WatcherServer:
     def __init__(self, sink: EventSink) -> None:
         self._watchers = LocalWatchers(sink)
         self._meter = Meter()
+        self._usage = UsageReader()
         self.orders: Mapping[str, Callable[..., Json]] = {
             "hello": self.hello,
             "watch_files": self.watch_files,
@@ -91,6 +92,7 @@ class WatcherServer:
             "exists": self.exists,
             "find_pid": self.find_pid,
             "read_usage": self.read_usage,
+            "is_stopped": procfs.is_one_stopped,
         }
 
     def hello(self) -> Json:
@@ -125,8 +127,8 @@ class WatcherServer:
         return pid
 
     def read_usage(self, trees: list[int]) -> Json:
-        """See ``machine.read_usage``; what the load used is added."""
-        usage = asdict(read_usage(trees))
+        """See ``machine.UsageReader``; what the load used is added."""
+        usage = asdict(self._usage.read(trees))
         return {**usage, "own_s": usage["own_s"] + self._meter.used_s()}
 
 

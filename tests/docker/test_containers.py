@@ -135,6 +135,20 @@ def test_an_observer_that_is_killed_is_an_error_and_never_a_verdict(client: Dock
     assert leftovers(client) == (0, 0)
 
 
+def test_a_proxy_that_somebody_stopped_is_interference(client: DockerClient, tmp_path: Path) -> None:
+    with running(client, tmp_path, "--json", "--duration", "4") as (process, containers):
+        proxy = next(one for one in containers if "/.h2o.pid" in " ".join(one["Args"]))
+        time.sleep(1.5)
+        client.api.kill(proxy["Id"], "SIGSTOP")
+        time.sleep(0.5)
+        client.api.kill(proxy["Id"], "SIGCONT")
+        output, _ = process.communicate(timeout=RUN_S)
+    said = json.loads((tmp_path / "latest" / "verdict.json").read_text())
+    assert said["verdict"] == "inconclusive", output
+    (note,) = (one for one in said["notes"] if one["id"] == "interference")
+    assert "proxy" in note["detail"], note
+
+
 def test_another_release_of_the_same_python_adds_one_layer(client: DockerClient, tmp_path: Path) -> None:
     layers = []
     for release in ("19.6.0", "19.7.1"):

@@ -8,28 +8,60 @@ import sys
 import threading
 from pathlib import Path
 
-from harness.core.procfs import list_tree
+import pytest
+
+from harness.core.clock import wait_until
+from harness.core.procfs import list_children, list_tree, start_ticks
 from harness.watch.event_log import EventSink
-from harness.watch.machine import read_usage
+from harness.watch.machine import UsageReader
 from harness.watch.memory import MemorySampler, read_memory
 
 SPIN = "import time; end = time.process_time() + 0.3\nwhile time.process_time() < end: pass"
 
 
 def test_a_child_counts_as_ours_while_it_lives_and_when_it_has_ended() -> None:
-    before = read_usage([])
+    usage = UsageReader()
+    before = usage.read([])
     with subprocess.Popen([sys.executable, "-c", f"{SPIN}\ninput()"], stdin=subprocess.PIPE) as child:
         assert child.stdin is not None
-        while read_usage([child.pid]).own_s - before.own_s < 0.3:
+        while usage.read([child.pid]).own_s - before.own_s < 0.3:
             assert child.poll() is None
         child.stdin.close()
-    assert read_usage([]).own_s - before.own_s >= 0.3
+    assert usage.read([]).own_s - before.own_s >= 0.3
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_what_outlives_its_parent_stays_ours(named: bool) -> None:
+    """The workers of a killed arbiter: nobody here waits for them. ``named``: the arbiter is, after its end, too."""
+    code = (
+        "import subprocess, sys; "
+        f"subprocess.Popen([sys.executable, '-c', {SPIN + chr(10) + 'print(1, flush=True); input()'!r}]); "
+        "import signal; signal.pause()"
+    )
+    usage = UsageReader()
+    before = usage.read([])
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "1\n"
+        (child,) = list_children(parent.pid)
+        usage.read([parent.pid])
+        parent.kill()
+        parent.wait()
+        trees = [parent.pid] if named else []
+        assert usage.read(trees).own_s - before.own_s >= 0.3, "the orphan lives"
+        parent.stdin.close()
+        assert wait_until(lambda: start_ticks(child) is None, timeout_s=5.0, alive=lambda: True)
+        assert usage.read(trees).own_s - before.own_s >= 0.3, "the orphan has ended"
+        assert usage.read(trees).own_s - before.own_s < 3.0, "it counts once"
 
 
 def test_a_process_that_is_gone_used_nothing_more() -> None:
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
-    assert read_usage([gone.pid]).busy_s > 0
+    assert UsageReader().read([gone.pid]).busy_s > 0
 
 
 def test_a_process_that_is_gone_has_none() -> None:

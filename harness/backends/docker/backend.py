@@ -117,7 +117,7 @@ class DockerBackend:
                 working_dir=str(command.cwd),
             )
             self._api.start(container)
-        process = DockerProcess(self._api, container, command.name)
+        process = DockerProcess(self._api, container, command.name, self._observer)
         pid = self._observer.find_pid(self._run / "logs", command.name, metered=role == "clients")
         if pid is None:
             said = self._api.logs(container).decode("utf-8", "replace").strip()

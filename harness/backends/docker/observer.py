@@ -172,8 +172,12 @@ class Observer:
         return None if pid is None else int(pid)
 
     def read_usage(self, trees: list[int]) -> Usage:
-        """See ``machine.read_usage``."""
+        """See ``machine.UsageReader``."""
         return Usage(**self.order("read_usage", trees=trees))
+
+    def is_stopped(self, pid: int, *, with_children: bool) -> bool:
+        """See ``procfs.is_one_stopped``."""
+        return bool(self.order("is_stopped", pid=pid, with_children=with_children))
 
     def close(self) -> None:
         """End the observer, and with it all servers in its process namespace."""

@@ -12,14 +12,17 @@ from harness.core.errors import SurroundingsError
 if TYPE_CHECKING:
     from docker import APIClient
 
+    from harness.backends.docker.observer import Observer
+
 STOP_S = 10.0
 
 
 class DockerProcess:
-    """The program of a container; see ``backends.Process``."""
+    """The program of a container; see ``backends.Process``. Only the ``observer`` sees its processes."""
 
-    def __init__(self, api: APIClient, container: str, name: str) -> None:
+    def __init__(self, api: APIClient, container: str, name: str, observer: Observer) -> None:
         self._api = api
+        self._observer = observer
         self.container = container
         self.name = name
         self.pid = 0  # known once it has run its first instruction
@@ -32,9 +35,10 @@ class DockerProcess:
         return self._status
 
     def is_stopped(self, *, with_children: bool) -> bool:
-        """See ``backends.Process``: the processes of a container have a namespace of their own."""
-        del with_children
-        return False
+        """See ``backends.Process``."""
+        if self._status is not None or not self.pid:
+            return False
+        return self._observer.is_stopped(self.pid, with_children=with_children)
 
     def interrupt(self) -> None:
         """See ``backends.Process``."""

@@ -68,12 +68,12 @@ class LocalBackend:
     choose_user = staticmethod(other_user.choose_user)
     count_files = staticmethod(procfs.count_files)
     read_queue = staticmethod(limits.read_queue)
-    read_usage = staticmethod(machine.read_usage)
     require_room = staticmethod(limits.require_room)
 
     def __init__(self, marker: str, run_folder: Path, *, start: Start | None = None, what: str | None = None) -> None:
         self._start = start or start_directly
         self._processes: list[LocalProcess] = []
+        self._usage = machine.UsageReader()
         run = run_folder if what is None else None
         self._keeper = Keeper(marker, what=what or f"run {run_folder}", run=run)
         self._variable = reaper.render_variable(self._keeper.marker)
@@ -148,6 +148,10 @@ class LocalBackend:
     def exists(self, path: Path) -> bool:
         """See ``backends.Backend``."""
         return path.exists()
+
+    def read_usage(self, trees: Sequence[int]) -> machine.Usage:
+        """See ``backends.Backend``; all that was started here counts, whatever ``trees`` names."""
+        return self._usage.read([*trees, *(one.pid for one in self._processes if one.poll() is None)])
 
     @property
     def may_hold(self) -> bool:

@@ -29,8 +29,7 @@ class LocalProcess:
 
     def is_stopped(self, *, with_children: bool) -> bool:
         """See ``backends.Process``."""
-        children = procfs.list_children(self.pid) if with_children else []
-        return any(map(procfs.is_stopped, [self.pid, *children]))
+        return procfs.is_one_stopped(self.pid, with_children=with_children)
 
     def interrupt(self) -> None:
         """See ``backends.Process``."""
@@ -62,8 +61,7 @@ class AdoptedProcess:
 
     def is_stopped(self, *, with_children: bool) -> bool:
         """See ``backends.Process``."""
-        children = procfs.list_children(self.pid) if with_children else []
-        return self.poll() is None and any(map(procfs.is_stopped, [self.pid, *children]))
+        return self.poll() is None and procfs.is_one_stopped(self.pid, with_children=with_children)
 
     def interrupt(self) -> None:
         """See ``backends.Process``."""
