@@ -58,6 +58,15 @@ def test_what_a_run_had_already_is_no_help(cell: dict[str, Json], *, told: bool)
     assert not (cell.get("bind") == "tcp" and "tcp" in helps)
 
 
+@pytest.mark.parametrize("limit", [0, 100, None])
+def test_not_to_restart_is_no_help_where_workers_never_did(limit: int | None) -> None:
+    of_cell: dict[str, Json] = {"gunicorn": "23.0.0", "spec": "23.0.0", "worker": "gthread", "bind": "unix"}
+    of_cell |= {} if limit is None else {"max_requests": limit}
+    (explanation,) = explain({"cell": of_cell, "findings": [{"id": "failed-responses"}]})
+    assert explanation.cause is not None
+    assert ("no-restarts" in {remedy.id for remedy in explanation.cause.helps}) is (limit != 0)
+
+
 def test_where_a_finding_came_and_went_is_as_the_releases_of_the_rows_say() -> None:
     for cause in load_causes():
         for version, inside in ((cause.introduced, True), (cause.gone, False)):

@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from harness.core.model import Json
-from harness.report.fields import items, text
+from harness.report.fields import items, number, text
 from harness.report.known.bisects import KnownBisect, find_bisects
 
 if sys.version_info >= (3, 11):
@@ -138,14 +138,15 @@ def find_cause(finding: str, *, release: str, worker: str, bind: str) -> Cause |
     return next((cause for cause in rows if cause.covers(release=release, worker=worker, bind=bind)), None)
 
 
-def is_in_place(remedy: Remedy, *, proxy: str | None, bind: str) -> bool:
-    """Whether a cell has it already, so that it would change nothing."""
-    return (remedy.id == "retry" and proxy in HIDING) or (remedy.id == "tcp" and bind == "tcp")
+def is_in_place(remedy: Remedy, *, proxy: str | None, bind: str, max_requests: float | None = None) -> bool:
+    """Whether a cell has it already, so that it would change nothing. ``max_requests``: None where it is not known."""
+    in_place = {"retry": proxy in HIDING, "tcp": bind == "tcp", "no-restarts": max_requests == 0}
+    return in_place.get(remedy.id, False)
 
 
 def explain(verdict: Mapping[str, Json]) -> list[Explanation]:
     """Each cause with the findings that it explains, in their order; last those of which nothing is known."""
-    cell = {name: text(verdict, "cell", name, default="") for name in ("gunicorn", "spec", "worker", "bind", "proxy")}
+    cell = {name: text(verdict, "cell", name, default="") for name in ("gunicorn", "spec", "worker", "bind")}
     release = cell["gunicorn"] or cell["spec"]
     found: dict[Cause | None, list[str]] = {}
     for finding in items(verdict, "findings"):
@@ -156,7 +157,7 @@ def explain(verdict: Mapping[str, Json]) -> list[Explanation]:
     explained = [
         Explanation(
             findings=tuple(ids),
-            cause=None if cause is None else _without_what_is_in_place(cause, proxy=cell["proxy"], bind=cell["bind"]),
+            cause=None if cause is None else _without_what_is_in_place(cause, verdict),
             hedge=hedge if cause is not None else "",
             bisects=tuple(_list_bisects(ids, cause, release, cell["worker"], cell["bind"])),
         )
@@ -165,8 +166,11 @@ def explain(verdict: Mapping[str, Json]) -> list[Explanation]:
     return sorted(explained, key=lambda one: one.cause is None)
 
 
-def _without_what_is_in_place(cause: Cause, *, proxy: str, bind: str) -> Cause:
-    return replace(cause, helps=tuple(one for one in cause.helps if not is_in_place(one, proxy=proxy, bind=bind)))
+def _without_what_is_in_place(cause: Cause, verdict: Mapping[str, Json]) -> Cause:
+    proxy, bind = (text(verdict, "cell", name, default="") for name in ("proxy", "bind"))
+    limit = number(verdict, "cell", "max_requests")
+    kept = (one for one in cause.helps if not is_in_place(one, proxy=proxy, bind=bind, max_requests=limit))
+    return replace(cause, helps=tuple(kept))
 
 
 def _list_bisects(
