@@ -11,7 +11,6 @@ from harness.core.errors import SurroundingsError
 
 if TYPE_CHECKING:
     from docker import APIClient
-
     from harness.backends.docker.observer import Observer
 
 STOP_S = 10.0
