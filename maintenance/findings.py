@@ -28,9 +28,14 @@ TABLES = {ROOT / "README.md": render_short, ROOT / "docs" / "verdict.md": render
 
 def put_table(page: str, table: str) -> str:
     """The page with this table between its marks; ValueError where it has none."""
-    renewed, count = re.subn(f"(?<={re.escape(BEGIN)}).*?(?={re.escape(END)})", lambda _: table, page, flags=re.DOTALL)
+    return put_between(page, BEGIN, END, table)
+
+
+def put_between(page: str, begin: str, end: str, text: str) -> str:
+    """The page with this text between two marks; ValueError where it does not have both once."""
+    renewed, count = re.subn(f"(?<={re.escape(begin)}).*?(?={re.escape(end)})", lambda _: text, page, flags=re.DOTALL)
     if count != 1:
-        raise ValueError(f"the page has {count} places for a table, not one")
+        raise ValueError(f"the page has {count} places between {begin.strip()} and {end.strip()}, not one")
     return renewed
 
 

@@ -7,37 +7,43 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from packaging.version import Version
+
+from harness.disturb import RECYCLE
+from harness.studies.matrix.rates import JUDGED
+from harness.studies.matrix.result import UNDECIDED, CellResult
+from maintenance.site.tables import list_cells, load_matrices
+
 ROOT = Path(__file__).resolve().parents[1]
 TARGET = ROOT / "harness" / "report" / "known" / "rates.json"
 BISECTS = TARGET.with_name("bisects.json")
-SOURCES = ("matrix", "proxies")
-"""In this order: a cell of the later one replaces that of the earlier, whose runs have fewer restarts."""
 
 
 def render_rates() -> str:
-    """One line a cell: what was seen in how many runs, and what was lost."""
-    cells: dict[tuple[str, ...], dict[str, Any]] = {}
-    for source in SOURCES:
-        data = json.loads((ROOT / "docs" / "results" / f"{source}.json").read_text(encoding="utf-8"))
-        for cell in data["cells"]:
-            key = (cell["spec"], cell["cell"]["worker"], cell["cell"]["proxy"], cell["cell"]["bind"])
-            cells[key] = _summarise(key, cell)
-    lines = ",\n".join(json.dumps(cell) for _, cell in cells.items())
+    """One line a cell: what was seen in how many runs, and what was lost; of several tables the one with most runs."""
+    cells: dict[tuple[str, ...], CellResult] = {}
+    for cell in list_cells(list(load_matrices().values())):
+        key = (cell.spec, cell.worker, cell.proxy, str(cell.cell["bind"]))
+        if cell.disturb == RECYCLE and (key not in cells or len(cell.runs) > len(cells[key].runs)):
+            cells[key] = cell
+    by_date = sorted(cells.items(), key=lambda item: (item[1].released or "", Version(item[0][0])))
+    lines = ",\n".join(json.dumps(_summarise(key, cell)) for key, cell in by_date)
     return f'{{"schema": 1, "cells": [\n{lines}\n]}}\n'
 
 
-def _summarise(key: tuple[str, ...], cell: dict[str, Any]) -> dict[str, Any]:
-    runs = [run for run in cell["runs"] if run["verdict"] in ("holds", "violated")]
-    seen = Counter(finding for run in runs for finding in run["findings"])
+def _summarise(key: tuple[str, ...], cell: CellResult) -> dict[str, Any]:
+    runs = [run for run in cell.runs if run.outcome in JUDGED]
     return {
         "release": key[0],
         "worker": key[1],
         "proxy": key[2],
         "bind": key[3],
-        "released": cell["released"],
-        "verdict": cell["verdict"],
-        "runs": [[run["recycles"] or 0, run["requests"] or 0, run["failed"] or 0] for run in runs],
-        "seen": dict(seen),
+        "released": cell.released,
+        "verdict": cell.folded.outcome.value,
+        "runs": [[run.recycles or 0, run.requests or 0, run.failed or 0] for run in runs],
+        "seen": dict(Counter(finding for run in runs for finding in run.findings)),
+        "undecided": sum(run.outcome in UNDECIDED for run in cell.runs),
+        "blind": list(cell.blind),
     }
 
 

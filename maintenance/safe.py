@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from harness.core.model import Outcome
+from harness.stack.proxies import PROXIES
 from harness.stack.workers import WORKERS
-from harness.studies.advise.tables import Shown, list_tested, load_tables, words_of_rate
+from harness.studies.advise.tables import PLAIN_PROXY, Shown, list_tested, load_tables, words_of_rate
+from harness.studies.matrix.safety import Safety
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "safe.md"
 MAX_REQUESTS = 1000
-COLUMNS = (
-    *((worker, "h2o") for worker in WORKERS),
-    ("gthread", "nginx"),
-    ("gthread", "haproxy"),
-    ("gthread", "caddy"),
-)
 
 _HEAD = f"""\
 # Is my release safe?
@@ -36,8 +32,18 @@ happens.
 - **unknown**: nothing is known to be lost, but not every loss could be seen: with these settings, or on a busy machine.
 - **-**: this release can't run that worker class.
 
-Behind a proxy that is not named here take the column of h2o, which hides nothing. nginx and caddy ask again where a
-connection that they had kept fails; that hides losses of requests that may be repeated, and of no others (no POST).
+[results.md](results.md#safe-with) says how sure that is. Behind a proxy that is not named here take what is said of
+h2o, which hides nothing.
+
+## Behind h2o
+
+"""
+
+_OTHERS = """
+## Behind other proxies
+
+nginx and caddy ask again where a connection that they had kept fails; that hides losses of requests that may be
+repeated, and of no others (no POST).
 
 """
 
@@ -60,24 +66,23 @@ What each costs, and the causes: `harness advise`, or the report of a run. The f
 """
 
 
-HARMLESS = frozenset({"recycled-late", "socket-left-behind"})
-"""What costs no request: a restart that comes late, and a file that the next start replaces."""
+OUTAGE = {"socket-deleted", "permanent-outage", "workers-not-respawned"}
+"""A path that is gone comes back no more than workers do: what is still answered comes over connections of before."""
 
 
 def say(shown: Shown | None) -> str:
     """A cell in a word or two."""
-    if shown is None or shown.verdict == Outcome.UNRUNNABLE.value or not shown.runs:
+    if shown is None or shown.safety is Safety.UNRUNNABLE:
         return "-"
     parts = []
-    if {"permanent-outage", "workers-not-respawned"} & set(shown.seen):
+    if OUTAGE & set(shown.seen):
         parts.append("**outage**")
     elif "failed-responses" in shown.seen:
         rate = shown.rate()
         words = words_of_rate(rate, MAX_REQUESTS) if rate is not None else ""
         parts.append(words.rpartition("about ")[2] if "1 in" in words else "refused" if "refused" in words else "some")
     if not parts and "max-requests-ignored" not in shown.seen:
-        harmless = shown.verdict == Outcome.VIOLATED.value and shown.seen.keys() <= HARMLESS and not shown.failed
-        parts.append("safe" if harmless or shown.verdict == Outcome.HOLDS.value else "unknown")
+        parts.append("safe" if shown.safety is Safety.SAFE else "unknown")
     if "max-requests-ignored" in shown.seen:
         parts.append("no restarts")
     elif "recycled-late" in shown.seen:
@@ -87,17 +92,27 @@ def say(shown: Shown | None) -> str:
 
 def render_page() -> str:
     """The whole page."""
-    cells = {(one.release, one.worker, one.proxy): one for one in load_tables()}
-    tested_proxies = {one.release for one in load_tables() if one.proxy == "nginx"}
-    head = ["release", *(f"{worker}, {proxy}" for worker, proxy in COLUMNS)]
-    lines = [" | ".join(head), " | ".join("---" for _ in head)]
-    for release in reversed(list_tested()):
-        row = [release]
-        for worker, proxy in COLUMNS:
-            shown = cells.get((release, worker, proxy))
-            row.append("not tried" if proxy != "h2o" and release not in tested_proxies else say(shown))
-        lines.append(" | ".join(row))
-    return _HEAD + "\n".join(f"| {line} |" for line in lines) + "\n" + _TAIL
+    others = sorted({(one.worker, one.proxy) for one in load_tables() if one.bind == "unix"}, key=_order_column)
+    behind = [column for column in others if column[1] != PLAIN_PROXY]
+    tried = {one.release for one in load_tables() if (one.worker, one.proxy) in behind}
+    plain = render_table([(worker, PLAIN_PROXY) for worker in WORKERS], list_tested())
+    return f"{_HEAD}{plain}{_OTHERS}{render_table(behind, [one for one in list_tested() if one in tried])}{_TAIL}"
+
+
+def render_table(columns: Sequence[tuple[str, str]], releases: Sequence[str]) -> str:
+    """The words of these worker classes and proxies, newest release first."""
+    cells = {(one.release, one.worker, one.proxy): one for one in load_tables() if one.bind == "unix"}
+    head = ["release", *(f"{worker}, {proxy}" for worker, proxy in columns)]
+    lines = [head, ["---"] * len(head)]
+    for release in reversed(releases):
+        found = [cells.get((release, *column)) for column in columns]
+        lines.append([release, *("not tried" if shown is None else say(shown) for shown in found)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _order_column(column: tuple[str, str]) -> tuple[int, int]:
+    worker, proxy = column
+    return list(WORKERS).index(worker), list(PROXIES).index(proxy)
 
 
 def main() -> None:

@@ -83,7 +83,7 @@ def _filters(cells: Sequence[CellResult]) -> dict[str, list[str]]:
     found = {finding for cell in cells for finding in cell.folded.findings}
     workers = {cell.worker for cell in cells}
     return {
-        "releases": list_releases(cells)[::-1],
+        "releases": list_releases(cells),
         "workers": [worker for worker in WORKERS if worker in workers],
         "proxies": sorted({cell.proxy for cell in cells}),
         "disturbances": sorted({cell.disturb for cell in cells}),

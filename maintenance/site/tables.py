@@ -7,10 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.version import Version
-
 from harness.disturb import RECYCLE
-from harness.provision.releases import as_version
 from harness.report.known.bisects import INTRODUCED, KnownBisect, load_bisects
 from harness.stack.workers import WORKERS
 from harness.studies.advise.tables import PLAIN_PROXY
@@ -24,7 +21,7 @@ from maintenance.site.records import Recorded
 from maintenance.site.strips import Strip
 
 RESULTS = Path(__file__).resolve().parents[2] / "docs" / "results"
-TABLES = ("matrix", "proxies", "disturbances")
+TABLES = ("matrix", "proxies", "direct", "disturbances")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +67,7 @@ def load_matrices(folder: Path = RESULTS) -> dict[str, Matrix]:
 
 
 def list_cells(matrices: Sequence[Matrix]) -> list[CellResult]:
-    """Every cell once, by release: of one that is in several tables the one with the most runs, else the newest."""
+    """Every cell once, newest release first; of several tables the one with the most runs, of these the newest."""
     newest = sorted(matrices, key=lambda matrix: matrix.made_utc, reverse=True)
     found: dict[str, CellResult] = {}
     for cell in (cell for matrix in newest for cell in matrix.cells):
@@ -78,8 +75,7 @@ def list_cells(matrices: Sequence[Matrix]) -> list[CellResult]:
         settings = json.dumps({**cell.cell, "disturb": cell.disturb, "spec": cell.spec}, sort_keys=True)
         if settings not in found or len(cell.runs) > len(found[settings].runs):
             found[settings] = cell
-    by_column = sorted(found.values(), key=lambda cell: _order_column(cell.column))
-    return sorted(by_column, key=lambda cell: _order(cell.release), reverse=True)
+    return summary.newest_first(sorted(found.values(), key=lambda cell: _order_column(cell.column)))
 
 
 def _order_column(column: Column) -> tuple[int, bool, str, bool, str]:
@@ -87,10 +83,6 @@ def _order_column(column: Column) -> tuple[int, bool, str, bool, str]:
     worker, proxy, disturb = column
     place = list(WORKERS).index(worker) if worker in WORKERS else len(WORKERS)
     return place, proxy != PLAIN_PROXY, proxy, disturb != RECYCLE, disturb
-
-
-def _order(release: str) -> Version:
-    return as_version(release) or Version("0")
 
 
 def view_cells(cells: Sequence[CellResult], strips: Mapping[str, Strip], recorded: Sequence[Recorded]) -> list[CellRow]:
@@ -124,7 +116,8 @@ def _view_run(link: RunLink, run: RunResult, strips: Mapping[str, Strip], record
 def view_edges(matrix: Matrix) -> tuple[list[EdgeRow], list[EdgeRow]]:
     """What is beyond chance, and what is undecided."""
     found = matrix.map
-    return [_view_edge(edge) for edge in found.supported], [_view_edge(edge) for edge in found.undecided]
+    supported, undecided = summary.sort_edges(found.supported), summary.sort_edges(found.undecided)
+    return list(map(_view_edge, supported)), list(map(_view_edge, undecided))
 
 
 def _view_edge(edge: Transition) -> EdgeRow:
@@ -150,8 +143,8 @@ class SeenAt:
 
 
 def list_releases(cells: Sequence[CellResult]) -> list[str]:
-    """In the order of their numbers, the oldest first."""
-    return sorted({cell.release for cell in cells}, key=_order)
+    """By their dates, the newest first."""
+    return list(dict.fromkeys(cell.release for cell in summary.newest_first(cells)))
 
 
 def map_findings(cells: Sequence[CellResult]) -> list[tuple[str, str, list[SeenAt]]]:

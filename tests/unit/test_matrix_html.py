@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from harness.core.findings import FindingId
 from harness.core.model import Outcome
-from harness.studies.matrix.report.as_html import group_rows, render_html
+from harness.studies.matrix.report.as_html import render_html
 from harness.studies.matrix.report.page_cell import link_to, usual_page
+from harness.studies.matrix.report.summary import rows
 from harness.studies.matrix.result import CellResult, Expected
 from maintenance.charting import checksum
 from tests.unit.matrices import a_cell, a_matrix, a_run
@@ -57,11 +58,13 @@ class TablePage(Page):
         return [attrs["href"] or "" for tag, attrs in self.tags if tag == "a"]
 
 
-def test_rows_are_releases_by_number_and_columns_workers_with_proxies() -> None:
+def test_rows_are_releases_newest_first_and_columns_workers_with_proxies() -> None:
     page = TablePage(render_html(MATRIX))
-    assert page.rows[0] == ["release", "sync, h2o", "gthread, none"]
-    assert list(group_rows(MATRIX)) == ["1.0", "1.1", "2.0", "9.9", "10.0", "checkout"]
-    assert [row[0].split()[0] for row in page.rows[1:7]] == ["1.0", "1.1", "2.0", "9.9", "10.0", "checkout"]
+    heads = next(at for at, row in enumerate(page.rows) if row[0] == "release")
+    assert page.rows[heads] == ["release", "sync, h2o", "gthread, none"]
+    newest_first = ["checkout", "10.0", "9.9", "1.1", "2.0", "1.0"]
+    assert list(rows(MATRIX)) == newest_first, "1.1 came after 2.0; what has no date came after the catalogue"
+    assert [row[0].split()[0] for row in page.rows[heads + 1 : heads + 7]] == newest_first
     assert page.row("1.0")[0] == "1.0 2020-01-01"
     assert page.row("2.0")[2] == "not tried"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import harness.report.known
 from harness.core.model import Json, Outcome
 from harness.studies.chance.intervals import exact_interval
+from harness.studies.matrix.safety import Safety, judge_safety
 
 PLAIN_PROXY = "h2o"
 """It hides nothing of what gunicorn does; all worker classes were tried behind it, and only some behind others."""
@@ -31,6 +32,15 @@ class Shown:
     verdict: str
     runs: tuple[tuple[int, int, int], ...]  # restarts, requests, failed
     seen: Mapping[str, int]  # finding -> in how many of the runs
+    undecided: int = 0  # runs that reached no verdict
+    blind: tuple[str, ...] = ()  # findings that the settings can't show
+
+    @property
+    def safety(self) -> Safety:
+        """Whether it may be called safe."""
+        return judge_safety(
+            Outcome(self.verdict), seen=self.seen, failed=self.failed, undecided=self.undecided, blind=self.blind
+        )
 
     @property
     def hurts(self) -> dict[str, int]:
@@ -75,7 +85,9 @@ def load_tables() -> tuple[Shown, ...]:
     """All cells, oldest release first."""
     path = Path(harness.report.known.__file__).with_name("rates.json")
     rows = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    shown = [Shown(**{**row, "runs": tuple(tuple(run) for run in row["runs"])}) for row in rows]
+    shown = [
+        Shown(**{**row, "runs": tuple(tuple(run) for run in row["runs"]), "blind": tuple(row["blind"])}) for row in rows
+    ]
     return tuple(sorted(shown, key=lambda one: one.released))
 
 

@@ -9,18 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from packaging.version import Version
-
 from harness.core.text import plural
-from harness.provision.releases import as_version
 from harness.report.summary import SIGNS
 from harness.report.templates import render
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.report import summary
+from harness.studies.matrix.report.answer import ANSWER_HEADS, answer_rows
 from harness.studies.matrix.report.page_cell import AGREEMENTS, CellView, FindPage, usual_page, view_cell
 from harness.studies.matrix.result import CellResult, Column
-
-Rows = Mapping[str, Mapping[Column, Sequence[CellResult]]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,29 +59,15 @@ def render_html(matrix: Matrix, find_page: FindPage = usual_page) -> str:
         agreements=AGREEMENTS,
         columns=columns,
         heads={column: summary.head(column) for column in columns},
-        rows=[_row(release, cells, columns, find_page) for release, cells in group_rows(matrix).items()],
+        answer_heads=ANSWER_HEADS,
+        answers=answer_rows(matrix),
+        rows=[_row(release, cells, columns, find_page) for release, cells in summary.rows(matrix).items()],
         map=found,
-        edges=[(edge, summary.edge_row(edge)) for edge in found.supported],
+        edges=[(edge, summary.edge_row(edge)) for edge in summary.sort_edges(found.supported)],
         edge_heads=summary.EDGE_HEADS,
-        open_edges=[(edge, summary.edge_row(edge)) for edge in found.undecided],
+        open_edges=[(edge, summary.edge_row(edge)) for edge in summary.sort_edges(found.undecided)],
         open_heads=summary.UNDECIDED_HEADS,
     )
-
-
-def group_rows(matrix: Matrix) -> Rows:
-    """The cells by release, in the order of the numbers, and column; what has no number comes last.
-
-    Two cells may share a place: a release, and a checkout that says it is the same one.
-    """
-    found: dict[str, dict[Column, list[CellResult]]] = {}
-    for cell in matrix.cells:
-        found.setdefault(cell.release, {}).setdefault(cell.column, []).append(cell)
-    return {release: found[release] for release in sorted(found, key=_order)}
-
-
-def _order(release: str) -> tuple[bool, Version, str]:
-    version = as_version(release)
-    return version is None, version or Version("0"), release
 
 
 def _row(

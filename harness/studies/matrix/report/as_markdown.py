@@ -12,6 +12,7 @@ from harness.report.templates import render
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.expectations import describe_expected
 from harness.studies.matrix.report import summary
+from harness.studies.matrix.report.answer import ANSWER_HEADS, answer_rows
 from harness.studies.matrix.result import Agreement
 
 
@@ -36,13 +37,15 @@ def render_markdown(matrix: Matrix) -> str:
         repeats=plural(matrix.repeats, "run"),
         head=("release", "date", *map(summary.head, summary.columns(matrix))),
         rows=summary.table_rows(matrix),
+        answer_heads=ANSWER_HEADS,
+        answers=answer_rows(matrix),
         map=found,
         disturbed=any(cell.disturb != RECYCLE for cell in matrix.cells),
         open_cells=summary.open_cells(matrix),
         edge_heads=summary.EDGE_HEADS,
-        edges=[summary.edge_row(edge) for edge in found.supported],
+        edges=summary.edge_rows(found.supported),
         open_heads=summary.UNDECIDED_HEADS,
-        open_edges=[summary.edge_row(edge) for edge in found.undecided],
+        open_edges=summary.edge_rows(found.undecided),
         differences=list(summary.difference_lines(summary.with_agreement(matrix, Agreement.DIFFERENT))),
         undecided=list(summary.undecided_lines(summary.with_agreement(matrix, Agreement.UNDECIDED))),
         reasons=list(_reasons(matrix)),
@@ -52,8 +55,9 @@ def render_markdown(matrix: Matrix) -> str:
 
 def _reasons(matrix: Matrix) -> Iterator[ReasonView]:
     """Each reason once."""
-    for expected in dict.fromkeys(cell.expected for cell in matrix.cells if cell.expected.reason):
-        cells = [cell for cell in matrix.cells if cell.expected == expected]
+    newest = summary.newest_first(matrix.cells)
+    for expected in dict.fromkeys(cell.expected for cell in newest if cell.expected.reason):
+        cells = [cell for cell in newest if cell.expected == expected]
         yield ReasonView(
             releases=list(dict.fromkeys(cell.release for cell in cells)),
             workers=list(dict.fromkeys(cell.worker for cell in cells)),
@@ -64,7 +68,7 @@ def _reasons(matrix: Matrix) -> Iterator[ReasonView]:
 
 
 def _evidence(matrix: Matrix) -> Iterator[tuple[str, ...]]:
-    for cell in matrix.cells:
+    for cell in summary.newest_first(matrix.cells):
         if cell.folded.outcome in (Outcome.HOLDS, Outcome.VIOLATED):
             python, runs = str(cell.cell.get("python") or ""), str(len(cell.runs))
             sums = (f"{summary.total(cell, what):,}" for what in ("trials", "requests", "failed"))

@@ -34,7 +34,9 @@ def _table(matrix: Matrix) -> Iterator[str]:
 
 def _rates(matrix: Matrix) -> Iterator[str]:
     rows = [
-        (summary.subject(cell), summary.rates_of(cell), *summary.losses_of(cell)) for cell in matrix.cells if cell.runs
+        (summary.subject(cell), summary.rates_of(cell), *summary.losses_of(cell))
+        for cell in summary.newest_first(matrix.cells)
+        if cell.runs
     ]
     rows = [row for row in rows if row[1]]
     if rows:
@@ -45,10 +47,10 @@ def _map(matrix: Matrix) -> Iterator[str]:
     found = matrix.map
     if found.supported:
         yield from ("", f"Where rates changed (sure of all of it: {found.sure:.0%})")
-        yield from align_rows([summary.EDGE_HEADS, *map(summary.edge_row, found.supported)])
+        yield from align_rows([summary.EDGE_HEADS, *summary.edge_rows(found.supported)])
     if found.undecided:
         yield from ("", "Undecided: may be chance")
-        yield from align_rows([summary.UNDECIDED_HEADS, *map(summary.edge_row, found.undecided)])
+        yield from align_rows([summary.UNDECIDED_HEADS, *summary.edge_rows(found.undecided)])
 
 
 def _open_cells(matrix: Matrix) -> Iterator[str]:

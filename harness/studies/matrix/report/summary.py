@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from packaging.version import Version
+
 from harness.core.model import Outcome
 from harness.core.text import plural
 from harness.disturb import RECYCLE
+from harness.provision.releases import as_version
 from harness.report.fields import line
 from harness.studies.chance.difference import RunSample
 from harness.studies.matrix.document import Matrix
@@ -24,11 +27,27 @@ def columns(matrix: Matrix) -> list[Column]:
     return list(dict.fromkeys(cell.column for cell in matrix.cells))
 
 
-def rows(matrix: Matrix) -> dict[str, dict[Column, CellResult]]:
-    """The cells by release, in the order of the cells."""
-    found: dict[str, dict[Column, CellResult]] = {}
-    for cell in matrix.cells:
-        found.setdefault(cell.release, {})[cell.column] = cell
+def newest_first(cells: Iterable[CellResult]) -> list[CellResult]:
+    """The cells by the dates of their releases, those of one release in the order given.
+
+    What has no date comes first: a checkout, or a release that came after the catalogue was made.
+    """
+    return sorted(cells, key=_age, reverse=True)
+
+
+def _age(cell: CellResult) -> tuple[bool, bool, str, Version, str]:
+    version = as_version(cell.release)
+    return version is None, cell.released is None, cell.released or "", version or Version("0"), cell.release
+
+
+def rows(matrix: Matrix) -> dict[str, dict[Column, list[CellResult]]]:
+    """The cells by release, newest first, and column.
+
+    Two cells may share a place: a release, and a checkout that says it is the same one.
+    """
+    found: dict[str, dict[Column, list[CellResult]]] = {}
+    for cell in newest_first(matrix.cells):
+        found.setdefault(cell.release, {}).setdefault(cell.column, []).append(cell)
     return found
 
 
@@ -41,8 +60,8 @@ def table_rows(matrix: Matrix) -> list[tuple[str, ...]]:
     """The table as texts: release, day, and what each column says."""
     found = []
     for release, cells in rows(matrix).items():
-        released = next((cell.released for cell in cells.values() if cell.released), None) or ""
-        shown = [verdict_of(cells[column]) if column in cells else "" for column in columns(matrix)]
+        released = next((cell.released for there in cells.values() for cell in there if cell.released), None) or ""
+        shown = ["; ".join(map(verdict_of, cells.get(column, ()))) for column in columns(matrix)]
         found.append((release, released, *shown))
     return found
 
@@ -106,6 +125,19 @@ def undecided_lines(cells: Iterable[CellResult]) -> Iterator[str]:
 def total(cell: CellResult, what: str) -> int:
     """The sum of a count over a cell's runs: ``recycles``, ``requests`` or ``failed``."""
     return sum(getattr(run, what) or 0 for run in cell.runs)
+
+
+def edge_rows(edges: Iterable[Transition]) -> list[tuple[str, ...]]:
+    """The edges as texts, in the order given, but those of one finding newest first."""
+    return [edge_row(edge) for edge in sort_edges(edges)]
+
+
+def sort_edges(edges: Iterable[Transition]) -> list[Transition]:
+    """The edges of each worker class, proxy, finding and measure newest first; these in the order given."""
+    groups: dict[tuple[str, ...], list[Transition]] = {}
+    for edge in edges:
+        groups.setdefault((edge.worker, edge.proxy, edge.disturb, edge.finding, edge.measure.value), []).append(edge)
+    return [edge for group in groups.values() for edge in reversed(group)]
 
 
 def edge_row(edge: Transition) -> tuple[str, ...]:
