@@ -12,6 +12,7 @@ from packaging.version import Version
 from harness.disturb import RECYCLE
 from harness.studies.matrix.rates import JUDGED
 from harness.studies.matrix.result import UNDECIDED, CellResult
+from harness.studies.matrix.safety import list_hardly_seen
 from maintenance.site.tables import list_cells, load_matrices
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -43,7 +44,7 @@ def _summarise(key: tuple[str, ...], cell: CellResult) -> dict[str, Any]:
         "runs": [[run.recycles or 0, run.requests or 0, run.failed or 0] for run in runs],
         "seen": dict(Counter(finding for run in runs for finding in run.findings)),
         "undecided": sum(run.outcome in UNDECIDED for run in cell.runs),
-        "blind": list(cell.blind),
+        "blind": list(list_hardly_seen(cell)),
     }
 
 

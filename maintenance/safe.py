@@ -59,10 +59,11 @@ _TAIL = """
 | asgi workers, 25.0.2 to 26.0.0 | upgrade at once, to 27.0.1: the first restarts end the service |
 | asgi workers | another worker class: no release that was tested is known to be free of losses |
 | sync workers | nothing, but for 24.0.0 |
-| gevent workers, 20.1.0 or later | nothing, but for 24.0.0; under load they restart later than `max_requests` says |
+| gevent workers, 20.1.0 or later | upgrade from 24.0.0; they restart late, and lose requests with many connections |
 
 What each costs, and the causes: `harness advise`, or the report of a run. The figures are those of
-[results.md](results.md) and [proxies.md](proxies.md): two or three runs a cell, so a rare loss may have been missed.
+[results.md](results.md) and [proxies.md](proxies.md): a few runs a cell, so a rare loss may have been missed; how rare
+stands on top of these pages.
 """
 
 

@@ -39,12 +39,22 @@ class BlindSpot:
 
 @cache
 def load_blind_spots() -> tuple[BlindSpot, ...]:
-    """The rows of the packed file; read once a process."""
-    return parse_blind_spots(Path(__file__).with_name("blind_spots.toml").read_text(encoding="utf-8"))
+    """What settings can't show, from the packed file; read once a process."""
+    return parse_blind_spots(_read(), "blind")
 
 
-def parse_blind_spots(text: str) -> tuple[BlindSpot, ...]:
-    """The rows from the text of the file.
+@cache
+def load_seldom_seen() -> tuple[BlindSpot, ...]:
+    """What settings show seldom: no verdict heeds it, but nothing is called safe by such runs alone."""
+    return parse_blind_spots(_read(), "seldom")
+
+
+def _read() -> str:
+    return Path(__file__).with_name("blind_spots.toml").read_text(encoding="utf-8")
+
+
+def parse_blind_spots(text: str, kind: str = "blind") -> tuple[BlindSpot, ...]:
+    """The rows of a kind (``blind``, ``seldom``) from the text of the file.
 
     Raises:
         KeyError, ValueError: the text has another form.
@@ -60,13 +70,27 @@ def parse_blind_spots(text: str) -> tuple[BlindSpot, ...]:
             instead=row["instead"],
             origin=" ".join(row["origin"].split()),
         )
-        for row in data["blind"]
+        for row in data[kind]
     )
 
 
 def list_unseen(cell: Cell) -> tuple[str, ...]:
     """The findings that a run with these settings can't show."""
     return tuple(dict.fromkeys(finding for spot in _list_covering(cell) for finding in spot.findings))
+
+
+def list_seldom_seen(worker: str, settings: Mapping[str, object]) -> tuple[str, ...]:
+    """The findings that runs with these settings of a worker class show seldom; ``settings`` are keys of a cell."""
+    return tuple(
+        finding
+        for spot in load_seldom_seen()
+        if worker in spot.workers and all(_is_at_most(settings.get(key), most) for key, most in spot.at_most.items())
+        for finding in spot.findings
+    )
+
+
+def _is_at_most(value: object, most: int) -> bool:
+    return isinstance(value, int) and value <= most
 
 
 def describe_unseen_findings(cell: Cell) -> list[str]:

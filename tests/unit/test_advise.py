@@ -8,15 +8,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.version import Version
 
 from harness.cli.main import main
 from harness.core.errors import UsageError
 from harness.engine.settings_reading import read_said
+from harness.stack.workers import WORKERS
 from harness.studies.advise.answering import Advice, answer
 from harness.studies.advise.cautions import RULES
 from harness.studies.advise.deployment import read_all, read_dockerfile, read_nginx, read_settings, read_unit
 from harness.studies.advise.rendering import render_html, render_markdown, render_terminal, table
-from harness.studies.advise.tables import Shown, find_free, find_shown, list_tested, make_rate, words_of_rate
+from harness.studies.advise.tables import (
+    Shown,
+    find_free,
+    find_shown,
+    list_tested,
+    load_tables,
+    make_rate,
+    words_of_rate,
+)
+from harness.studies.matrix.safety import Safety
 from maintenance.known import BISECTS, TARGET, render_bisects, render_rates
 from maintenance.safe import PAGE, render_page, say
 
@@ -61,6 +72,30 @@ def test_the_page_says_what_the_tables_say() -> None:
     assert rows["19.6.0"][0] == "**outage**"
     assert rows["24.0.0"][1] == "**outage**"
     assert rows["23.0.0"][0].startswith("1 in ")
+
+
+def test_what_to_do_follows_from_the_tables() -> None:
+    """The advice below the tables of docs/safe.md is written by hand, and has to be true of each cell."""
+    cells = {(one.worker, one.release): one for one in load_tables() if (one.proxy, one.bind) == ("h2o", "unix")}
+
+    def of(worker: str) -> dict[str, Shown]:
+        return {release: one for (named, release), one in cells.items() if named == worker}
+
+    def safe(worker: str) -> set[str]:
+        return {release for release, one in of(worker).items() if one.safety is Safety.SAFE}
+
+    assert safe("gthread") == {"27.0.1"}
+    assert {release for release, one in of("sync").items() if one.safety is Safety.BREAKS} == {"24.0.0"}
+    assert safe("eventlet") == safe("tornado") == safe("asgi") == set()
+    outages = {release for release, one in of("asgi").items() if "permanent-outage" in one.seen} - {"24.0.0"}
+    assert outages <= {"25.0.2", "25.0.3", "25.1.0", "25.2.0", "25.3.0", "26.0.0"}
+    assert "permanent-outage" in cells["gthread", "19.6.0"].seen
+    runnable = {worker for worker in WORKERS if cells[worker, "24.0.0"].safety is not Safety.UNRUNNABLE}
+    assert {worker for worker in runnable if "permanent-outage" in cells[worker, "24.0.0"].seen} >= runnable - {
+        "tornado"
+    }
+    later = [one for release, one in of("gevent").items() if Version(release) >= Version("20.1")]
+    assert [one.release for one in later if one.hurts.keys() - {"failed-responses"}] == ["24.0.0"]
 
 
 def _advise(text: str, release: str = "23.0.0", proxy: str | None = "h2o") -> Advice:

@@ -8,12 +8,19 @@ import pytest
 from harness.core.findings import FindingId
 from harness.core.model import Outcome
 from harness.engine.options import PROFILES
-from harness.judge.blind_spots import list_unseen, load_blind_spots, parse_blind_spots
+from harness.judge.blind_spots import (
+    list_seldom_seen,
+    list_unseen,
+    load_blind_spots,
+    load_seldom_seen,
+    parse_blind_spots,
+)
 from harness.stack.workers import WORKERS
 from harness.studies.matrix.campaign.options import add_matrix_options, choose_cells
 from harness.studies.matrix.expectations import HOLDS, compare
 from harness.studies.matrix.report import summary
 from harness.studies.matrix.result import Agreement, combine_runs
+from harness.studies.matrix.safety import Safety, judge_cell
 from tests.unit.events import healthy
 from tests.unit.matrices import a_cell, a_run
 
@@ -21,12 +28,25 @@ FAILED = FindingId.FAILED_RESPONSES.value
 
 
 def test_the_packed_rows_name_what_there_is_and_how_it_was_measured() -> None:
-    for spot in load_blind_spots():
+    for spot in (*load_blind_spots(), *load_seldom_seen()):
         assert spot.instead in PROFILES
         assert set(spot.workers) <= set(WORKERS)
         assert set(spot.findings) <= {finding.value for finding in FindingId}
         assert " of " in spot.origin
         assert not any(spot.covers(replace(PROFILES[spot.instead], worker=worker)) for worker in spot.workers)
+
+
+def test_what_is_seldom_seen_changes_no_verdict_but_is_not_called_safe() -> None:
+    quick = replace(PROFILES["quick"], spec="1.0", worker="gevent")
+    assert list_unseen(quick) == ()
+    assert list_seldom_seen("gevent", {"workers": 2}) == (FAILED,)
+    assert list_seldom_seen("gevent", {"workers": 5}) == list_seldom_seen("sync", {"workers": 2}) == ()
+    assert list_seldom_seen("gevent", {}) == (), "of which nothing is known"
+    run = replace(a_run(), failed=0)
+    cell = a_cell("1.0", run, run, worker="gevent")
+    few = replace(cell, cell={**cell.cell, "workers": 2})
+    assert few.folded.outcome is Outcome.HOLDS
+    assert (judge_cell(cell), judge_cell(few)) == (Safety.SAFE, Safety.UNKNOWN)
 
 
 @pytest.mark.parametrize(("profile", "worker", "taken"), [("quick", "asgi", 200), ("quick", "gthread", 20)])

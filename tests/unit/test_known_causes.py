@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,13 @@ from harness.report.known.causes import UNKNOWN, explain, find_cause, load_cause
 from harness.stack.workers import WORKERS
 from harness.studies.matrix.expectations import load_expectations
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).resolve().parents[2]
+CAUSES = ROOT / "harness" / "report" / "known" / "causes.toml"
 EXPECTED = load_expectations(None)
 CELLS = [
     Cell(spec=row.version, gunicorn=row.version, worker=worker)
@@ -36,6 +45,23 @@ def test_all_that_is_expected_of_a_release_has_a_cause_and_nothing_else_has(work
         if expected.outcome is Outcome.HOLDS and not expected.sometimes:
             for finding in ("failed-responses", "socket-deleted", "permanent-outage", "workers-not-respawned"):
                 assert find_cause(finding, release=cell.spec, worker=worker, bind="unix") is None, f"{cell}: {finding}"
+
+
+def test_every_upstream_number_that_a_cause_or_a_page_cites_has_its_title() -> None:
+    """A number that nobody looked up may be about another matter: one that was cited for the ASGI worker was."""
+    own = tomllib.loads(CAUSES.read_text(encoding="utf-8"))["titles"]
+    titles = {int(number): str(title) for number, title in own.items()}
+    for entry in EXPECTED.entries:
+        titles |= zip(entry.expected.upstream, entry.expected.titles, strict=True)
+    assert all(titles.values())
+    assert [number for cause in load_causes() for number in cause.upstream if number not in titles] == []
+    assert [number for number in own if not any(int(number) in cause.upstream for cause in load_causes())] == []
+    for page in (ROOT / "README.md", *(ROOT / "docs").rglob("*.md")):
+        text = " ".join(page.read_text(encoding="utf-8").replace("\\", "").split())
+        for number in set(re.findall(r"benoitc/gunicorn/(?:issues|pull)/(\d+)", text)):
+            said = re.search(rf"/{number}\)[ ,:]*(?P<title>\"[^\"]+\"|[A-Z\[a-z].*)", text)
+            assert said is not None, f"{page.name}: #{number} has no title beside it"
+            assert titles.get(int(number), "")[:30] in str(said["title"]), f"{page.name}: #{number}"
 
 
 def test_a_cause_is_one_sentence_and_each_remedy_says_what_it_costs() -> None:

@@ -33,7 +33,7 @@ class Shown:
     runs: tuple[tuple[int, int, int], ...]  # restarts, requests, failed
     seen: Mapping[str, int]  # finding -> in how many of the runs
     undecided: int = 0  # runs that reached no verdict
-    blind: tuple[str, ...] = ()  # findings that the settings can't show
+    blind: tuple[str, ...] = ()  # findings that the settings can't show, or show seldom
 
     @property
     def safety(self) -> Safety:

@@ -11,6 +11,7 @@ from enum import Enum
 
 from harness.core.findings import FindingId
 from harness.core.model import Outcome
+from harness.judge.blind_spots import list_seldom_seen
 from harness.studies.matrix.rates import JUDGED
 from harness.studies.matrix.result import CellResult
 
@@ -32,7 +33,7 @@ def judge_safety(
 ) -> Safety:
     """What runs say together: the findings that they showed, the requests that failed, and what they can't say.
 
-    ``undecided``: how many runs reached no verdict; ``blind``: findings that the settings can't show.
+    ``undecided``: how many runs reached no verdict; ``blind``: findings that the settings can't show, or show seldom.
     """
     if verdict is Outcome.UNRUNNABLE:
         return Safety.UNRUNNABLE
@@ -43,11 +44,16 @@ def judge_safety(
 
 
 def judge_cell(cell: CellResult) -> Safety:
-    """The same of a cell of a matrix."""
+    """The same of a cell of a matrix; its settings may show a finding too seldom for that."""
     return judge_safety(
         cell.folded.outcome,
         seen=cell.folded.findings,
         failed=sum(run.failed or 0 for run in cell.runs),
         undecided=sum(run.outcome not in JUDGED for run in cell.runs),
-        blind=cell.blind,
+        blind=list_hardly_seen(cell),
     )
+
+
+def list_hardly_seen(cell: CellResult) -> tuple[str, ...]:
+    """The findings that its settings can't show, or show seldom."""
+    return tuple(dict.fromkeys((*cell.blind, *list_seldom_seen(cell.worker, cell.cell))))
