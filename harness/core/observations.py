@@ -74,6 +74,7 @@ class WorkerLife:
     crash_ns: int | None = None
     ready_ns: int | None = None  # when it logged that its app is loaded; only where the settings make it do so
     limit: int | None = None  # after how many requests it restarts, as logged then
+    exiting_ns: int | None = None  # when it logged that it exits, which may be long before it is gone
 
     @property
     def announced_restart(self) -> bool:

@@ -28,7 +28,7 @@ from harness.disturb import (
 )
 from harness.disturb.aims import AIMS
 from harness.disturb.course import Course, Loss, PathRule, Prerequisite, ServiceUnderLoad, Steps
-from harness.disturb.series import Series, Turn
+from harness.disturb.series import BesideRestarts, Series, Turn
 
 
 class Disturbance(Protocol):
@@ -143,4 +143,7 @@ def begin(service: ServiceUnderLoad) -> Course:
     turn_list = [Turn(name=name, disturb=DISTURBANCES[name].disturb) for name in turns]
     if service.cell.recover and turns[-1] in WITHOUT_REPAIR:
         turn_list[-1] = Turn(name=turns[-1], disturb=WITHOUT_REPAIR[turns[-1]], leaves_down=True)
-    return Series(service, turn_list, seed=service.cell.seed or 0, aim=service.cell.aim)
+    series = Series(service, turn_list, seed=service.cell.seed or 0, aim=service.cell.aim)
+    if service.cell.max_requests == 0 or turn_list[-1].leaves_down:
+        return series
+    return BesideRestarts(series=series, restarts=recycle.begin(service))

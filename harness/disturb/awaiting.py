@@ -44,6 +44,14 @@ def answers(service: ServiceUnderLoad) -> Pending:
     return Pending(what=Awaited.ANSWERS, within_s=boot_limit_s(service), met=met, seen=seen)
 
 
+def heeded(service: ServiceUnderLoad, asked: int) -> Pending:
+    """The arbiter has said that it heeds a signal, where its log tells: before, it may still replace old workers.
+
+    ``asked``: how often it had said so before the signal.
+    """
+    return Pending(what=None, within_s=LATE_S, met=lambda: service.progress.asked > asked)
+
+
 def new_workers(service: ServiceUnderLoad, old: set[int]) -> Pending:
     """As many workers as configured live that are not among the old ones."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from harness.disturb.awaiting import answers, new_workers, old_workers_gone
+from harness.disturb.awaiting import answers, heeded, new_workers, old_workers_gone
 from harness.disturb.course import Loss, PathRule, Prerequisite, ServiceUnderLoad, Steps
 
 SUMMARY = "HUP to the arbiter: new workers take the place of the old ones"
@@ -19,8 +19,9 @@ LONGEST_S = 3.0
 
 def disturb(service: ServiceUnderLoad) -> Steps:
     """See ``disturb.Disturbance``."""
-    old = service.progress.worker_pids
+    old, asked = service.progress.worker_pids, service.progress.asked
     service.signal_arbiter(signal.SIGHUP, "reload")
+    yield heeded(service, asked)
     yield new_workers(service, old)
     yield old_workers_gone(service, old)
     yield answers(service)

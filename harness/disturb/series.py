@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from harness.core.clock import now_ns
 from harness.core.events.disturbances import DisturbanceBegan, DisturbanceEnded
 from harness.disturb.aims import AIMS, OFFSET_S
-from harness.disturb.course import Pending, ServiceUnderLoad, Steps
+from harness.disturb.course import Course, Pending, ServiceUnderLoad, Steps
 
 PAUSE_S = (0.05, 0.6)
 """Between the end of a disturbance and the begin of the next: long enough for some requests, and never the same."""
@@ -136,3 +136,23 @@ class Series:
         self._service.sink.emit(ended)
         self._service.look_at_files()
         self._pause()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BesideRestarts:
+    """See ``disturb.course.Course``: a series while workers restart by themselves; both have to be done."""
+
+    series: Series
+    restarts: Course
+
+    def advance(self) -> None:
+        """See ``disturb.course.Course``."""
+        self.series.advance()
+
+    def is_complete(self) -> bool:
+        """Whether all disturbances are done, and as many workers have restarted as are wanted."""
+        return self.series.is_complete() and (self.series.is_down_for_good() or self.restarts.is_complete())
+
+    def is_down_for_good(self) -> bool:
+        """Whether a disturbance was in vain, or what they left has failed since."""
+        return self.series.is_down_for_good() or (self.series.is_complete() and self.restarts.is_down_for_good())

@@ -50,6 +50,7 @@ class _Life:
     served: int = 0
     ready_ns: int | None = None
     limit: int | None = None
+    exiting_ns: int | None = None
 
 
 class Lives:
@@ -122,6 +123,7 @@ class Lives:
             life.restart_ns = life.restart_ns or at_ns
         elif state in {"exiting", "terminated"}:
             life.said_exit = True
+            life.exiting_ns = life.exiting_ns or at_ns
         elif state == "crashed":
             self._crash(life, at_ns, UNNAMED)
             self._traceback_of = life if life.crash == UNNAMED else None
@@ -189,6 +191,7 @@ class Lives:
                 crash_ns=life.crash_ns,
                 ready_ns=life.ready_ns,
                 limit=life.limit,
+                exiting_ns=life.exiting_ns,
             )
             for life in workers
         )

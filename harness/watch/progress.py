@@ -53,6 +53,7 @@ class Progress:
         self._served_by = Counter[int]()
         self._is_disturbed = False  # from the first disturbance on the path may come and go for good reasons
         self._starting: list[int] = []
+        self.asked = 0  # how often an arbiter said that it heeds a signal
         self.arbiter_ended = False
         self.deleted_ns: int | None = None
         self.last_success_ns: int | None = None
@@ -199,6 +200,7 @@ class Progress:
     def _hear_line(self, event: GunicornLine) -> None:
         if event.state == "starting" and event.pid is not None:
             self._starting.append(event.pid)
+        self.asked += event.state == "asked"
         pids = {"booted": self._booted, "ready": self._ready, "restarting": self._announced}.get(event.state or "")
         if pids is not None and event.pid is not None:
             pids.add(event.pid)

@@ -11,7 +11,7 @@ import pytest
 from harness.core.clock import now_ns
 from harness.core.events.disturbances import DisturbanceBegan, DisturbanceEnded
 from harness.core.model import Cell, State
-from harness.disturb import aims, list_needs
+from harness.disturb import aims, list_needs, reload
 from harness.disturb.aims import AIMS
 from harness.disturb.course import Pending, Prerequisite, ServiceUnderLoad, Steps
 from harness.disturb.series import Series, Turn
@@ -109,6 +109,18 @@ def test_a_moment_that_is_brought_about_is_the_first_part_of_it() -> None:
     service.live(10, 11, 12)
     _advance(series)
     assert log == ["acts"]
+
+
+def test_a_reload_waits_until_the_arbiter_says_that_it_heeds_it() -> None:
+    """Before, it may spawn further workers of the old settings: nobody could tell those from the new ones."""
+    service = Service()
+    steps = reload.disturb(cast(ServiceUnderLoad, service))
+    heeded = next(steps)
+    service.hear("log", pid=12, state="booted", text="", level="INFO")
+    service.live(10, 11, 12)
+    assert (heeded.what, heeded.met()) == (None, False)
+    service.hear("log", pid=1, state="asked", text="Handling signal: hup", level="INFO")
+    assert heeded.met()
 
 
 def test_a_request_in_hand_is_one_that_the_app_has_got() -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from harness.core.events.base import Event
 from harness.core.events.disturbances import DisturbanceBegan, DisturbanceEnded
-from harness.disturb import series
-from harness.disturb.course import Awaited, Pending, ServiceUnderLoad, Steps
-from harness.disturb.series import Series, Turn
+from harness.core.model import Cell
+from harness.disturb import begin, series
+from harness.disturb.course import Awaited, Course, Pending, ServiceUnderLoad, Steps
+from harness.disturb.series import BesideRestarts, Series, Turn
+from harness.watch.progress import Progress
 
 
 class Clock:
@@ -37,7 +39,7 @@ def _make(turns: list[Turn], seed: int = 1) -> tuple[Series, list[Event]]:
     return Series(cast(ServiceUnderLoad, service), turns, seed=seed), told
 
 
-def _drive(course: Series, clock: Clock, seconds: float) -> None:
+def _drive(course: Course, clock: Clock, seconds: float) -> None:
     for _ in range(round(seconds * 100)):
         clock.ns += 10_000_000
         course.advance()
@@ -104,3 +106,58 @@ def test_a_seed_repeats_the_times(clock: Clock, other: bool) -> None:
         return begun
 
     assert (begins(7) == begins(8 if other else 7)) is not other
+
+
+class Restarts(SimpleNamespace):
+    """Workers that restart by themselves, and what came of it."""
+
+    def is_complete(self) -> bool:
+        return bool(self.complete)
+
+    def is_down_for_good(self) -> bool:
+        return bool(self.down)
+
+
+def _beside(wait: Pending) -> tuple[BesideRestarts, Restarts]:
+    series, restarts = _make([_turn([], "a", wait)])[0], Restarts(complete=False, down=False)
+    return BesideRestarts(series=series, restarts=cast(Course, restarts)), restarts
+
+
+def test_the_load_goes_on_until_as_many_workers_as_wanted_have_restarted_too(clock: Clock) -> None:
+    both, restarts = _beside(Pending(what=Awaited.ANSWERS, within_s=5, met=lambda: True))
+    restarts.complete = True
+    assert not both.is_complete()
+    restarts.complete = False
+    _drive(both, clock, 3)
+    assert not both.is_complete()
+    restarts.complete = True
+    assert both.is_complete()
+    assert not both.is_down_for_good()
+
+
+def test_a_service_that_fails_between_restarts_counts_once_the_disturbances_are_done(clock: Clock) -> None:
+    both, restarts = _beside(Pending(what=Awaited.ANSWERS, within_s=5, met=lambda: True))
+    restarts.down = True
+    assert not both.is_down_for_good()
+    _drive(both, clock, 3)
+    assert both.is_down_for_good()
+
+
+def test_a_disturbance_in_vain_ends_the_load_whatever_the_restarts(clock: Clock) -> None:
+    both, _ = _beside(Pending(what=Awaited.NEW_WORKERS, within_s=0.5))
+    _drive(both, clock, 3)
+    assert both.is_down_for_good()
+    assert both.is_complete()
+
+
+@pytest.mark.parametrize(
+    ("cell", "kind"),
+    [
+        ({"disturb": "reload", "max_requests": 0}, Series),
+        ({"disturb": "reload", "max_requests": 64}, BesideRestarts),
+        ({"disturb": "kill-arbiter", "max_requests": 64, "recover": True}, Series),
+    ],
+)
+def test_only_a_service_that_is_up_at_the_end_is_asked_for_restarts(cell: dict[str, Any], kind: type[Course]) -> None:
+    service = SimpleNamespace(cell=Cell(spec="1", **cell), look_at_files=lambda: None, progress=Progress())
+    assert type(begin(cast(ServiceUnderLoad, service))) is kind

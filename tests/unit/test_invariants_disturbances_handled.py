@@ -38,6 +38,16 @@ def test_a_worker_that_ends_outside_of_a_disturbance_is_one() -> None:
     assert record.judge().invariants["max-requests-honoured"] is State.VIOLATED
 
 
+@pytest.mark.parametrize(("said_s", "state"), [(1.2, State.HOLDS), (1.9, State.VIOLATED)])
+def test_a_worker_that_said_in_the_window_that_it_exits_was_ended_by_the_disturbance(
+    said_s: float, state: State
+) -> None:
+    """Seen in a container: it said so at once, and was gone 0.6 s later, after the window. Worker 102 ends at 2.1 s."""
+    record = _reloaded().remove("disturbance", state="ended").remove("log", state="exiting", pid=102)
+    record.add(1.5, "disturbance", state="ended", name="reload", number=1).log(said_s, 102, "exiting")
+    assert record.judge().invariants["max-requests-honoured"] is state
+
+
 def test_what_the_harness_sends_is_never_interference() -> None:
     record = _reloaded().log(0.6, ARBITER, "asked", "Handling signal: hup")
     assert find_meddling(record.observe()) == ()
@@ -166,6 +176,15 @@ def test_who_waits_for_a_start_has_lost_nothing_but_time() -> None:
     waited, refused = (_disturbed("socket-activation").answers(1.0, **lost) for lost in ({"timeout": 2}, {"s502": 2}))
     assert waited.ask("requests-answered").state is State.HOLDS
     assert refused.ask("requests-answered").state is State.VIOLATED
+
+
+@pytest.mark.parametrize(("name", "state"), [("socket-activation", State.HOLDS), ("reload", State.VIOLATED)])
+def test_late_answers_whose_time_the_load_does_not_tell_are_lost_time(name: str, state: State) -> None:
+    """Seen where a restart took 2.1 s: each of the load's 20 connections waited for longer than a client does."""
+    record = _disturbed(name).reload_ended(statuses={"200": 980}, errors={"timeout": 20}, late=20)
+    judgement = record.ask("requests-answered")
+    assert judgement.state is state
+    assert ("20 answers that came late" in judgement.reason) is (state is State.HOLDS)
 
 
 def test_the_worker_that_a_request_kept_for_too_long_has_not_crashed() -> None:

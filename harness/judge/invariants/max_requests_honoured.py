@@ -187,7 +187,10 @@ def _find_early(observations: Observations) -> Finding | None:
 
 
 def _ended_early(life: WorkerLife, observations: Observations) -> bool:
-    if life.ended_ns is None or life.crash is not None or allows_end(observations, life.ended_ns):
+    if life.ended_ns is None or life.crash is not None:
+        return False
+    ended_ns = (life.ended_ns,) if life.exiting_ns is None else (life.exiting_ns, life.ended_ns)
+    if any(allows_end(observations, at_ns) for at_ns in ended_ns):
         return False
     return observations.cell.max_requests == 0 or life.served < least_served(observations, life)
 

@@ -77,7 +77,7 @@ def judge(observations: Observations) -> Judgement:
     if failures or untimed:
         what = "the deleted socket file" if find_outage(observations) is None else "the permanent outage"
         return Judgement(state=State.VIOLATED, reason=f"requests failed; all of them belong to {what}")
-    is_lost = len(everything) > len(failures)
+    is_lost = len(everything) > len(failures) or _count_waits(observations) > 0
     return _lost_as_allowed(observations, everything) if is_lost else _nothing_failed(observations)
 
 
@@ -93,8 +93,15 @@ def _lost_as_allowed(observations: Observations, lost: list[_Failure]) -> Judgem
     blind = find_blind(observations, "prober")
     if blind is not None:
         return Judgement(state=State.UNKNOWN, reason=blind)
-    reason = f"what clients lost, they lost to disturbances that may do so: {describe_windows(by_window)}"
+    what = describe_windows(by_window) or f"{_count_waits(observations):,} answers that came late"
+    reason = f"what clients lost, they lost to disturbances that may do so: {what}"
     return Judgement(state=State.HOLDS, reason=reason)
+
+
+def _count_waits(observations: Observations) -> int:
+    """The late answers of the load where connections may wait for a start: the load does not tell when they came."""
+    may_wait = any(rules_of(one).MAY_LOSE is Loss.TIME for one in observations.disturbances)
+    return observations.load.errors.get("timeout", 0) if may_wait and observations.load is not None else 0
 
 
 def count_begun(observations: Observations) -> int:
@@ -176,17 +183,19 @@ def _timed_failures(observations: Observations) -> list[_Failure]:
 
 
 def _untimed_errors(observations: Observations) -> Counter[str]:
-    """The load's own error counts that have no time; its time-outs say nothing where the machine stood still.
+    """The load's own error counts that have no time.
 
-    Where some may have been lost to a disturbance, it can't be known of one without a time whether it was.
+    Its time-outs say nothing where the machine stood still, or where connections may wait for a start. Where some may
+    have been lost to a disturbance, it can't be known of one without a time whether it was.
     """
     if any(rules_of(one).MAY_LOSE in LOSSES_THAT_LAST for one in observations.disturbances):
         return Counter()
     errors = Counter(observations.load.errors if observations.load else {})
     for row in observations.answers:
         errors.subtract({outcome: count for outcome, count in row.outcomes.items() if not outcome.isdigit()})
-    stalled = _has_stalled(observations)
-    return Counter({name: count for name, count in errors.items() if count > 0 and not (stalled and name == "timeout")})
+    if _has_stalled(observations) or _count_waits(observations):
+        del errors["timeout"]
+    return Counter({name: count for name, count in errors.items() if count > 0})
 
 
 def _has_stalled(observations: Observations) -> bool:
