@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.report.chart_answers import answers_panels, probes_panel
+from harness.report.chart_bands import disturbances_panel, shade
 from harness.report.chart_data import Tables
 from harness.report.chart_lives import Row
 from harness.report.chart_parts import RED, Spec, axis_below, hover, panel_of, whole_chart, x_time, y_rows
@@ -26,10 +27,13 @@ def draw_timeline(tables: Tables, story: Sequence[Any] = ()) -> Spec:
     ``shown_from`` and ``shown_to`` are the parameters that zoom: seconds since the load began.
     """
     panels = [_moments(tables, story)] if story else []
-    panels += [socket_panel(tables), workers_panel(tables), *answers_panels(tables), probes_panel(tables)]
+    panels += [disturbances_panel(tables)] if tables.disturbances else []
+    shown = [socket_panel(tables), workers_panel(tables), *answers_panels(tables), probes_panel(tables)]
+    panels += [shown[0], *(shade(panel, tables.disturbances) for panel in shown[1:])]
     axis_below(panels[-1])
+    disturbances = ", the disturbances" if tables.disturbances else ""
     return whole_chart(
-        "What happened when: the socket file, the workers, the answers and the probes.",
+        f"What happened when: the socket file, the workers, the answers and the probes{disturbances}.",
         panels,
         shown_range(tables),
         scales={"x": "shared", "color": "independent", "shape": "independent"},

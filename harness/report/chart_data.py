@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 
+from harness.core.disturbed import Disturbed
 from harness.core.events.clients import Answers, Probe
 from harness.core.events.servers import SocketChange
 from harness.core.model import is_failure, is_success
@@ -29,6 +30,9 @@ MOST_PROBES = 1000
 
 _BIN_STEPS_MS = (10, 20, 50)
 
+DONE, IN_VAIN = "disturbance", "disturbance, in vain"
+"""Whether all followed that a disturbance waits for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tables:
@@ -43,6 +47,7 @@ class Tables:
     workers_share: bool  # several workers to a lane
     workers_joined: bool  # some rows are of many workers
     phases: Mapping[str, float]
+    disturbances: Sequence[Row]
     socket: Sequence[Row]
     workers: Sequence[Row]
     marks: Sequence[Row]
@@ -67,6 +72,7 @@ def tabulate(observations: Observations) -> Tables:
         workers_share=len(observations.lives) > MOST_LANES,
         workers_joined=len(observations.lives) > MOST_LIVES,
         phases={name: seconds(observations, at_ns) for name, at_ns in observations.phases.items()},
+        disturbances=[_disturbance(observations, one, to_s) for one in observations.disturbances],
         socket=list(_socket(observations, to_s)),
         workers=workers.rows,
         marks=workers.marks,
@@ -105,6 +111,25 @@ def _first_failure_s(observations: Observations) -> float | None:
     moments += [] if vanishing is None else [vanishing.at_ns]
     moments += [life.crash_ns for life in observations.lives if life.crash_ns is not None]
     return seconds(observations, min(moments)) if moments else None
+
+
+# --- the disturbances ----------------------------------------------------------------------------------------
+
+
+def _disturbance(observations: Observations, one: Disturbed, to_s: float) -> Row:
+    """One that has no end lasts until nobody waited for it any longer, or to the end of what is judged."""
+    last_ns = one.ended_ns if one.gave_up_ns is None else one.gave_up_ns
+    from_s = seconds(observations, one.began_ns)
+    end_s = max(to_s if last_ns is None else seconds(observations, last_ns), from_s)
+    said = f"{one.label}, from {from_s:.3f} to {end_s:.3f} s"
+    return {
+        "from": from_s,
+        "to": end_s,
+        "name": one.name if one.of == 1 else f"{one.name} {one.number}/{one.of}",
+        "label": one.label,
+        "state": DONE if one.missing is None else IN_VAIN,
+        "said": said if one.missing is None else f"{said}: {one.missing} did not come",
+    }
 
 
 # --- the socket file ------------------------------------------------------------------------------------------

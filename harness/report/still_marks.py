@@ -113,17 +113,13 @@ class Marks:
             x, y = self._at(row, "x"), self._at(row, "y")
             if x is not None and x > WIDTH - RIGHT:
                 continue
+            said = str(row.get(name, row.get(_INSTEAD.get(name, ""), "")))
             until = row.get("to")
-            if (
-                x is not None
-                and is_number(until)
-                and self.x(float(until or 0)) - x < 7 * len(str(row.get("state", "")))
-            ):
+            if x is not None and is_number(until) and self.x(float(until or 0)) - x < 7 * len(said):
                 continue  # its bar is too short for it
             right = self.mark.get("align") == "right" or x is None
             centred = self.mark.get("align") is None and not right
             place = WIDTH - RIGHT - 4 if x is None else x + (0 if centred else float(self.mark.get("dx", 0)))
-            said = str(row.get(name, row.get(_INSTEAD.get(name, ""), "")))
             anchor = "end" if right else "middle" if centred else "start"
             down = (y if y is not None else self.top + 12) + float(self.mark.get("dy", 4))
             colour = str(self.mark.get("color", INK))

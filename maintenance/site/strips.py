@@ -25,7 +25,8 @@ SCHEMA = 1
 class Strip:
     """The counts of each of ``STEPS`` equal parts of the time from the begin of the load to the end of the run.
 
-    ``restarts``, ``disturbances``: the parts in which there was one, each named once.
+    ``restarts``, ``disturbances``: the parts in which there was one (which began there), each named once. ``bands``:
+    the first and the last part of each disturbance, and its name; none in timelines that were made before there were.
     """
 
     span_s: float
@@ -34,6 +35,7 @@ class Strip:
     restarts: Sequence[int]
     disturbances: Sequence[int]
     gone_s: float | None
+    bands: Sequence[tuple[int, int, str]] = ()
 
     @property
     def peak(self) -> int:
@@ -45,7 +47,11 @@ class Strip:
         """What the picture shows, for who can't see it."""
         parts = [f"{sum(self.answered):,} answered, {sum(self.failed):,} failed in {self.span_s:.3g} s"]
         parts += [] if self.gone_s is None else [f"socket file gone at {self.gone_s:.3g} s"]
+        parts += [f"{name} from {self._at_s(first)} to {self._at_s(last + 1)} s" for first, last, name in self.bands]
         return ", ".join(parts)
+
+    def _at_s(self, step: int) -> str:
+        return f"{step * self.span_s / STEPS:.2g}"
 
 
 def make_strip(stored: StoredRun) -> Strip:
@@ -66,6 +72,7 @@ def make_strip(stored: StoredRun) -> Strip:
         counts[bool(row["failed"])][step(float(str(row["from"])))] += int(str(row["count"]))
     restarts = {step(float(str(row["at"]))) for row in tables.marks if row["event"] == "recycle"}
     began = {step(since_load_s(observations, one.began_ns)) for one in observations.disturbances}
+    ends = [(step(float(str(row["from"]))), step(float(str(row["to"]))), row) for row in tables.disturbances]
     return Strip(
         span_s=round(span_s, 3),
         answered=counts[False],
@@ -73,6 +80,7 @@ def make_strip(stored: StoredRun) -> Strip:
         restarts=sorted(restarts),
         disturbances=sorted(began),
         gone_s=tables.gone_s,
+        bands=[(first, last, str(row["name"])) for first, last, row in ends],
     )
 
 
@@ -87,6 +95,11 @@ def load_strips(path: Path = FILE) -> dict[str, Strip]:
 
 
 def write_strips(strips: Mapping[str, Strip], path: Path = FILE) -> None:
-    """Keep them, one run a line, so that a change of one is a change of a line."""
-    lines = [f"{json.dumps(name)}: {json.dumps(asdict(strips[name]))}" for name in sorted(strips)]
+    """Keep them, one run a line, so that a change of one is a change of a line; without bands where there are none."""
+    kept = {name: asdict(strip) for name, strip in sorted(strips.items())}
+    lines = [f"{json.dumps(name)}: {json.dumps(_without_empty_bands(fields))}" for name, fields in kept.items()]
     path.write_text(f'{{"schema": {SCHEMA}, "runs": {{\n' + ",\n".join(lines) + "\n}}\n", encoding="utf-8")
+
+
+def _without_empty_bands(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name != "bands" or value}

@@ -14,7 +14,7 @@ from harness.report.as_html import render_html
 from harness.report.attachment import bundle
 from tests.browser.conftest import OpenWindow
 from tests.unit.events import Record, healthy
-from tests.unit.runs import bursts, deleted, write_run
+from tests.unit.runs import bursts, deleted, disturbed, write_run
 
 pytestmark = pytest.mark.browser
 
@@ -79,6 +79,20 @@ def test_zooming_with_buttons_and_keys(open_window: OpenWindow, page_of: PageOf)
         assert window.shown()[1] - window.shown()[0] < last - first
         window.page.keyboard.press("0")
         assert window.shown() == whole
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1400, 400])
+def test_a_disturbance_is_a_band_with_its_name(
+    open_window: OpenWindow, page_of: PageOf, width: int, scheme: str
+) -> None:
+    with open_window(width=width, scheme=scheme) as window:
+        window.open(page_of(disturbed(bursts())))
+        told = window.page.locator('#timeline [aria-label="reload (2 of 2), from 2.000 to 4.000 s"]')
+        assert told.count() == 1
+        shown = set(window.page.locator("#timeline text").all_text_contents())
+        assert {"Disturbances, shaded below", "disturbance"} <= shown
+        assert width == 400 or "reload 2/2" in shown
 
 
 def test_all_controls_are_reached_with_the_tab_key(open_window: OpenWindow, page_of: PageOf) -> None:

@@ -47,6 +47,15 @@ def bursts() -> Record:
     return record.reload_ended(statuses={"200": 965, "502": 12})
 
 
+def disturbed(record: Record, **ended: Any) -> Record:
+    """The record with a scale from 0.5 to 1.5 s and a reload from 2 to 4 s, whose end says so much more."""
+    record.cell = replace(record.cell, disturb="scale,reload", max_requests=0)
+    record.add(0.5, "disturbance", state="began", name="scale", number=1, of=2, seed=3)
+    record.add(1.5, "disturbance", state="ended", name="scale", number=1)
+    record.add(2.0, "disturbance", state="began", name="reload", number=2, of=2, seed=3)
+    return record.add(4.0, "disturbance", state="ended", name="reload", number=2, **ended)
+
+
 def write_run(
     record: Record,
     folder: Path,
