@@ -9,38 +9,23 @@ import random
 import signal
 import subprocess
 import time
+import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.clock import wait_until
-from tests.attacks.attempt import Attempt, Place, a_place, finish
+from tests.attacks.attempt import Attempt, a_place, finish
+from tests.attacks.commands import COMMANDS, clean_again, furnish
 from tests.integration.stubs import make_wheel
-from tests.unit.runs import bursts, write_run
 
-QUICK = ("--worker", "sync", "--workers", "2", "--max-requests", "100", "--recycles", "2", "--duration", "1")
 VERDICTS = {"holds", "violated", "inconclusive", "error", "unrunnable"}
 INTERRUPTED = 130
+ENDED = (0, 1, 3)
+"""As a command ends that nobody interrupts: none of them asks for a verdict with ``--expect``."""
+
 START_UP_S = 10.0
 """How long Python's own start may take: a signal before any line of the harness ends the process as any Python."""
-
-COMMANDS = {
-    "reproduce": ("reproduce", "{wheel}", *QUICK, "--out", "{out}"),
-    "check": ("check", "{wheel}", *QUICK, "--out", "{out}"),
-    "scenario": ("scenario", "tcp", "{wheel}", *QUICK, "--out", "{out}"),
-    "matrix": ("matrix", "--versions", "{wheel}", "--workers", "sync", "--profile", "quick", "--out", "{out}"),
-    "doctor": ("doctor",),
-    "judge": ("judge", "{record}"),
-    "report": ("report", "{record}", "--format", "html,md,junit", "--out", "{out}"),
-    "bundle": ("bundle", "{record}", "--force", "--out", "{out}/attachment.zip"),
-    "advise": ("advise", "gunicorn --workers 2 --max-requests 100 app:app", "--out", "{out}"),
-}
-DISTURBED_CELL = ("23.0.0", "--profile", "quick", "--no-upstream-keepalive", "--seed", "3", "--worker", "sync")
-DISTURBED = {
-    name: ("reproduce", *DISTURBED_CELL, "--disturb", name, "--out", "{out}")
-    for name in ("upgrade,rollback", "second-master", "rebind,stop", "hang-worker", "kill-arbiter", "socket-activation")
-}
-"""On a real release, which has masters that replace one another."""
 
 BURSTS = {
     "INT": (signal.SIGINT,),
@@ -81,25 +66,21 @@ def attack(
         for planned in plan(count, commands)[part[0] - 1 :: part[1]]:
             words = commands[planned.command]
             if planned.command not in usual_s:
-                usual_s[planned.command] = _time(workshop, words, wheel)
+                usual_s[planned.command] = _time(words, wheel)
             yield _interrupt(planned, words, wheel, usual_s[planned.command])
 
 
-def _arguments(words: Sequence[str], place: Place, wheel: Path) -> list[str]:
-    record = place.out / "record"
-    if "{record}" in words and not record.exists():
-        write_run(bursts(), record)
-    return [part.format(wheel=wheel, out=place.out, record=record) for part in words]
-
-
-def _time(place: Place, words: Sequence[str], wheel: Path) -> float:
+def _time(words: Sequence[str], wheel: Path) -> float:
     """How long the command takes from the moment on in which it listens."""
-    place.run(*_arguments(words, place, wheel))  # the first one installs what the others find
-    running = place.start(*_arguments(words, place, wheel))
-    _await_listening(running)
-    began = time.monotonic()
-    finish(running)
-    return time.monotonic() - began
+    for _ in range(2):  # the first one installs what the others find
+        with a_place() as place:
+            call = furnish(words, place, wheel)
+            running = place.start(*call.arguments, more=call.variables)
+            _await_listening(running)
+            began = time.monotonic()
+            finish(running)
+            took_s = time.monotonic() - began
+    return took_s
 
 
 def _await_listening(running: subprocess.Popen[str]) -> None:
@@ -118,7 +99,8 @@ def _await_listening(running: subprocess.Popen[str]) -> None:
 def _interrupt(planned: Interrupt, words: Sequence[str], wheel: Path, usual_s: float) -> Attempt:
     after_s = planned.share * usual_s
     with a_place() as place:
-        running = place.start(*_arguments(words, place, wheel))
+        call = furnish(words, place, wheel)
+        running = place.start(*call.arguments, more=call.variables)
         _await_listening(running)
         wait_until(lambda: running.poll() is not None, timeout_s=after_s, alive=lambda: True)
         in_time = running.poll() is None
@@ -127,13 +109,18 @@ def _interrupt(planned: Interrupt, words: Sequence[str], wheel: Path, usual_s: f
                 os.kill(running.pid, number)
         done = finish(running)
         # It may have ended by itself between the signal's way and its arrival; then it must have said its verdict.
-        codes = [INTERRUPTED] if in_time and after_s < 0.9 * usual_s else [INTERRUPTED, 0, 3]
-        complaints = [*done.complain(codes), *place.leftovers(), *_examine_records(place.out)]
+        codes = [INTERRUPTED] if in_time and after_s < 0.9 * usual_s else [INTERRUPTED, *ENDED]
+        complaints = [
+            *done.complain(codes),
+            *place.leftovers(),
+            *_examine_records(place.out),
+            *clean_again(call, place),
+        ]
     return Attempt(name=f"{planned.burst} to {planned.command} after {after_s:.2f} s", complaints=tuple(complaints))
 
 
 def _examine_records(out: Path) -> list[str]:
-    """Every record that was begun has a whole verdict."""
+    """Every record that was begun has a whole verdict, and every file that was written is whole."""
     found = []
     for cell in out.rglob("cell.json"):
         verdict = cell.parent / "verdict.json"
@@ -143,4 +130,20 @@ def _examine_records(out: Path) -> list[str]:
             known = False
         if not known:
             found.append(f"{cell.parent.name} has no whole verdict")
-    return found + [f"half-written: {path.name}" for path in out.rglob(".*.tmp")]
+    files = [path for path in out.rglob("*") if path.is_file() and not path.is_symlink()]
+    bad = [path for path in files if path.suffix == ".tmp" or not _is_whole(path)]
+    return found + [f"half-written: {path.relative_to(out)}" for path in bad]
+
+
+def _is_whole(path: Path) -> bool:
+    """What can be told of a file by its kind."""
+    text = path.read_bytes() if path.suffix in (".json", ".jsonl", ".html", ".xml") else b""
+    try:
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                return archive.testzip() is None
+        for line in {".json": [text], ".jsonl": text.splitlines()}.get(path.suffix, ()):
+            json.loads(line)
+    except (OSError, ValueError, zipfile.BadZipFile):
+        return False
+    return path.suffix not in (".html", ".xml") or text.rstrip().endswith(b">")
