@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
-from harness.core.signals import hear_signals
+from harness.core.signals import hear_signals, was_heard
 
 
 def run() -> NoReturn:
@@ -48,7 +48,7 @@ def _run(command: Callable[[], int]) -> NoReturn:
         code = errors.EXIT_INTERRUPTED
     with suppress(errors.HarnessError):  # the output of a command before it failed
         sys.stdout.flush()
-    end_at_once(code)
+    end_at_once(errors.EXIT_INTERRUPTED if was_heard() else code)  # it may have come since the command looked
 
 
 if __name__ == "__main__":

@@ -103,18 +103,20 @@ def _interrupt(planned: Interrupt, words: Sequence[str], wheel: Path, usual_s: f
         running = place.start(*call.arguments, more=call.variables)
         _await_listening(running)
         wait_until(lambda: running.poll() is not None, timeout_s=after_s, alive=lambda: True)
-        in_time = running.poll() is None
+        in_time, sent_s = running.poll() is None, time.monotonic()
         for number in BURSTS[planned.burst]:
             if running.poll() is None:
                 os.kill(running.pid, number)
         done = finish(running)
-        # It may have ended by itself between the signal's way and its arrival; then it must have said its verdict.
-        codes = [INTERRUPTED] if in_time and after_s < 0.9 * usual_s else [INTERRUPTED, *ENDED]
+        # At its end it may have said all that it has to say, and listen no more.
+        over = not in_time or after_s > 0.9 * usual_s or time.monotonic() - sent_s < 0.1 * usual_s
+        codes = [INTERRUPTED, *ENDED] if over else [INTERRUPTED]
         complaints = [
             *done.complain(codes),
             *place.leftovers(),
             *_examine_records(place.out),
             *clean_again(call, place),
+            *(["it ended without a word"] if done.code in ENDED and not done.out else []),
         ]
     return Attempt(name=f"{planned.burst} to {planned.command} after {after_s:.2f} s", complaints=tuple(complaints))
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.core import locks, signals
+from harness.cli import main, start
+from harness.core import locks, signals, startup, streams
 from harness.core.clock import wait_until
 
 
@@ -116,3 +117,22 @@ def test_so_does_the_wait_for_a_lock_which_is_not_taken_then(tmp_path: Path) -> 
     free = locks.try_exclusive(tmp_path / "lock")
     assert free is not None
     free.close()
+
+
+def test_one_that_comes_when_the_command_has_looked_for_the_last_time_is_not_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended_with = []
+
+    def end(code: int) -> None:
+        ended_with.append(code)
+
+    def command() -> int:
+        signal.raise_signal(signal.SIGTERM)
+        return 0
+
+    monkeypatch.setattr(streams, "prepare_streams", lambda: None)
+    monkeypatch.setattr(startup, "end_at_once", end)
+    monkeypatch.setattr(main, "main", command)
+    start.run()
+    assert ended_with == [130]
