@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -122,10 +123,8 @@ def test_so_does_the_wait_for_a_lock_which_is_not_taken_then(tmp_path: Path) -> 
 def test_one_that_comes_when_the_command_has_looked_for_the_last_time_is_not_lost(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ended_with = []
-
-    def end(code: int) -> None:
-        ended_with.append(code)
+    def end(code: int) -> NoReturn:
+        raise SystemExit(code)
 
     def command() -> int:
         signal.raise_signal(signal.SIGTERM)
@@ -134,5 +133,6 @@ def test_one_that_comes_when_the_command_has_looked_for_the_last_time_is_not_los
     monkeypatch.setattr(streams, "prepare_streams", lambda: None)
     monkeypatch.setattr(startup, "end_at_once", end)
     monkeypatch.setattr(main, "main", command)
-    start.run()
-    assert ended_with == [130]
+    with pytest.raises(SystemExit) as ended:
+        start.run()
+    assert ended.value.code == 130
