@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.core.text import plural
 from harness.report.summary import SIGNS
 from harness.report.templates import render
 from harness.studies.matrix.document import Matrix
@@ -54,7 +53,7 @@ def render_html(matrix: Matrix, find_page: FindPage = usual_page) -> str:
         "matrix.html.j2",
         matrix=matrix,
         totals=summary.totals(matrix),
-        repeats=plural(matrix.repeats, "run"),
+        repeats=summary.describe_repeats(matrix),
         signs=SIGNS,
         agreements=AGREEMENTS,
         columns=columns,

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from harness.core.model import Outcome
-from harness.core.text import plural
 from harness.disturb import RECYCLE
 from harness.report.templates import render
 from harness.studies.matrix.document import Matrix
@@ -34,7 +33,7 @@ def render_markdown(matrix: Matrix) -> str:
         "matrix.md.j2",
         matrix=matrix,
         totals=summary.totals(matrix),
-        repeats=plural(matrix.repeats, "run"),
+        repeats=summary.describe_repeats(matrix),
         head=("release", "date", *map(summary.head, summary.columns(matrix))),
         rows=summary.table_rows(matrix),
         answer_heads=ANSWER_HEADS,

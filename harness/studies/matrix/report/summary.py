@@ -14,7 +14,7 @@ from harness.report.fields import line
 from harness.studies.chance.difference import RunSample
 from harness.studies.matrix.document import Matrix
 from harness.studies.matrix.expectations import describe, describe_expected
-from harness.studies.matrix.rates import FailureRate, rate_failures, rate_findings
+from harness.studies.matrix.rates import JUDGED, FailureRate, rate_failures, rate_findings
 from harness.studies.matrix.result import MISSING, Agreement, CellResult, Column, Expected
 from harness.studies.matrix.steering import count_lacking_of_cell
 from harness.studies.matrix.transitions import Measure, Side, Transition
@@ -38,6 +38,13 @@ def newest_first(cells: Iterable[CellResult]) -> list[CellResult]:
 def _age(cell: CellResult) -> tuple[bool, bool, str, Version, str]:
     version = as_version(cell.release)
     return version is None, cell.released is None, cell.released or "", version or Version("0"), cell.release
+
+
+def describe_repeats(matrix: Matrix) -> str:
+    """How many runs a cell has: ``2 runs each``, or the fewest and the most, where they went to where they decide."""
+    counts = {len(cell.runs) for cell in matrix.cells if cell.folded.outcome in JUDGED} or {matrix.repeats}
+    least, most = min(counts), max(counts)
+    return f"{plural(most, 'run')} each" if least == most else f"{least} to {plural(most, 'run')} each"
 
 
 def rows(matrix: Matrix) -> dict[str, dict[Column, list[CellResult]]]:
