@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -252,6 +252,11 @@ class ChildList:
             self._fd = None
 
 
+def used_cpu_s(fields: Sequence[str]) -> float:
+    """CPU seconds of a process and of the children that it has waited for; ``fields``: what ``read_stat`` gives."""
+    return sum(int(ticks) for ticks in fields[11:15]) / TICKS_PER_S
+
+
 def tree_cpu_s(pid: int) -> float:
     """CPU seconds of a process, its reaped children, and its live children; 0 where it is gone."""
     try:
@@ -259,7 +264,7 @@ def tree_cpu_s(pid: int) -> float:
         children = [int(child) for child in children_file(pid).read_text().split()]
     except GONE:
         return 0.0
-    return sum(int(ticks) for ticks in fields[11:15]) / TICKS_PER_S + sum(tree_cpu_s(child) for child in children)
+    return used_cpu_s(fields) + sum(tree_cpu_s(child) for child in children)
 
 
 def busy_cpu_s() -> float:

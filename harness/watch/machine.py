@@ -71,8 +71,9 @@ class UsageReader:
             fields = procfs.read_stat(pid)
             start_ticks = int(fields[19])
             if only in {None, start_ticks}:
-                used_s = sum(int(ticks) for ticks in fields[11:15]) / procfs.TICKS_PER_S
-                self._seen[pid] = _Seen(parent=int(fields[1]), start_ticks=start_ticks, used_s=used_s)
+                self._seen[pid] = _Seen(
+                    parent=int(fields[1]), start_ticks=start_ticks, used_s=procfs.used_cpu_s(fields)
+                )
                 for child in procfs.list_children(pid):
                     self._look(child)
 
