@@ -6,9 +6,20 @@ from collections.abc import Sequence
 
 from harness.report.chart_data import DONE, IN_VAIN, Tables
 from harness.report.chart_lives import Row
-from harness.report.chart_parts import RED, TEAL, Spec, colour_scale, hover, panel_of, x_time
+from harness.report.chart_parts import (
+    BAR_PX,
+    BAR_ROOM_PX,
+    RED,
+    TEAL,
+    Spec,
+    bar_of,
+    colour_scale,
+    hover,
+    panel_of,
+    words_in_bar,
+    x_time,
+)
 
-_PX = 24
 _SHADE = 0.2
 """How much of a band is seen behind the marks of a panel: on a light and on a dark page, and below any of them."""
 
@@ -17,49 +28,19 @@ _COLOURS = {DONE: TEAL, IN_VAIN: RED}
 
 def disturbances_panel(tables: Tables) -> Spec:
     """From when to when each lasted, with its name."""
-    panel = panel_of("Disturbances, shaded below", _PX, [_bar(tables.disturbances), _words()])
+    panel = panel_of("Disturbances, shaded below", BAR_PX, [_bar(tables.disturbances), _words()])
     return panel | {"data": {"name": "disturbances", "values": list(tables.disturbances)}}
 
 
 def _bar(rows: Sequence[Row]) -> Spec:
     seen = {row["state"] for row in rows}
     colours = {state: colour for state, colour in _COLOURS.items() if state in seen}
-    return {
-        "mark": {"type": "rect", "clip": True, "cornerRadius": 2},
-        "encoding": {
-            "x": x_time("from"),
-            "x2": {"field": "to"},
-            "y": {"value": 0},
-            "y2": {"value": _PX},
-            "tooltip": hover(("label", "disturbance"), ("from", "from s", ".3f"), ("to", "to s", ".3f")),
-            "description": {"field": "said"},
-            "color": {"field": "state", "type": "nominal", "title": None, "scale": colour_scale(colours)},
-        },
-    }
+    return bar_of(("label", "disturbance"), said="said", color={"title": None, "scale": colour_scale(colours)})
 
 
 def _words() -> Spec:
-    """The name of a disturbance, as much of it as the part of its bar that is shown has room for."""
-    room_px = "(min(datum.to, shown_to) - datum.seen) / (shown_to - shown_from) * width - 8"
-    return {
-        "transform": [
-            {"calculate": "max(datum.from, shown_from)", "as": "seen"},
-            {"filter": "datum.to > shown_from && datum.from < shown_to"},
-            {"filter": f"{room_px} > 7"},
-        ],
-        "mark": {
-            "type": "text",
-            "align": "left",
-            "dx": 6,
-            "fontSize": 12,
-            "fontWeight": "bold",
-            "color": "white",
-            "clip": True,
-            "aria": False,
-            "limit": {"expr": f"max({room_px}, 1)"},
-        },
-        "encoding": {"x": x_time("seen"), "y": {"value": _PX / 2}, "text": {"field": "name"}},
-    }
+    """The name of a disturbance, where a part of its bar is shown."""
+    return words_in_bar("name", {"filter": f"{BAR_ROOM_PX} > 7"})
 
 
 def shade(panel: Spec, rows: Sequence[Row]) -> Spec:

@@ -13,6 +13,7 @@ Spec: TypeAlias = dict[str, Any]
 
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 WIDTH_PX = 860
+BAR_PX = 24
 _LEFT_PX = 62
 _FONT = "system-ui, 'Liberation Sans', 'DejaVu Sans', Arial, sans-serif"
 INK = "currentColor"
@@ -72,6 +73,49 @@ def _config() -> Spec:
             "offset": 4,
             "layout": {"bottom": {"anchor": "start", "direction": "vertical"}},  # two legends below each other
         },
+    }
+
+
+def bar_of(what: tuple[str, str], *, said: str, color: Spec) -> Spec:
+    """Bars from when to when. ``what``: the field of the tooltip, and its name; ``said``: what is read aloud."""
+    return {
+        "mark": {"type": "rect", "clip": True, "cornerRadius": 2},
+        "encoding": {
+            "x": x_time("from"),
+            "x2": {"field": "to"},
+            "y": {"value": 0},
+            "y2": {"value": BAR_PX},
+            "tooltip": hover(what, ("from", "from s", ".3f"), ("to", "to s", ".3f")),
+            "description": {"field": said},
+            "color": {"field": "state", "type": "nominal", **color},
+        },
+    }
+
+
+BAR_ROOM_PX = "(min(datum.to, shown_to) - datum.seen) / (shown_to - shown_from) * width - 8"
+"""How much of a bar is shown, for the words in it."""
+
+
+def words_in_bar(field: str, choose: Spec) -> Spec:
+    """Words in the bars of ``bar_of``: as much of them as fits. ``choose``: the last step, which words, or where."""
+    return {
+        "transform": [
+            {"calculate": "max(datum.from, shown_from)", "as": "seen"},
+            {"filter": "datum.to > shown_from && datum.from < shown_to"},
+            choose,
+        ],
+        "mark": {
+            "type": "text",
+            "align": "left",
+            "dx": 6,
+            "fontSize": 12,
+            "fontWeight": "bold",
+            "color": "white",
+            "clip": True,
+            "aria": False,
+            "limit": {"expr": f"max({BAR_ROOM_PX}, 1)"},
+        },
+        "encoding": {"x": x_time("seen"), "y": {"value": BAR_PX // 2}, "text": {"field": field}},
     }
 
 

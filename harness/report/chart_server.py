@@ -7,15 +7,19 @@ from collections.abc import Iterator
 from harness.report.chart_data import Tables
 from harness.report.chart_parts import (
     AMBER,
+    BAR_PX,
+    BAR_ROOM_PX,
     BLUE,
     GREEN,
     GREY,
     RED,
     Spec,
+    bar_of,
     colour_and_shape,
     colour_scale,
     hover,
     panel_of,
+    words_in_bar,
     x_time,
     y_rows,
 )
@@ -29,47 +33,20 @@ def socket_panel(tables: Tables) -> Spec:
     rows = list(tables.socket) or [
         {"from": tables.from_s, "to": tables.to_s, "state": "none", "what": "no socket file"}
     ]
-    return panel_of("Socket file", 24, [_socket_bar(), _socket_words()]) | {"data": {"name": "socket", "values": rows}}
+    return panel_of("Socket file", BAR_PX, [_socket_bar(), _socket_words()]) | {
+        "data": {"name": "socket", "values": rows}
+    }
 
 
 def _socket_bar() -> Spec:
     colours = {"present": GREEN, "gone": RED, "another file": AMBER, "none": GREY}
-    return {
-        "mark": {"type": "rect", "clip": True, "cornerRadius": 2},
-        "encoding": {
-            "x": x_time("from"),
-            "y": {"value": 0},
-            "y2": {"value": 24},
-            "x2": {"field": "to"},
-            "tooltip": hover(("what", "socket file"), ("from", "from s", ".3f"), ("to", "to s", ".3f")),
-            "description": {"field": "what"},
-            "color": {"field": "state", "type": "nominal", "legend": None, "scale": colour_scale(colours)},
-        },
-    }
+    return bar_of(("what", "socket file"), said="what", color={"legend": None, "scale": colour_scale(colours)})
 
 
 def _socket_words() -> Spec:
-    """What the bar says of itself: as much of it as the part that is shown has room for."""
-    seen_px = "(min(datum.to, shown_to) - datum.seen) / (shown_to - shown_from) * width - 8"
-    return {
-        "transform": [
-            {"calculate": "max(datum.from, shown_from)", "as": "seen"},
-            {"filter": "datum.to > shown_from && datum.from < shown_to"},
-            {"calculate": f"{seen_px} < 7 * length(datum.what) ? datum.state : datum.what", "as": "said"},
-        ],
-        "mark": {
-            "type": "text",
-            "align": "left",
-            "dx": 6,
-            "fontSize": 12,
-            "fontWeight": "bold",
-            "color": "white",
-            "clip": True,
-            "aria": False,
-            "limit": {"expr": f"max({seen_px}, 1)"},
-        },
-        "encoding": {"x": x_time("seen"), "y": {"value": 12}, "text": {"field": "said"}},
-    }
+    """What the bar says of itself: all of it, or its state alone where there is no room."""
+    said = f"{BAR_ROOM_PX} < 7 * length(datum.what) ? datum.state : datum.what"
+    return words_in_bar("said", {"calculate": said, "as": "said"})
 
 
 def workers_panel(tables: Tables) -> Spec:
