@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.core import subprocesses
+from harness.core import paths, subprocesses
 from harness.core.clock import now_ns
 from harness.core.errors import SurroundingsError, UnrunnableError
 from harness.core.subprocesses import Done
@@ -36,10 +36,6 @@ CHECK_TIMEOUT_S = 120.0
 _SOURCE = "source"
 _ERA = "era"
 _NOT_COMPILED = "/(setuptools|_distutils_hack|tests?|testing)/"
-_CHECK = (
-    "import compileall, re, sys; compileall.compile_dir('lib', quiet=2, rx=re.compile(sys.argv[1])); "
-    "import gunicorn.app.wsgiapp"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +172,7 @@ def _fill(plan: BuildPlan, building: Path, lock_fd: int) -> tuple[str, ...]:
     """Install everything; gives the names of the era shims that it needs on this interpreter."""
     python = building / "bin" / "python"
     if plan.base is None:
-        _install(plan, python, building, lock_fd)
+        _install(plan, building, lock_fd)
     else:
         layer.put_on(plan.source, plan.base, building)
     shims = _choose_shims(plan, python, building, lock_fd)
@@ -184,12 +180,13 @@ def _fill(plan: BuildPlan, building: Path, lock_fd: int) -> tuple[str, ...]:
     return shims
 
 
-def _install(plan: BuildPlan, python: Path, building: Path, lock_fd: int) -> None:
+def _install(plan: BuildPlan, building: Path, lock_fd: int) -> None:
     installer.create_venv(building, base=plan.interpreter.path, cwd=plan.envs, keep_open=(lock_fd,))
     requirement = plan.source.stage(building / _SOURCE)
     installer.install(
-        python,
+        building,
         (requirement, *plan.requirements),
+        base=plan.interpreter.path,
         subject=plan.source.name,
         cwd=plan.envs,
         log=plan.beside("log"),
@@ -216,14 +213,14 @@ def _choose_shims(plan: BuildPlan, python: Path, building: Path, lock_fd: int) -
 def _compile_and_check(plan: BuildPlan, python: Path, building: Path, shims: Sequence[str], lock_fd: int) -> None:
     """Write the bytecode, so that gunicorn's boot doesn't spend time on it, and check that gunicorn can be imported.
 
-    One process does both, because starting another takes as long as the import. uv's own way to compile fails on Python
-    3.6. A file that does not compile is no error: packages carry files for other Pythons, which are never imported.
+    One start of Python does both, because it takes as long as the import. uv's own way to compile fails on Python 3.6.
     """
+    program = paths.fixtures_dir() / "environment" / "compiling.py"
     options, environ = ["-I"], {}
     if shims:  # loaded as in a run: with -I no folder could be named
         options, environ = ["-s"], {"PYTHONPATH": str(building / _ERA)}
         era.plant(shims, building / _ERA)
-    done = _run_inside([str(python), *options, "-c", _CHECK, _NOT_COMPILED], building, lock_fd, environ)
+    done = _run_inside([str(python), *options, str(program), _NOT_COMPILED], building, lock_fd, environ)
     if done.status == 0:
         return
     what = f"{plan.source.name} can't be imported on Python {plan.interpreter.version}"

@@ -99,9 +99,10 @@ def create_venv(folder: Path, *, base: Path, cwd: Path, keep_open: Sequence[int]
 
 
 def install(
-    python: Path,
+    folder: Path,
     requirements: Sequence[str],
     *,
+    base: Path,
     subject: str,
     cwd: Path,
     log: Path,
@@ -110,6 +111,8 @@ def install(
 ) -> None:
     """Install into an environment. ``subject`` names the gunicorn; ``log`` gets all that uv said if it fails.
 
+    ``base``: the Python that it was made of. The console scripts that come along name that one, which has none of these
+    packages: nothing here starts them.
     ``pinned``: False where the index may have something newer than the cache. A file of a version whose digests are
     recorded (``hashes``) has to have one of them; else nothing is installed.
 
@@ -118,7 +121,8 @@ def install(
         UnrunnableError, SurroundingsError: there is no such release, or its build fails; anything else failed.
     """
     listed = "".join(f"{with_hashes(line)}\n" for line in requirements)
-    command = ["pip", "install", "--python", str(python), "--requirement", "-"]
+    # uv would start a new environment's Python to learn what it is, a tenth of a second; it knows the base already.
+    command = ["pip", "install", "--python", str(base), "--prefix", str(folder), "--requirement", "-"]
     # Try uv's cache first: asking the index again takes seconds, some answers make uv build an old source distribution
     # anew, and the requirements are pinned, so that the index has nothing newer.
     for cached_only in (["--offline"], []) if pinned else ([],):

@@ -16,7 +16,7 @@ import pytest
 
 from harness.core.clock import wait_until
 from harness.core.errors import SurroundingsError, UnrunnableError, UsageError
-from harness.provision import era, hashes
+from harness.provision import era, hashes, installer
 from harness.provision.compatibility import NoInterpreterError
 from harness.provision.environments import Environment, prepare
 from harness.provision.eviction import list_environments, remove_unused
@@ -126,7 +126,21 @@ def test_a_release_of_old() -> None:
     assert any(line.startswith("setuptools==") for line in environment.freeze)
     assert sum(line.endswith(": taken") for line in environment.looked_at) == 1
     assert environment.revision is None
-    assert list(environment.path.glob("lib/*/site-packages/gunicorn/__pycache__/arbiter.*.pyc"))
+    (site,) = environment.path.glob("lib/*/site-packages")
+    # What the import reads, what only a worker reads, and what only the app does.
+    for compiled in ("gunicorn/__pycache__/arbiter", "gunicorn/workers/__pycache__/gthread", "__pycache__/bottle"):
+        assert list(site.glob(f"{compiled}.*.pyc")), compiled
+    assert not list(site.rglob("__pycache__/*.pyc.*")), "no file is left half-written"
+
+
+def test_what_the_base_has_is_installed_all_the_same(tmp_path: Path) -> None:
+    requirement = next(line for line in prepare_or_skip("19.6.0").freeze if line.startswith("bottle=="))
+    base = Path(sys.executable)
+    for folder in (tmp_path / "first", tmp_path / "second"):
+        installer.create_venv(folder, base=base, cwd=tmp_path)
+        installer.install(folder, (requirement,), base=base, subject="bottle", cwd=tmp_path, log=tmp_path / "log")
+        assert list(folder.glob("lib/*/site-packages/bottle.py"))
+        base = folder / "bin" / "python"
 
 
 def test_a_second_call_starts_no_process(monkeypatch: pytest.MonkeyPatch) -> None:

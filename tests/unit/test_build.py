@@ -36,12 +36,12 @@ class Installer:
         (folder / "bin" / "python").touch(mode=0o755)
         (folder / "lib" / "python3.6" / "site-packages").mkdir(parents=True)
 
-    def install(self, python: Path, requirements: Sequence[str], *, log: Path, **_: Any) -> None:
+    def install(self, folder: Path, requirements: Sequence[str], *, log: Path, **_: Any) -> None:
         self.installed.append(requirements)
         log.write_text("what uv said")
         if self.fails is not None:
             raise self.fails
-        site = python.parents[1] / "lib" / "python3.6" / "site-packages"
+        site = folder / "lib" / "python3.6" / "site-packages"
         for name, version in (("gunicorn", "19.6.0"), ("bottle", "0.12.13")):
             (site / name).mkdir()
             (site / name / "__init__.py").touch()
