@@ -100,7 +100,8 @@ unit: setup ## tests that start no process
 
 # They wait more than they compute, so two files at a time take little more than half as long; with three the timings suffer.
 integration: setup ## tests against small stub servers
-	@$(VENV_PYTHON) -m pytest tests/integration -n 2 --dist loadfile
+	@$(VENV_PYTHON) -m pytest -m waits tests/integration/test_detectors.py tests/integration/test_ledger.py -n 4
+	@$(VENV_PYTHON) -m pytest -m 'not waits' tests/integration -n 2 --dist loadfile
 
 regression: setup tools ## tests against pinned gunicorns, h2o and wrk, and a sample of the mutants and attacks
 	@$(VENV_PYTHON) -m pytest -m 'not slow' tests/regression tests/mutants tests/attacks
@@ -152,7 +153,7 @@ browser: setup pictures generator ## tests of the pages in Chromium, which is in
 	  || ! command -v apt-get >/dev/null || { echo 'installing the packages chromium and libatomic1'; \
 	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends \
 	  chromium libatomic1 >/dev/null; } || true
-	@$(VENV_PYTHON) -m pytest tests/browser
+	@$(VENV_PYTHON) -m pytest tests/browser -n 2 --dist loadfile
 
 pictures: setup ## have what draws pictures without a browser, and what drives one
 	@.venv/bin/uv pip install --quiet --python $(VENV_PYTHON) --no-deps --require-hashes -r requirements/browser.txt

@@ -11,6 +11,7 @@ import pytest
 from tests.integration.stubs import Ran, find_marked, make_wheel, needs_tools, run_harness
 
 pytestmark = needs_tools
+waits = pytest.mark.waits
 SMALL = ("--workers", "2", "--max-requests", "400", "--recycles", "6", "--connections", "20", "--duration", "3")
 
 
@@ -40,20 +41,20 @@ def test_a_good_server_holds(tmp_path: Path) -> None:
     [
         ("removed-by-rm", "socket-deleted"),
         ("removed-by-c", "socket-deleted"),
-        ("replaces-socket", "socket-replaced"),
+        pytest.param("replaces-socket", "socket-replaced", marks=waits),
         ("binds-anew", "socket-replaced"),
-        ("shuts-socket", "socket-unreachable"),
-        ("shuts-folder", "socket-unreachable"),
-        ("hangs", "permanent-outage"),
+        pytest.param("shuts-socket", "socket-unreachable", marks=waits),
+        pytest.param("shuts-folder", "socket-unreachable", marks=waits),
+        pytest.param("hangs", "permanent-outage", marks=waits),
         ("arbiter-dies", "permanent-outage"),
         ("answers-500-later", "failed-responses"),
-        ("never-respawns", "workers-not-respawned"),
+        pytest.param("never-respawns", "workers-not-respawned", marks=waits),
         ("never-recycles", "max-requests-ignored"),
         ("recycles-early", "recycled-early"),
         ("crashes", "worker-crashed"),
         ("killed", "worker-crashed"),
-        ("too-many", "workers-surplus"),
-        ("starts-too-few", "workers-not-respawned"),
+        pytest.param("too-many", "workers-surplus", marks=waits),
+        pytest.param("starts-too-few", "workers-not-respawned", marks=waits),
         ("leaves-socket", "socket-left-behind"),
         ("leaves-workers", "processes-left-behind"),
     ],
@@ -66,6 +67,7 @@ def test_a_misbehaving_server_is_caught(misbehave: Callable[[str], Ran], behavio
         assert "socket-deleted" not in ran.findings
 
 
+@waits
 def test_a_worker_that_never_serves_is_caught(tmp_path: Path) -> None:
     ran = run_stub(tmp_path, "idles", "--worker", "sync", "--full-duration")
     assert "workers-idle" in ran.findings, ran.out + ran.err
@@ -76,6 +78,7 @@ def test_rights_that_leave_the_way_open_and_a_command_that_only_looks_are_no_fau
     assert (ran.code, ran.verdict["verdict"]) == (0, "holds"), ran.out + ran.err
 
 
+@waits
 @pytest.mark.parametrize(
     ("behaviour", "finding", "call"),
     [
@@ -143,7 +146,7 @@ def test_with_the_load_on_httpx_a_good_server_holds(tmp_path: Path, way: tuple[s
     ("behaviour", "finding"),
     [
         ("removed-by-rm", "socket-deleted"),
-        ("hangs", "permanent-outage"),
+        pytest.param("hangs", "permanent-outage", marks=waits),
         ("answers-500-later", "failed-responses"),
         ("never-recycles", "max-requests-ignored"),
         ("killed", "worker-crashed"),
@@ -155,6 +158,7 @@ def test_with_the_load_on_httpx_a_misbehaving_server_is_caught(tmp_path: Path, b
     assert finding in ran.findings, ran.out
 
 
+@waits
 def test_a_server_that_hangs_has_its_requests_counted_as_hung(tmp_path: Path) -> None:
     ran = run_stub(tmp_path, "hangs", "--worker", "sync", "--load", "httpx", "--rate", "300")
     counts = ran.verdict["counts"]
