@@ -55,13 +55,17 @@ class UsageReader:
         for pid, known in before.items():
             self._look(pid, only=known.start_ticks)
         heirs = {os.getpid(), *before}
-        ended = [known for pid, known in before.items() if pid not in self._seen]
+        ended = [known for pid, known in before.items() if not self._is_there(pid, known)]
         self._left_s += sum(known.used_s for known in ended if known.parent not in heirs)
         own_s = self._left_s + sum(one.used_s for one in self._seen.values())
         for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
             used = resource.getrusage(who)
             own_s += used.ru_utime + used.ru_stime
         return Usage(at_ns=now_ns(), busy_s=busy_s, own_s=own_s)
+
+    def _is_there(self, pid: int, known: _Seen) -> bool:
+        now = self._seen.get(pid)
+        return now is not None and now.start_ticks == known.start_ticks
 
     def _look(self, pid: int, only: int | None = None) -> None:
         """Add a process and its children; ``only``: one that started at these ticks, not another with its pid."""
