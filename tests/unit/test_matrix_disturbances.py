@@ -130,6 +130,25 @@ def test_a_verdict_tells_how_many_disturbances_lost_something() -> None:
     assert (result.disturbances, result.bursts, result.trials) == (3, 2, 3)
 
 
+def test_a_verdict_tells_which_findings_the_judge_could_not_tell() -> None:
+    verdict: dict[str, Json] = {
+        "verdict": "violated",
+        "findings": [{"id": "recycled-late", "evidence": {}}],
+        "counts": {"recycles": 8, "requests": 10, "statuses": {}, "client_errors": {}},
+        "invariants": {
+            "requests-answered": "unknown",
+            "max-requests-honoured": "violated",
+            "socket-survives": "holds",
+            "a-promise-of-tomorrow": "unknown",
+        },
+    }
+    assert read_result(verdict, None).untold == ("failed-responses",)
+    assert read_result({**verdict, "invariants": {"max-requests-honoured": "unknown"}}, None).untold == (
+        "max-requests-ignored",
+        "recycled-early",
+    ), "what was seen was told"
+
+
 ENTRY = """
 schema = 1
 [[expect]]

@@ -29,7 +29,7 @@ MATRIX = a_matrix(
     a_cell("1.0", a_run()),
     a_cell("1.0", a_run(), worker="gthread"),
     a_cell("1.1", a_run(DELETED), expected=KNOWN),
-    a_cell("2.0", a_run(FAILED), a_run(), a_run()),
+    a_cell("2.0", a_run(FAILED), a_run(), replace(a_run(), untold=(DELETED,))),
     a_cell("3.0", a_run(outcome=Outcome.INCONCLUSIVE, detail="too few <recycles>")),
     a_cell("9.9"),
 )

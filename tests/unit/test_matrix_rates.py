@@ -51,6 +51,16 @@ def test_what_another_fault_hides_is_no_sign_of_absence() -> None:
     assert (rate.seen, rate.runs, rate.hidden, rate.interval.high) == (1, 3, 2, 1.0)
 
 
+def test_what_the_judge_could_not_tell_is_no_sign_of_absence() -> None:
+    unsure = replace(a_run(FindingId.SOCKET_LEFT_BEHIND.value), untold=(FAILED,))
+    assert is_hidden(unsure, FAILED)
+    assert not is_hidden(unsure, DELETED)
+    assert tally([unsure, a_run(FAILED), a_run()], FAILED) == RunSample(seen=1, runs=2, hidden=1)
+    told = [lossy(2, failed=40), lossy(0)]
+    assert rate_failures([*told, replace(unsure, bursts=0)]) == rate_failures(told)
+    assert share_of_restarts([*told, replace(unsure, bursts=0)]) == share_of_restarts(told)
+
+
 def test_losses_are_rated_per_restart_and_per_request() -> None:
     per_recycle, per_request = rate_failures([lossy(2, failed=40), lossy(4, failed=90), lossy(3, failed=50)])
     assert (per_recycle.name, per_recycle.lost, per_recycle.total, per_recycle.unit) == ("per_recycle", 9, 30, "run")

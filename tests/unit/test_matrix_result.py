@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,4 +111,8 @@ def test_chance_may_hide_an_expected_finding_but_never_makes_one_that_is_not() -
     assert compare([a_run(FAILED)] * 4 + [a_run()], steady) is Agreement.DIFFERENT, "1 of 5: 4.9 %"
     assert compare([a_run(FAILED)] * 5 + [a_run()], steady) is Agreement.EXPECTED, "1 of 6: 5.9 %"
     assert compare([a_run(FAILED)] * 18 + [a_run()] * 2, steady) is Agreement.DIFFERENT
+    unsure = replace(a_run("recycled-late"), untold=(FAILED,))
+    late = replace(steady, sometimes=("recycled-late",))
+    assert compare([a_run(FAILED), unsure, unsure], late) is Agreement.EXPECTED, "these two could not tell"
+    assert compare([a_run(FAILED), a_run("recycled-late")], late) is Agreement.DIFFERENT
     assert compare([a_run()] * 100 + [a_run(FAILED)], Expected(outcome=Outcome.HOLDS)) is Agreement.DIFFERENT

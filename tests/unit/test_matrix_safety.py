@@ -57,6 +57,8 @@ def a_sync(release: str, *runs: RunResult) -> CellResult:
         (a_cell("1.0", sound(outcome=Outcome.UNRUNNABLE)), Safety.UNRUNNABLE),
         (replace(a_cell("1.0", sound(LATE)), blind=(FAILED,)), Safety.UNKNOWN),
         (replace(a_cell("1.0", sound(FAILED)), blind=(FAILED,)), Safety.BREAKS),
+        (a_cell("1.0", sound(LATE), replace(sound(LATE), untold=(FAILED,))), Safety.UNKNOWN),
+        (a_cell("1.0", sound(FAILED), replace(sound(LATE), untold=(FAILED,))), Safety.BREAKS),
         (a_cell("1.0", sound("a-finding-of-tomorrow")), Safety.BREAKS),
     ],
 )

@@ -200,7 +200,7 @@ def _needed(expected: Expected) -> set[str]:
 def _is_lacking(runs: Sequence[RunResult], name: str) -> bool:
     """Whether more runs lack it than chance explains, if it is in all but a ``FLUKE`` of them."""
     judged = [run for run in runs if run.outcome in (Outcome.HOLDS, Outcome.VIOLATED)]
-    missed = sum(name not in (run.outcome.value, *run.findings) for run in judged)
+    missed = sum(name not in (run.outcome.value, *run.findings, *run.untold) for run in judged)
     return missed > 0 and chance_of(missed, len(judged), FLUKE) <= BY_CHANCE
 
 

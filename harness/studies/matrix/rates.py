@@ -46,11 +46,11 @@ class FailureRate:
 def is_hidden(run: RunResult, finding: str, blind: Collection[str] = ()) -> bool:
     """Whether a judged run that did not show the finding may have had it: not having seen is not having held.
 
-    Nothing was tried (no restart, no disturbance), the service was gone for good, or the settings can't show it
-    (``blind``).
+    Nothing was tried (no restart, no disturbance), the service was gone for good, the judge could not tell, or the
+    settings can't show it (``blind``).
     """
     masked = not run.trials or FindingId.PERMANENT_OUTAGE.value in run.findings
-    return finding not in run.findings and (masked or finding in blind)
+    return finding not in run.findings and (masked or finding in run.untold or finding in blind)
 
 
 def tally(runs: Sequence[RunResult], finding: str, blind: Collection[str] = ()) -> RunSample:
@@ -84,13 +84,9 @@ def _rate_finding(judged: int, finding: str, sample: RunSample) -> FindingRate:
 def rate_failures(runs: Sequence[RunResult]) -> tuple[FailureRate, ...]:
     """Restarts (or disturbances) with a loss, of all of them, and requests that failed, of all; what was counted of it.
 
-    A run whose service was gone for good says nothing of its restarts.
+    A run whose service was gone for good says nothing of its restarts, nor does one in which it could not be told.
     """
-    fit = [
-        run
-        for run in runs
-        if run.outcome in JUDGED and run.trials and FindingId.PERMANENT_OUTAGE.value not in run.findings
-    ]
+    fit = [run for run in runs if _tells_losses(run)]
     restarts = [(run.bursts, run.trials) for run in fit if run.bursts is not None and run.trials]
     if not restarts or len(restarts) < len(fit):
         return ()
@@ -104,15 +100,13 @@ def rate_failures(runs: Sequence[RunResult]) -> tuple[FailureRate, ...]:
 
 def share_of_restarts(runs: Sequence[RunResult]) -> RunSample:
     """The share of each run's restarts at which something was lost, added up: the unit is the run."""
-    shares = [
-        run.bursts / run.trials
-        for run in runs
-        if run.outcome in JUDGED
-        and run.bursts is not None
-        and run.trials
-        and FindingId.PERMANENT_OUTAGE.value not in run.findings
-    ]
+    shares = [run.bursts / run.trials for run in runs if _tells_losses(run) and run.bursts is not None and run.trials]
     return RunSample(seen=sum(shares), runs=len(shares))
+
+
+def _tells_losses(run: RunResult) -> bool:
+    hidden = FindingId.PERMANENT_OUTAGE.value in run.findings or FindingId.FAILED_RESPONSES.value in run.untold
+    return run.outcome in JUDGED and bool(run.trials) and not hidden
 
 
 def _rate(name: str, clusters: Sequence[tuple[int, int]], restarts: Interval) -> FailureRate:

@@ -40,6 +40,7 @@ class RunResult:
     path: str | None
     outcome: Outcome
     findings: tuple[str, ...] = ()
+    untold: tuple[str, ...] = ()  # findings that were not seen where the judge could not tell
     recycles: int | None = None
     disturbances: int | None = None  # carried out to their ends; None where workers just restart
     requests: int | None = None

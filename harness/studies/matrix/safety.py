@@ -50,7 +50,7 @@ def judge_cell(cell: CellResult) -> Safety:
         seen=cell.folded.findings,
         failed=sum(run.failed or 0 for run in cell.runs),
         undecided=sum(run.outcome not in JUDGED for run in cell.runs),
-        blind=list_hardly_seen(cell),
+        blind=[*list_hardly_seen(cell), *(finding for run in cell.runs for finding in run.untold)],
     )
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import HarnessError
 from harness.core.findings import FindingId
-from harness.core.model import Json, Outcome, is_failure
+from harness.core.model import Json, Outcome, State, is_failure
 from harness.judge.invariants.requests_answered import NO_DISTURBANCE
 from harness.records.event_file import parse_json
 from harness.records.store import load_run
@@ -118,11 +118,13 @@ def read_result(verdict: Mapping[str, Json], path: str | None) -> RunResult:
     outcome = Outcome(str(verdict["verdict"]))
     if not isinstance(findings, list) or not isinstance(counts, Mapping):
         raise TypeError("findings or counts are of another kind")
+    seen = tuple(dict.fromkeys(str(finding["id"]) for finding in findings))
     disturbances = _number(dig(verdict, "strength", "disturbances"))
     return RunResult(
         path=path,
         outcome=outcome,
-        findings=tuple(dict.fromkeys(str(finding["id"]) for finding in findings)),
+        findings=seen,
+        untold=_list_untold(verdict, seen),
         recycles=_number(counts.get("recycles")),
         disturbances=disturbances,
         requests=_number(counts.get("requests")),
@@ -132,6 +134,12 @@ def read_result(verdict: Mapping[str, Json], path: str | None) -> RunResult:
         else _lossy_disturbances(findings, disturbances),
         detail=_detail(outcome, verdict),
     )
+
+
+def _list_untold(verdict: Mapping[str, Json], seen: Collection[str]) -> tuple[str, ...]:
+    """The findings that the run did not show, of promises of which the judge did not know whether they were kept."""
+    states = {row: dig(verdict, "invariants", row.invariant) for row in FindingId}
+    return tuple(row.value for row in FindingId if states[row] == State.UNKNOWN.value and row.value not in seen)
 
 
 def _number(value: Json) -> int | None:
