@@ -44,7 +44,7 @@ override AUDIT_LOCK := --group audit --constraint requirements/dev.txt --output-
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: action advise bisects edges known recover help setup tools proxies reproduce check doctor test lint format unit integration regression mutants unmodified attacks own-proxies false-alarms faulty-apps containers browser pictures chart structure events options bench audit sbom lock upgrade fresh clean generator site timelines image
+.PHONY: action advise bisects edges known pool recover help setup tools proxies reproduce check doctor test lint format unit integration regression mutants unmodified attacks own-proxies false-alarms faulty-apps containers browser pictures chart structure events options bench audit sbom lock upgrade fresh clean generator site timelines image
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -196,6 +196,10 @@ bisects: setup tools ## bisect the edges of the tables once more, into docs/resu
 # Two tables of disjoint runs: make edges ARGS='runs/first runs/second', with --format md for a page.
 edges: setup ## do two maps of the same releases claim the same edges? lists each that only one claims, and why
 	@$(VENV_PYTHON) -m maintenance.edges
+
+# Such as campaigns of two days: make pool ARGS='docs/results/matrix.json runs/today docs/results/matrix.json'.
+pool: setup ## one table out of several: the runs of cells with the same settings together
+	@$(VENV_PYTHON) -m maintenance.pooling
 
 known: setup ## re-make the pages of docs/results/, docs/safe.md and what `harness advise` knows, after a change there
 	@$(VENV_PYTHON) -m maintenance.result_pages
