@@ -37,14 +37,14 @@ def test_the_packed_rows_name_what_there_is_and_how_it_was_measured() -> None:
 
 
 def test_what_is_seldom_seen_changes_no_verdict_but_is_not_called_safe() -> None:
-    quick = replace(PROFILES["quick"], spec="1.0", worker="gevent")
-    assert list_unseen(quick) == ()
-    assert list_seldom_seen("gevent", {"workers": 2}) == (FAILED,)
-    assert list_seldom_seen("gevent", {"workers": 5}) == list_seldom_seen("sync", {"workers": 2}) == ()
+    wide = replace(PROFILES["wide"], spec="1.0", worker="gevent")
+    assert list_unseen(wide) == ()
+    assert list_seldom_seen("gevent", {"max_requests": 64}) == (FAILED,)
+    assert list_seldom_seen("gevent", {"max_requests": 512}) == list_seldom_seen("sync", {"max_requests": 64}) == ()
     assert list_seldom_seen("gevent", {}) == (), "of which nothing is known"
     run = replace(a_run(), failed=0)
     cell = a_cell("1.0", run, run, worker="gevent")
-    few = replace(cell, cell={**cell.cell, "workers": 2})
+    few = replace(cell, cell={**cell.cell, "max_requests": 64})
     assert few.folded.outcome is Outcome.HOLDS
     assert (judge_cell(cell), judge_cell(few)) == (Safety.SAFE, Safety.UNKNOWN)
 

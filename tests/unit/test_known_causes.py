@@ -16,6 +16,7 @@ from harness.report.known.bisects import KnownBisect, find_bisects, load_bisects
 from harness.report.known.causes import UNKNOWN, explain, find_cause, load_causes, write_history
 from harness.stack.workers import WORKERS
 from harness.studies.matrix.expectations import load_expectations
+from harness.studies.matrix.report import load_matrix
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -62,6 +63,23 @@ def test_every_upstream_number_that_a_cause_or_a_page_cites_has_its_title() -> N
             said = re.search(rf"/{number}\)[ ,:]*(?P<title>\"[^\"]+\"|[A-Z\[a-z].*)", text)
             assert said is not None, f"{page.name}: #{number} has no title beside it"
             assert titles.get(int(number), "")[:30] in str(said["title"]), f"{page.name}: #{number}"
+
+
+def test_where_a_cause_came_and_went_is_an_edge_that_a_table_claims() -> None:
+    """A report says "introduced in 24.0.0" of it, which is a claim like any other."""
+    tables = [load_matrix(ROOT / "docs" / "results" / f"{name}.json") for name in ("matrix", "proxies")]
+    claimed = {
+        (edge.worker, edge.finding, edge.introduced_in or "", edge.gone_in or "")
+        for table in tables
+        for edge in table.map.supported
+    }
+    for cause in load_causes():
+        for end, came, went in (("introduced", cause.introduced, ""), ("gone", "", cause.gone)):
+            told = {(worker, finding, came, went) for worker in cause.workers or WORKERS for finding in cause.findings}
+            if came or went:
+                assert bool(told & claimed) != (end in cause.sources), f"{cause.id}: {end}"
+            assert ("source" in cause.tell(end)) == (end in cause.sources)
+        assert set(cause.sources) <= {end for end in ("introduced", "gone") if getattr(cause, end)}
 
 
 def test_a_cause_is_one_sentence_and_each_remedy_says_what_it_costs() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,7 +51,15 @@ class Cause:
     upstream: tuple[int, ...]
     introduced: str
     gone: str
+    sources: Mapping[str, str] = field(hash=False)
+    """What gunicorn's code says of ``introduced`` or ``gone``, where no table claims it."""
     helps: tuple[Remedy, ...]
+
+    def tell(self, end: str) -> str:
+        """In which release it was ``introduced`` or ``gone``, and whether only its source says so; "" if not known."""
+        release = self.introduced if end == "introduced" else self.gone
+        said = f"{end} in {release}" if release else ""
+        return f"{said} (so says the source)" if end in self.sources else said
 
     def covers(self, *, release: str, worker: str, bind: str) -> bool:
         """Whether the row speaks of this cell. A release that is no version is covered by rows for all of them."""
@@ -96,12 +104,11 @@ class Explanation:
 
 
 def write_history(cause: Cause | None, bisects: Sequence[KnownBisect]) -> str:
-    """Where a fault came and went: the commits, where a bisection is stored, else the releases of the table."""
+    """Where a fault came and went: the commits, where a bisection is stored, else the releases of the tables."""
     came = next((one.said for one in bisects if one.is_introduction), "")
     went = next((one.said for one in bisects if not one.is_introduction), "")
     if cause is not None:
-        came = came or (f"introduced in {cause.introduced}" if cause.introduced else "")
-        went = went or (f"gone in {cause.gone}" if cause.gone else "")
+        came, went = came or cause.tell("introduced"), went or cause.tell("gone")
     return ", ".join(filter(None, [came, went]))
 
 
@@ -128,6 +135,7 @@ def _parse(row: Mapping[str, Any], remedies: Mapping[str, Remedy]) -> Cause:
         upstream=tuple(row["upstream"]),
         introduced=row["introduced"],
         gone=row["gone"],
+        sources=dict(row.get("sources", {})),
         helps=tuple(remedies[name] for name in row["helps"]),
     )
 
