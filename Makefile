@@ -153,7 +153,7 @@ browser: setup pictures generator ## tests of the pages in Chromium, which is in
 	  || ! command -v apt-get >/dev/null || { echo 'installing the packages chromium and libatomic1'; \
 	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends \
 	  chromium libatomic1 >/dev/null; } || true
-	@$(VENV_PYTHON) -m pytest tests/browser -n 2 --dist loadfile
+	@$(VENV_PYTHON) -m pytest tests/browser
 
 pictures: setup ## have what draws pictures without a browser, and what drives one
 	@.venv/bin/uv pip install --quiet --python $(VENV_PYTHON) --no-deps --require-hashes -r requirements/browser.txt
