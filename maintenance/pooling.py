@@ -48,7 +48,7 @@ def pool(tables: Sequence[Matrix], expectations: Expectations) -> Matrix:
     return Matrix(
         made_utc=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         harness=__version__,
-        profile=tables[0].profile,
+        profile=", ".join(dict.fromkeys(table.profile for table in tables)),
         repeats=min((len(cell.runs) for cell in cells if cell.folded.outcome is not Outcome.UNRUNNABLE), default=1),
         cells=cells,
         versions={

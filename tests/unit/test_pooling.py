@@ -54,7 +54,7 @@ def test_undecided_runs_give_way_to_decided_ones() -> None:
 
 
 def test_the_table_is_in_the_order_of_a_matrix_and_as_sure_as_the_surest() -> None:
-    one = replace(a_matrix(a_cell("27.0.1", *runs("a", 3)), a_cell("9.0", *runs("b", 2))), sure=0.95)
+    one = replace(a_matrix(a_cell("27.0.1", *runs("a", 3)), a_cell("9.0", *runs("b", 2))), sure=0.95, profile="wide")
     other = a_matrix(a_cell("19.6.0", *runs("c", 4)), a_cell("19.6.0", *runs("d", 4), worker="gthread"))
     pooled = pool([one, other], EXPECTED)
     assert [(cell.spec, cell.worker) for cell in pooled.cells] == [
@@ -63,7 +63,7 @@ def test_the_table_is_in_the_order_of_a_matrix_and_as_sure_as_the_surest() -> No
         ("19.6.0", "sync"),
         ("27.0.1", "sync"),
     ]
-    assert (pooled.sure, pooled.repeats) == (other.sure, 2)
+    assert (pooled.sure, pooled.repeats, pooled.profile) == (other.sure, 2, "wide, quick")
 
 
 def write(folder: Path, name: str, matrix: Matrix) -> str:
