@@ -28,14 +28,22 @@ _VALUE = rb"""(?P<value>(?:b?\\?"(?:[^"\\]|\\[^"])*(?=\\?")|b?'[^']*(?=')|[^\s"'
 _COOKIE = rb"(?i:(?:set-)?cookie)"
 _WORDS = {b"none", b"null", b"true", b"false", b"yes", b"no", b"str", b"bytes", b"int", b"unknown"}
 
-_FORMS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
+_NAME_PARTS = (b"passw", b"pwd", b"passphrase", b"secret", b"token", b"credential", b"key")
+
+FORMS: tuple[tuple[str, tuple[bytes, ...], re.Pattern[bytes]], ...] = (
     (
         "a user and password in an address",
+        (b"@",),
         re.compile(rb"(?<=://)(?P<value>[^/\s\"'@<>\[\\]*:[^/\s\"'@<>\[\\]*|[^/\s\"'@<>:\[\\]{12,})(?=@)"),
     ),
-    ("a credential of HTTP", re.compile(rb"\b(?:Bearer|Basic|Negotiate)\s+(?P<value>[\w.~+/=-]{8,})", re.IGNORECASE)),
+    (
+        "a credential of HTTP",
+        (b"bearer", b"basic", b"negotiate"),
+        re.compile(rb"\b(?:Bearer|Basic|Negotiate)\s+(?P<value>[\w.~+/=-]{8,})", re.IGNORECASE),
+    ),
     (
         "a key in an address",
+        (b"?", b"&"),
         re.compile(
             rb"[?&](?:[\w-]*(?:token|key|sig|signature|secret|password|auth|code)[\w-]*)=(?P<value>[^&\s\"'<>\\]+)",
             re.IGNORECASE,
@@ -43,23 +51,32 @@ _FORMS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
     ),
     (
         "a token",
+        (b"gh", b"github_pat_", b"glpat-", b"xox", b"akia", b"sk_live_", b"pypi-", b"eyj", b"npm_", b"aiza", b"sg."),
         re.compile(
             rb"(?P<value>\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}|\bxox[abposr]-[\w-]{10,}|\bAKIA[0-9A-Z]{16}"
             rb"|\bsk_live_\w{16,}|\bpypi-[\w-]{32,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}|\bnpm_\w{30,}|\bAIza[\w-]{30,}"
             rb"|\bSG\.[\w-]{16,}\.[\w-]{16,})"
         ),
     ),
-    ("a cookie", re.compile(rb"\b" + _COOKIE + rb"\s*:\s*(?P<value>[^\r\n\"'\\]{3,})")),
+    ("a cookie", (b"cookie",), re.compile(rb"\b" + _COOKIE + rb"\s*:\s*(?P<value>[^\r\n\"'\\]{3,})")),
     (
         "a password or key",
+        _NAME_PARTS,
         re.compile(rb"(?<![\w-])--?[\w-]*(?i:" + _ANY_CASE + rb")\s+(?P<value>[^\s\"'\\-][^\s\"'\\]{2,})"),
     ),
-    ("a password or key", re.compile(rb"(?i:(?<![A-Za-z])[\w.-]*(?:" + _ANY_CASE + rb"))" + _IS + _VALUE)),
+    (
+        "a password or key",
+        _NAME_PARTS,
+        re.compile(rb"(?i:(?<![A-Za-z])[\w.-]*(?:" + _ANY_CASE + rb"))" + _IS + _VALUE),
+    ),
     (
         "a variable that holds a secret by its name",
+        (b"pass", b"pwd", b"cred", b"dsn", b"token", b"secret", b"key", b"_url"),
         re.compile(rb"(?<![A-Za-z0-9_])(?:" + _BY_NAME + rb")" + _IS + _VALUE),
     ),
 )
+"""The kind of secret; what stands in each of them, in lower case, and is looked for first; and its form."""
+
 _SECRET_KEY = re.compile(rb"(?i:[\w.-]*(?:" + _ANY_CASE + rb"))|" + _BY_NAME + rb"|" + _COOKIE)
 _PAIR = re.compile(rb"\"(?:" + _SECRET_KEY.pattern + rb")\"\s*,\s*\"")
 """In JSON, a name and then its value: a header of HTTP, or an option."""
@@ -122,8 +139,11 @@ class Redactor:
         return _PAIR.search(line) is None and self._redact_text(self._take_keys(line)) == line
 
     def _redact_text(self, line: bytes) -> bytes:
-        for kind, pattern in _FORMS:
-            line = pattern.sub(partial(self._replace, kind), line)
+        lowered = line.lower()
+        for kind, parts, pattern in FORMS:
+            # Most lines hold nothing, and a search by an expression takes twenty times as long.
+            if any(part in lowered for part in parts):
+                line = pattern.sub(partial(self._replace, kind), line)
         return line
 
     def _take_keys(self, line: bytes) -> bytes:

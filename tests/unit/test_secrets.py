@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.core.secrets import Redactor, is_secret_name, redact
+from harness.core.secrets import FORMS, Redactor, is_secret_name, redact
 
 HIDDEN = "hunter2hunter2"
 TOKEN = "ghp_" + "a1" * 18
@@ -107,6 +108,15 @@ def test_each_kind_is_told() -> None:
     redactor = Redactor(told=kinds.append)
     redactor.redact(b"https://a:b@c/?token=xyz")
     assert kinds == ["a user and password in an address", "a key in an address"]
+
+
+@pytest.mark.parametrize(("parts", "form"), [(parts, form) for _, parts, form in FORMS])
+@given(data=st.data())
+def test_nothing_has_a_form_without_what_is_looked_for_first(
+    parts: tuple[bytes, ...], form: re.Pattern[bytes], data: st.DataObject
+) -> None:
+    text = data.draw(st.from_regex(form))
+    assert any(part in text.lower() for part in parts)
 
 
 KEYS = ["password", "A_KEY", "token", "x", "b_URL", '"', "api_key="]
