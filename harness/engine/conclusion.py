@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.core.model import Json, Verdict
-from harness.judge.scenarios import judge_record
+from harness.judge.record import judge_record
 from harness.records.store import RunFolder, load_run
 from harness.report.as_json import verdict_to_json
 

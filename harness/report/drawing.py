@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.core.events.base import Event
 from harness.core.model import Cell
-from harness.judge.scenarios.record import Trial, read_trial
 from harness.judge.timeline import observe
-from harness.report.absence_chart import draw_absence
 from harness.report.chart import draw_timeline, shown_range
 from harness.report.chart_data import tabulate
 from harness.report.chart_parts import Spec
-from harness.report.memory_chart import draw_memory
-from harness.report.port_chart import draw_port
 
 LEAST_NEAR_S = 0.3
 """Around the first failure at least so much is shown: bursts last some ten milliseconds, worker boots a hundred."""
@@ -35,15 +31,6 @@ class Chart:
     near_s: float = LEAST_NEAR_S
 
 
-CHARTS: Mapping[str, Callable[[Trial], tuple[Spec, float, float] | None]] = {
-    "leak": draw_memory,
-    "jitter": draw_absence,
-    "tcp": draw_port,
-}
-"""By the name of the scenario: its record -> (specification, first and last second that it shows), None where there is
-nothing to draw. One without a row here has no chart."""
-
-
 def draw(cell: Cell, events: Iterable[Event], story: Sequence[Any] = ()) -> Chart | None:
     """The chart of a record, its data included; None where there is nothing to draw.
 
@@ -53,8 +40,9 @@ def draw(cell: Cell, events: Iterable[Event], story: Sequence[Any] = ()) -> Char
         UsageError: the record is broken.
     """
     if cell.scenario is not None:
-        draw_trial = CHARTS.get(cell.scenario)
-        drawn = None if draw_trial is None else draw_trial(read_trial(cell, events))
+        from harness.report.scenario_charts import draw_scenario  # and what judges scenarios, only where there is one
+
+        drawn = draw_scenario(cell, events)
         return None if drawn is None else Chart(spec=drawn[0], from_s=drawn[1], to_s=drawn[2])
     tables = tabulate(observe(cell, events))
     from_s, to_s = shown_range(tables)

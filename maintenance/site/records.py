@@ -9,7 +9,7 @@ from pathlib import Path
 from harness.core.errors import UsageError
 from harness.core.model import Json, Outcome
 from harness.disturb import RECYCLE
-from harness.judge.scenarios import judge_record
+from harness.judge.record import judge_record
 from harness.provision.releases import as_version
 from harness.records.store import load_run
 from harness.records.stored import StoredRun

@@ -9,7 +9,7 @@ from typing import Any
 from harness.core.cells import cell_to_json
 from harness.core.events.base import ArmEvent, Event
 from harness.core.model import Cell, Json, Verdict
-from harness.judge.scenarios import judge_record
+from harness.judge.record import judge_record
 from tests.unit.events import ARBITER, INODE, Record, at_ns, event
 
 CELL = Cell(

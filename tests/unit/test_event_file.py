@@ -14,7 +14,7 @@ from harness.core.events.base import ArmEvent, Event
 from harness.core.events.course import Contradiction, CutShort, RecordEnd
 from harness.core.model import Outcome, State, Verdict
 from harness.judge.defects import describe_defect
-from harness.judge.scenarios import judge_record
+from harness.judge.record import judge_record
 from harness.records import event_file
 from harness.records.event_file import read_events
 from harness.watch.event_log import EventSink

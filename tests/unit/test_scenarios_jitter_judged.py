@@ -10,7 +10,7 @@ from harness.core.errors import UsageError
 from harness.core.events.base import ArmEvent, Event
 from harness.core.findings import FindingId
 from harness.core.model import Cell, Outcome, State, Verdict
-from harness.judge.scenarios import judge_record
+from harness.judge.record import judge_record
 from harness.judge.scenarios.away import measure, read_ask
 from harness.judge.scenarios.jitter import judge_uniform
 from harness.report.drawing import draw

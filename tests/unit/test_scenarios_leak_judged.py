@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from harness.core.errors import UsageError
 from harness.core.findings import FindingId
 from harness.core.model import Outcome, State, Verdict
-from harness.judge.scenarios import judge_record
+from harness.judge.record import judge_record
+from harness.judge.scenarios import JUDGES
 from harness.judge.scenarios.bound import Leak, promise, recommend
 from harness.judge.scenarios.memory import Sample, find_growth
 from harness.report.as_json import verdict_to_json
@@ -178,7 +179,7 @@ def test_a_crashing_judge_knows_nothing(monkeypatch: pytest.MonkeyPatch) -> None
     def crash(*_: object) -> None:
         raise ZeroDivisionError("oh")
 
-    monkeypatch.setitem(judge_record.__globals__["JUDGES"], "leak", crash)
+    monkeypatch.setitem(JUDGES, "leak", crash)
     verdict = judge(*arms(LEAKING))
     assert verdict.outcome is Outcome.INCONCLUSIVE
     assert "the judge itself failed" in str(verdict.reasons)

@@ -6,7 +6,7 @@ from typing import Any
 from harness.core.events.base import ArmEvent, Event
 from harness.core.findings import FindingId
 from harness.core.model import Outcome, Verdict
-from harness.judge.scenarios import judge_record
+from harness.judge.record import judge_record
 from tests.unit.events import CELL, Record, event, healthy
 
 TCP = replace(CELL, bind="tcp")

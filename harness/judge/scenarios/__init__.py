@@ -14,8 +14,6 @@ from harness.core.model import Cell, Judgement, Moment, State, Verdict
 from harness.judge.scenarios import jitter, leak, tcp
 from harness.judge.scenarios.arms import ScenarioAnswer, Seen, fold, see_arms, tell_arms
 from harness.judge.scenarios.record import Trial, read_trial
-from harness.judge.story import tell
-from harness.judge.verdict import judge_events
 
 JUDGES: Mapping[str, Callable[[Trial, Mapping[str, Seen]], ScenarioAnswer]] = {
     "leak": leak.judge,
@@ -25,15 +23,12 @@ JUDGES: Mapping[str, Callable[[Trial, Mapping[str, Seen]], ScenarioAnswer]] = {
 """By the name of the scenario: (its record, its arms as they were seen) -> its answer."""
 
 
-def judge_record(cell: Cell, events: Iterable[Event]) -> tuple[Verdict, tuple[Moment, ...]]:
-    """The verdict on a stored run or scenario, and the story that goes with it.
+def judge_scenario(cell: Cell, events: Iterable[Event]) -> tuple[Verdict, tuple[Moment, ...]]:
+    """The verdict on the record of a scenario, and the story that goes with it.
 
     Raises:
         UsageError: the record is broken, or one of a scenario that this version doesn't know.
     """
-    if cell.scenario is None:
-        verdict, observations = judge_events(cell, events)
-        return verdict, tell(observations)
     if cell.scenario not in JUDGES:
         raise UsageError(
             what=f"The record is one of the scenario {cell.scenario!r}, which this version does not know.",
