@@ -44,7 +44,7 @@ override AUDIT_LOCK := --group audit --constraint requirements/dev.txt --output-
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: action advise bisects edges known pool recover help setup tools proxies reproduce check doctor test lint format unit integration regression mutants unmodified attacks own-proxies false-alarms faulty-apps containers browser pictures chart structure events options bench audit sbom lock upgrade fresh clean generator site timelines image
+.PHONY: action advise slow bisects edges known pool recover help setup tools proxies reproduce check doctor test lint format unit integration regression mutants unmodified attacks own-proxies false-alarms faulty-apps containers browser pictures chart structure events options bench audit sbom lock upgrade fresh clean generator site timelines image
 
 help: ## list the targets and the variables
 	@echo 'make TARGET [VARIABLE=value ...]'
@@ -98,10 +98,15 @@ format: setup ## let ruff format the code and fix what it can
 unit: setup ## tests that start no process
 	@$(VENV_PYTHON) -m pytest tests/unit -n 2
 
-# Two files at a time take little more than half as long, with three the timings suffer; those that only wait go first, four at a time.
+# Two files at a time take little more than half as long, with three the timings suffer; those that only wait go first,
+# six at a time.
 integration: setup ## tests against small stub servers
-	@$(VENV_PYTHON) -m pytest -m waits tests/integration -n 4
-	@$(VENV_PYTHON) -m pytest -m 'not waits' tests/integration -n 2 --dist loadfile
+	@$(VENV_PYTHON) -m pytest -m 'waits and not slow' tests/integration -n 6 --dist loadgroup
+	@$(VENV_PYTHON) -m pytest -m 'not waits and not slow' tests/integration -n 2 --dist loadfile
+
+slow: setup tools proxies ## the tests that take long, of whose kind `make test` runs a quicker one (minutes)
+	@$(VENV_PYTHON) -m pytest -m slow tests/integration -n 2 --dist loadfile
+	@docker/with-engine $(VENV_PYTHON) -m pytest -m slow tests/docker
 
 regression: setup tools ## tests against pinned gunicorns, h2o and wrk, and a sample of the mutants and attacks
 	@$(VENV_PYTHON) -m pytest -m 'not slow' tests/regression tests/mutants tests/attacks

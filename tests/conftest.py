@@ -11,6 +11,10 @@ from harness.core.signals import INTERRUPTING, hear_signals
 
 HANDLED = (*INTERRUPTING, signal.SIGALRM)
 
+# A shell starts what it puts into the background with Ctrl-C ignored, and every program that a test starts would, too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(autouse=True)
 def _signals_as_before() -> Iterator[None]:

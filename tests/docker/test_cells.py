@@ -42,7 +42,9 @@ def run(cell: str, backend: str, out: Path) -> dict[str, Any]:
     return verdict
 
 
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    "cell", [pytest.param(name, marks=pytest.mark.slow if name.startswith("19.7.1") else []) for name in CELLS]
+)
 def test_a_cell_has_its_verdict_on_both_back_ends(cell: str, client: DockerClient, tmp_path: Path) -> None:
     outcome, ids = MEANT[cell]
     for backend in ("docker", "local"):
@@ -66,6 +68,7 @@ def test_the_culprit_is_named_and_judging_again_gives_the_same(client: DockerCli
     assert not again.stderr
 
 
+OF_THE_MACHINE = {"stall"}
 OF_THE_STOP = {"open-files", "strays", "harness-signalled", "signal-received", "signal-sent", "removal"}
 """What is recorded of an ordered stop: the engine ends all processes of a container with its first, so none is made."""
 
@@ -76,8 +79,8 @@ def test_the_record_is_as_whole_as_a_local_one(client: DockerClient, tmp_path: P
     local, docker = tmp_path / "local" / "latest", tmp_path / "docker" / "latest"
     assert {path.name for path in (docker / "logs").iterdir()} == {path.name for path in (local / "logs").iterdir()}
     assert {path.name for path in (docker / "config").iterdir()} == {path.name for path in (local / "config").iterdir()}
-    kinds = {event["kind"] for event in read_events(docker)}
-    assert kinds == {event["kind"] for event in read_events(local)} - OF_THE_STOP
+    theirs, ours = ({event["kind"] for event in read_events(one)} - OF_THE_MACHINE for one in (docker, local))
+    assert theirs == ours - OF_THE_STOP
     (skipped,) = (event for event in read_events(docker) if event["kind"] == "stop")
     assert "container" in skipped["reason"]
     stopped = {event["name"] for event in read_events(docker) if event.get("state") == "stopped"}
@@ -91,7 +94,7 @@ def test_the_record_is_as_whole_as_a_local_one(client: DockerClient, tmp_path: P
     assert facts["containers"]["engine"]["ServerVersion"]
 
 
-@pytest.mark.parametrize("proxy", ["nginx", "haproxy"])
+@pytest.mark.parametrize("proxy", ["nginx", pytest.param("haproxy", marks=pytest.mark.slow)])
 def test_the_deleted_socket_is_seen_behind_every_proxy(proxy: str, client: DockerClient) -> None:
     """And wherever the record lies: a home folder is closed to the users of the containers."""
     options = ("--proxy", proxy, *QUICK, "--backend", "docker", "--json")

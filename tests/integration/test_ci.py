@@ -69,7 +69,6 @@ def test_no_expression_stands_inside_a_command() -> None:
             assert "${{" not in step.get("run", "")
 
 
-@pytest.mark.slow
 @needs_tools
 def test_the_workflow_of_github_runs_here(tmp_path: Path) -> None:
     jobs = load(GITHUB)["jobs"]

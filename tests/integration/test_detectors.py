@@ -11,7 +11,10 @@ import pytest
 from tests.integration.stubs import Ran, find_marked, make_wheel, needs_tools, run_harness
 
 pytestmark = needs_tools
+slow = pytest.mark.slow
 waits = pytest.mark.waits
+replaces, shuts = (pytest.mark.xdist_group(name) for name in ("replaces-socket", "shuts-socket"))
+"""Who looks at the same run: two processes would make it twice."""
 SMALL = ("--workers", "2", "--max-requests", "400", "--recycles", "6", "--connections", "20", "--duration", "3")
 
 
@@ -41,10 +44,10 @@ def test_a_good_server_holds(tmp_path: Path) -> None:
     [
         ("removed-by-rm", "socket-deleted"),
         ("removed-by-c", "socket-deleted"),
-        pytest.param("replaces-socket", "socket-replaced", marks=waits),
+        pytest.param("replaces-socket", "socket-replaced", marks=[waits, replaces]),
         ("binds-anew", "socket-replaced"),
-        pytest.param("shuts-socket", "socket-unreachable", marks=waits),
-        pytest.param("shuts-folder", "socket-unreachable", marks=waits),
+        pytest.param("shuts-socket", "socket-unreachable", marks=[waits, shuts]),
+        pytest.param("shuts-folder", "socket-unreachable", marks=slow),
         pytest.param("hangs", "permanent-outage", marks=waits),
         ("arbiter-dies", "permanent-outage"),
         ("answers-500-later", "failed-responses"),
@@ -54,7 +57,7 @@ def test_a_good_server_holds(tmp_path: Path) -> None:
         ("crashes", "worker-crashed"),
         ("killed", "worker-crashed"),
         pytest.param("too-many", "workers-surplus", marks=waits),
-        pytest.param("starts-too-few", "workers-not-respawned", marks=waits),
+        pytest.param("starts-too-few", "workers-not-respawned", marks=slow),
         ("leaves-socket", "socket-left-behind"),
         ("leaves-workers", "processes-left-behind"),
     ],
@@ -78,13 +81,12 @@ def test_rights_that_leave_the_way_open_and_a_command_that_only_looks_are_no_fau
     assert (ran.code, ran.verdict["verdict"]) == (0, "holds"), ran.out + ran.err
 
 
-@waits
 @pytest.mark.parametrize(
     ("behaviour", "finding", "call"),
     [
-        ("replaces-socket", "socket-replaced", "os.rename"),
-        ("shuts-socket", "socket-unreachable", "os.chmod"),
-        ("shuts-folder", "socket-unreachable", "os.chmod"),
+        pytest.param("replaces-socket", "socket-replaced", "os.rename", marks=[waits, replaces]),
+        pytest.param("shuts-socket", "socket-unreachable", "os.chmod", marks=[waits, shuts]),
+        pytest.param("shuts-folder", "socket-unreachable", "os.chmod", marks=slow),
     ],
 )
 def test_who_did_it_to_the_path_is_named(
@@ -148,7 +150,7 @@ def test_with_the_load_on_httpx_a_good_server_holds(tmp_path: Path, way: tuple[s
         ("removed-by-rm", "socket-deleted"),
         pytest.param("hangs", "permanent-outage", marks=waits),
         ("answers-500-later", "failed-responses"),
-        ("never-recycles", "max-requests-ignored"),
+        pytest.param("never-recycles", "max-requests-ignored", marks=slow),
         ("killed", "worker-crashed"),
     ],
 )

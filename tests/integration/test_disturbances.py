@@ -38,9 +38,9 @@ def test_what_is_asked_of_a_sound_release_is_done(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spec", "worker", "name", "finding"),
     [
-        ("19.6.0", "gthread", "upgrade", "socket-deleted"),
+        pytest.param("19.6.0", "gthread", "upgrade", "socket-deleted", marks=pytest.mark.slow),
         ("19.4.5", "sync", "stop", "socket-left-behind"),
-        ("23.0.0", "sync", "second-master", "socket-replaced"),
+        pytest.param("23.0.0", "sync", "second-master", "socket-replaced", marks=pytest.mark.slow),
         ("23.0.0", "sync", "rebind", "socket-left-behind"),
     ],
 )

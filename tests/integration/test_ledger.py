@@ -42,7 +42,9 @@ def assert_adds_up(said: dict[str, Any]) -> None:
     assert said["requests"] == sum(sum(endings.values()) for endings in clients)
 
 
-@pytest.mark.parametrize("proxy", PROXIES)
+@pytest.mark.parametrize(
+    "proxy", [pytest.param(name, marks=[] if name == "h2o" else pytest.mark.slow) for name in PROXIES]
+)
 def test_on_a_release_that_loses_requests_it_adds_up(tmp_path: Path, proxy: str) -> None:
     ran = run_until_decided(tmp_path, "reproduce", "19.5.0", "--profile", "quick", "--recycles", "20", "--proxy", proxy)
     said = ledger(ran)
@@ -56,7 +58,7 @@ def test_on_a_release_that_loses_requests_it_adds_up(tmp_path: Path, proxy: str)
     assert said["under_way_at_end"] <= ran.verdict["cell"]["connections"]
 
 
-@pytest.mark.parametrize("worker", ["gthread", "sync"])
+@pytest.mark.parametrize("worker", ["gthread", pytest.param("sync", marks=pytest.mark.slow)])
 def test_on_a_release_that_loses_nothing_it_adds_up(tmp_path: Path, worker: str) -> None:
     options = ("--profile", "quick", "--recycles", "20", "--worker", worker, "--proxy", "none", "--bind", "tcp")
     ran = run_until_decided(tmp_path, "reproduce", "27.0.1", *options)
@@ -77,7 +79,10 @@ def test_the_totals_are_those_of_the_load(tmp_path: Path) -> None:
     assert endings["failed_before_gunicorn"] + endings.get("failed_after_gunicorn", 0) == statuses["502"]
 
 
-@pytest.mark.parametrize(("way", "failure"), [(("--proxy", "h2o"), "502"), (("--proxy", "none"), "closed")])
+@pytest.mark.parametrize(
+    ("way", "failure"),
+    [(("--proxy", "h2o"), "502"), pytest.param(("--proxy", "none"), "closed", marks=pytest.mark.slow)],
+)
 def test_the_load_on_httpx_accounts_for_each_of_its_requests(
     tmp_path: Path, way: tuple[str, ...], failure: str
 ) -> None:
@@ -181,6 +186,7 @@ def test_answers_that_a_dying_worker_takes_along_are_unsafe_to_retry(tmp_path: P
         assert (example["runs"], len(example["workers"])) == (1, 1)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(tools.find_tool(recipe_of("nginx")) is None, reason="nginx is not here")
 def test_nginx_has_gunicorn_run_them_twice(tmp_path: Path) -> None:
     ran = run_dying(tmp_path, "nginx")

@@ -16,7 +16,7 @@ import pytest
 from harness.core.clock import wait_until
 from tests.integration.stubs import command, environ, find_marked, needs_tools
 
-pytestmark = [needs_tools, pytest.mark.slow]
+pytestmark = needs_tools
 
 BAD, GOOD = "19.6.0", "27.0.1"
 QUICK = ("matrix", "--versions", f"{BAD},{GOOD}", "--profile", "quick", "--jobs", "2")
@@ -89,6 +89,7 @@ def await_records(out: Path, running: subprocess.Popen[str], count: int) -> None
     assert wait_until(reached, timeout_s=120, alive=lambda: running.poll() is None), running.communicate()
 
 
+@pytest.mark.slow
 def test_cells_side_by_side_and_one_after_the_other_give_the_same_verdicts(tmp_path: Path) -> None:
     done, parallel = run_matrix(tmp_path / "parallel")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -131,6 +132,7 @@ def test_an_interrupted_matrix_keeps_what_it_has_and_is_resumed(tmp_path: Path) 
     assert set(counted) <= {run["path"] for cell in whole["cells"] for run in cell["runs"]}, "they were not run again"
 
 
+@pytest.mark.slow
 def test_a_killed_matrix_leaves_nothing_running_and_is_resumed(tmp_path: Path) -> None:
     running = start_matrix(tmp_path)
     await_records(tmp_path, running, 1)
@@ -146,6 +148,7 @@ def test_a_killed_matrix_leaves_nothing_running_and_is_resumed(tmp_path: Path) -
     assert len(records(tmp_path)) == len(EXPECTED) + without_verdict, "what was there was not run again"
 
 
+@pytest.mark.slow
 def test_two_matrices_at_once_share_the_work_and_agree(tmp_path: Path) -> None:
     both = [start_matrix(tmp_path) for _ in range(2)]
     ended = [running.communicate(timeout=300) for running in both]
@@ -155,6 +158,7 @@ def test_two_matrices_at_once_share_the_work_and_agree(tmp_path: Path) -> None:
     assert left_running(tmp_path) == []
 
 
+@pytest.mark.slow
 def test_a_checkout_is_a_cell_like_any_other_and_a_changed_one_is_another(
     tmp_path: Path, checkout: Callable[[str], Path]
 ) -> None:

@@ -42,7 +42,7 @@ def test_a_deleted_socket_is_seen_behind_any_proxy(tmp_path: Path, proxy: str) -
     assert counts(ran)["statuses"]["503" if proxy == "haproxy" else "502"] > 10
 
 
-@pytest.mark.parametrize("worker", ["gthread", "sync"])
+@pytest.mark.parametrize("worker", ["gthread", pytest.param("sync", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("proxy", OTHERS)
 def test_a_release_that_loses_nothing_holds_behind_any_proxy(tmp_path: Path, proxy: str, worker: str) -> None:
     ran = run(tmp_path, "27.0.1", proxy, "--worker", worker)
@@ -53,6 +53,7 @@ def test_a_release_that_loses_nothing_holds_behind_any_proxy(tmp_path: Path, pro
     any(tools.find_tool(recipe_of(name)) is None for name in ("nginx", "haproxy")),
     reason="nginx or haproxy is not here",
 )
+@pytest.mark.slow
 def test_nginx_hides_what_haproxy_shows(tmp_path: Path) -> None:
     hidden = run(tmp_path / "nginx", "19.5.0", "nginx")
     assert not {"502", "504"} & set(counts(hidden)["by_client"]["wrk"]), hidden.out

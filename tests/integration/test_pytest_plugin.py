@@ -218,6 +218,7 @@ def test_a_projects_own_app_and_settings_are_tested(project: Project) -> None:
     assert project.registered() == []
 
 
+@pytest.mark.slow
 def test_the_load_may_be_httpx(project: Project) -> None:
     project.write("tests/conftest.py", CONFTEST.replace("workers=2", 'load="httpx", workers=2'))
     project.write("tests/test_shop.py", SHOP_TESTS.replace('(2, 3, "gthread")', '(2, 1, "sync")'))

@@ -136,15 +136,14 @@ def prepared(tmp_path: Path) -> tuple[Path, dict[str, str], str]:
     return folder, {**os.environ, "PYTHON": python, "PORT": str(free_port())}, version
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("release", "proxy", "status", "last_line"),
     [
         ("19.6.0", "h2o", 0, "REPRODUCED: the socket file is gone"),
         ("19.5.0", "h2o", 1, "NOT REPRODUCED: the socket file is there, "),
-        ("19.6.0", "nginx", 0, "REPRODUCED: the socket file is gone"),
-        ("19.6.0", "haproxy", 0, "REPRODUCED: the socket file is gone"),
-        ("19.6.0", "caddy", 0, "REPRODUCED: the socket file is gone"),
+        pytest.param("19.6.0", "nginx", 0, "REPRODUCED: the socket file is gone", marks=pytest.mark.slow),
+        pytest.param("19.6.0", "haproxy", 0, "REPRODUCED: the socket file is gone", marks=pytest.mark.slow),
+        pytest.param("19.6.0", "caddy", 0, "REPRODUCED: the socket file is gone", marks=pytest.mark.slow),
     ],
 )
 def test_it_tells_the_releases_apart(
@@ -161,8 +160,9 @@ def test_it_tells_the_releases_apart(
     assert_nothing_is_left(folder, int(environment["PORT"]), ended.stdout)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "status"), [pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow), (signal.SIGINT, 130)]
+)
 def test_a_signal_ends_everything_it_started(
     prepared: tuple[Path, dict[str, str], str], number: signal.Signals, status: int
 ) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from harness.core.model import State
 from harness.engine.conclusion import judge_path
 from tests.integration.stubs import Ran, find_marked, needs_tools, run_harness
@@ -32,6 +34,7 @@ def test_without_jitter_all_workers_go_at_once(tmp_path: Path) -> None:
     assert finding["evidence"]["away"] > 3
 
 
+@pytest.mark.slow
 def test_jitter_is_drawn_uniformly_and_served_exactly(tmp_path: Path) -> None:
     out = tmp_path / "runs"
     ran = run_jitter(out, "latest", "--max-requests-jitter=60", "--most-away=100%")
@@ -48,6 +51,7 @@ def test_jitter_is_drawn_uniformly_and_served_exactly(tmp_path: Path) -> None:
     assert stored.invariants == {name: State(state) for name, state in states.items()}, "the record says the same again"
 
 
+@pytest.mark.slow
 def test_a_release_that_ignores_the_jitter_is_found_out(tmp_path: Path) -> None:
     """19.2 brought max_requests_jitter; 19.1 reads the setting and does nothing with it."""
     ran = run_jitter(tmp_path / "runs", "19.1.0", "--max-requests-jitter=60", "--most-away=100%", "--compare=60")

@@ -29,8 +29,7 @@ def run_leak(tmp_path: Path, *options: str) -> Ran:
     return ran
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["objects", "native"])
+@pytest.mark.parametrize("kind", ["objects", pytest.param("native", marks=pytest.mark.slow)])
 def test_restarts_keep_a_leak_in_bounds(tmp_path: Path, kind: str) -> None:
     ran = run_leak(tmp_path, "--leak", kind, "--limit-mb", "100")
     assert (ran.code, ran.verdict["verdict"]) == (0, "holds"), ran.out + ran.err

@@ -50,7 +50,7 @@ def await_runs(out: Path, count: int) -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize("study", ["bisect", pytest.param("minimise", marks=pytest.mark.slow)])
 def test_what_was_ended_goes_on_with_the_runs_that_it_has(tmp_path: Path, study: str) -> None:
     out = tmp_path / "study"
     for number, (sent, status) in enumerate(((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)), 1):
@@ -77,7 +77,7 @@ def test_what_was_ended_goes_on_with_the_runs_that_it_has(tmp_path: Path, study:
 
 
 @pytest.mark.parametrize(("jobs", "at_once"), [((), 2), (("--jobs", "3"), 3)])
-@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize("study", ["bisect", pytest.param("minimise", marks=pytest.mark.slow)])
 def test_runs_side_by_side_find_the_same(tmp_path: Path, study: str, jobs: tuple[str, ...], at_once: int) -> None:
     """Without --jobs, two where it is known beforehand that both are needed."""
     found = finish(tmp_path / "study", study, *jobs)
@@ -95,7 +95,7 @@ def test_a_folder_of_another_study_is_refused(tmp_path: Path) -> None:
     assert "holds another study" in complaints
 
 
-@pytest.mark.parametrize("study", STUDIES)
+@pytest.mark.parametrize("study", ["bisect", pytest.param("minimise", marks=pytest.mark.slow)])
 def test_two_processes_do_not_work_in_one_folder(tmp_path: Path, study: str) -> None:
     """The second one leaves alone what the first has made, even where it is told to begin anew."""
     out = tmp_path / "study"
