@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
 
 from harness.backends import docker, local
 from harness.core.conditions import Condition
 from harness.core.errors import UsageError
+from harness.core.frozen import dataclass
 from harness.core.model import Cell, Json
 from harness.core.users import RunsAs
 from harness.provision.tools import Tool

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.core import procfs, reaper
 from harness.core.errors import SurroundingsError
 from harness.core.files import open_regular, replace_file
+from harness.core.frozen import dataclass
 from harness.core.paths import cache_dir
 
 FOLDER = "active"

@@ -8,11 +8,12 @@ tables of the packages above; ``engine.cell_rules`` tells which values contradic
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import NoneType
 from typing import Annotated, get_args, get_origin, get_type_hints
 
 from harness.core.field_kinds import CellField, Kind, Section, at_least, seconds, tcp_port, umask, user_name
+from harness.core.frozen import dataclass
 from harness.core.request_fields import parse_header, parse_method, parse_path, parse_status
 
 

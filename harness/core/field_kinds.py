@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
+
+from harness.core.frozen import dataclass
 
 LONGEST_S = 3600.0
 LAST_PORT = 65535

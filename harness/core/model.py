@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 from typing import TypeAlias
 
 from harness.core.cell_fields import Cell as Cell  # noqa: PLC0414 - a word of this vocabulary, too
 from harness.core.findings import FindingId
+from harness.core.frozen import dataclass
 
 Json: TypeAlias = bool | int | float | str | Sequence["Json"] | Mapping[str, "Json"] | None
 

@@ -7,9 +7,10 @@ seconds since the start of the load (``at_s``); they compare across the processe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
+from harness.core.frozen import dataclass
 from harness.core.model import Cell, Culprit, Json
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core import procfs
 from harness.core.clock import now_ns
 from harness.core.errors import SurroundingsError
+from harness.core.frozen import dataclass
 from harness.core.keeping import Keeper
 from harness.core.reaper import MARKER
 from harness.core.signals import check

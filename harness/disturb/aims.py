@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from harness.core.frozen import dataclass
 from harness.disturb.awaiting import LATE_S, boot_limit_s, end_limit_s, old_workers_gone
 from harness.disturb.course import Awaited, Loss, PathRule, Pending, Prerequisite, ServiceUnderLoad, Steps
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol, TypeAlias
 
+from harness.core.frozen import dataclass
 from harness.core.model import Cell
 from harness.watch.event_log import EventSink
 from harness.watch.progress import Progress

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from harness.core.clock import now_ns
+from harness.core.frozen import dataclass
 from harness.disturb.course import Course, Loss, PathRule, Prerequisite, ServiceUnderLoad, Steps
 
 SUMMARY = "workers reach max_requests and restart"

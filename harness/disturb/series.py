@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from harness.core.clock import now_ns
 from harness.core.events.disturbances import DisturbanceBegan, DisturbanceEnded
+from harness.core.frozen import dataclass
 from harness.disturb.aims import AIMS, OFFSET_S
 from harness.disturb.course import Course, Pending, ServiceUnderLoad, Steps
 

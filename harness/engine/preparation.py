@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 
 from harness.backends import BACKENDS, MakeBackend, Start
 from harness.core.errors import HarnessError, UnrunnableError, UsageError
+from harness.core.frozen import dataclass
 from harness.core.model import Cell
 from harness.engine.cell_rules import find_contradiction
 from harness.engine.request import RunRequest

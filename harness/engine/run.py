@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from harness.backends import Start
 from harness.core.clock import now_ns
 from harness.core.errors import SurroundingsError
+from harness.core.frozen import dataclass
 from harness.core.model import Verdict
 from harness.core.signals import shielded
 from harness.engine.preparation import prepare_run

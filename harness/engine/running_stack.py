@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 
 from harness.backends import Backend, Command, MakeBackend, Process, Watchers
 from harness.core.clock import now_ns
 from harness.core.events.doings import HarnessSignalled
 from harness.core.events.servers import ArbiterStarted
+from harness.core.frozen import dataclass
 from harness.core.model import Cell
 from harness.core.signals import shielded
 from harness.disturb import inherits_listener, list_turns

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.backends import Backend
 from harness.core.errors import SurroundingsError
+from harness.core.frozen import dataclass
 
 LONGEST_SOCKET_PATH = 107
 """Linux's sun_path holds 108 bytes, the last of them zero."""

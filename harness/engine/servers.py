@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from harness.backends import Backend, Command, Process
 from harness.core.addresses import as_gunicorn_setting
+from harness.core.frozen import dataclass
 from harness.core.model import Cell, Json
 from harness.core.paths import fixtures_dir
 from harness.core.ports import find_free_port

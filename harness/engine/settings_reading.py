@@ -12,11 +12,12 @@ import re
 import shlex
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from harness.core.errors import UnrunnableError, UsageError
 from harness.core.files import is_file
+from harness.core.frozen import dataclass
 from harness.core.keeping import temporary_folder
 from harness.core.paths import expand_home, fixtures_dir
 from harness.core.subprocesses import run

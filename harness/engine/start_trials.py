@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 from harness.backends.local.backend import LocalBackend
 from harness.core.clock import now_ns, wait_until
+from harness.core.frozen import dataclass
 from harness.core.keeping import temporary_folder
 from harness.core.model import Cell
 from harness.core.paths import cache_dir

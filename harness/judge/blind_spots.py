@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from harness.core.frozen import dataclass
 from harness.core.model import Cell
 
 if sys.version_info >= (3, 11):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from harness.core.frozen import dataclass
 from harness.core.observations import FleetSample, Observations
 from harness.judge.windows import allows_end, end_of
 

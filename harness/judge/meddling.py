@@ -9,11 +9,11 @@ from __future__ import annotations
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from enum import Enum
 
 from harness.core.events.doings import AppFault, SignalReceived, SignalSent
 from harness.core.findings import FindingId
+from harness.core.frozen import dataclass
 from harness.core.observations import Observations
 from harness.judge.culprits import is_apps
 from harness.judge.lives import SILENT_END

@@ -6,10 +6,10 @@ Pure arithmetic over observations. A failure is what a client saw; see ``Probe.f
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
 from harness.core.events.clients import LoadEnded, Probe
 from harness.core.events.servers import SocketChange
+from harness.core.frozen import dataclass
 from harness.core.observations import Observations
 from harness.judge.reach import is_shut_for_good
 from harness.judge.vanishing import find_removal, find_vanishing, is_gone, vanished_ns

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 from harness.core.events.bound_path import ClientRights
 from harness.core.events.servers import SocketChange
+from harness.core.frozen import dataclass
 from harness.core.observations import Observations, PathCall
 
 CHANGE_OWNER = frozenset(("os.chown", "os.lchown", "os.chown (audited)"))

@@ -6,9 +6,9 @@ It changes no verdict: the window is closed before the first rung.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from harness.core.events.recovery import RungBegan, RungEnded
+from harness.core.frozen import dataclass
 from harness.core.model import Json, is_success
 from harness.core.observations import Observations
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import median, quantiles
 
 from harness.core.events.clients import Probe
+from harness.core.frozen import dataclass
 from harness.core.model import Json
 from harness.core.observations import Observations
 from harness.judge.invariants.max_requests_honoured import is_recycle

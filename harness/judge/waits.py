@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from harness.core.events.clients import Probe
+from harness.core.frozen import dataclass
 from harness.judge.event_table import EventTable
 
 

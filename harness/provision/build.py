@@ -12,13 +12,13 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.core import paths, subprocesses
 from harness.core.clock import now_ns
 from harness.core.errors import SurroundingsError, UnrunnableError
+from harness.core.frozen import dataclass
 from harness.core.subprocesses import Done
 from harness.provision import era, installer, layer
 from harness.provision.installer import WrongPythonError

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from harness.core import locks
 from harness.core.files import replace_file
+from harness.core.frozen import dataclass
 from harness.core.locks import Lease
 from harness.provision import build
 from harness.provision.build import BuildPlan

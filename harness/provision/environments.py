@@ -12,12 +12,13 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TypeAlias
 
 from harness.core import paths
 from harness.core.errors import HarnessError, SurroundingsError, UnrunnableError, UsageError
+from harness.core.frozen import dataclass
 from harness.core.locks import Lease
 from harness.provision import installer
 from harness.provision.build import BuildPlan, make_layer_plan, make_plan

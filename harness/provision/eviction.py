@@ -6,10 +6,10 @@ An environment on which a live process holds a lease stays. This module has no o
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core import locks, paths
+from harness.core.frozen import dataclass
 from harness.provision.build import BUILDING, read_mark, remove_environment
 
 BESIDE = ("log", "refused", "lock")

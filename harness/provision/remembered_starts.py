@@ -9,10 +9,10 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.files import replace_file
+from harness.core.frozen import dataclass
 
 SCHEMA = 1
 LENGTH = 200

@@ -11,10 +11,10 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from harness.core.errors import NoSuchReleaseError, SurroundingsError, UsageError
+from harness.core.frozen import dataclass
 from harness.provision.repositories import SHORT, export_commit, resolve_revision, run_git
 from harness.provision.spec import Archive, GitRevision, Release, Tree
 

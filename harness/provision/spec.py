@@ -7,12 +7,12 @@ five forms is refused with one clear message. The file system is only asked whet
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import unquote
 
 from harness.core.errors import UsageError
+from harness.core.frozen import dataclass
 from harness.core.paths import expand_home
 
 FORMS = "a release (19.6.0), latest, a path (checkout, sdist or wheel), or git+file:///path@rev"

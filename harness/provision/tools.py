@@ -13,11 +13,12 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from harness.core import locks
 from harness.core.errors import SurroundingsError
+from harness.core.frozen import dataclass
 from harness.core.paths import cache_dir
 from harness.provision import apt
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from harness.core.errors import HarnessError, NoSuchReleaseError, SurroundingsError, UnrunnableError
+from harness.core.frozen import dataclass
 from harness.core.model import Culprit, Outcome, State, Verdict
 from harness.core.observations import Observations
 from harness.engine.request import RunRequest

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from harness.core.errors import SurroundingsError
 from harness.core.events.base import Event
 from harness.core.events.clients import LoadEnded
+from harness.core.frozen import dataclass
 from harness.engine.load_phase import run_load
 from harness.engine.running_stack import find_load_tool
 from harness.pytest_plugin.scene import H2oProxy

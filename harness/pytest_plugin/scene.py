@@ -6,12 +6,12 @@ A scene leaves a record too (cell, events, logs, config), only without a verdict
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from harness.backends import BACKENDS, MakeBackend
 from harness.core.errors import UnrunnableError, UsageError
+from harness.core.frozen import dataclass
 from harness.core.model import Cell
 from harness.core.signals import shielded
 from harness.engine.preparation import prepare_environment, settle_settings

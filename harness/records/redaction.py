@@ -11,9 +11,9 @@ import os
 import re
 import socket
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core.frozen import dataclass
 from harness.core.model import Json
 from harness.core.secrets import GONE, is_secret_name
 

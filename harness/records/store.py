@@ -11,13 +11,13 @@ import os
 import time
 from collections.abc import Collection
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
 from harness.core.cells import cell_from_json
 from harness.core.errors import SurroundingsError, UsageError
 from harness.core.files import OPEN_TO_ALL, OWN_FILE, OWN_FOLDER, OWN_PROGRAM, replace_file
+from harness.core.frozen import dataclass
 from harness.core.model import Cell, Json
 from harness.core.paths import expand_home
 from harness.disturb import read_names

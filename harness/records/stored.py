@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from types import TracebackType
 
 from harness.core.errors import UsageError
 from harness.core.events.base import Event
 from harness.core.files import open_regular
+from harness.core.frozen import dataclass
 from harness.core.keeping import temporary_folder
 from harness.core.model import Cell, Json
 from harness.records.event_file import parse_json, read_events

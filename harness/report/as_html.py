@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from harness.core.errors import UsageError
 from harness.core.events.base import Event, strip_arm
 from harness.core.events.servers import TracedRemoval
+from harness.core.frozen import dataclass
 from harness.records.stored import StoredRun
 from harness.report.drawing import draw
 from harness.report.excerpts import Excerpt, excerpts

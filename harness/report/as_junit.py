@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from harness.core.findings import find_row
+from harness.core.frozen import dataclass
 from harness.core.model import Json, Outcome, State
 from harness.records.stored import StoredRun
 from harness.report import summary

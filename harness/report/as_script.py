@@ -10,10 +10,10 @@ import ast
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from harness.core.errors import UsageError
+from harness.core.frozen import dataclass
 from harness.core.model import Cell, Json
 from harness.core.paths import fixtures_dir
 from harness.disturb import DISTURBANCES, inherits_listener, list_turns

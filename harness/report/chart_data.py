@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
 
 from harness.core.disturbed import Disturbed
 from harness.core.events.clients import Answers, Probe
 from harness.core.events.servers import SocketChange
+from harness.core.frozen import dataclass
 from harness.core.model import is_failure, is_success
 from harness.core.observations import Observations
 from harness.judge.outage import probe_failures

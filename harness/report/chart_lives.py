@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from heapq import nsmallest
 from typing import TypeAlias
 
+from harness.core.frozen import dataclass
 from harness.core.model import Json
 from harness.core.observations import Observations, WorkerLife
 from harness.judge.timeline import since_load_s

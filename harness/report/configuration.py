@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core.frozen import dataclass
 from harness.records.stored import StoredRun
 
 CONFIG_BYTES = 100_000

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from harness.core.events.base import Event
+from harness.core.frozen import dataclass
 from harness.core.model import Cell
 from harness.judge.timeline import observe
 from harness.report.chart import draw_timeline, shown_range

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import groupby, islice
 from pathlib import Path
 from typing import BinaryIO
 
+from harness.core.frozen import dataclass
 from harness.records.stored import StoredRun
 from harness.report.fields import clean
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from harness.core.frozen import dataclass
 from harness.report.chart_parts import GREY, Spec
 from harness.report.still_marks import LEFT, RIGHT, WIDTH, Marks, Row, Shape, is_number
 

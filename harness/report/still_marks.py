@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from harness.core.frozen import dataclass
 from harness.report.chart_parts import GREY, INK, RED, Spec
 
 WIDTH, LEFT, RIGHT = 520.0, 52.0, 8.0

@@ -6,10 +6,10 @@ Sentences from stored JSON only; no layout, no colour, no file.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 
 from harness.core.findings import FindingId, find_row
+from harness.core.frozen import dataclass
 from harness.core.model import Cell, Json, Outcome, State
 from harness.core.text import plural
 from harness.records.stored import StoredRun

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from harness.core.events.servers import TracedRemoval
+from harness.core.frozen import dataclass
 from harness.core.model import Cell, Json, Outcome
 from harness.core.text import plural
 from harness.records.stored import StoredRun

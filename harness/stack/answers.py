@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from harness.core.frozen import dataclass
 from harness.core.model import Cell, is_error
 
 HEADER = b"X-Request-Id"

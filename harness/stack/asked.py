@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
 
+from harness.core.frozen import dataclass
 from harness.core.model import Cell
 
 REQUEST_VARIABLE = "RECYCLE_HARNESS_REQUEST"

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from string import Template
 
 from harness.core.errors import UsageError
+from harness.core.frozen import dataclass
 from harness.core.model import Cell
 from harness.stack.further_settings import render_further
 from harness.stack.shims import RUN_BY_NAME, SHIMS

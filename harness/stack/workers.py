@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from harness.core.frozen import dataclass
 
 _TORNADO_ACCESS_LOG = """\
 import logging  # the tornado worker writes no access log: tornado's own, with the worker's pid, stands in for it

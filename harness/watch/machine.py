@@ -9,10 +9,10 @@ import os
 import resource
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 
 from harness.core import procfs
 from harness.core.clock import now_ns
+from harness.core.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core import procfs
 from harness.core.clock import now_ns
 from harness.core.errors import SurroundingsError
 from harness.core.events.servers import MemorySample
+from harness.core.frozen import dataclass
 from harness.watch.event_log import EventSink
 
 PERIOD_S = 0.025

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from harness.core.clock import now_ns
@@ -24,6 +23,7 @@ from harness.core.events.servers import (
     SocketChange,
 )
 from harness.core.events.stop import OpenFiles
+from harness.core.frozen import dataclass
 from harness.core.model import is_failure, is_success
 
 

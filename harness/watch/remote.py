@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
@@ -22,6 +22,7 @@ from harness.core import procfs
 from harness.core.cells import cell_from_json
 from harness.core.clock import now_ns, wait_until
 from harness.core.events.base import Event
+from harness.core.frozen import dataclass
 from harness.core.model import Json
 from harness.watch.event_log import EventSink
 from harness.watch.machine import UsageReader

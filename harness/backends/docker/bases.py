@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.backends.docker import connection
 from harness.core.errors import HarnessError, SurroundingsError
+from harness.core.frozen import dataclass
 
 if TYPE_CHECKING:
     from docker import DockerClient

@@ -13,7 +13,6 @@ import re
 import tarfile
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ from harness.backends.docker import connection
 from harness.core import locks
 from harness.core.errors import SurroundingsError
 from harness.core.files import replace_file
+from harness.core.frozen import dataclass
 from harness.core.keeping import temporary_folder
 from harness.core.locks import Lease
 from harness.core.model import Json

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from harness.backends.docker import building, connection
 from harness.backends.docker.building import Image
@@ -15,6 +15,7 @@ from harness.backends.docker.gunicorn_image import prepare_gunicorn
 from harness.backends.docker.tool_images import ask_version, prepare_clients, prepare_proxy
 from harness.core import paths
 from harness.core.errors import SurroundingsError, UsageError
+from harness.core.frozen import dataclass
 from harness.core.model import Cell, Json
 from harness.provision.environments import Environment
 from harness.stack.asked import is_plain_get

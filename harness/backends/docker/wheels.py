@@ -13,12 +13,12 @@ import shutil
 import ssl
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError, SurroundingsError, UnrunnableError
 from harness.core.files import replace_file
+from harness.core.frozen import dataclass
 from harness.core.paths import cache_dir
 from harness.provision import installer
 from harness.provision.complaints import Complaint, find_remedy

@@ -7,11 +7,11 @@ of gunicorn's.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core import procfs
 from harness.core.errors import SurroundingsError
+from harness.core.frozen import dataclass
 from harness.core.model import Cell
 from harness.stack.workers import find_worker
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, field, fields
 from typing import ClassVar
 
 from harness.core.clock import now_ns
+from harness.core.frozen import dataclass
 from harness.core.model import Json
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 from harness.core.events.base import Event
 from harness.core.events.servers import Frame
+from harness.core.frozen import dataclass
 from harness.core.model import Json
 
 CallEffect: TypeAlias = Literal["bound", "rights", "folder-rights", "command", "symbol"]

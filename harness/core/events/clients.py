@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar, Literal, TypeAlias
 
 from harness.core.events.base import Event
+from harness.core.frozen import dataclass
 from harness.core.model import Json, is_error, is_failure, is_success
 
 Way: TypeAlias = Literal["proxy", "direct"]

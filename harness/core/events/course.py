@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from harness.core.events.base import Event
+from harness.core.frozen import dataclass
 from harness.core.model import Json
 
 STANDSTILL_NS = 500_000_000

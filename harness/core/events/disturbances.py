@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from harness.core.events.base import Event
+from harness.core.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

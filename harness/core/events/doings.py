@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from harness.core.events.base import Event
 from harness.core.events.servers import Frame
+from harness.core.frozen import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from functools import cache
 from typing import Any, TypeAlias, get_type_hints
 
@@ -21,6 +21,7 @@ from harness.core.events import (
 )
 from harness.core.events.base import ArmEvent, Event, state_of
 from harness.core.events.fieldtypes import Check, check_of, describe
+from harness.core.frozen import dataclass
 from harness.core.model import Json
 
 KINDS: tuple[type[Event], ...] = (

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 from harness.core.events.base import Event
+from harness.core.frozen import dataclass
 from harness.core.model import Json
 
 SocketAction: TypeAlias = Literal["created", "deleted", "moved", "rights", "snapshot"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 from harness.core.events.base import Event
+from harness.core.frozen import dataclass
 
 FoundProcess: TypeAlias = tuple[int, int, str, str]
 """Pid, parent's pid, name, and state as the letter of /proc (Z: it has ended, and its parent has not waited for it)."""

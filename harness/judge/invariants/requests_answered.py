@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from harness.core.findings import FindingId
+from harness.core.frozen import dataclass
 from harness.core.model import Finding, Judgement, State, is_success
 from harness.core.observations import Observations
 from harness.disturb.course import Loss

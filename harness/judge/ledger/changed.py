@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
+from harness.core.frozen import dataclass
 from harness.core.model import Json
 from harness.judge.ledger.books import read_pieces
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 
+from harness.core.frozen import dataclass
 from harness.core.model import is_failure
 
 CUT = "cut"

@@ -11,10 +11,10 @@ import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Set
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import SurroundingsError
+from harness.core.frozen import dataclass
 from harness.judge.ledger.books import Book, Row, read_pieces
 from harness.stack.load.account import NS_PER_MARK
 

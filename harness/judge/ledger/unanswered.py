@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from harness.core.frozen import dataclass
 from harness.core.model import is_failure
 from harness.judge.ledger.books import Book
 from harness.judge.ledger.endings import CUT, LOST

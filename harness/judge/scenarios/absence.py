@@ -8,8 +8,8 @@ judgement: what is too many is the judge's.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
+from harness.core.frozen import dataclass
 from harness.core.observations import Observations, WorkerLife
 from harness.judge.timeline import since_load_s
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import cast
 
 from harness.core.findings import ORDER
+from harness.core.frozen import dataclass
 from harness.core.model import Finding, Json, Judgement, Moment, Outcome, State, Verdict
 from harness.core.observations import Observations
 from harness.judge.scenarios.record import Trial

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import median
 from typing import cast
 
 from harness.core.errors import UsageError
+from harness.core.frozen import dataclass
 from harness.core.model import Cell, Json
 from harness.core.observations import Observations
 from harness.judge.scenarios.absence import (

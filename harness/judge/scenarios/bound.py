@@ -11,9 +11,9 @@ what sharing had saved. A promise that relied on sharing would be broken by the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import median
 
+from harness.core.frozen import dataclass
 from harness.core.model import Cell, State
 from harness.judge.invariants.max_requests_honoured import most_served
 from harness.judge.scenarios.memory import Growth, Sample, noise_bytes

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from harness.core.frozen import dataclass
 from harness.core.observations import WorkerLife
 
 LEAST_PER_BIN = 5

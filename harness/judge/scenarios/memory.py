@@ -8,12 +8,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import ceil
 from statistics import fmean, median
 
 from harness.core.events.servers import MemorySample, Served
+from harness.core.frozen import dataclass
 from harness.core.model import State
 from harness.core.observations import Observations
 from harness.judge.scenarios.record import Arm

@@ -8,12 +8,12 @@ that names it. So everything that a scenario is judged by lies in one file, whic
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from harness.core.cells import cell_from_json
 from harness.core.errors import UsageError
 from harness.core.events.base import ArmEvent, Event, UnknownEvent
 from harness.core.events.course import ArmBegun, Contradiction, CutShort, Interrupted, ScenarioBegun
+from harness.core.frozen import dataclass
 from harness.core.model import Cell, Json
 from harness.core.observations import Observations
 from harness.judge.defects import describe_defect

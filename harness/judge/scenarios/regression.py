@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist, fmean
+
+from harness.core.frozen import dataclass
 
 CONFIDENCE = 0.95
 LEAST_POINTS = 6

@@ -12,9 +12,11 @@ import heapq
 import math
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from random import Random
+
+from harness.core.frozen import dataclass
 
 SPAWN_PAUSE_S = 0.1
 """The arbiter sleeps a random time of up to this after each fork (``Arbiter.spawn_workers``, in every release)."""

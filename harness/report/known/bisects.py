@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from harness.core.frozen import dataclass
 
 FILE = Path(__file__).with_name("bisects.json")
 SCHEMA = 1

@@ -6,7 +6,8 @@ Several processes share one schedule: each starts every ``processes``-th request
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from harness.core.frozen import dataclass
 
 TARDY_NS = 10_000_000
 """A request that starts later than this counts as delayed, by an answer that its client waited for or by the machine.

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from harness.core.frozen import dataclass
 from harness.stack.own_proxies.changes import ReadFiles, refusal
 
 _TOKEN = re.compile(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from harness.core.errors import UsageError
+from harness.core.frozen import dataclass
 from harness.core.model import Cell, Json
 from harness.stack.workers import find_worker, name_worker
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 
+from harness.core.frozen import dataclass
 from harness.core.model import Cell, Json
 from harness.stack.own_settings.reading import (
     FIELDS,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from harness.core.frozen import dataclass
 from harness.core.model import Json
 from harness.report.known.bisects import KnownBisect, find_bisects
 from harness.report.known.causes import Remedy, find_cause, is_in_place, write_history

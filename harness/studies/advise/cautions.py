@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from harness.core.frozen import dataclass
 from harness.studies.advise.deployment import Deployment
 
 CLEANED = ("/tmp/", "/var/tmp/")  # noqa: S108 - named, not used

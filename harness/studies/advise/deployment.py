@@ -11,12 +11,13 @@ import json
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import UsageError
 from harness.core.files import is_file
+from harness.core.frozen import dataclass
 from harness.engine.settings_reading import strip_program
 from harness.studies.advise.expressions import evaluate
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import harness.report.known
+from harness.core.frozen import dataclass
 from harness.core.model import Json, Outcome
 from harness.studies.chance.intervals import exact_interval
 from harness.studies.matrix.safety import Safety, judge_safety

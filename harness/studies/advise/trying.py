@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from harness.core.frozen import dataclass
 from harness.core.model import Cell, Json, Verdict, is_failure
 from harness.engine.request import OwnSettings, RunRequest
 from harness.engine.run import run_cell

@@ -6,9 +6,9 @@ What runs a state is behind a Protocol: real runs and simulated ones use the sam
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from harness.core.frozen import dataclass
 from harness.studies.bisect.history import OLD_END, History
 from harness.studies.bisect.rates import chance_of_more
 from harness.studies.bisect.search import Direction, Search, Standing

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
+from harness.core.frozen import dataclass
 from harness.studies.bisect.patching import Scratch
 from harness.studies.bisect.proof import (
     Examination,

@@ -6,9 +6,9 @@ What the state at the fork shows says on which side the change lies.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from harness.core.frozen import dataclass
 from harness.studies.bisect.conduct import Ends
 from harness.studies.bisect.history import OLD_END
 from harness.studies.bisect.proof import PartVerdict, Rates, examine_patched, run_together

@@ -7,7 +7,9 @@ contains none of the changes, is ``OLD_END``; the last state contains all of the
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from harness.core.frozen import dataclass
 
 OLD_END = -1
 

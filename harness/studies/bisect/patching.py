@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import SurroundingsError
+from harness.core.frozen import dataclass
 from harness.provision.repositories import run_git
 from harness.studies.bisect.repository import Repository
 

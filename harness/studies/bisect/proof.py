@@ -6,11 +6,11 @@ Pure: an examination asks for runs, and is told what they said.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from math import exp
 from typing import TypeAlias
 
+from harness.core.frozen import dataclass
 from harness.studies.bisect.rates import Prior
 from harness.studies.sightings.signs import Sign
 

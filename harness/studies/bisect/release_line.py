@@ -7,10 +7,10 @@ own that was out by then.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from packaging.version import Version
 
+from harness.core.frozen import dataclass
 from harness.provision.releases import ReleaseRow
 
 

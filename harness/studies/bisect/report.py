@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from harness.core.frozen import dataclass
 from harness.core.text import plural
 from harness.report.templates import render
 from harness.studies.bisect.proof import PartVerdict, ProofPart

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import SurroundingsError, UsageError
+from harness.core.frozen import dataclass
 from harness.provision.repositories import SHORT, resolve_revision, run_git
 from harness.provision.spec import GitRevision
 from harness.studies.bisect.history import History

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
+from harness.core.frozen import dataclass
 from harness.core.model import Json
 from harness.studies.bisect.proof import ProofPart, ProofVerdict
 from harness.studies.bisect.repository import CommitNote

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from harness.core.findings import FindingId
+from harness.core.frozen import dataclass
 from harness.core.model import Cell
 from harness.engine.options import PROFILES
 from harness.engine.request import RunRequest

@@ -13,9 +13,10 @@ inequality of the weighted means), and since the unit is the run, failures may c
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import exp, inf, log, log1p
 
+from harness.core.frozen import dataclass
 from harness.studies.chance.beta import log_beta
 
 EXTREME = 0.25

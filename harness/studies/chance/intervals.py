@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import exp, log, sqrt
 
+from harness.core.frozen import dataclass
 from harness.studies.chance.beta import beta_quantile, student_quantile
 
 LEVEL = 0.95

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from harness.core.findings import FindingId
+from harness.core.frozen import dataclass
 from harness.studies.chance.difference import RunSample, correct, count_lacking, p_value
 from harness.studies.matrix.rates import JUDGED
 from harness.studies.matrix.report.summary import subject

@@ -7,10 +7,10 @@ is valid at any moment, whoever chooses.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 
 from harness.core.cells import CONTRACT_KEYS, cell_to_json
+from harness.core.frozen import dataclass
 from harness.core.model import Cell, Outcome
 from harness.judge.blind_spots import list_unseen
 from harness.studies.diff.comparison import Comparison, Difference, compare_cells

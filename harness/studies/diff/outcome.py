@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness import __version__
 from harness.core.errors import HarnessError
+from harness.core.frozen import dataclass
 from harness.core.model import Json, Outcome
 from harness.records.store import RunFolder, load_run
 from harness.studies.diff.comparison import Comparison, Difference

@@ -6,10 +6,11 @@ The functions are pure. A matrix may come from another machine, so its content i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from harness.core.errors import UsageError
+from harness.core.frozen import dataclass
 from harness.core.model import Json, Outcome
 from harness.studies.matrix.rates import FailureRate, FindingRate, rate_failures, rate_findings
 from harness.studies.matrix.result import Agreement, CellResult, CombinedRuns, Expected, RunResult

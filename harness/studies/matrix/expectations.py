@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from harness.core.errors import UsageError
 from harness.core.findings import FindingId
+from harness.core.frozen import dataclass
 from harness.core.model import Cell, Outcome
 from harness.disturb import DISTURBANCES, RECYCLE
 from harness.judge.restarts import BY_CHANCE, chance_of

@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from itertools import product
 
 from harness.core.cells import cell_id, cell_to_json
+from harness.core.frozen import dataclass
 from harness.core.model import Cell, Json
 from harness.disturb import RECYCLE
 

@@ -8,9 +8,9 @@ restarts. The functions are pure.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from harness.core.findings import FindingId
+from harness.core.frozen import dataclass
 from harness.core.model import Outcome
 from harness.studies.chance.difference import RunSample
 from harness.studies.chance.intervals import Interval, clustered_interval, exact_interval

@@ -7,10 +7,11 @@ agree are shown as such, never averaged.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Enum
 
 from harness.core.findings import ORDER
+from harness.core.frozen import dataclass
 from harness.core.model import Json, Outcome
 from harness.disturb import RECYCLE
 

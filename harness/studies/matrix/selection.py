@@ -8,12 +8,12 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from packaging.version import InvalidVersion, Version
 
 from harness.core.errors import UsageError
+from harness.core.frozen import dataclass
 from harness.provision.releases import ReleaseRow
 
 ALL = "all"

@@ -9,8 +9,8 @@ one looks.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
+from harness.core.frozen import dataclass
 from harness.core.model import Outcome
 from harness.studies.chance.difference import RunSample
 from harness.studies.chance.verdicts import count_lacking_runs

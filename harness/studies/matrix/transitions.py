@@ -9,10 +9,11 @@ it, corrected for all comparisons that the table allows, seen or not: all findin
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 
 from harness.core.findings import FindingId
+from harness.core.frozen import dataclass
 from harness.studies.chance.difference import RunSample, correct, count_lacking, p_value
 from harness.studies.matrix.rates import share_of_restarts, tally
 from harness.studies.matrix.result import CellResult, Column, order_of_finding

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from harness.core.cells import write_value
+from harness.core.frozen import dataclass
 from harness.core.model import Cell
 from harness.engine.request import OwnSettings, RunRequest
 from harness.stack.own_settings.reading import FIELDS

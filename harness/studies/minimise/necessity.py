@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from harness.core.frozen import dataclass
 from harness.core.model import Cell
 from harness.studies.minimise.case import Case, write_field
 from harness.studies.minimise.settings import OF_THE_RUN, SETTINGS, CaseSetting, list_leavable, list_numbers, next_lower

@@ -7,8 +7,9 @@ their least value are narrowed by halving. The libraries that do such a thing as
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
+
+from harness.core.frozen import dataclass
 
 T = TypeVar("T")
 Case_contra = TypeVar("Case_contra", contravariant=True)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 
+from harness.core.frozen import dataclass
 from harness.core.text import plural
 from harness.report.templates import render
 from harness.studies.minimise.case import write_field

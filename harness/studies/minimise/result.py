@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from harness.core.cells import cell_to_json
+from harness.core.frozen import dataclass
 from harness.core.model import Json
 from harness.studies.minimise.case import Case
 from harness.studies.minimise.weighing import Sightings

@@ -11,10 +11,11 @@ import os
 import re
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from harness.core.clock import now_ns
+from harness.core.frozen import dataclass
 from harness.core.keeping import temporary_folder
 from harness.core.model import Cell
 from harness.core.subprocesses import run

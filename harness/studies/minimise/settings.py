@@ -6,9 +6,10 @@ A setting's simplest value is gunicorn's own default, or that there is no such t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from harness.core.frozen import dataclass
 from harness.core.model import Cell
 from harness.disturb import RECYCLE, read_names
 from harness.engine.cell_rules import find_contradiction

@@ -5,8 +5,9 @@ Two things are weighed against each other: it shows nearly as often as in the ca
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil, log
+
+from harness.core.frozen import dataclass
 
 ALMOST = 0.9
 """Of the rate at the beginning: a case in which it shows so often still shows it."""

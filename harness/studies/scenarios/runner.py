@@ -8,12 +8,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from harness.core.cells import cell_id, cell_to_json
 from harness.core.errors import SurroundingsError
 from harness.core.events.base import ArmEvent
 from harness.core.events.course import ArmBegun, Interrupted, ScenarioBegun
+from harness.core.frozen import dataclass
 from harness.core.model import Json, Outcome
 from harness.core.signals import check, shielded
 from harness.engine.conclusion import judge_stored, store_reports

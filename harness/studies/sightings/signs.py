@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 
 from harness.core.findings import FindingId, find_row
+from harness.core.frozen import dataclass
 from harness.core.model import Outcome, State
 
 

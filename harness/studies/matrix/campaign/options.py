@@ -8,11 +8,12 @@ from __future__ import annotations
 import argparse
 import hashlib
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from harness.core.errors import UsageError
 from harness.core.field_kinds import at_least
+from harness.core.frozen import dataclass
 from harness.core.model import Cell
 from harness.core.paths import expand_home
 from harness.disturb import ALL, DISTURBANCES, RECYCLE

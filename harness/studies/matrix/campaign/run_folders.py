@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import HarnessError
 from harness.core.findings import FindingId
+from harness.core.frozen import dataclass
 from harness.core.model import Json, Outcome, State, is_failure
 from harness.judge.invariants.requests_answered import NO_DISTURBANCE
 from harness.records.event_file import parse_json

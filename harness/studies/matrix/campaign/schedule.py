@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from harness.core.frozen import dataclass
 from harness.core.signals import pause, shielded
 from harness.studies.matrix.plan import PlannedCell
 

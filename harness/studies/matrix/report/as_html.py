@@ -7,8 +7,8 @@ network and no server, so any static host, or a folder on disk, will do. This mo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
+from harness.core.frozen import dataclass
 from harness.report.summary import SIGNS
 from harness.report.templates import render
 from harness.studies.matrix.document import Matrix

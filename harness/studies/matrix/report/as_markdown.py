@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from harness.core.frozen import dataclass
 from harness.core.model import Outcome
 from harness.disturb import RECYCLE
 from harness.report.templates import render

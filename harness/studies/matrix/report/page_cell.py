@@ -6,9 +6,9 @@ Where a run's page lies is told by the caller; the template ``matrix.html.j2`` m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from urllib.parse import quote
 
+from harness.core.frozen import dataclass
 from harness.core.text import plural
 from harness.disturb import RECYCLE
 from harness.report.summary import SIGNS
