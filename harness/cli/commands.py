@@ -200,7 +200,7 @@ def minimise(options: argparse.Namespace) -> int:
 def report(options: argparse.Namespace) -> int:
     """`harness report RUN`: one format to standard output, several as files into the run's folder or --out."""
     from harness.records.store import RunFolder, load_run
-    from harness.report import FILES, FORMATS, PICTURES
+    from harness.report.formats import FILES, FORMATS, PICTURES
     from harness.studies.matrix.report import is_matrix
 
     if is_matrix(options.run):

@@ -20,8 +20,9 @@ from harness.records.redaction import Identity, make_scrubber, make_secret_finde
 from harness.records.store import load_run
 from harness.records.stored import StoredRun
 from harness.records.unpack import open_attachment
-from harness.report import FORMATS, PICTURES, attachment, cleaner
+from harness.report import attachment, cleaner
 from harness.report.attachment import bundle
+from harness.report.formats import FORMATS, PICTURES
 
 RecordRun = Callable[..., StoredRun]
 Entry = tuple[zipfile.ZipInfo, bytes]

@@ -19,9 +19,9 @@ from harness.judge.scenarios import JUDGES
 from harness.judge.scenarios.record import read_trial
 from harness.judge.verdict import judge_events
 from harness.records.store import load_run
-from harness.report import FORMATS
 from harness.report.as_terminal import render_terminal
 from harness.report.drawing import draw
+from harness.report.formats import FORMATS
 from harness.report.picture import picture_spec
 from harness.studies.scenarios import SCENARIOS, runner
 from harness.studies.scenarios.leak import DEFAULTS, render_app
