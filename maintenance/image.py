@@ -35,8 +35,8 @@ RUNS_IT = [(3, 12), (3, 11), (3, 13), (3, 14)]
 WARM = ("19.6.0", "27.0.1")
 PROGRAMS = ("ca-certificates", "git", "h2o", "wrk", "nginx-light", "haproxy", "caddy")
 NOT_NEEDED = (
-    *("test", "tests", "idlelib", "tkinter", "lib2to3", "ensurepip", "turtledemo"),
-    *("config-*", "*.a", "*.opt-*.pyc", "_tkinter*", "_test*", "pkgconfig", "site-packages"),
+    *("test", "tests", "idlelib", "tkinter", "lib2to3", "ensurepip", "turtledemo", "pydoc_data"),
+    *("config-*", "*.a", "*.exe", "*.opt-*.pyc", "_tkinter*", "_test*", "pkgconfig", "site-packages"),
 )
 
 
@@ -66,11 +66,27 @@ def copy_python(python: Interpreter, target: Path) -> None:
         (target / "bin" / link).symlink_to(name)
     shutil.copytree(source / "lib", target / "lib", symlinks=True, ignore=shutil.ignore_patterns(*NOT_NEEDED))
     (target / "lib" / name / "site-packages").mkdir()
+    strip_symbols(target)
+
+
+def strip_symbols(folder: Path) -> None:
+    """Take what only a debugger reads out of programs and libraries: two fifths of a Python as pyenv builds it."""
+    strip = shutil.which("strip")
+    if strip is None:
+        print("image: larger than it need be: there is no strip here (Debian, Ubuntu: binutils)", file=sys.stderr)
+        return
+    files = [str(path) for path in _list_linked(folder) if not path.is_symlink()]
+    subprocess.run([strip, "--strip-unneeded", *files], check=True)
+
+
+def _list_linked(folder: Path) -> list[Path]:
+    """The programs and shared libraries."""
+    return [path for path in folder.rglob("*") if path.is_file() and re.search(r"\.so|/python3\.\d+$", str(path))]
 
 
 def list_libraries(folder: Path) -> list[str]:
     """The Debian packages of the shared libraries that the interpreters below a folder are linked with."""
-    files = [str(path) for path in folder.rglob("*") if path.is_file() and re.search(r"\.so|/python3\.\d+$", str(path))]
+    files = map(str, _list_linked(folder))
     linked = subprocess.run(["/usr/bin/ldd", *files], capture_output=True, text=True, check=False).stdout
     found = set(re.findall(r"=> (/\S+)", linked))
     libraries = {path for path in found if not path.startswith(str(folder)) and "/libpython" not in path}
