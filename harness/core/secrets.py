@@ -77,6 +77,9 @@ FORMS: tuple[tuple[str, tuple[bytes, ...], re.Pattern[bytes]], ...] = (
 )
 """The kind of secret; what stands in each of them, in lower case, and is looked for first; and its form."""
 
+_PARTS = (*dict.fromkeys(part.decode() for _, parts, _ in FORMS for part in parts), "-----begin ")
+"""In lower case, what stands in whatever has a form of a secret."""
+
 _SECRET_KEY = re.compile(rb"(?i:[\w.-]*(?:" + _ANY_CASE + rb"))|" + _BY_NAME + rb"|" + _COOKIE)
 _PAIR = re.compile(rb"\"(?:" + _SECRET_KEY.pattern + rb")\"\s*,\s*\"")
 """In JSON, a name and then its value: a header of HTTP, or an option."""
@@ -141,7 +144,6 @@ class Redactor:
     def _redact_text(self, line: bytes) -> bytes:
         lowered = line.lower()
         for kind, parts, pattern in FORMS:
-            # Most lines hold nothing, and a search by an expression takes twenty times as long.
             if any(part in lowered for part in parts):
                 line = pattern.sub(partial(self._replace, kind), line)
         return line
@@ -181,7 +183,11 @@ def _name_next(value: Json, name: str, *, of: int) -> str:
 
 def redact(text: str) -> str:
     """A text without what looks like a secret."""
-    return _redact_lines(text, _ignore)
+    lowered = text.lower()
+    for part in _PARTS:  # most texts hold nothing, and to search them by all expressions takes ten times as long
+        if part in lowered:
+            return _redact_lines(text, _ignore)
+    return text
 
 
 def _redact_lines(text: str, told: Callable[[str], None]) -> str:

@@ -119,6 +119,18 @@ def test_nothing_has_a_form_without_what_is_looked_for_first(
     assert any(part in text.lower() for part in parts)
 
 
+PIECES = [TOKEN, f"password={HIDDEN}", "-----BEGIN PRIVATE KEY-----", '["X-Api-Key", "', f"//{HIDDEN}@", "\n", '"', ","]
+
+
+@given(text=st.lists(st.sampled_from(PIECES) | st.text(max_size=20), max_size=6).map("".join))
+def test_a_text_is_as_the_sum_of_its_lines(text: str) -> None:
+    """The text as a whole is looked at first: whatever the lines lose, it loses."""
+    kinds: list[str] = []
+    redactor = Redactor(told=kinds.append)
+    lines = text.encode("utf-8", "surrogatepass").splitlines(keepends=True)
+    assert redact(text) == b"".join(map(redactor.redact, lines)).decode("utf-8", "surrogatepass")
+
+
 KEYS = ["password", "A_KEY", "token", "x", "b_URL", '"', "api_key="]
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=30),
