@@ -17,7 +17,13 @@ pytestmark = needs_tools
 PROXIES = [
     "h2o",
     *(
-        pytest.param(name, marks=pytest.mark.skipif(tools.find_tool(recipe_of(name)) is None, reason=f"no {name} here"))
+        pytest.param(
+            name,
+            marks=[
+                pytest.mark.slow,
+                pytest.mark.skipif(tools.find_tool(recipe_of(name)) is None, reason=f"no {name} here"),
+            ],
+        )
         for name in ("nginx", "haproxy")
     ),
 ]
@@ -42,9 +48,7 @@ def assert_adds_up(said: dict[str, Any]) -> None:
     assert said["requests"] == sum(sum(endings.values()) for endings in clients)
 
 
-@pytest.mark.parametrize(
-    "proxy", [pytest.param(name, marks=[] if name == "h2o" else pytest.mark.slow) for name in PROXIES]
-)
+@pytest.mark.parametrize("proxy", PROXIES)
 def test_on_a_release_that_loses_requests_it_adds_up(tmp_path: Path, proxy: str) -> None:
     ran = run_until_decided(tmp_path, "reproduce", "19.5.0", "--profile", "quick", "--recycles", "20", "--proxy", proxy)
     said = ledger(ran)
