@@ -156,8 +156,8 @@ image: setup ## the harness as a container image, recycle-harness/harness, on th
 browser: setup pictures generator ## tests of the pages in Chromium, which is installed first where we are root on Debian
 	@{ command -v chromium && .venv/bin/playwright --version; } >/dev/null 2>&1 || test "$$(id -u)" != 0 \
 	  || ! command -v apt-get >/dev/null || { echo 'installing the packages chromium and libatomic1'; \
-	  apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends \
-	  chromium libatomic1 >/dev/null; } || true
+	  apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300 install \
+	  --no-install-recommends chromium libatomic1 >/dev/null; } || true
 	@$(VENV_PYTHON) -m pytest tests/browser
 
 pictures: setup ## have what draws pictures without a browser, and what drives one
