@@ -147,6 +147,9 @@ class FindingId(str, Enum):
     )
 
 
+OF_SCENARIOS = frozenset({FindingId.MEMORY_UNBOUNDED.invariant, FindingId.CAPACITY_LOST.invariant})
+"""The invariants that are judged with their scenario; any other one has a module in ``judge.invariants``."""
+
 _ROWS = {finding.value: finding for finding in FindingId}
 ORDER = {finding.value: place for place, finding in enumerate(FindingId)}
 """The position of each in a report."""

@@ -77,8 +77,8 @@ FORMS: tuple[tuple[str, tuple[bytes, ...], re.Pattern[bytes]], ...] = (
 )
 """The kind of secret; what stands in each of them, in lower case, and is looked for first; and its form."""
 
-_PARTS = (*dict.fromkeys(part.decode() for _, parts, _ in FORMS for part in parts), "-----begin ")
-"""In lower case, what stands in whatever has a form of a secret."""
+_PARTS = tuple(dict.fromkeys(part.decode() for _, parts, _ in FORMS for part in parts))
+"""In lower case, what stands in whatever has a form of a secret; "key" stands in a private key's frame."""
 
 _SECRET_KEY = re.compile(rb"(?i:[\w.-]*(?:" + _ANY_CASE + rb"))|" + _BY_NAME + rb"|" + _COOKIE)
 _PAIR = re.compile(rb"\"(?:" + _SECRET_KEY.pattern + rb")\"\s*,\s*\"")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.core.findings import ORDER, FindingId, find_row
+from harness.core.findings import OF_SCENARIOS, ORDER, FindingId, find_row
+from harness.judge import invariants
 from harness.judge.invariants import INVARIANTS
 from harness.judge.scenarios import leak
 from maintenance.findings import TABLES, put_table, render_short
@@ -23,8 +24,13 @@ def test_the_order_is_that_of_the_rows() -> None:
 
 
 def test_each_finding_breaks_an_invariant_that_is_judged() -> None:
-    of_scenarios = {leak.BOUNDED, "capacity-kept"}
-    assert {finding.invariant for finding in FindingId} == set(INVARIANTS) | of_scenarios
+    assert {finding.invariant for finding in FindingId} == set(INVARIANTS) | OF_SCENARIOS
+    assert {leak.BOUNDED, "capacity-kept"} == OF_SCENARIOS
+
+
+def test_no_module_of_the_invariants_is_left_unasked() -> None:
+    modules = {path.stem for path in Path(invariants.__path__[0]).glob("[!_]*.py")}
+    assert modules == {name.replace("-", "_") for name in INVARIANTS}
 
 
 @pytest.mark.parametrize("page", TABLES, ids=lambda page: page.name)

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from pkgutil import iter_modules
 
-from harness.core.findings import FindingId
+from harness.core.findings import OF_SCENARIOS, FindingId
 from harness.core.model import Judgement
 from harness.core.observations import Observations
 
 
-def _list_invariants() -> Mapping[str, Callable[[Observations], Judgement | None]]:
-    """Those that have a module here, in the order of their findings; the others are judged with their scenario."""
-    here = {found.name for found in iter_modules(__path__)}
-    names = dict.fromkeys(finding.invariant for finding in FindingId)
-    modules = {name: name.replace("-", "_") for name in names}
-    return {name: import_module(f"{__name__}.{module}").judge for name, module in modules.items() if module in here}
+def _load(invariant: str) -> Callable[[Observations], Judgement | None]:
+    """Its judge. A module that is missing is an error here: a promise that nobody looks at must never hold."""
+    judge: Callable[[Observations], Judgement | None]
+    judge = import_module(f"{__name__}.{invariant.replace('-', '_')}").judge
+    return judge
 
 
-INVARIANTS = _list_invariants()
-"""By its name in the verdict."""
+INVARIANTS: Mapping[str, Callable[[Observations], Judgement | None]] = {
+    name: _load(name) for name in dict.fromkeys(finding.invariant for finding in FindingId) if name not in OF_SCENARIOS
+}
+"""By its name in the verdict, in the order of their findings."""
