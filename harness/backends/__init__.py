@@ -39,7 +39,7 @@ class Command:
     cwd: Path
     stdout: Path
     stderr: Path
-    inherited: int | None = None  # a descriptor of ours that it gets under the same number
+    inherited: tuple[int, ...] = ()  # descriptors of ours that it gets under the same numbers
     user: RunsAs | None = None
 
 
@@ -130,7 +130,7 @@ class Backend(Protocol):
     def choose_user(
         self, places: Sequence[Path], python: Path, *, root_because: str | None, lend: Callable[[int], None]
     ) -> RunsAs:
-        """The user of a gunicorn that needs ``places``, the first of which is its working folder.
+        """The user of a gunicorn that needs ``places``. Whether this system has them, ``spawn`` finds out.
 
         ``root_because``: why it is to be root where the harness is. ``lend`` gives a user what it needs of the run.
         """
@@ -139,6 +139,7 @@ class Backend(Protocol):
         """Start a process.
 
         Raises:
+            NoOtherUserError: it can't be started as its user.
             SurroundingsError: the program can't be executed.
         """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.core.errors import SurroundingsError
 from harness.core.frozen import dataclass
 
 
@@ -27,3 +28,12 @@ class RunsAs:
     why: str
     other: OtherUser | None = None
     warning: bool = False
+
+
+def root_after_all(why_not: str) -> RunsAs:
+    """Root, who was not wanted; ``why_not``: what speaks against another user."""
+    return RunsAs(uid=0, why=f"no other user can be had here ({why_not})", warning=True)
+
+
+class NoOtherUserError(SurroundingsError):
+    """This system does not let root turn into the other user; ``what`` says why."""

@@ -67,7 +67,7 @@ def explain_death(stack: Stack, *, workers_die: bool) -> HarnessError:
 _ZERO_BYTE = "embedded null"
 """What Python says of a name with a zero byte that is to be a path."""
 
-_REFUSED = ("Permission denied", "Operation not permitted")
+_REFUSED = ("Permission denied", "Operation not permitted", "error while loading shared libraries")
 
 
 def _hint_at_user(stack: Stack) -> str:

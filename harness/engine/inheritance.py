@@ -43,4 +43,4 @@ def inherit(command: Command, listener: socket.socket, folder: RunFolder) -> Com
     program, *_ = command.argv
     # Without the tracer, which -S keeps out: it would tell of descriptors that gunicorn never had.
     argv = [program, "-S", str(folder.config / "activation.py"), str(listener.fileno()), *command.argv]
-    return replace(command, argv=argv, inherited=listener.fileno())
+    return replace(command, argv=argv, inherited=(listener.fileno(),))

@@ -26,7 +26,7 @@ from harness.engine.masters import Masters
 from harness.engine.recording import Run
 from harness.engine.scratch import ScratchFolder, make_scratch_folder
 from harness.engine.servers import TRACE_FILE, StartedProxy, choose_address, configure_gunicorn, start_proxy
-from harness.engine.serving_user import give_user
+from harness.engine.serving_user import give_user, start_as_user
 from harness.engine.stops import StopWatch
 from harness.engine.timings import TIMINGS, Timings
 from harness.provision import tools
@@ -146,7 +146,8 @@ def _start(
         command = inherit(command, listener, run.folder)
     command = give_user(command, run, scratch, environment, backend)
     started = start_proxy(cell, run.folder, scratch, backend, upstream=address) if with_proxy else None
-    spawned_ns, gunicorn = now_ns(), backend.spawn(command)
+    spawned_ns = now_ns()
+    command, gunicorn = start_as_user(command, run, backend)
     run.sink.emit(ArbiterStarted(pid=gunicorn.pid))
     watchers.watch_arbiter(gunicorn.pid, memory=run.request.memory)
     return Stack(

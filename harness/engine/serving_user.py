@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from harness.backends import Backend, Command
+from harness.backends import Backend, Command, Process
+from harness.core.users import NoOtherUserError, root_after_all
 from harness.engine.accounts import NOTES_FILE
 from harness.engine.recording import Run
 from harness.engine.request import RunRequest
@@ -40,9 +41,19 @@ def give_user(
         root_because=find_need_of_root(run.request),
         lend=lend,
     )
-    if user.warning:
-        run.notes.append(f"gunicorn runs as root: {user.why}.")
     return replace(command, user=user)
+
+
+def start_as_user(command: Command, run: Run, backend: Backend) -> tuple[Command, Process]:
+    """Start gunicorn as its user, or, where this system has none, as root; the command that it was started by."""
+    try:
+        process = backend.spawn(command)
+    except NoOtherUserError as refusal:
+        command = replace(command, user=root_after_all(refusal.what))
+        process = backend.spawn(command)
+    if command.user is not None and command.user.warning:
+        run.notes.append(f"gunicorn runs as root: {command.user.why}.")
+    return command, process
 
 
 def find_need_of_root(request: RunRequest) -> str | None:

@@ -107,7 +107,7 @@ def _make_starter(command: Command, env: Mapping[str, str], stdout: BinaryIO, st
             "stdin": subprocess.DEVNULL,
             "stdout": stdout,
             "stderr": stderr,
-            "pass_fds": () if command.inherited is None else (command.inherited,),
+            "pass_fds": command.inherited,
         },
         "terminate_on_interrupt": False,  # it would signal the workers first, and so fire the code under test
         "wait": lambda _starter, _log_file: True,  # readiness is an answered request, and the engine asks

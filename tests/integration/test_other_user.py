@@ -8,10 +8,11 @@ import shutil
 import signal
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from harness.backends.local.other_user import plan_view, render_launch, try_out
+from harness.backends.local.other_user import hear_refusal, plan_view, render_launch
 from tests.integration.stubs import command, environ, make_wheel, run_harness
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can turn into another user")
@@ -23,9 +24,14 @@ HERE = ("--proxy", "none", "--load", "httpx", "--connections", "4")
 
 
 def look(view_of: Path, *argv: str, **variables: str) -> str:
-    """What a program says as the other user who needs ``view_of``."""
-    launch = render_launch(plan_view(UID, [view_of]), argv)
-    return subprocess.run(launch, cwd="/", env=variables, capture_output=True, check=False).stdout.decode()
+    """What a program says as the other user who needs ``view_of``; or why it can't be started."""
+    with hear_refusal() as refusal:
+        launch = render_launch(plan_view(UID, [view_of]), argv, tell=refusal.tell)
+        pipes: dict[str, Any] = {"pass_fds": (refusal.tell,), "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        with subprocess.Popen(launch, cwd="/", env=variables, **pipes) as process:
+            why_not = refusal.read()
+            said, _ = process.communicate()
+    return said.decode() if why_not is None else why_not
 
 
 @pytest.fixture
@@ -34,7 +40,7 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> None:
     closed = tmp_path_factory.mktemp("closed")
     (closed / "inside").mkdir()
     closed.chmod(0o700)
-    if why_not := try_out(plan_view(UID, [closed / "inside"]), "/bin/true", "/"):
+    if why_not := look(closed / "inside", "/bin/true"):
         pytest.skip(f"no other user can be had here: {why_not}")
 
 
@@ -58,6 +64,13 @@ def test_environment_and_signals_are_handed_on_as_they_are() -> None:
     ignored = int(own["SigIgn"], 16) & ~sum(1 << number - 1 for number in (signal.SIGPIPE, signal.SIGXFSZ))
     assert int(fields["SigIgn"], 16) == ignored
     assert (fields["CapEff"], fields["NoNewPrivs"]) == ("0" * 16, "1")
+
+
+def test_why_a_program_can_not_be_started_is_heard(tmp_path: Path) -> None:
+    assert "No such file" in look(Path("/usr"), "/usr/bin/there-is-none")
+    closed = tmp_path / "closed"
+    closed.touch(mode=0o600)
+    assert "Permission denied" in look(Path("/usr"), str(closed))
 
 
 @pytest.mark.usefixtures("views")

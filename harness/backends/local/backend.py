@@ -22,6 +22,7 @@ from harness.core.errors import SurroundingsError
 from harness.core.files import open_own
 from harness.core.keeping import Keeper, own_start_ticks
 from harness.core.model import Json
+from harness.core.users import NoOtherUserError
 from harness.provision import tools
 from harness.stack.asked import ASKED, Asked
 from harness.stack.load import LOADS
@@ -44,7 +45,7 @@ def start_directly(
         stdout=stdout,
         stderr=stderr,
         start_new_session=True,
-        pass_fds=() if command.inherited is None else (command.inherited,),
+        pass_fds=command.inherited,
     )
 
 
@@ -80,9 +81,21 @@ class LocalBackend:
 
     def spawn(self, command: Command) -> LocalProcess:
         """See ``backends.Backend``."""
-        if command.user is not None and command.user.other is not None:
-            self._keeper.own(command.user.uid)
-            command = replace(command, argv=other_user.render_launch(command.user.other, command.argv))
+        other = command.user.other if command.user is not None else None
+        if other is None:
+            return self._spawn(command)
+        self._keeper.own(other.uid)
+        with other_user.hear_refusal() as refusal:
+            argv = other_user.render_launch(other, command.argv, tell=refusal.tell)
+            process = self._spawn(replace(command, argv=argv, inherited=(*command.inherited, refusal.tell)))
+            why_not = refusal.read()
+        if why_not is not None:
+            process.stop()
+            self._processes.remove(process)
+            raise NoOtherUserError(what=why_not)
+        return process
+
+    def _spawn(self, command: Command) -> LocalProcess:
         env = {**command.env, reaper.MARKER: self._keeper.marker}
         with _open_log(command.stdout) as stdout, _open_log(command.stderr) as stderr:
             try:

@@ -1,9 +1,10 @@
 """Turns root into another user, with a view of the file system of its own, and then into the program to start.
 
-Usage: launching.py UID PLAN PROGRAM [ARGUMENT ...]; PLAN says what is done to the user's view, see ``write_plan``. It
-runs in an interpreter of its own without site packages, keeps its pid, and hands on environment, working folder and
-open files as they are. Gunicorn waits for it, so it imports only what loads at once: json or pathlib would take
-longer than all else here.
+Usage: launching.py UID PLAN TELL PROGRAM [ARGUMENT ...]; PLAN says what is done to the user's view, see ``write_plan``.
+TELL is the descriptor of a pipe to which is written why the user can't be had; it closes without a word as soon as the
+program runs. All this happens in an interpreter of its own without site packages, which keeps its pid, and hands on
+environment, working folder and open files as they are. Gunicorn waits for it, so it imports only what loads at once:
+json or pathlib would take longer than all else here.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ SIGPIPE, SIGXFSZ, SIG_DFL = 13, 25, None
 """Of linux/sched.h, linux/mount.h, linux/prctl.h and asm-generic/signal.h."""
 
 FAILED = 97
-"""The exit status where the user can't be had here; standard error says why."""
+"""The exit status where the user can't be had here."""
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -103,7 +104,8 @@ def read_environment() -> dict[bytes, bytes]:
 
 def main(arguments: list[str]) -> int:
     """Become the program; the exit status where that fails."""
-    uid, plan, program = int(arguments[0]), read_plan(arguments[1]), arguments[2:]
+    uid, plan, tell, program = int(arguments[0]), read_plan(arguments[1]), int(arguments[2]), arguments[3:]
+    os.set_inheritable(tell, False)
     try:
         environment, here = read_environment(), os.getcwd()  # noqa: PTH109
         if plan:
@@ -114,7 +116,7 @@ def main(arguments: list[str]) -> int:
             LIBC.signal(number, SIG_DFL)
         os.execve(program[0], program, environment)  # noqa: S606 - no shell is wanted
     except OSError as problem:
-        sys.stderr.write(f"user {uid} can't be had here: {problem}\n")
+        os.write(tell, os.fsencode(str(problem)))
     return FAILED
 
 

@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import os
 import pwd
+import select
 import stat
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from functools import cache
+from contextlib import closing, suppress
 from itertools import count
 from pathlib import Path
 
 from harness.backends.local import launching
 from harness.core import procfs
-from harness.core.users import OtherUser, RunsAs
+from harness.core.users import OtherUser, RunsAs, root_after_all
 
 FIRST_UID, LAST_UID = 60706, 61183
 """Uids that systemd's and Debian's conventions give to nobody; inside the 65536 that a container has."""
@@ -43,11 +42,8 @@ def choose_user(
         uid = choose_uid()
         lend(uid)  # what is open to its group then needs no view
         user = plan_view(uid, [*places, *list_python(python)])
-        why_not = try_out(user, str(python), str(places[0]))
     except OSError as problem:
-        why_not = str(problem)
-    if why_not is not None:
-        return RunsAs(uid=0, why=f"no other user can be had here ({why_not})", warning=True)
+        return root_after_all(str(problem))
     return RunsAs(uid=user.uid, why="a user of this run alone, because the harness is root", other=user)
 
 
@@ -132,29 +128,42 @@ def has_right(state: os.stat_result, uid: int, right: int) -> bool:
     return state.st_mode >> shift & right == right
 
 
-def render_launch(user: OtherUser, argv: Sequence[str]) -> list[str]:
-    """The argv that becomes ``argv`` as this user."""
+def render_launch(user: OtherUser, argv: Sequence[str], *, tell: int) -> list[str]:
+    """The argv that becomes ``argv`` as this user; ``tell``: the descriptor for why it does not."""
     steps = [(path, launching.COVER, "") for path in user.covered]
     if steps:  # else everything is there to be seen
         steps += [(path, launching.SHOW, "") for path in user.shown]
         steps += [(path, launching.LINK, target) for path, target in user.links]
-    return [sys.executable, "-I", "-S", launching.__file__, str(user.uid), launching.write_plan(steps), *argv]
+    launch = [launching.__file__, str(user.uid), launching.write_plan(steps), str(tell)]
+    return [sys.executable, "-I", "-S", *launch, *argv]
 
 
-@cache
-def try_out(user: OtherUser, python: str, cwd: str) -> str | None:
-    """Why an interpreter can't be started in a folder as this user; None where it can."""
-    try:
-        done = subprocess.run(
-            render_launch(user, [python, "-S", "-c", ""]),
-            cwd=cwd,
-            env={},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PATIENCE_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as problem:
-        return str(problem)
-    lines = done.stderr.decode(errors="replace").strip().splitlines()
-    return None if done.returncode == 0 else (lines or [f"status {done.returncode}"])[-1]
+class Refusal:
+    """Hears from a launch why the user can't be had; ``tell`` is the descriptor that the launch gets."""
+
+    def __init__(self) -> None:
+        heard, self.tell = os.pipe()
+        self._heard = os.fdopen(heard, "rb", buffering=0)
+
+    def read(self) -> str | None:
+        """Wait until the program runs, which takes 25 ms: None; or until it is clear why it can't: a line."""
+        self._close_own_end()
+        if not select.select([self._heard], [], [], PATIENCE_S)[0]:
+            return f"nothing was started within {PATIENCE_S:g} s"
+        return self._heard.read().decode(errors="replace") or None
+
+    def close(self) -> None:
+        """Close both ends."""
+        self._close_own_end()
+        self._heard.close()
+
+    def _close_own_end(self) -> None:
+        """Or it would never end."""
+        if self.tell >= 0:
+            os.close(self.tell)
+            self.tell = -1
+
+
+def hear_refusal() -> closing[Refusal]:
+    """For one launch."""
+    return closing(Refusal())
