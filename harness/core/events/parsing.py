@@ -123,24 +123,25 @@ def parse_event(data: Mapping[str, Json]) -> Event:
 
 def _find(kind: str, data: Mapping[str, Json]) -> _Build:
     """The function that makes the events of this kind; where the kind has several classes, of this state."""
-    known = _builders()
-    build = known.get((kind, None))
-    if build is None:
+    known = _classes()
+    found = known.get((kind, None))
+    if found is None:
         state = data.get("state")
-        build = known.get((kind, state)) if isinstance(state, str) else None
-        if build is None:
+        found = known.get((kind, state)) if isinstance(state, str) else None
+        if found is None:
             several = any(name == kind for name, _ in known)
             if several and state is None:
                 raise ValueError(f"{kind} lacks its state")
             raise UnknownKindError(f"{kind} ({state})" if several else kind)
-    return build
+    return _builder(found)
 
 
 @cache
-def _builders() -> Mapping[tuple[str, str | None], _Build]:
-    return {(kind.kind, state_of(kind)): _builder(kind) for kind in KINDS}
+def _classes() -> Mapping[tuple[str, str | None], type[Event]]:
+    return {(kind.kind, state_of(kind)): kind for kind in KINDS}
 
 
+@cache
 def _builder(kind: type[Event]) -> _Build:
     """Make the function that makes events of one class; the checks of its fields are found once."""
     rows = [(one.name, one.check, one.words, one.required) for one in list_fields(kind)]
