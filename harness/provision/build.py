@@ -35,7 +35,7 @@ BUILDING = ".building-"
 CHECK_TIMEOUT_S = 120.0
 _SOURCE = "source"
 _ERA = "era"
-_NOT_COMPILED = "/(setuptools|_distutils_hack|tests?|testing)/"
+_NOT_COMPILED = ("setuptools", "_distutils_hack", "test", "tests", "testing")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +181,7 @@ def _fill(plan: BuildPlan, building: Path, lock_fd: int) -> tuple[str, ...]:
 
 
 def _install(plan: BuildPlan, building: Path, lock_fd: int) -> None:
-    installer.create_venv(building, base=plan.interpreter.path, cwd=plan.envs, keep_open=(lock_fd,))
+    installer.create_venv(building, base=plan.interpreter.path)
     requirement = plan.source.stage(building / _SOURCE)
     installer.install(
         building,
@@ -220,7 +220,7 @@ def _compile_and_check(plan: BuildPlan, python: Path, building: Path, shims: Seq
     if shims:  # loaded as in a run: with -I no folder could be named
         options, environ = ["-s"], {"PYTHONPATH": str(building / _ERA)}
         era.plant(shims, building / _ERA)
-    done = _run_inside([str(python), *options, str(program), _NOT_COMPILED], building, lock_fd, environ)
+    done = _run_inside([str(python), *options, str(program), *_NOT_COMPILED], building, lock_fd, environ)
     if done.status == 0:
         return
     what = f"{plan.source.name} can't be imported on Python {plan.interpreter.version}"

@@ -85,17 +85,18 @@ def uv_environ(environ: Mapping[str, str]) -> dict[str, str]:
     return kept
 
 
-def create_venv(folder: Path, *, base: Path, cwd: Path, keep_open: Sequence[int] = ()) -> None:
-    """Make an empty virtual environment that can be moved.
+def create_venv(folder: Path, *, base: Path) -> None:
+    """Make an empty virtual environment that can be moved; what ``install`` puts into it makes its folders.
 
-    Raises:
-        SurroundingsError: it can't be made.
+    It is what PEP 405 asks for, and nothing else: ``uv venv`` adds scripts that nobody here runs, and takes a tenth of
+    the time that a whole environment does.
     """
-    done = run_uv(
-        ["venv", "--relocatable", "--no-python-downloads", "--python", str(base), str(folder)], cwd, keep_open=keep_open
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin" / "python").symlink_to(base)
+    (folder / "lib64").symlink_to("lib")
+    (folder / "pyvenv.cfg").write_text(
+        f"home = {base.parent}\ninclude-system-site-packages = false\n", encoding="utf-8"
     )
-    if done.status != 0:
-        raise complain(done, f"no virtual environment of {base} can be made", SurroundingsError)
 
 
 def install(

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ast
 import re
-import shutil
 from pathlib import Path
 
 from packaging.version import Version
 
+from harness.provision import installer
 from harness.provision.releases import Catalogue, as_version
 from harness.provision.sources import Source
 
@@ -45,10 +45,8 @@ def put_on(source: Source, base: Path, folder: Path) -> None:
     """Make an environment in ``folder``: the source's package, and below it what the environment ``base`` holds."""
     below = site_of(base)
     site = folder / below.relative_to(base)
+    installer.create_venv(folder, base=(base / "bin" / "python").resolve())
     site.mkdir(parents=True)
-    (folder / "bin").mkdir()
-    (folder / "bin" / "python").symlink_to((base / "bin" / "python").resolve())
-    shutil.copyfile(base / "pyvenv.cfg", folder / "pyvenv.cfg")
     if source.stage_package is not None:
         source.stage_package(site / "gunicorn")
     (site / BELOW).write_text(_BELOW.format(folder=str(below)), encoding="utf-8")

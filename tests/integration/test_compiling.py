@@ -15,8 +15,7 @@ from harness.core.paths import fixtures_dir
 PROGRAM = fixtures_dir() / "environment" / "compiling.py"
 SITE = Path("lib", f"python{sys.version_info[0]}.{sys.version_info[1]}", "site-packages")
 STARTED = (
-    "import sys; sys.path.insert(0, {site!r}); sys.argv = ['compiling.py', '/left_out/']; "
-    "exec(open({program!r}).read())"
+    "import sys; sys.path.insert(0, {site!r}); sys.argv = ['compiling.py', 'left_out']; exec(open({program!r}).read())"
 )
 
 

@@ -137,7 +137,7 @@ def test_what_the_base_has_is_installed_all_the_same(tmp_path: Path) -> None:
     requirement = next(line for line in prepare_or_skip("19.6.0").freeze if line.startswith("bottle=="))
     base = Path(sys.executable)
     for folder in (tmp_path / "first", tmp_path / "second"):
-        installer.create_venv(folder, base=base, cwd=tmp_path)
+        installer.create_venv(folder, base=base)
         installer.install(folder, (requirement,), base=base, subject="bottle", cwd=tmp_path, log=tmp_path / "log")
         assert list(folder.glob("lib/*/site-packages/bottle.py"))
         base = folder / "bin" / "python"

@@ -141,7 +141,7 @@ def test_uv_leaves_its_locks_in_a_folder_of_ours(place: Place) -> None:
     assert done.code == 2
     script = (
         "from pathlib import Path; from harness.provision import installer as i; import sys; "
-        "i.create_venv(Path(sys.argv[1]), base=Path(sys.executable), cwd=Path(sys.argv[1]).parent)"
+        "i.run_uv(['venv', '--python', sys.executable, sys.argv[1]], Path(sys.argv[1]).parent)"
     )
     subprocess.run(
         [sys.executable, "-c", script, str(place.root / "env")], env=place.environ(more), check=True, cwd=place.root
