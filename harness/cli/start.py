@@ -37,8 +37,10 @@ def run_for_make() -> NoReturn:
 
 def _run(command: Callable[[], int]) -> NoReturn:
     hear_signals()
+    from harness.core.startup import collect_seldom, end_at_once
+
+    collect_seldom()
     from harness.core import errors
-    from harness.core.startup import end_at_once
     from harness.core.streams import prepare_streams
 
     prepare_streams()

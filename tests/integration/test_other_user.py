@@ -7,12 +7,13 @@ import os
 import shutil
 import signal
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.backends.local.other_user import hear_refusal, plan_view, render_launch
+from harness.backends.local.other_user import LaunchChannel, plan_view, render_launch
 from tests.integration.stubs import command, environ, make_wheel, run_harness
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can turn into another user")
@@ -25,11 +26,11 @@ HERE = ("--proxy", "none", "--load", "httpx", "--connections", "4")
 
 def look(view_of: Path, *argv: str, **variables: str) -> str:
     """What a program says as the other user who needs ``view_of``; or why it can't be started."""
-    with hear_refusal() as refusal:
-        launch = render_launch(plan_view(UID, [view_of]), argv, tell=refusal.tell)
-        pipes: dict[str, Any] = {"pass_fds": (refusal.tell,), "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with closing(LaunchChannel()) as channel:
+        launch = render_launch(plan_view(UID, [view_of]), argv, tell=channel.tell)
+        pipes: dict[str, Any] = {"pass_fds": (channel.tell,), "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         with subprocess.Popen(launch, cwd="/", env=variables, **pipes) as process:
-            why_not = refusal.read()
+            why_not = channel.read()
             said, _ = process.communicate()
     return said.decode() if why_not is None else why_not
 

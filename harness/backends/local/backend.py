@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -85,10 +85,10 @@ class LocalBackend:
         if other is None:
             return self._spawn(command)
         self._keeper.own(other.uid)
-        with other_user.hear_refusal() as refusal:
-            argv = other_user.render_launch(other, command.argv, tell=refusal.tell)
-            process = self._spawn(replace(command, argv=argv, inherited=(*command.inherited, refusal.tell)))
-            why_not = refusal.read()
+        with closing(other_user.LaunchChannel()) as channel:
+            argv = other_user.render_launch(other, command.argv, tell=channel.tell)
+            process = self._spawn(replace(command, argv=argv, inherited=(*command.inherited, channel.tell)))
+            why_not = channel.read()
         if why_not is not None:
             process.stop()
             self._processes.remove(process)

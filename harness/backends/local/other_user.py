@@ -14,7 +14,7 @@ import select
 import stat
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 
@@ -138,8 +138,8 @@ def render_launch(user: OtherUser, argv: Sequence[str], *, tell: int) -> list[st
     return [sys.executable, "-I", "-S", *launch, *argv]
 
 
-class Refusal:
-    """Hears from a launch why the user can't be had; ``tell`` is the descriptor that the launch gets."""
+class LaunchChannel:
+    """Tells why a launch does not get its user; ``tell`` is the descriptor that the launch gets."""
 
     def __init__(self) -> None:
         heard, self.tell = os.pipe()
@@ -162,8 +162,3 @@ class Refusal:
         if self.tell >= 0:
             os.close(self.tell)
             self.tell = -1
-
-
-def hear_refusal() -> closing[Refusal]:
-    """For one launch."""
-    return closing(Refusal())

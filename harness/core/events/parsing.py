@@ -124,16 +124,15 @@ def parse_event(data: Mapping[str, Json]) -> Event:
 def _find(kind: str, data: Mapping[str, Json]) -> _Build:
     """The function that makes the events of this kind; where the kind has several classes, of this state."""
     known = _classes()
-    found = known.get((kind, None))
-    if found is None:
-        state = data.get("state")
-        found = known.get((kind, state)) if isinstance(state, str) else None
-        if found is None:
-            several = any(name == kind for name, _ in known)
-            if several and state is None:
-                raise ValueError(f"{kind} lacks its state")
-            raise UnknownKindError(f"{kind} ({state})" if several else kind)
-    return _builder(found)
+    if (kind, None) in known:
+        return _builder(kind, None)
+    state = data.get("state")
+    if isinstance(state, str) and (kind, state) in known:
+        return _builder(kind, state)
+    several = any(name == kind for name, _ in known)
+    if several and state is None:
+        raise ValueError(f"{kind} lacks its state")
+    raise UnknownKindError(f"{kind} ({state})" if several else kind)
 
 
 @cache
@@ -142,8 +141,9 @@ def _classes() -> Mapping[tuple[str, str | None], type[Event]]:
 
 
 @cache
-def _builder(kind: type[Event]) -> _Build:
+def _builder(kind_name: str, state: str | None) -> _Build:
     """Make the function that makes events of one class; the checks of its fields are found once."""
+    kind = _classes()[kind_name, state]
     rows = [(one.name, one.check, one.words, one.required) for one in list_fields(kind)]
 
     def build(data: Mapping[str, Json]) -> Event:
