@@ -99,9 +99,9 @@ unit: setup ## tests that start no process
 	@$(VENV_PYTHON) -m pytest tests/unit -n 2
 
 # Two files at a time take little more than half as long, with three the timings suffer; those that only wait go first,
-# six at a time.
+# eight at a time, and out of their own files alone: each worker reads all files that it is given.
 integration: setup ## tests against small stub servers
-	@$(VENV_PYTHON) -m pytest -m 'waits and not slow' tests/integration -n 6 --dist loadgroup
+	@$(VENV_PYTHON) -m pytest -m 'waits and not slow' $$(grep -l 'mark\.waits' tests/integration/*.py) -n 8 --dist loadgroup
 	@$(VENV_PYTHON) -m pytest -m 'not waits and not slow' tests/integration -n 2 --dist loadfile
 
 slow: setup tools proxies ## the tests that take long, of whose kind `make test` runs a quicker one (minutes)
@@ -109,7 +109,7 @@ slow: setup tools proxies ## the tests that take long, of whose kind `make test`
 	@docker/with-engine $(VENV_PYTHON) -m pytest -m slow tests/docker
 
 regression: setup tools ## tests against pinned gunicorns, h2o and wrk, and a sample of the mutants and attacks
-	@$(VENV_PYTHON) -m pytest -m 'not slow' tests/regression tests/mutants tests/attacks
+	@$(VENV_PYTHON) -m pytest -m 'not slow' tests/regression tests/mutants tests/attacks -n 2 --dist loadfile
 
 advise: setup tools proxies ## published settings that `harness advise` calls affected, and its warnings, each shown by a run (minutes)
 	@$(VENV_PYTHON) -m pytest -m slow tests/regression/test_published_settings.py tests/regression/test_advise_warnings.py
@@ -145,7 +145,7 @@ mutants: setup tools ## judge all patched releases and print the score (minutes;
 
 # Where no engine answers the tests skip and say so; with CI set, as root on Debian, one is installed and started first.
 containers: setup tools ## tests of the docker back end, against a real engine
-	@docker/with-engine $(VENV_PYTHON) -m pytest -m 'not slow' tests/docker
+	@docker/with-engine $(VENV_PYTHON) -m pytest -m 'not slow' tests/docker -n 2 --dist loadfile
 
 # Its test builds it, too, and runs it: docker/with-engine .venv/bin/python -m pytest -m slow tests/docker
 image: setup ## the harness as a container image, recycle-harness/harness, on the engine that answers (a minute)

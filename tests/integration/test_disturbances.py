@@ -61,6 +61,7 @@ def test_a_sound_release_does_it_without_a_loss(tmp_path: Path, name: str, worke
     assert [one.outcome != "200" and one.worker is not None for one in asked] == [True] * (name == "hang-worker")
 
 
+@pytest.mark.waits
 def test_an_abstract_socket_is_served_and_its_end_is_judged(tmp_path: Path) -> None:
     options = ("--bind=abstract", "--proxy=none", "--load=httpx", "--timeout=2", "--disturb=stop")
     verdict = _run(tmp_path / "knows", *options, "27.0.1")

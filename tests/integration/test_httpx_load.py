@@ -127,7 +127,10 @@ def test_every_request_has_an_id_of_its_own_and_is_accounted_for(tmp_path: Path)
         assert {one for one in ended if one % len(last) == process} == set(range(process, number + 1, len(last)))
 
 
-@pytest.mark.parametrize(("behaviour", "outcome"), [(hang, "timeout"), (hang_up, "closed"), (None, "refused")])
+@pytest.mark.parametrize(
+    ("behaviour", "outcome"),
+    [pytest.param(hang, "timeout", marks=pytest.mark.waits), (hang_up, "closed"), (None, "refused")],
+)
 def test_what_was_never_answered_is_accounted_for(tmp_path: Path, behaviour: Behaviour | None, outcome: str) -> None:
     with serving(behaviour or hang) as url:
         report = None if behaviour is None else drive(url, tmp_path, duration_s=0.2)
@@ -172,6 +175,7 @@ def test_a_unix_socket_and_a_missing_one(tmp_path: Path) -> None:
     assert set(errors(drive(f"unix:{path}", tmp_path))) == {"missing"}
 
 
+@pytest.mark.waits
 def test_a_server_that_hangs_is_seen_as_hung_and_not_as_fast(tmp_path: Path) -> None:
     with serving(hang) as url:
         report = drive(url, tmp_path, connections=5, duration_s=0.3)
@@ -179,6 +183,7 @@ def test_a_server_that_hangs_is_seen_as_hung_and_not_as_fast(tmp_path: Path) -> 
     assert report.latency_ms["p50"] >= 2_000
 
 
+@pytest.mark.waits
 def test_an_answer_that_comes_late_is_a_time_out_and_an_answer(tmp_path: Path) -> None:
     with serving(answering(OK, delay_s=LATE_S)) as url:
         report = drive(url, tmp_path, connections=3, duration_s=3.5)
@@ -203,6 +208,7 @@ def test_a_constant_rate_measures_the_wait_that_a_stalling_server_causes(tmp_pat
     assert report.latency_ms["p50"] > 300, "counted from when they did start, each took 100 ms"
 
 
+@pytest.mark.waits
 def test_with_a_constant_rate_a_hanging_server_leaves_requests_unstarted(tmp_path: Path) -> None:
     with serving(hang) as url:
         report = drive(url, tmp_path, connections=4, duration_s=0.5, rate_per_s=100)

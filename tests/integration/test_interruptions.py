@@ -54,8 +54,13 @@ def await_phase(out: Path, running: subprocess.Popen[str], phase: str) -> Path:
     return run
 
 
-@pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("number", "phase"),
+    [
+        *((signal.SIGINT, phase) for phase in PHASES),
+        *(pytest.param(signal.SIGTERM, one, marks=() if one == "load" else pytest.mark.slow) for one in PHASES),
+    ],
+)
 def test_an_interrupted_run_keeps_its_record_and_leaves_nothing(
     tmp_path: Path, short: Path, phase: str, number: signal.Signals
 ) -> None:
@@ -118,7 +123,7 @@ def test_a_signal_during_the_imports_shows_no_traceback(imported: str) -> None:
     assert "Traceback" not in errors
 
 
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("phase", ["boot", pytest.param("control", marks=pytest.mark.slow), "load", "settle"])
 def test_a_killed_run_is_ended_and_can_be_judged_later(tmp_path: Path, short: Path, phase: str) -> None:
     running, out, variables = start(tmp_path, short)
     run = await_phase(out, running, phase)

@@ -12,9 +12,13 @@ from harness.stack.programs import recipe_of
 from tests.integration.stubs import Ran, find_marked, make_wheel, needs_tools, run_until_decided
 
 pytestmark = needs_tools
-OTHERS = [
-    pytest.param(name, marks=pytest.mark.skipif(tools.find_tool(recipe_of(name)) is None, reason=f"{name} is not here"))
+MISSING = {
+    name: pytest.mark.skipif(tools.find_tool(recipe_of(name)) is None, reason=f"{name} is not here")
     for name in ("nginx", "haproxy", "caddy")
+}
+OTHERS = [pytest.param(name, marks=mark) for name, mark in MISSING.items()]
+ONE_AND_OTHERS = [
+    pytest.param(name, marks=[mark] if name == "nginx" else [mark, pytest.mark.slow]) for name, mark in MISSING.items()
 ]
 REPORTED = {"socket-deleted", "permanent-outage"}
 
@@ -43,7 +47,7 @@ def test_a_deleted_socket_is_seen_behind_any_proxy(tmp_path: Path, proxy: str) -
 
 
 @pytest.mark.parametrize("worker", ["gthread", pytest.param("sync", marks=pytest.mark.slow)])
-@pytest.mark.parametrize("proxy", OTHERS)
+@pytest.mark.parametrize("proxy", ONE_AND_OTHERS)
 def test_a_release_that_loses_nothing_holds_behind_any_proxy(tmp_path: Path, proxy: str, worker: str) -> None:
     ran = run(tmp_path, "27.0.1", proxy, "--worker", worker)
     assert ran.verdict["verdict"] == "holds", ran.out + ran.err
@@ -66,7 +70,7 @@ def test_nginx_hides_what_haproxy_shows(tmp_path: Path) -> None:
     assert "closed" not in counts(shown)["proxy_errors"], "haproxy logs nothing of it"
 
 
-@pytest.mark.parametrize("proxy", OTHERS)
+@pytest.mark.parametrize("proxy", ONE_AND_OTHERS)
 def test_connections_that_are_not_kept_are_not_lost(tmp_path: Path, proxy: str) -> None:
     ran = run(tmp_path, "19.5.0", proxy, "--no-upstream-keepalive")
     assert ran.verdict["cell"]["upstream_keepalive"] is False
@@ -74,7 +78,7 @@ def test_connections_that_are_not_kept_are_not_lost(tmp_path: Path, proxy: str) 
     assert counts(ran)["by_client"]["wrk"].keys() == {"200"}, ran.out
 
 
-@pytest.mark.parametrize("proxy", OTHERS)
+@pytest.mark.parametrize("proxy", ONE_AND_OTHERS)
 def test_a_server_that_fails_on_purpose_fails_behind_any_proxy(tmp_path: Path, proxy: str) -> None:
     wheel = make_wheel(tmp_path, "answers-500-later")
     ran = run(tmp_path, wheel, proxy, "--worker", "sync", "--max-requests", "400", "--duration", "3")

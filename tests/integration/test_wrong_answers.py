@@ -90,10 +90,20 @@ def total(report: LoadReport) -> tuple[Counter[str], Counter[str]]:
     return wrong, own
 
 
+FAULTS = ("right", "headers", "foreign", "empty", "body", "status", "app-error", "server-error")
+WITH_HTTPX_IN_EACH_TEST_RUN = {"right", "foreign", "body", "app-error"}
+
+
 @needs_tools
-@pytest.mark.parametrize("load", ["wrk", "httpx"])
 @pytest.mark.parametrize(
-    "fault", ["right", "headers", "foreign", "empty", "body", "status", "app-error", "server-error"]
+    ("load", "fault"),
+    [
+        *(("wrk", fault) for fault in FAULTS),
+        *(
+            pytest.param("httpx", fault, marks=() if fault in WITH_HTTPX_IN_EACH_TEST_RUN else pytest.mark.slow)
+            for fault in FAULTS
+        ),
+    ],
 )
 def test_each_kind_of_wrong_answer_is_counted_as_what_it_is(load: str, fault: str, tmp_path: Path) -> None:
     report = drive(load, fault, tmp_path)
