@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,9 @@ PYTHONS = ("3.6", "3.10")
 RUN_S = 240.0
 
 HERE = Path(__file__).parent
+
+STARTED: set[int] = set()
+"""The pids of the commands that these tests started: another file's tests may use the engine at the same time."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,22 +61,45 @@ def client() -> Iterator[DockerClient]:
 
 def harness(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """`harness ...` to its end."""
-    return subprocess.run(
+    with start(*arguments, **environment) as process:
+        try:
+            output, errors = process.communicate(timeout=RUN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+def start(*arguments: str, **environment: str) -> subprocess.Popen[str]:
+    """`harness ...`, in a session of its own."""
+    process = subprocess.Popen(
         [sys.executable, "-m", "harness", *arguments],
         env={**os.environ, **environment},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=RUN_S,
-        check=False,
+        start_new_session=True,
     )
+    STARTED.add(process.pid)
+    return process
 
 
 def read_events(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
 
 
+def list_containers(client: DockerClient, *, ended: bool = False) -> list[Any]:
+    """The containers of the runs that were started here, of which ``ended`` ones only if they are asked for."""
+    found: list[Any] = client.api.containers(all=ended, filters={"label": connection.RUN_LABEL})
+    return [one for one in found if is_ours(one)]
+
+
 def leftovers(client: DockerClient) -> tuple[int, int]:
-    """How many containers and volumes of any run are on the engine."""
-    containers = client.api.containers(all=True, filters={"label": connection.RUN_LABEL})
+    """How many containers and volumes of the runs that were started here are on the engine."""
     volumes = client.api.volumes(filters={"label": connection.RUN_LABEL}).get("Volumes") or ()
-    return len(containers), len(volumes)
+    return len(list_containers(client, ended=True)), len([one for one in volumes if is_ours(one)])
+
+
+def is_ours(labelled: Mapping[str, Any]) -> bool:
+    """Whether a container or a volume belongs to a command of these tests."""
+    return int(labelled["Labels"][connection.OWNER_LABEL].split("/")[1]) in STARTED

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.backends.docker import connection
 from harness.backends.docker.pod import MEMORY_BYTES
-from tests.docker.conftest import RUN_S, harness, leftovers
+from tests.docker.conftest import RUN_S, harness, leftovers, list_containers, start
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -29,14 +28,9 @@ def running(
     client: DockerClient, out: Path, *more: str, cache: str | None = None
 ) -> Iterator[tuple[subprocess.Popen[str], list[Any]]]:
     """A run under full load, and its four containers as the engine describes them."""
-    command = ["reproduce", "27.0.1", "--backend", "docker", "--full-duration", "--out", str(out), *more]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "harness", *command],
-        env={**os.environ, **({"RECYCLE_HARNESS_CACHE": cache} if cache else {})},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
+    more = ("--full-duration", "--out", str(out), *more)
+    process = start(
+        "reproduce", "27.0.1", "--backend", "docker", *more, **({"RECYCLE_HARNESS_CACHE": cache} if cache else {})
     )
     try:
         yield process, await_containers(client, process)
@@ -49,7 +43,7 @@ def running(
 def await_containers(client: DockerClient, process: subprocess.Popen[str]) -> list[Any]:
     deadline = time.monotonic() + RUN_S
     while time.monotonic() < deadline and process.poll() is None:
-        found = client.api.containers(filters={"label": connection.RUN_LABEL})
+        found = list_containers(client)
         if len(found) == ALL_FOUR:
             return [client.api.inspect_container(one["Id"]) for one in found]
         time.sleep(0.05)
@@ -58,7 +52,7 @@ def await_containers(client: DockerClient, process: subprocess.Popen[str]) -> li
 
 def await_none_running(client: DockerClient) -> None:
     deadline = time.monotonic() + UNTIL_S
-    while client.api.containers(filters={"label": connection.RUN_LABEL}):
+    while list_containers(client):
         assert time.monotonic() < deadline, "containers outlive their harness"
         time.sleep(0.1)
 
@@ -116,7 +110,7 @@ def test_clean_leaves_a_run_under_way_alone(client: DockerClient, tmp_path: Path
     with running(client, tmp_path, "--duration", "60", cache=cache) as (process, containers):
         done = harness("clean", RECYCLE_HARNESS_CACHE=cache)
         assert done.returncode == 0, done.stderr
-        alive = client.api.containers(filters={"label": connection.RUN_LABEL})
+        alive = list_containers(client)
         assert {one["Id"] for one in alive} == {one["Id"] for one in containers}
         for one in containers:
             client.api.inspect_image(one["Image"])
