@@ -179,6 +179,7 @@ def run_dying(tmp_path: Path, proxy: str) -> Ran:
     return run_until_decided(tmp_path / "runs", "reproduce", "27.0.1", *options)
 
 
+@pytest.mark.slow  # the stub that loses answers is the quicker one
 def test_answers_that_a_dying_worker_takes_along_are_unsafe_to_retry(tmp_path: Path) -> None:
     ran = run_dying(tmp_path, "h2o")
     said = ledger(ran)

@@ -59,7 +59,7 @@ def free_port() -> int:
 
 def write_script(folder: Path, release: str, version: str, proxy: str = "h2o", load: str = "wrk") -> None:
     """``reproduce.sh`` from configuration files as the engine writes them."""
-    cell = Cell(spec=release, gunicorn=release, python=version, proxy=proxy, load=load, duration_s=4)
+    cell = Cell(spec=release, gunicorn=release, python=version, proxy=proxy, load=load, duration_s=2)
     module = PROXIES[proxy]
     assert module is not None
     config = folder / "record" / "config"

@@ -26,7 +26,9 @@ ROOT = os.geteuid() == 0
 
 @needs_tools
 @pytest.mark.skipif(not ROOT, reason="only root's proxy gives up its rights and can be shut out of a folder")
-@pytest.mark.parametrize("proxy", ["h2o", "nginx", "haproxy"])
+@pytest.mark.parametrize(
+    "proxy", ["h2o", pytest.param("nginx", marks=pytest.mark.slow), pytest.param("haproxy", marks=pytest.mark.slow)]
+)
 def test_a_socket_folder_that_the_proxy_may_not_enter(tmp_path: Path, proxy: str) -> None:
     if tools.find_tool(recipe_of(proxy)) is None:
         pytest.skip(f"{proxy} is not here")
@@ -55,7 +57,7 @@ def test_a_taken_port(tmp_path: Path) -> None:
         ("h2o", ()),
         ("wrk", ("--load", "wrk")),
         ("nginx", ("--proxy", "nginx")),
-        ("haproxy", ("--proxy", "haproxy")),
+        pytest.param("haproxy", ("--proxy", "haproxy"), marks=pytest.mark.slow),
     ],
 )
 @needs_tools

@@ -17,6 +17,8 @@ import pytest
 from harness.core.paths import fixtures_dir
 
 WANTED = ((3, 6), (3, 7), (3, 8), (3, 9), (3, 10), (3, 11), (3, 12), (3, 13), (3, 14))
+IN_EACH_TEST_RUN = ((3, 6), (3, 8), (3, 11), (3, 13), (3, 14))
+"""The oldest, the first with an audit hook, the newest, and one in between."""
 AUDITED_SINCE = (3, 8)
 TRACER = fixtures_dir() / "trace" / "sitecustomize.py"
 
@@ -98,7 +100,10 @@ class Traced:
         return removal
 
 
-@pytest.fixture(params=WANTED, ids=lambda version: f"{version[0]}.{version[1]}")
+@pytest.fixture(
+    params=[pytest.param(one, marks=() if one in IN_EACH_TEST_RUN else pytest.mark.slow) for one in WANTED],
+    ids=lambda version: f"{version[0]}.{version[1]}",
+)
 def traced(request: pytest.FixtureRequest, tmp_path: Path) -> Traced:
     """One interpreter; those that are not here are skipped by name."""
     version: tuple[int, int] = request.param

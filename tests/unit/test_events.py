@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.core.events import (
@@ -81,6 +81,7 @@ def probe(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@settings(max_examples=50)  # for each kind
 @given(data=st.data())
 def test_an_event_survives_its_line(kind: type[Event], data: st.DataObject) -> None:
     event = data.draw(events_of(kind))
@@ -180,6 +181,7 @@ def test_fields_that_a_kind_does_not_have_are_passed_over() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@settings(max_examples=50)
 @given(data=st.data())
 def test_no_event_makes_the_judge_crash(kind: type[Event], data: st.DataObject) -> None:
     assert observe(CELL, [data.draw(events_of(kind))]).cell == CELL
