@@ -158,7 +158,8 @@ browser: setup pictures generator ## tests of the pages in Chromium, which is in
 	  || ! command -v apt-get >/dev/null || { echo 'installing the packages chromium and libatomic1'; \
 	  apt-get -qq update; DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o DPkg::Lock::Timeout=300 install \
 	  --no-install-recommends chromium libatomic1 >/dev/null; } || true
-	@$(VENV_PYTHON) -m pytest tests/browser
+	@$(VENV_PYTHON) -m pytest -m 'not timed' tests/browser -n 2 --dist worksteal
+	@$(VENV_PYTHON) -m pytest -m timed tests/browser
 
 pictures: setup ## have what draws pictures without a browser, and what drives one
 	@.venv/bin/uv pip install --quiet --python $(VENV_PYTHON) --no-deps --require-hashes -r requirements/browser.txt

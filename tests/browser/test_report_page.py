@@ -177,6 +177,7 @@ def test_it_opens_out_of_the_attachment(open_window: OpenWindow, tmp_path: Path)
         assert window.page.locator(WORKERS).count() == 4
 
 
+@pytest.mark.timed
 def test_half_a_million_requests_open_within_two_seconds(open_window: OpenWindow, page_of: PageOf) -> None:
     record = healthy()
     for step in range(17_000):
