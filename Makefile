@@ -101,8 +101,8 @@ unit: setup ## tests that start no process
 # Two files at a time take little more than half as long, with three the timings suffer; those that only wait go first,
 # eight at a time, and out of their own files alone: each worker reads all files that it is given.
 integration: setup ## tests against small stub servers
-	@$(VENV_PYTHON) -m pytest -m 'waits and not slow' $$(grep -l 'mark\.waits' tests/integration/*.py) -n 8
-	@$(VENV_PYTHON) -m pytest -m 'not waits and not slow' tests/integration -n 2 --dist loadfile
+	@$(VENV_PYTHON) -m pytest -m 'waits and not slow' $$(grep -l 'mark\.waits' tests/integration/*.py) -n 8 --dist load
+	@$(VENV_PYTHON) -m pytest -m 'not waits and not slow' tests/integration -n 2 --dist loadfile --no-loadscope-reorder
 
 slow: setup tools proxies ## the tests that take long, of whose kind `make test` runs a quicker one (minutes)
 	@$(VENV_PYTHON) -m pytest -m slow tests/integration -n 2 --dist loadfile

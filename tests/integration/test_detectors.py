@@ -60,6 +60,10 @@ def test_a_misbehaving_server_is_caught(tmp_path: Path, behaviour: str, finding:
     assert finding in ran.findings, ran.out
     if behaviour not in {"removed-by-rm", "removed-by-c", "binds-anew", "arbiter-dies"}:
         assert "socket-deleted" not in ran.findings
+    if behaviour == "hangs":
+        by_client = ran.verdict["counts"]["ledger"]["by_client"]
+        assert min(by_client[client]["never_answered"] for client in ("load", "probe-direct")) > 0
+        assert "never answered (hung)" in ran.out
     if behaviour in CALLS:
         culprit = next(one["culprit"] for one in ran.verdict["findings"] if one["id"] == finding)
         assert (culprit["role"], culprit["call"]) == ("worker", CALLS[behaviour])
@@ -111,7 +115,8 @@ def test_with_the_load_on_httpx_a_misbehaving_server_is_caught(tmp_path: Path, b
 def test_a_server_that_hangs_has_its_requests_counted_as_hung(tmp_path: Path) -> None:
     ran = run_stub(tmp_path, "hangs", "--worker", "sync", "--load", "httpx", "--rate", "300")
     counts = ran.verdict["counts"]
-    assert counts["by_client"]["httpx"]["timeout"] == 20, "each connection waits for an answer at the end"
+    hung = counts["ledger"]["by_client"]["load"]["never_answered"]
+    assert counts["by_client"]["httpx"]["timeout"] == hung == 20, "each connection waits for an answer at the end"
     assert counts["latency_ms"]["max"] > 2_000
     assert counts["open_loop"]["unstarted"] > 0
     assert counts["requests"] == sum(counts["statuses"].values()) + sum(counts["client_errors"].values())

@@ -101,7 +101,7 @@ def test_the_load_on_httpx_accounts_for_each_of_its_requests(
     assert said["under_way_at_end"] == 0, "it waits for the last answers"
 
 
-@pytest.mark.waits
+@pytest.mark.slow  # test_detectors looks at the same of other servers that hang
 def test_the_load_on_httpx_tells_which_requests_hung(tmp_path: Path) -> None:
     ran = run_stub(tmp_path, "hangs", "--load", "httpx")
     hung = ran.verdict["counts"]["by_client"]["httpx"]["timeout"]
@@ -109,7 +109,7 @@ def test_the_load_on_httpx_tells_which_requests_hung(tmp_path: Path) -> None:
     assert_adds_up(ledger(ran))
 
 
-@pytest.mark.waits
+@pytest.mark.slow
 def test_a_server_that_hangs_is_hung_and_not_fast(tmp_path: Path) -> None:
     ran = run_stub(tmp_path, "hangs")
     said = ledger(ran)

@@ -60,6 +60,7 @@ def test_a_release_that_ignores_the_jitter_is_found_out(tmp_path: Path) -> None:
     assert set(ran.verdict["scenario"]["arms"]["jitter-60"]["draws"]["limits"]) == {60}
 
 
+@pytest.mark.slow
 def test_a_port_avoids_the_outage_of_19_6_0(tmp_path: Path) -> None:
     ran = run_harness(tmp_path / "runs", "scenario", "tcp", "19.6.0", *QUICK)
     assert ran.verdict["verdict"] in {"violated", "inconclusive"}, ran.out + ran.err
