@@ -41,7 +41,12 @@ def lose_path(arbiter: int, bound: Path, to_the_end: bool) -> bool:
     """Ask until the path is gone, and wait, where that is wanted, until another worker has lived for a while."""
     if not wait_for(bound.exists):
         return False
-    gone = wait_for(lambda: ask(str(bound)) or not bound.exists(), pause_s=0)
+
+    def is_gone() -> bool:
+        ask(str(bound))
+        return not bound.exists()
+
+    gone = wait_for(is_gone, pause_s=0)
     if not gone or not to_the_end:
         return gone
     first = list_children(arbiter)  # with the worker that took the path away, and is about to end
@@ -65,8 +70,8 @@ def list_children(pid: int) -> set[str]:
     return set(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
 
 
-def ask(path: str) -> bool:
-    """One request, whatever comes of it; False, so that one can go on with what came of it."""
+def ask(path: str) -> None:
+    """One request, whatever comes of it."""
     with socket.socket(socket.AF_UNIX) as client:
         try:
             client.connect(path)
@@ -74,8 +79,7 @@ def ask(path: str) -> bool:
             while client.recv(4096):
                 pass
         except OSError:
-            pass
-    return False
+            return
 
 
 if __name__ == "__main__":

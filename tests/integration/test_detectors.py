@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,12 @@ def run_stub(tmp_path: Path, behaviour: str, *options: str) -> Ran:
     ran = run_harness(out, "reproduce", make_wheel(tmp_path, behaviour), *SMALL, *options)
     assert find_marked(out) == [], "something was left running"
     return ran
+
+
+@pytest.fixture(scope="module")
+def misbehave(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ran]:
+    """Run a stub once, however many tests look at its record."""
+    return cache(lambda behaviour: run_stub(tmp_path_factory.mktemp(behaviour), behaviour, "--worker", "sync"))
 
 
 def test_a_good_server_holds(tmp_path: Path) -> None:
@@ -54,8 +62,8 @@ def test_a_good_server_holds(tmp_path: Path) -> None:
         ("leaves-workers", "processes-left-behind"),
     ],
 )
-def test_a_misbehaving_server_is_caught(tmp_path: Path, behaviour: str, finding: str) -> None:
-    ran = run_stub(tmp_path, behaviour, "--worker", "sync")
+def test_a_misbehaving_server_is_caught(misbehave: Callable[[str], Ran], behaviour: str, finding: str) -> None:
+    ran = misbehave(behaviour)
     assert ran.verdict["verdict"] == "violated", ran.out + ran.err
     assert finding in ran.findings, ran.out
     if behaviour not in {"removed-by-rm", "removed-by-c", "binds-anew", "arbiter-dies"}:
@@ -79,6 +87,45 @@ def test_a_worker_that_never_serves_is_caught(tmp_path: Path) -> None:
 def test_rights_that_leave_the_way_open_and_a_command_that_only_looks_are_no_fault(tmp_path: Path) -> None:
     ran = run_stub(tmp_path, "changes-rights-harmlessly", "--worker", "sync")
     assert (ran.code, ran.verdict["verdict"]) == (0, "holds"), ran.out + ran.err
+
+
+def test_c_code_that_removes_the_file_is_not_seen_and_nobody_is_blamed(misbehave: Callable[[str], Ran]) -> None:
+    ran = misbehave("removed-by-c")
+    deleted = next(one for one in ran.verdict["findings"] if one["id"] == "socket-deleted")
+    assert deleted["culprit"] is None
+    assert "not seen by the tracer" in deleted["detail"]
+    assert "alive then: arbiter" in deleted["detail"]
+    assert "outside" not in deleted["detail"]
+
+
+def test_a_file_that_a_command_removed_is_laid_to_who_started_it(
+    misbehave: Callable[[str], Ran], tmp_path: Path
+) -> None:
+    ran = misbehave("removed-by-rm")
+    deleted = next(one for one in ran.verdict["findings"] if one["id"] == "socket-deleted")
+    assert "not seen by the tracer" in deleted["detail"]
+    assert "outside" not in deleted["detail"]
+    assert (deleted["culprit"]["role"], deleted["culprit"]["call"]) == ("worker", "subprocess.Popen")
+    without = run_stub(tmp_path, "removed-by-rm", "--worker", "sync", "--no-trace")
+    detail = next(one["detail"] for one in without.verdict["findings"] if one["id"] == "socket-deleted")
+    assert "tracer was off" in detail
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code", "verdict", "words"),
+    [
+        ("dies-at-start", 5, "unrunnable", "this release does not start here"),
+        ("workers-die", 5, "unrunnable", "keep dying"),
+        ("needs-a-module", 4, "error", "module_that_nobody_has"),
+    ],
+)
+def test_a_server_that_does_not_start_is_never_a_violation(
+    tmp_path: Path, behaviour: str, code: int, verdict: str, words: str
+) -> None:
+    ran = run_stub(tmp_path, behaviour, "--worker", "sync")
+    assert (ran.code, ran.verdict.get("verdict")) == (code, verdict), ran.out + ran.err
+    assert words in ran.verdict["error"]["what"]
+    assert ran.verdict["timing_s"]["total"] < 15
 
 
 @pytest.mark.parametrize(
