@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import errno
-import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -17,6 +15,7 @@ from harness.cli import commands
 from harness.cli.completion import COMMANDS, SHELLS
 from harness.core import errors
 from harness.core.cell_fields import CELL_FIELDS
+from harness.core.patterns import pattern
 from harness.core.signals import check, hear_signals, was_heard
 from harness.core.text import printable
 from harness.engine.options import add_detail_options, add_run_options
@@ -66,8 +65,8 @@ def _explain(problem: Exception) -> int:
     return errors.EXIT_ERROR
 
 
-_CHOSEN = re.compile(r"invalid choice: '([^']*)' \(choose from (.*)\)")
-_UNKNOWN = re.compile(r"unrecognized arguments: (--[\w-]+)")
+_CHOSEN = pattern(r"invalid choice: '([^']*)' \(choose from (.*)\)")
+_UNKNOWN = pattern(r"unrecognized arguments: (--[\w-]+)")
 
 
 def suggest(message: str) -> str:
@@ -79,6 +78,8 @@ def suggest(message: str) -> str:
         said, known = unknown[1], [row.flag for row in CELL_FIELDS.values() if row.flag is not None] + [*OTHER_FLAGS]
     else:
         return ""
+    import difflib
+
     near = difflib.get_close_matches(said, known, n=1)
     return f"; did you mean {near[0]}?" if near and near[0] != said else ""
 

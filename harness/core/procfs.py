@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from harness.core.patterns import pattern
+
 PROC = Path("/proc")
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 GONE = (FileNotFoundError, ProcessLookupError)
@@ -25,7 +27,7 @@ INOTIFY_INSTANCES = PROC / "sys/fs/inotify/max_user_instances"
 ROLLUP = "smaps_rollup"
 """A process's memory in sums; from Linux 4.14 on."""
 
-_KIB = re.compile(rb"^(\w+):\s+(\d+) kB$", re.MULTILINE)
+_KIB = pattern(rb"^(\w+):\s+(\d+) kB$", re.MULTILINE)
 _SOCKET = "socket:["
 _COLUMNS_WITH_PATH = 8
 """Of /proc/net/unix: the end of a connection that was accepted has the path of its listener, the other end has none."""

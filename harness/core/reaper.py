@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Collection, Iterable
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 
 from harness.core import procfs
@@ -29,10 +30,10 @@ SHORTEST_SWEEP_S, SWEEP_S = 0.001, 0.02
 """Between two looks: what was killed has mostly ended after the shortest; each further one is twice as long."""
 
 _START = """
-import os, sys
+import sys
 sys.path.append(sys.argv[1])
-from harness.core import reaper
-os._exit(reaper.main(sys.argv[2]))  # the harness waits for it, and the usual end takes 5 ms
+from harness.core import reaper_start
+reaper_start.run(sys.argv[2])
 """
 
 
@@ -102,14 +103,12 @@ def remove(paths: Iterable[str]) -> None:
                 os.unlink(path)  # noqa: PTH108
 
 
-def main(marker: str) -> int:
-    """Wait for the end of the run, or of the harness."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+def main(marker: str, told: str = "") -> int:
+    """Wait for the end of the run, or of the harness; ``told``: the lines that were read before."""
     leaders: dict[int, int] = {}
     paths: list[str] = []
     users: list[int] = []
-    for line in sys.stdin:
+    for line in chain(told.splitlines(), sys.stdin):
         word, _, rest = line.rstrip("\n").partition(" ")
         if word == "leader":
             pid, _, start = rest.partition(" ")

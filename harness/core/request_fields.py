@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import re
 
-_HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?[ \t]*")
+from harness.core.patterns import pattern
+
+_HEADER = pattern(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?[ \t]*")
 _OURS = {"content-length", "transfer-encoding", "connection", "x-request-id"}
 
 

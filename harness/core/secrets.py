@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 
 from harness.core.model import Json
+from harness.core.patterns import pattern
 
 GONE = b"[redacted]"
 NAMES = ("*PASS*", "*PWD*", "*CRED*", "*DSN*", "*_URL", "*TOKEN*", "*SECRET*", "*KEY*")
@@ -34,17 +35,17 @@ FORMS: tuple[tuple[str, tuple[bytes, ...], re.Pattern[bytes]], ...] = (
     (
         "a user and password in an address",
         (b"@",),
-        re.compile(rb"(?<=://)(?P<value>[^/\s\"'@<>\[\\]*:[^/\s\"'@<>\[\\]*|[^/\s\"'@<>:\[\\]{12,})(?=@)"),
+        pattern(rb"(?<=://)(?P<value>[^/\s\"'@<>\[\\]*:[^/\s\"'@<>\[\\]*|[^/\s\"'@<>:\[\\]{12,})(?=@)"),
     ),
     (
         "a credential of HTTP",
         (b"bearer", b"basic", b"negotiate"),
-        re.compile(rb"\b(?:Bearer|Basic|Negotiate)\s+(?P<value>[\w.~+/=-]{8,})", re.IGNORECASE),
+        pattern(rb"\b(?:Bearer|Basic|Negotiate)\s+(?P<value>[\w.~+/=-]{8,})", re.IGNORECASE),
     ),
     (
         "a key in an address",
         (b"?", b"&"),
-        re.compile(
+        pattern(
             rb"[?&](?:[\w-]*(?:token|key|sig|signature|secret|password|auth|code)[\w-]*)=(?P<value>[^&\s\"'<>\\]+)",
             re.IGNORECASE,
         ),
@@ -52,27 +53,27 @@ FORMS: tuple[tuple[str, tuple[bytes, ...], re.Pattern[bytes]], ...] = (
     (
         "a token",
         (b"gh", b"github_pat_", b"glpat-", b"xox", b"akia", b"sk_live_", b"pypi-", b"eyj", b"npm_", b"aiza", b"sg."),
-        re.compile(
+        pattern(
             rb"(?P<value>\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bglpat-[\w-]{16,}|\bxox[abposr]-[\w-]{10,}|\bAKIA[0-9A-Z]{16}"
             rb"|\bsk_live_\w{16,}|\bpypi-[\w-]{32,}|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,}|\bnpm_\w{30,}|\bAIza[\w-]{30,}"
             rb"|\bSG\.[\w-]{16,}\.[\w-]{16,})"
         ),
     ),
-    ("a cookie", (b"cookie",), re.compile(rb"\b" + _COOKIE + rb"\s*:\s*(?P<value>[^\r\n\"'\\]{3,})")),
+    ("a cookie", (b"cookie",), pattern(rb"\b" + _COOKIE + rb"\s*:\s*(?P<value>[^\r\n\"'\\]{3,})")),
     (
         "a password or key",
         _NAME_PARTS,
-        re.compile(rb"(?<![\w-])--?[\w-]*(?i:" + _ANY_CASE + rb")\s+(?P<value>[^\s\"'\\-][^\s\"'\\]{2,})"),
+        pattern(rb"(?<![\w-])--?[\w-]*(?i:" + _ANY_CASE + rb")\s+(?P<value>[^\s\"'\\-][^\s\"'\\]{2,})"),
     ),
     (
         "a password or key",
         _NAME_PARTS,
-        re.compile(rb"(?i:(?<![A-Za-z])[\w.-]*(?:" + _ANY_CASE + rb"))" + _IS + _VALUE),
+        pattern(rb"(?i:(?<![A-Za-z])[\w.-]*(?:" + _ANY_CASE + rb"))" + _IS + _VALUE),
     ),
     (
         "a variable that holds a secret by its name",
         (b"pass", b"pwd", b"cred", b"dsn", b"token", b"secret", b"key", b"_url"),
-        re.compile(rb"(?<![A-Za-z0-9_])(?:" + _BY_NAME + rb")" + _IS + _VALUE),
+        pattern(rb"(?<![A-Za-z0-9_])(?:" + _BY_NAME + rb")" + _IS + _VALUE),
     ),
 )
 """The kind of secret; what stands in each of them, in lower case, and is looked for first; and its form."""
@@ -80,12 +81,12 @@ FORMS: tuple[tuple[str, tuple[bytes, ...], re.Pattern[bytes]], ...] = (
 _PARTS = tuple(dict.fromkeys(part.decode() for _, parts, _ in FORMS for part in parts))
 """In lower case, what stands in whatever has a form of a secret; "key" stands in a private key's frame."""
 
-_SECRET_KEY = re.compile(rb"(?i:[\w.-]*(?:" + _ANY_CASE + rb"))|" + _BY_NAME + rb"|" + _COOKIE)
-_PAIR = re.compile(rb"\"(?:" + _SECRET_KEY.pattern + rb")\"\s*,\s*\"")
+_SECRET_KEY = pattern(rb"(?i:[\w.-]*(?:" + _ANY_CASE + rb"))|" + _BY_NAME + rb"|" + _COOKIE)
+_PAIR = pattern(rb"\"(?:" + _SECRET_KEY.pattern + rb")\"\s*,\s*\"")
 """In JSON, a name and then its value: a header of HTTP, or an option."""
 
-_BEGIN = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
-_END = re.compile(rb"-----END [A-Z ]*PRIVATE KEY-----")
+_BEGIN = pattern(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")
+_END = pattern(rb"-----END [A-Z ]*PRIVATE KEY-----")
 
 
 def is_secret_name(name: str) -> bool:
@@ -143,9 +144,9 @@ class Redactor:
 
     def _redact_text(self, line: bytes) -> bytes:
         lowered = line.lower()
-        for kind, parts, pattern in FORMS:
+        for kind, parts, form in FORMS:
             if any(part in lowered for part in parts):
-                line = pattern.sub(partial(self._replace, kind), line)
+                line = form.sub(partial(self._replace, kind), line)
         return line
 
     def _take_keys(self, line: bytes) -> bytes:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from typing import Protocol
 
@@ -112,6 +111,8 @@ def _known_disturbances(cell: Cell, say: Wording) -> UsageError | None:
     try:
         read_names(cell.disturb)
     except KeyError as unknown:
+        import difflib
+
         named = str(unknown.args[0] or "nothing")
         near = difflib.get_close_matches(named, DISTURBANCES, n=1)
         meant = f" Did you mean {near[0]}?" if near else ""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from harness.core import procfs
 from harness.core.clock import now_ns, wait_until
 from harness.core.events.fleet import AskedAlone
+from harness.core.patterns import pattern
 from harness.engine.running_stack import Stack, close_window
 from harness.watch.progress import IdleWorker
 
@@ -30,7 +31,7 @@ ASKS = 2
 GRACEFUL_S = 30.0
 """gunicorn's own default of ``graceful_timeout``."""
 
-_GRACEFUL = re.compile(r"^graceful_timeout *= *(\d+(?:\.\d+)?)", re.MULTILINE)
+_GRACEFUL = pattern(r"^graceful_timeout *= *(\d+(?:\.\d+)?)", re.MULTILINE)
 
 
 def ask_idle_workers(stack: Stack) -> None:

@@ -16,6 +16,7 @@ from harness.core.errors import HarnessError
 from harness.core.events.clients import LedgerClosed, LedgerFailed, LoadEnded
 from harness.core.events.doings import AppFault
 from harness.core.model import Cell
+from harness.core.patterns import pattern
 from harness.engine.accounts import NOTES_FILE, Clients
 from harness.judge.ledger import load_account, unanswered
 from harness.judge.ledger.books import NOTES, Books, read_pieces
@@ -30,10 +31,10 @@ from harness.stack.proxies import PROXIES
 MOST_UNFINISHED = 1000
 """Requests that the app never came to the end of: more of them tell nothing more."""
 
-_STAYS = re.compile(rb"^(?:([wpd]\d+) (\d+) \S+ (\d+)|-([wpd]\d+) (\d+))$", re.MULTILINE)
+_STAYS = pattern(rb"^(?:([wpd]\d+) (\d+) \S+ (\d+)|-([wpd]\d+) (\d+))$", re.MULTILINE)
 """The begin and the end of the app's work on a request, as ``fixtures/noting.py`` notes them."""
 
-_NOTED_IN = re.compile(rb"^\S+ (\d+)\b", re.MULTILINE)
+_NOTED_IN = pattern(rb"^\S+ (\d+)\b", re.MULTILINE)
 """The process of a note: of the app's start in a worker, and of each request."""
 
 

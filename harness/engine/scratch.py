@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 from pathlib import Path
 
 from harness.backends import Backend
 from harness.core.errors import SurroundingsError
 from harness.core.frozen import dataclass
+from harness.core.patterns import pattern
 
 LONGEST_SOCKET_PATH = 107
 """Linux's sun_path holds 108 bytes, the last of them zero."""
 
-PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+@:,=~-]+")
+PLAIN_PATH = pattern(r"[A-Za-z0-9/._+@:,=~-]+")
 
 RANDOM_BYTES = 4
 """Random bytes in a scratch folder's name: few, because a socket's path must be short, and mkdir refuses a name that

@@ -20,6 +20,7 @@ from harness.core.files import is_file
 from harness.core.frozen import dataclass
 from harness.core.keeping import temporary_folder
 from harness.core.paths import expand_home, fixtures_dir
+from harness.core.patterns import pattern
 from harness.core.subprocesses import run
 from harness.engine.request import RunRequest
 from harness.engine.servers import base_environment
@@ -33,8 +34,8 @@ PATIENCE_S = 60.0
 PASSED_ON = ("GUNICORN_CMD_ARGS", "WEB_CONCURRENCY")
 """The variables by which gunicorn's own settings may be given."""
 
-_PROGRAM = re.compile(r"(?:.*/)?gunicorn(?:\.app\.wsgiapp)?")
-_CLASS = re.compile(r"""(?:^\s*worker_class\s*=\s*|(?:-k|--worker-class)[ =]?)["']?([\w.#:]+)""", re.MULTILINE)
+_PROGRAM = pattern(r"(?:.*/)?gunicorn(?:\.app\.wsgiapp)?")
+_CLASS = pattern(r"""(?:^\s*worker_class\s*=\s*|(?:-k|--worker-class)[ =]?)["']?([\w.#:]+)""", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

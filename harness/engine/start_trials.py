@@ -7,7 +7,6 @@ environment and by failure.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -19,6 +18,7 @@ from harness.core.frozen import dataclass
 from harness.core.keeping import temporary_folder
 from harness.core.model import Cell
 from harness.core.paths import cache_dir
+from harness.core.patterns import pattern
 from harness.engine.readiness import BOOTS_TOO_MANY
 from harness.engine.recording import open_run
 from harness.engine.request import RunRequest
@@ -35,7 +35,7 @@ BOOT_S = 8.0
 SILENCE_S = 2.0
 """So long after its worker has booted, a gunicorn that does not answer listens nowhere."""
 
-_ERROR = re.compile(r"\[(?:ERROR|CRITICAL)\]")
+_ERROR = pattern(r"\[(?:ERROR|CRITICAL)\]")
 
 TryStart: TypeAlias = Callable[[Sequence[str]], str | None]
 """Starts it with these shims; returns why it did not answer, or None where it did."""

@@ -5,11 +5,11 @@ A child that never announced itself as a worker (a control process, a helper of 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.core.observations import FleetSample, WorkerLife
+from harness.core.patterns import pattern
 from harness.judge.fleet_samples import FleetSamples
 from harness.stack.gunicorn import parse_limit
 
@@ -25,8 +25,8 @@ SILENT_END = "a signal (it ended without a word in the log)"
 """The crash of a worker of which the arbiter says nothing: releases before 20.1 don't log how their workers end."""
 
 UNNAMED = "unhandled exception"
-_HEAD = re.compile(r"^.*?\[\d+\] \[[A-Z]+\] ")
-_EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?::|$)")
+_HEAD = pattern(r"^.*?\[\d+\] \[[A-Z]+\] ")
+_EXCEPTION = pattern(r"^[A-Za-z_][\w.]*(?::|$)")
 
 
 def is_text_read(pid: int | None, state: str | None) -> bool:

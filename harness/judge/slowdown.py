@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from statistics import median, quantiles
 
 from harness.core.events.clients import Probe
 from harness.core.frozen import dataclass
@@ -74,6 +73,8 @@ def find_slowdown(observations: Observations) -> Slowdown | None:
     busy = (observations.foreign_share or 0.0) > BUSY_SHARE
     if any((_count_waits(way) if busy else len(way)) < LEAST_PROBES for way in probes):
         return None
+    from statistics import median, quantiles  # which take 8 ms to import, and few runs come so far
+
     usual_ns, slow_ns = median(controls), quantiles(controls, n=10)[-1]
     fastest_ns = min(probe.took_ns for way in probes for probe in way)
     least_ns = max(usual_ns * (SLOWER_WHERE_BUSY if busy else SLOWER), usual_ns + LEAST_NS, slow_ns)

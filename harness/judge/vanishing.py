@@ -5,12 +5,12 @@ Several watchers see one thing, and each tells it in its own time: what counts i
 
 from __future__ import annotations
 
-import re
 import signal
 from collections.abc import Sequence
 
 from harness.core.events.servers import SocketChange
 from harness.core.observations import Observations, Removal
+from harness.core.patterns import pattern
 from harness.disturb import inherits_listener, list_turns
 from harness.judge.windows import LATE_TOLD_NS, SAME_MOMENT_NS, list_epochs
 
@@ -22,7 +22,7 @@ ENDING = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGQUIT})
 CLOCK_STEP_NS = 1_000
 """The tracer's clock is a float of seconds and may be off by so much; else a call comes before its effect is seen."""
 
-ARBITERS_STOP = re.compile(r"(?:^|/)arbiter\.py:\d+ stop$")
+ARBITERS_STOP = pattern(r"(?:^|/)arbiter\.py:\d+ stop$")
 
 
 def find_vanishing(observations: Observations) -> SocketChange | None:

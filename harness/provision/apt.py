@@ -17,6 +17,7 @@ from pathlib import Path
 
 from harness.core.errors import SurroundingsError
 from harness.core.keeping import temporary_folder
+from harness.core.patterns import pattern
 
 LISTS = Path("/var/lib/apt/lists")
 POLICY = Path("/usr/sbin/policy-rc.d")
@@ -29,7 +30,7 @@ OUTPUT_LINES = 8
 OPTIONS = ("-q", "-y", "-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::Retries=2", "-o", "Acquire::http::Timeout=30")
 """Wait (s) for another apt to finish rather than fail, and for a mirror no longer than a user would."""
 
-_INST = re.compile(r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", re.MULTILINE)
+_INST = pattern(r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", re.MULTILINE)
 
 
 def available() -> bool:

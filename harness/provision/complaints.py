@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from enum import Enum
 
+from harness.core.patterns import pattern
+
 
 class Complaint(Enum):
     """The kinds of failure of uv that have different consequences."""
@@ -19,15 +21,15 @@ class Complaint(Enum):
 
 
 SIGNS: tuple[tuple[Complaint, re.Pattern[str]], ...] = (
-    (Complaint.CHANGED, re.compile(r"Hash mismatch for")),
-    (Complaint.DISK, re.compile(r"No space left on device|Disk quota exceeded", re.IGNORECASE)),
+    (Complaint.CHANGED, pattern(r"Hash mismatch for")),
+    (Complaint.DISK, pattern(r"No space left on device|Disk quota exceeded", re.IGNORECASE)),
     (
         Complaint.UNREACHABLE,
-        re.compile(r"Failed to fetch|Failed to download|error sending request|network was disabled|Could not connect"),
+        pattern(r"Failed to fetch|Failed to download|error sending request|network was disabled|Could not connect"),
     ),
-    (Complaint.NO_SUCH_VERSION, re.compile(r"there is no version of|was not found in the package registry")),
-    (Complaint.WRONG_PYTHON, re.compile(r"does not satisfy Python")),
-    (Complaint.BUILD, re.compile(r"Failed to build|build backend returned an error", re.IGNORECASE)),
+    (Complaint.NO_SUCH_VERSION, pattern(r"there is no version of|was not found in the package registry")),
+    (Complaint.WRONG_PYTHON, pattern(r"does not satisfy Python")),
+    (Complaint.BUILD, pattern(r"Failed to build|build backend returned an error", re.IGNORECASE)),
 )
 """In the order in which they are looked for: a fault of the surroundings before one of the release."""
 

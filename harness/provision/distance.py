@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from pathlib import Path
 
+from harness.core.patterns import pattern
 from harness.core.text import plural
 from harness.provision.repositories import SHORT, run_git
 from harness.provision.sources import describe_source
 from harness.provision.spec import Archive, GitRevision, Tree
 
-_DESCRIBED = re.compile(r"(?P<tag>.+)-(?P<distance>[0-9]+)-g(?P<commit>[0-9a-f]+)(?P<dirty>-dirty)?")
+_DESCRIBED = pattern(r"(?P<tag>.+)-(?P<distance>[0-9]+)-g(?P<commit>[0-9a-f]+)(?P<dirty>-dirty)?")
 
 
 def describe_distance(spec: Tree | Archive | GitRevision) -> str:

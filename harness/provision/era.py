@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.core.paths import fixtures_dir
+from harness.core.patterns import pattern
 from harness.provision.releases import EraShim
 
 LOADER = "sitecustomize.py"
@@ -35,7 +36,7 @@ print(json.dumps(answers))
 """Prints for each shim's file whether what it puts back is missing; False where the module that it patches is missing
 too, because then nothing can be put back."""
 
-_NOT_SCANNED = re.compile(r"/(?:setuptools|pkg_resources|_distutils_hack|pip|tests?)/|\.dist-info/")
+_NOT_SCANNED = pattern(r"/(?:setuptools|pkg_resources|_distutils_hack|pip|tests?)/|\.dist-info/")
 
 
 def shim_file(name: str) -> Path:

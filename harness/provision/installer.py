@@ -15,6 +15,7 @@ from pathlib import Path
 
 from harness.core.errors import HarnessError, NoSuchReleaseError, SurroundingsError, UnrunnableError
 from harness.core.paths import cache_dir
+from harness.core.patterns import pattern
 from harness.core.secrets import redact
 from harness.core.subprocesses import Done, run
 from harness.provision.complaints import SIGNS, Complaint, find_remedy, name_complaint
@@ -38,14 +39,12 @@ _STEERING = frozenset({
 _PIP_SETTINGS = {"PIP_INDEX_URL": "UV_DEFAULT_INDEX", "PIP_CERT": "SSL_CERT_FILE"}
 
 
-_NO_GUNICORN = re.compile(r"there is no version of gunicorn\b")
-_BUILT = re.compile(r"Failed to build[^\w]*(?P<name>[A-Za-z0-9._-]+)")
-_WANTS_PYTHON = re.compile(r"gunicorn\S* depends on Python(?P<specifier>[<>=!~0-9.,]*[0-9])")
-_OTHER_WANTS_PYTHON = re.compile(
-    r"(?P<name>[A-Za-z0-9._-]+(?:==\S+)?) depends on Python(?P<specifier>[<>=!~0-9.,]*[0-9])"
-)
-_ERROR_MARK = re.compile(r"^error: ", re.MULTILINE)
-_LAST_ERROR = re.compile(r"^\s*(?P<line>\w*(?:Error|Exception|Exit)\b.*)$", re.MULTILINE)
+_NO_GUNICORN = pattern(r"there is no version of gunicorn\b")
+_BUILT = pattern(r"Failed to build[^\w]*(?P<name>[A-Za-z0-9._-]+)")
+_WANTS_PYTHON = pattern(r"gunicorn\S* depends on Python(?P<specifier>[<>=!~0-9.,]*[0-9])")
+_OTHER_WANTS_PYTHON = pattern(r"(?P<name>[A-Za-z0-9._-]+(?:==\S+)?) depends on Python(?P<specifier>[<>=!~0-9.,]*[0-9])")
+_ERROR_MARK = pattern(r"^error: ", re.MULTILINE)
+_LAST_ERROR = pattern(r"^\s*(?P<line>\w*(?:Error|Exception|Exit)\b.*)$", re.MULTILINE)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -189,7 +188,7 @@ def download_python(version: str, *, cwd: Path) -> str | None:
     return None if done.status == 0 else name_cause(done.stderr)
 
 
-_ADDRESS = re.compile(r"(?: for url)? \(https?://[^)]*\)|:? `?https?://[^\s`]*`?")
+_ADDRESS = pattern(r"(?: for url)? \(https?://[^)]*\)|:? `?https?://[^\s`]*`?")
 
 
 def name_cause(text: str) -> str:

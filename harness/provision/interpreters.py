@@ -7,7 +7,6 @@ The answer of an interpreter is remembered by path, size and time of change, so 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from typing import TypeAlias
 from harness.core.errors import UsageError
 from harness.core.files import replace_file
 from harness.core.paths import expand_home
+from harness.core.patterns import pattern
 from harness.provision.candidates import list_candidates, one_per_file
 from harness.provision.releases import Minor, parse_minor
 
@@ -28,8 +28,8 @@ OLDEST_PYTHON: Minor = (3, 6)
 PROBE_TIMEOUT_S = 20.0
 MEMORY_SCHEMA = 1
 
-_VERSION_REQUEST = re.compile(r"(?:python)?([0-9]{1,3}(?:\.[0-9]{1,4}){1,2})")
-_VERSION = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+[0-9a-z+]*")
+_VERSION_REQUEST = pattern(r"(?:python)?([0-9]{1,3}(?:\.[0-9]{1,4}){1,2})")
+_VERSION = pattern(r"[0-9]+\.[0-9]+\.[0-9]+[0-9a-z+]*")
 
 PYTHON_2 = "Python 2 (or before 3.4), which is out of scope"
 """The one rejection that is remembered: others (a missing library) may be gone tomorrow, this one stays."""

@@ -7,18 +7,18 @@ release below for everything else. It is made in a tenth of the time that an ins
 from __future__ import annotations
 
 import ast
-import re
 from pathlib import Path
 
 from packaging.version import Version
 
+from harness.core.patterns import pattern
 from harness.provision import installer
 from harness.provision.releases import Catalogue, as_version
 from harness.provision.sources import Source
 
 BELOW = "recycle_harness_below.pth"
 _BELOW = "import site; site.addsitedir({folder!r})\n"
-_FOLDER = re.compile(r"addsitedir\((.+)\)")
+_FOLDER = pattern(r"addsitedir\((.+)\)")
 
 
 def choose_base(catalogue: Catalogue, version: str | None) -> str | None:

@@ -6,7 +6,6 @@ process and asks no index; ``interpreters`` and ``environments`` know what exist
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Mapping
 from datetime import date
@@ -209,6 +208,8 @@ def list_releases() -> tuple[ReleaseRow, ...]:
 
 def suggest_release(text: str) -> str:
     """What to name instead of a release that there is not: of those that are spelt alike, the one that begins alike."""
+    import difflib
+
     near = difflib.get_close_matches(text, [row.version for row in list_releases()], n=5, cutoff=0.5)
     if not near:
         return ""

@@ -6,18 +6,18 @@ It is one JSON file in the cache folder; a wrong or missing file only costs the 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from harness.core.files import replace_file
 from harness.core.frozen import dataclass
+from harness.core.patterns import pattern
 
 SCHEMA = 1
 LENGTH = 200
 
-_VARIABLE = re.compile(r"""0x[0-9a-f]+|\d+|(?:/[\w.@+-]+)+""")
+_VARIABLE = pattern(r"""0x[0-9a-f]+|\d+|(?:/[\w.@+-]+)+""")
 
 
 def sign_of(failure: str) -> str:

@@ -7,7 +7,6 @@ imported anyway.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,10 +15,11 @@ from packaging.utils import canonicalize_name
 
 from harness.core.errors import UsageError
 from harness.core.files import open_regular
+from harness.core.patterns import pattern
 
-_INCLUDED = re.compile(r"(?:-r|--requirement)[ =]?(.+)")
-_COMMENT = re.compile(r"(?:^|\s)#.*$")
-_HASH = re.compile(r"\s--hash[= ]\S+")
+_INCLUDED = pattern(r"(?:-r|--requirement)[ =]?(.+)")
+_COMMENT = pattern(r"(?:^|\s)#.*$")
+_HASH = pattern(r"\s--hash[= ]\S+")
 _UNDER_TEST = "gunicorn"
 
 

@@ -15,6 +15,7 @@ from pathlib import Path, PurePath
 
 from harness.core.errors import NoSuchReleaseError, SurroundingsError, UsageError
 from harness.core.frozen import dataclass
+from harness.core.patterns import pattern
 from harness.provision.repositories import SHORT, export_commit, resolve_revision, run_git
 from harness.provision.spec import Archive, GitRevision, Release, Tree
 
@@ -22,8 +23,8 @@ MOST_BYTES = 2**30
 """A checkout of gunicorn has a few megabytes, and a file's length costs nothing where it is sparse."""
 
 _LEFT_OUT = {"__pycache__", "build", "dist", "node_modules"}
-_VERSION_INFO = re.compile(r"^version_info\s*=\s*\(([^)]*)\)", re.MULTILINE)
-_VERSION_TEXT = re.compile(r"""^__version__\s*=\s*["']([^"']+)["']""", re.MULTILINE)
+_VERSION_INFO = pattern(r"^version_info\s*=\s*\(([^)]*)\)", re.MULTILINE)
+_VERSION_TEXT = pattern(r"""^__version__\s*=\s*["']([^"']+)["']""", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,14 +14,15 @@ from urllib.parse import unquote
 from harness.core.errors import UsageError
 from harness.core.frozen import dataclass
 from harness.core.paths import expand_home
+from harness.core.patterns import pattern
 
 FORMS = "a release (19.6.0), latest, a path (checkout, sdist or wheel), or git+file:///path@rev"
 
-_RELEASE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){0,4}((a|b|rc)[0-9]{1,9})?(\.post[0-9]{1,9})?(\.dev[0-9]{1,9})?")
+_RELEASE = pattern(r"[0-9]{1,9}(\.[0-9]{1,9}){0,4}((a|b|rc)[0-9]{1,9})?(\.post[0-9]{1,9})?(\.dev[0-9]{1,9})?")
 _GIT_SCHEME = "git+file://"
 _ARCHIVE_ENDINGS = (".whl", ".tar.gz", ".zip")
 _TAG = r"-[0-9A-Za-z_.]+"
-_ARCHIVE_NAME = re.compile(rf"gunicorn-(?P<version>[0-9][0-9A-Za-z.!+]*?)({_TAG}{_TAG}{_TAG})?")
+_ARCHIVE_NAME = pattern(rf"gunicorn-(?P<version>[0-9][0-9A-Za-z.!+]*?)({_TAG}{_TAG}{_TAG})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 
+from harness.core.patterns import pattern
 from harness.provision.releases import Minor, parse_minor
 
-_MISSING = re.compile(r"^(?:ModuleNotFoundError|ImportError): No module named '?(?P<module>[\w.]+)'?", re.MULTILINE)
+_MISSING = pattern(r"^(?:ModuleNotFoundError|ImportError): No module named '?(?P<module>[\w.]+)'?", re.MULTILINE)
 
 _REMOVED_IN: dict[Minor, str] = {
     (3, 0): "BaseHTTPServer ConfigParser Cookie HTMLParser Queue SimpleHTTPServer SocketServer StringIO __builtin__ "

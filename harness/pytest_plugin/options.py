@@ -7,7 +7,6 @@ needs it.
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 
 from harness.core.cell_fields import CELL_FIELDS
 from harness.core.paths import expand_home
+from harness.core.patterns import pattern
 
 if TYPE_CHECKING:
     from harness.core.model import Cell
@@ -29,7 +29,7 @@ OF_THE_CELL = tuple(name for name, row in CELL_FIELDS.items() if row.plugin is n
 SHORT = {"disturb": ("--disturb",), "times": ("--times",)}
 """Options that are called as on the command line, too."""
 
-_APP = re.compile(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*(\(.*\))?)?")
+_APP = pattern(r"[A-Za-z_][\w.]*(:[A-Za-z_]\w*(\(.*\))?)?")
 
 
 def add_options(parser: pytest.Parser) -> None:

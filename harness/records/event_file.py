@@ -7,7 +7,6 @@ have neither, and are read without these checks.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -17,6 +16,7 @@ from harness.core.events.base import Event, UnknownEvent
 from harness.core.events.course import Contradiction, CutShort, RecordEnd
 from harness.core.events.parsing import UnknownKindError, parse_event
 from harness.core.model import Json
+from harness.core.patterns import pattern
 from harness.core.signals import check
 
 LONGEST_LINE_BYTES = 16 * 2**20
@@ -85,7 +85,7 @@ def _refuse_constant(name: str) -> None:
 
 
 MOST_DEPTH = 100
-_BRACKETS = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+_BRACKETS = pattern(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 _DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
 
 

@@ -6,7 +6,6 @@ value's type is checked before it is used. ``store`` writes and finds runs.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import field
@@ -21,9 +20,13 @@ from harness.core.keeping import temporary_folder
 from harness.core.model import Cell, Json
 from harness.records.event_file import parse_json, read_events
 
-LOG = logging.getLogger(__name__)
-
 SCHEMA = 1
+
+
+def _warn(text: str) -> None:
+    import logging
+
+    logging.getLogger(__name__).warning(text)
 
 
 class Unpacked:
@@ -71,7 +74,7 @@ class StoredRun:
             )
         return self.verdict
 
-    def events(self, say: Callable[[str], None] = LOG.warning) -> Iterator[Event]:
+    def events(self, say: Callable[[str], None] = _warn) -> Iterator[Event]:
         """The events in the order of the file, read line by line.
 
         A torn last line (the run was killed while it wrote) is left out and reported through ``say``. Where the record

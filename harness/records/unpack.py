@@ -7,7 +7,6 @@ The limits apply to the bytes that are really unpacked, whatever the headers cla
 from __future__ import annotations
 
 import hashlib
-import re
 import shutil
 import stat
 import struct
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.errors import SurroundingsError, UsageError
+from harness.core.patterns import pattern
 
 CHECKSUMS = "SHA256SUMS"
 MOST_ENTRIES = 2000
@@ -31,8 +31,8 @@ _MOST_DIRECTORY_BYTES = 2 * 2**20
 _MOST_CHECKSUM_BYTES = 2**20
 _CHUNK_BYTES = 2**18
 _END_RECORD = struct.Struct("<4s4H2LH")
-_SUM_LINE = re.compile(r"([0-9a-f]{64})  (.+)")
-_TOP = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
+_SUM_LINE = pattern(r"([0-9a-f]{64})  (.+)")
+_TOP = pattern(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,199}")
 _ENCRYPTED = 0x1
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _LONGEST_NAME_BYTES = 255

@@ -16,6 +16,7 @@ from harness.core.errors import UsageError
 from harness.core.frozen import dataclass
 from harness.core.model import Cell, Json
 from harness.core.paths import fixtures_dir
+from harness.core.patterns import pattern
 from harness.disturb import DISTURBANCES, inherits_listener, list_turns
 from harness.disturb.course import Loss, PathRule
 from harness.report.fields import clean, text, texts
@@ -31,9 +32,9 @@ ERA = "era"
 """The folder of a run's configuration that puts back what left Python, where it has one."""
 
 _SHARED_FOLDERS = {"/", "/tmp", "/run", "/var/run", "/var/tmp"}  # noqa: S108 - not used, only never rewritten
-_PINNED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.!+_-]+")
-_PLAIN_NAME = re.compile(r"[a-z_]+\.py")
-_RELEASE = re.compile(r"latest|\d+(\.\w+)*")
+_PINNED = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.!+_-]+")
+_PLAIN_NAME = pattern(r"[a-z_]+\.py")
+_RELEASE = pattern(r"latest|\d+(\.\w+)*")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

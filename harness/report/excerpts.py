@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from harness.core.frozen import dataclass
+from harness.core.patterns import pattern
 from harness.records.stored import StoredRun
 from harness.report.fields import clean
 
@@ -29,11 +30,11 @@ LINE_CHARS = 300
 BEFORE, AFTER = 6, 24
 TAIL = 30
 
-_RECYCLE = re.compile(r"Autorestarting worker")
-_ERROR = re.compile(
+_RECYCLE = pattern(r"Autorestarting worker")
+_ERROR = pattern(
     r"Traceback|\[(?:ERROR|CRITICAL|error|crit|emerg|ALERT)\]|Exception|failed|refused|No such file|error \(|I/O error"
 )
-_VARYING = re.compile(r"0x[0-9a-f]+|[0-9]+")
+_VARYING = pattern(r"0x[0-9a-f]+|[0-9]+")
 _ERROR_LOG = "gunicorn.error.log"
 
 

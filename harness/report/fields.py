@@ -5,17 +5,17 @@ Reports render runs of other machines and other versions, so each value is asked
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.core.model import Json
+from harness.core.patterns import pattern
 from harness.core.secrets import redact
 
 UNKNOWN = "unknown"
 """What a record does not say."""
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+_CONTROL = pattern(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 
 
 def dig(data: Json, *keys: str) -> Json:

@@ -8,11 +8,11 @@ carried which.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from harness.core.frozen import dataclass
 from harness.core.model import Cell, is_error
+from harness.core.patterns import pattern
 
 HEADER = b"X-Request-Id"
 TEXT = b"Hello World"
@@ -25,7 +25,7 @@ STATUS = 200
 TEXT_VARIABLE = "RECYCLE_HARNESS_ANSWER"
 """The variable that holds TEXT; a load for which it is not set does not check the answers."""
 
-_ANY_BODY = re.compile(TEXT + rb" [wpd]\d+")
+_ANY_BODY = pattern(TEXT + rb" [wpd]\d+")
 
 WRONG_ANSWERS = {
     "headers": "without the headers that the app had set",

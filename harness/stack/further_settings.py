@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from harness.core.model import Cell
+from harness.core.patterns import pattern
 
 PID_FILE = "gunicorn.pid"
 """Its name, in the HOME of the run."""
@@ -39,7 +40,7 @@ for _name in {names!r}:
         raise RuntimeError("this release has no setting " + _name)
 """
 
-_NO_SETTING = re.compile(r"^RuntimeError: this release has no setting (\w+)$", re.MULTILINE)
+_NO_SETTING = pattern(r"^RuntimeError: this release has no setting (\w+)$", re.MULTILINE)
 
 
 def unknown_setting(log_tail: str) -> str | None:

@@ -14,6 +14,7 @@ from string import Template
 from harness.core.errors import UsageError
 from harness.core.frozen import dataclass
 from harness.core.model import Cell
+from harness.core.patterns import pattern
 from harness.stack.further_settings import render_further
 from harness.stack.shims import RUN_BY_NAME, SHIMS
 from harness.stack.workers import find_worker
@@ -187,30 +188,30 @@ class LogLine:
     state: str | None
 
 
-_HEAD = re.compile(
+_HEAD = pattern(
     r"(?:^\[[^]]*\]|\[[-0-9]{10} [:0-9]{8}[^]]*\]|[-0-9]{10} [:0-9]{8})"
     r" \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] (?P<text>.*)$"
 )
 """It may stand anywhere in the line: an app may have written text without a line break to standard error before."""
 
-_NAMED_PID = re.compile(r"\bpid:? ?(\d+)")
+_NAMED_PID = pattern(r"\bpid:? ?(\d+)")
 _STATES = (
-    ("starting", re.compile(r"^Starting gunicorn ")),
-    ("booted", re.compile(r"^Booting worker with pid")),
-    ("ready", re.compile(r"^Worker is ready \(pid: \d+\)")),
-    ("restarting", re.compile(r"^(?:Autorestarting worker|Maximum request limit of \d+ exceeded)")),  # or uvicorn's
-    ("exiting", re.compile(r"^Worker exiting")),
-    ("crashed", re.compile(r"^Exception in worker process")),
-    ("timed-out", re.compile(r"^WORKER TIMEOUT")),
+    ("starting", pattern(r"^Starting gunicorn ")),
+    ("booted", pattern(r"^Booting worker with pid")),
+    ("ready", pattern(r"^Worker is ready \(pid: \d+\)")),
+    ("restarting", pattern(r"^(?:Autorestarting worker|Maximum request limit of \d+ exceeded)")),  # or uvicorn's
+    ("exiting", pattern(r"^Worker exiting")),
+    ("crashed", pattern(r"^Exception in worker process")),
+    ("timed-out", pattern(r"^WORKER TIMEOUT")),
     (
         "terminated",
-        re.compile(r"^Worker (?:\(pid:\d+\) was sent SIGTERM!|with pid \d+ was terminated due to signal 15$)"),
+        pattern(r"^Worker (?:\(pid:\d+\) was sent SIGTERM!|with pid \d+ was terminated due to signal 15$)"),
     ),
-    ("signalled", re.compile(r"^Worker (?:\(pid:\d+\) was sent|with pid \d+ was terminated due to signal) ")),
-    ("failed", re.compile(r"^Worker \(pid:\d+\) exited with code (?!0\b)")),
-    ("asked-to-stop", re.compile(r"^Handling signal: (?:term|int|quit)\b")),
-    ("asked", re.compile(r"^Handling signal: (?:hup|usr2|ttin|ttou)\b")),
-    ("stopping", re.compile(r"^Shutting down: Master")),
+    ("signalled", pattern(r"^Worker (?:\(pid:\d+\) was sent|with pid \d+ was terminated due to signal) ")),
+    ("failed", pattern(r"^Worker \(pid:\d+\) exited with code (?!0\b)")),
+    ("asked-to-stop", pattern(r"^Handling signal: (?:term|int|quit)\b")),
+    ("asked", pattern(r"^Handling signal: (?:hup|usr2|ttin|ttou)\b")),
+    ("stopping", pattern(r"^Shutting down: Master")),
 )
 """``starting`` is what an arbiter says first; ``terminated`` is how it itself ends a worker, hence no crash; ``asked``
 is a signal to the arbiter that changes its workers; ``ready`` is said by a hook of ours
@@ -241,7 +242,7 @@ def parse_log_line(text: str) -> LogLine:
     return LogLine(text=text[head.start() :], pid=pid, level=head["level"], state=state)
 
 
-_LIMIT = re.compile(r"restarts after (\d+) requests$")
+_LIMIT = pattern(r"restarts after (\d+) requests$")
 
 
 def parse_limit(text: str) -> int | None:
@@ -250,7 +251,7 @@ def parse_limit(text: str) -> int | None:
     return int(found[1]) if found else None
 
 
-_ACCESS = re.compile(rb'" (\d{3}) [^\n]*<(\d+)>$', re.MULTILINE)
+_ACCESS = pattern(rb'" (\d{3}) [^\n]*<(\d+)>$', re.MULTILINE)
 
 
 def parse_access(chunk: bytes) -> Counter[tuple[int, str]]:
@@ -258,7 +259,7 @@ def parse_access(chunk: bytes) -> Counter[tuple[int, str]]:
     return Counter((int(pid), status.decode()) for status, pid in _ACCESS.findall(chunk))
 
 
-_NUMBERED = re.compile(rb'" (\d{3}) [^\n]* ([wpd])(\d+) <\d+>$', re.MULTILINE)
+_NUMBERED = pattern(rb'" (\d{3}) [^\n]* ([wpd])(\d+) <\d+>$', re.MULTILINE)
 
 
 def parse_ledger(chunk: bytes) -> list[tuple[bytes, bytes, bytes]]:
@@ -266,8 +267,8 @@ def parse_ledger(chunk: bytes) -> list[tuple[bytes, bytes, bytes]]:
     return _NUMBERED.findall(chunk)
 
 
-_IMPORTING = re.compile(r"^  File \"[^\"]*\", line \d+, in import_app\b", re.MULTILINE)
-_NO_APP = re.compile(
+_IMPORTING = pattern(r"^  File \"[^\"]*\", line \d+, in import_app\b", re.MULTILINE)
+_NO_APP = pattern(
     r"Failed to (?:find attribute|find application object|parse) .*|Application object must be callable.*"
 )
 

@@ -143,7 +143,7 @@ def test_clean_ends_what_a_killed_run_left_behind_even_without_its_reaper(tmp_pa
     running, out, variables = start(tmp_path, short)
     await_phase(out, running, "load")
     members = find_marked(out)
-    reapers = _children_named(running.pid, "reaper.main")
+    reapers = _children_named(running.pid, "reaper_start.run")
     assert len(reapers) == 1
     os.kill(reapers[0], signal.SIGKILL)
     running.kill()

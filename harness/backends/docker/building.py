@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import re
 import tarfile
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -25,6 +24,7 @@ from harness.core.keeping import temporary_folder
 from harness.core.locks import Lease
 from harness.core.model import Json
 from harness.core.paths import cache_dir, docker_dir
+from harness.core.patterns import pattern
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -36,8 +36,8 @@ BUILD_TIMEOUT_S = 900.0
 MOST_LOG_CHARACTERS = 4 * 2**20
 """What a build says beyond that is forgotten, the oldest first: some of it is said by code that somebody else wrote."""
 
-_STEP = re.compile(r"^Step (?P<number>\d+)/(?P<all>\d+) : (?P<what>.*)")
-_ANSI = re.compile(r"\x1b\[[0-9;]*m")
+_STEP = pattern(r"^Step (?P<number>\d+)/(?P<all>\d+) : (?P<what>.*)")
+_ANSI = pattern(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,7 @@ from harness.backends.docker.building import BuildFailedError, ImageRecipe
 from harness.backends.docker.source_needs import parse_build_needs, read_project
 from harness.core.errors import HarnessError, UnrunnableError
 from harness.core.model import Json
+from harness.core.patterns import pattern
 from harness.provision.installer import WrongPythonError, one_line
 from harness.provision.sources import Source
 from harness.provision.stdlib import missing_module, was_in_stdlib
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 BUILT = PurePosixPath("/built")
 MOST_WHEEL_BYTES = 64 * 2**20
 MOST_MEMORY_BYTES = 2048 * 2**20
-_REASON = re.compile(r"^\s*(\w*(?:Error|Exception|Exit)\b.*)$", re.MULTILINE)
+_REASON = pattern(r"^\s*(\w*(?:Error|Exception|Exit)\b.*)$", re.MULTILINE)
 
 
 def obtain_wheel(client: DockerClient, source: Source, base: Base, folder: Path, say: Callable[[str], None]) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 
 from harness.core.events.doings import SignalSent
@@ -10,6 +9,7 @@ from harness.core.events.servers import SocketChange
 from harness.core.findings import FindingId
 from harness.core.model import Culprit, Finding, Judgement, State
 from harness.core.observations import Observations, WorkerLife
+from harness.core.patterns import pattern
 from harness.judge.lives import SILENT_END, TIMED_OUT
 from harness.judge.ordered_stop import find_early_kills, find_late_kills
 from harness.judge.restarts import lost_ns
@@ -17,7 +17,7 @@ from harness.judge.timeline import find_blind, since_load_s
 from harness.judge.vanishing import VANISHING, arbiter_end_ns, find_removal, vanished_ns
 from harness.judge.windows import SAME_MOMENT_NS, allows_orphans
 
-MISSING_SOCKET = re.compile(r"^(?:FileNotFoundError|OSError): \[Errno 2\].*\.sock'")
+MISSING_SOCKET = pattern(r"^(?:FileNotFoundError|OSError): \[Errno 2\].*\.sock'")
 
 DEADLY = frozenset({signal.SIGKILL, signal.SIGTERM, signal.SIGABRT, signal.SIGQUIT})
 

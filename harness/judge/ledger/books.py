@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from harness.core.patterns import pattern
 from harness.judge.ledger.endings import LedgerEntry
 
 PIECE_BYTES = 1 << 18
@@ -15,7 +16,7 @@ MOST = 15
 """A count of lines or notes of one request has four bits; more than so many are all the same."""
 
 LINE = MOST + 1
-NOTES = re.compile(rb"^([wpd])(\d+) \d+(?: \S+)?(?: \d+)?$", re.MULTILINE)
+NOTES = pattern(rb"^([wpd])(\d+) \d+(?: \S+)?(?: \d+)?$", re.MULTILINE)
 
 Row = tuple[int, int, int, int]
 """The codes of what client, proxy and gunicorn say, and the runs."""

@@ -12,9 +12,10 @@ from pathlib import Path
 
 from harness.core.frozen import dataclass
 from harness.core.model import Json
+from harness.core.patterns import pattern
 from harness.judge.ledger.books import read_pieces
 
-_ASKED = re.compile(rb"^=([wpd]) (\d+) (\S.*)$", re.MULTILINE)
+_ASKED = pattern(rb"^=([wpd]) (\d+) (\S.*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

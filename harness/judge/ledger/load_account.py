@@ -15,14 +15,15 @@ from pathlib import Path
 
 from harness.core.errors import SurroundingsError
 from harness.core.frozen import dataclass
+from harness.core.patterns import pattern
 from harness.judge.ledger.books import Book, Row, read_pieces
 from harness.stack.load.account import NS_PER_MARK
 
 PREFIX = "ledger.load"
-_ENDED = re.compile(rb"^w(\d+) (\w+)$", re.MULTILINE)
-_MARK = re.compile(rb"^@ (\d+) (\d+)$", re.MULTILINE)
-_ISSUED = re.compile(r"^issued (\d+) (-?\d+)$", re.MULTILINE)
-_ANONYMOUS = re.compile(r"^anonymous (\d+) (\d+) (\d+)$", re.MULTILINE)
+_ENDED = pattern(rb"^w(\d+) (\w+)$", re.MULTILINE)
+_MARK = pattern(rb"^@ (\d+) (\d+)$", re.MULTILINE)
+_ISSUED = pattern(r"^issued (\d+) (-?\d+)$", re.MULTILINE)
+_ANONYMOUS = pattern(r"^anonymous (\d+) (\d+) (\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from harness.core.patterns import pattern
 from harness.judge.ledger.books import LINE, Books, read_pieces
 
 UNKNOWN = b"-"
@@ -19,7 +20,7 @@ UNKNOWN = b"-"
 MOST_EXAMINED = 50_000
 """Of the requests that were run more than once; more of them tell nothing more."""
 
-_NOTE = re.compile(rb"^([wpd]\d+) (\d+) (\S+)(?: \d+)?$", re.MULTILINE)
+_NOTE = pattern(rb"^([wpd]\d+) (\d+) (\S+)(?: \d+)?$", re.MULTILINE)
 
 
 def find_repeated(notes: Path, books: Books, *, unproxied: Collection[str]) -> list[str]:

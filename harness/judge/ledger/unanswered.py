@@ -7,12 +7,12 @@ What the server next to the client wrote tells which is which; where it can't, t
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 
 from harness.core.frozen import dataclass
 from harness.core.model import is_failure
+from harness.core.patterns import pattern
 from harness.judge.ledger.books import Book
 from harness.judge.ledger.endings import CUT, LOST
 from harness.judge.ledger.load_account import Thread
@@ -23,7 +23,7 @@ HUNG_NS = 2_000_000_000
 JUST_NS = 500_000_000
 """What was sent so shortly before the last request may still have been on its way back when the load ended."""
 
-_NOTHING = re.compile(rb"\0")
+_NOTHING = pattern(rb"\0")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

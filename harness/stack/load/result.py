@@ -15,13 +15,13 @@ Each line has one fact; the summary comes last, so that a truncated file is noti
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from harness.core.events.clients import Answers
 from harness.core.model import CLIENT_ERRORS
+from harness.core.patterns import pattern
 from harness.stack.load.latency import summarise
 
 RESULT_VARIABLE = "RECYCLE_HARNESS_LOAD_RESULT"
@@ -32,10 +32,10 @@ ENDING_VARIABLE = "RECYCLE_HARNESS_LOAD_ENDING"
 
 BUCKET_NS = 10_000_000
 NS_PER_TENTH = 100_000_000
-_ROW = re.compile(
+_ROW = pattern(
     r"(answers|errors|own|wrong|took) (\d+) ([0-9]+|[a-z]+) (\d+)|(late) (\d+)|(latency) (\d+) (\d+)|(pace) (\w+) (\d+)"
 )
-_SUMMARY = re.compile(
+_SUMMARY = pattern(
     r"summary requests=\d+ connect=(?P<connect>\d+) read=(?P<read>\d+) write=(?P<write>\d+) timeout=(?P<timeout>\d+)"
 )
 

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from harness.core.frozen import dataclass
+from harness.core.patterns import pattern
 from harness.stack.own_proxies.changes import ReadFiles, refusal
 
-_TOKEN = re.compile(
+_TOKEN = pattern(
     r"""\s+|\#[^\n]*
     |(?P<mark>[{};])
     |"(?P<double>(?:[^"\\]|\\.)*)"(?=[\s;{)]|$)
@@ -20,9 +21,9 @@ _TOKEN = re.compile(
     |(?P<word>(?!["'])(?:\\.|\$\{|[^\s;{}\\])(?:\\.|\$\{[^\s;{}]*\}|\$\{|[^\s;{\\])*)""",
     re.VERBOSE | re.DOTALL,
 )
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED = pattern(r"\\(.)", re.DOTALL)
 _MEANS = {"t": "\t", "r": "\r", "n": "\n", '"': '"', "'": "'", "\\": "\\"}
-_PLAIN = re.compile(r"[^\s;{}\"'\\#]+")
+_PLAIN = pattern(r"[^\s;{}\"'\\#]+")
 DEEPEST = 8
 """Files that include one another."""
 

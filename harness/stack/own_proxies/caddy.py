@@ -12,13 +12,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from harness.core.patterns import pattern
 from harness.stack.own_proxies import changes
 from harness.stack.own_proxies.changes import Adapted, ChangeList, ReadFiles, no_gunicorn, refusal, unknown
 from harness.stack.proxies.setting import Setting
 
 CONFIG = "caddy.json"
 MAIN_FOLDER = "/etc/caddy"
-LOOKS_LIKE = re.compile(
+LOOKS_LIKE = pattern(
     r"^\s*(?:reverse_proxy|handle|php_fastcgi)\b|^\S.*\{$\s+\b(?:reverse_proxy|encode|tls)\b", re.MULTILINE
 )
 

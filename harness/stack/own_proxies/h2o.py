@@ -9,19 +9,20 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
+from harness.core.patterns import pattern
 from harness.stack.own_proxies import changes
 from harness.stack.own_proxies.changes import Adapted, ChangeList, ReadFiles, no_gunicorn, refusal, unknown
 from harness.stack.proxies.setting import Setting
 
 CONFIG = "h2o.conf"
 MAIN_FOLDER = "/etc/h2o"
-LOOKS_LIKE = re.compile(r"^\s*[\"']?(?:proxy\.reverse\.url|hosts)[\"']?\s*:", re.MULTILINE)
+LOOKS_LIKE = pattern(r"^\s*[\"']?(?:proxy\.reverse\.url|hosts)[\"']?\s*:", re.MULTILINE)
 
 REVERSE = "proxy.reverse.url"
 _FORMAT = '%h %l %u %t "%r" %s %b "%{Referer}i" "%{User-agent}i" %{x-request-id}i'
-_PATH = re.compile(r"https?://(?:\[[^\]]*\]|[^/\[\]]+)(/.*)?", re.DOTALL)
+_PATH = pattern(r"https?://(?:\[[^\]]*\]|[^/\[\]]+)(/.*)?", re.DOTALL)
 
-_MERGE = re.compile(r"<<[\"']?\s*:")
+_MERGE = pattern(r"<<[\"']?\s*:")
 
 _LEFT_OUT: Mapping[str, str] = {
     "user": changes.USER,

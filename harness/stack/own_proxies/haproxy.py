@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from harness.core.patterns import pattern
 from harness.stack.own_proxies import changes
 from harness.stack.own_proxies.changes import Adapted, ChangeList, ReadFiles, no_gunicorn, refusal, unknown
 from harness.stack.own_proxies.haproxy_keywords import (
@@ -27,10 +28,10 @@ from harness.stack.proxies.users import group_of
 
 CONFIG = "haproxy.cfg"
 MAIN_FOLDER = "/etc/haproxy"
-LOOKS_LIKE = re.compile(r"^\s*(?:frontend|backend|listen|defaults|global)\b[^{;:]*$", re.MULTILINE)
+LOOKS_LIKE = pattern(r"^\s*(?:frontend|backend|listen|defaults|global)\b[^{;:]*$", re.MULTILINE)
 
-_WORD = re.compile(r"""(?:\\.|"(?:\\.|[^"\\])*"|'[^']*'|[^\s#"'\\])+|\#.*""")
-_LIMITS = re.compile(r"_rate\(|\btrack-sc|\bsc\d?_|\bsc-")
+_WORD = pattern(r"""(?:\\.|"(?:\\.|[^"\\])*"|'[^']*'|[^\s#"'\\])+|\#.*""")
+_LIMITS = pattern(r"_rate\(|\btrack-sc|\bsc\d?_|\bsc-")
 _BESIDE: tuple[tuple[Callable[[str, str, Sequence[str]], bool], str], ...] = (
     (lambda keyword, second, _: keyword == "option" and second in OPTIONS_LEFT_OUT, changes.LOGS),
     (lambda keyword, _, words: keyword.startswith("http-") and changes.ID_HEADER in words, changes.REQUEST_ID),

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
+from harness.core.patterns import pattern
 from harness.stack.own_proxies import changes
 from harness.stack.own_proxies.blocks import Directive, parse_blocks, render_blocks
 from harness.stack.own_proxies.changes import Adapted, ChangeList, ReadFiles, no_gunicorn, refusal, unknown
@@ -20,9 +21,9 @@ from harness.stack.proxies.users import group_of
 
 CONFIG = "nginx.conf"
 MAIN_FOLDER = "/etc/nginx"
-LOOKS_LIKE = re.compile(r"^\s*(?:server|upstream|http|location)\b[^;\n]*\{|\bproxy_pass\b", re.MULTILINE)
+LOOKS_LIKE = pattern(r"^\s*(?:server|upstream|http|location)\b[^;\n]*\{|\bproxy_pass\b", re.MULTILINE)
 
-_TARGET = re.compile(
+_TARGET = pattern(
     r"https?://(?P<target>unix:[^:]+(?=:|$)|[^/$]+)(?P<path>(?::?(?:/|\$request_uri|\$uri).*)?)", re.DOTALL
 )
 """A variable right behind the name could make another name of it."""
@@ -30,7 +31,7 @@ _TARGET = re.compile(
 _TEMPORARY = ("client_body", "proxy", "fastcgi", "scgi", "uwsgi")
 _FORMAT = '$status "$upstream_status" "$request" $request_time $http_x_request_id'
 _KEPT_PARAMETERS = ("weight", "max_fails", "fail_timeout", "max_conns", "slow_start")
-_LISTEN_PARAMETERS = re.compile(r"default_server|backlog=\d+|deferred|so_keepalive=.*")
+_LISTEN_PARAMETERS = pattern(r"default_server|backlog=\d+|deferred|so_keepalive=.*")
 _ID_DIRECTIVES = ("proxy_set_header", "proxy_hide_header", "add_header", "add_trailer")
 
 

@@ -10,6 +10,7 @@ from collections import Counter
 from string import Template
 
 from harness.core.errors import UsageError
+from harness.core.patterns import pattern
 from harness.provision.tools import Recipe
 from harness.stack.proxies.setting import Setting
 
@@ -34,10 +35,10 @@ REACHES_ABSTRACT = True
 
 LOGS_ALL = True
 
-_ANSWER = re.compile(rb'"msg":"handled request",.*"status":(\d+),')
-_NUMBERED = re.compile(rb'"msg":"handled request",.*"X-Request-Id":\["([wpd])(\d+)"\].*"status":(\d+),')
-_FAILED = re.compile(rb'"logger":"http\.log\.error[^"]*","msg":"((?:[^"\\\n]|\\.)*)"')
-_CUT_SHORT = re.compile(rb'"msg":"aborting with incomplete response","error":"(?!context canceled)')
+_ANSWER = pattern(rb'"msg":"handled request",.*"status":(\d+),')
+_NUMBERED = pattern(rb'"msg":"handled request",.*"X-Request-Id":\["([wpd])(\d+)"\].*"status":(\d+),')
+_FAILED = pattern(rb'"logger":"http\.log\.error[^"]*","msg":"((?:[^"\\\n]|\\.)*)"')
+_CUT_SHORT = pattern(rb'"msg":"aborting with incomplete response","error":"(?!context canceled)')
 
 _REASONS = (
     ("no such file or directory", "missing"),

@@ -7,6 +7,7 @@ from collections import Counter
 from string import Template
 
 from harness.core.errors import UsageError
+from harness.core.patterns import pattern
 from harness.provision.tools import Recipe
 from harness.stack.proxies.setting import Setting
 
@@ -41,9 +42,9 @@ MOST_CONNECTIONS = 1024
 SPARE_CONNECTIONS = 512
 """Connections for probes, in addition to those of the load."""
 
-_STATUS = re.compile(rb'^[^"\n]*"[^"\n]*" (\d{3}) ', re.MULTILINE)
-_NUMBERED = re.compile(rb'" (\d{3}) [^\n]* ([wpd])(\d+)$', re.MULTILINE)
-_FAILED = re.compile(rb"^\[[^]\n]*proxy\.c\] in request:[^\n]*:([^:\n]+)$", re.MULTILINE)
+_STATUS = pattern(rb'^[^"\n]*"[^"\n]*" (\d{3}) ', re.MULTILINE)
+_NUMBERED = pattern(rb'" (\d{3}) [^\n]* ([wpd])(\d+)$', re.MULTILINE)
+_FAILED = pattern(rb"^\[[^]\n]*proxy\.c\] in request:[^\n]*:([^:\n]+)$", re.MULTILINE)
 
 
 def render_config(template: str, setting: Setting) -> str:

@@ -13,6 +13,7 @@ from collections import Counter
 from string import Template
 
 from harness.core.errors import SurroundingsError, UsageError
+from harness.core.patterns import pattern
 from harness.provision.tools import Recipe
 from harness.stack.proxies.setting import Setting
 from harness.stack.proxies.users import first_user, group_of
@@ -46,10 +47,10 @@ LONGEST_PATH = 97
 _USERS = ("haproxy", "nobody")
 """The user of the distributions' packages, and one for a haproxy that was built from source."""
 
-_ANSWER = re.compile(rb"^(-?\d+) [\w-]{2} \+?\d+ ", re.MULTILINE)
-_NUMBERED = re.compile(rb"^(-?\d+) [\w-]{2} [^\n]* ([wpd])(\d+)$", re.MULTILINE)
-_ENDED = re.compile(rb"^-?\d+ ([SsPRI][\w-]) \+?\d+ ", re.MULTILINE)
-_RETRIED = re.compile(rb"^-?\d+ [\w-]{2} \+?([1-9]\d*) ", re.MULTILINE)
+_ANSWER = pattern(rb"^(-?\d+) [\w-]{2} \+?\d+ ", re.MULTILINE)
+_NUMBERED = pattern(rb"^(-?\d+) [\w-]{2} [^\n]* ([wpd])(\d+)$", re.MULTILINE)
+_ENDED = pattern(rb"^-?\d+ ([SsPRI][\w-]) \+?\d+ ", re.MULTILINE)
+_RETRIED = pattern(rb"^-?\d+ [\w-]{2} \+?([1-9]\d*) ", re.MULTILINE)
 
 _CONNECTING = "C"
 

@@ -12,6 +12,7 @@ from collections import Counter
 from string import Template
 
 from harness.core.errors import UsageError
+from harness.core.patterns import pattern
 from harness.provision.tools import Recipe
 from harness.stack.proxies.setting import Setting
 from harness.stack.proxies.users import first_user, group_of
@@ -46,10 +47,10 @@ SPARE_CONNECTIONS = 512
 _USERS = ("www-data", "nginx", "nobody")
 """Debian's, Fedora's and Alpine's, nginx's own."""
 
-_ANSWER = re.compile(rb'^(\d{3}) "', re.MULTILINE)
-_ATTEMPTS = re.compile(rb'^\d{3} "([^"\n]*,[^"\n]*)"', re.MULTILINE)
-_NUMBERED = re.compile(rb'^(\d{3}) "[^\n]* ([wpd])(\d+)$', re.MULTILINE)
-_FAILED = re.compile(rb'^\S+ \S+ \[\w+\] [\d#]+: \*\d+ ([^\n]*?), client: [^\n]* upstream: "', re.MULTILINE)
+_ANSWER = pattern(rb'^(\d{3}) "', re.MULTILINE)
+_ATTEMPTS = pattern(rb'^\d{3} "([^"\n]*,[^"\n]*)"', re.MULTILINE)
+_NUMBERED = pattern(rb'^(\d{3}) "[^\n]* ([wpd])(\d+)$', re.MULTILINE)
+_FAILED = pattern(rb'^\S+ \S+ \[\w+\] [\d#]+: \*\d+ ([^\n]*?), client: [^\n]* upstream: "', re.MULTILINE)
 
 _REASONS = (
     ("(2: ", "missing"),

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from harness.core.errors import SurroundingsError
 from harness.core.frozen import dataclass
+from harness.core.patterns import pattern
 from harness.provision.repositories import run_git
 from harness.studies.bisect.repository import Repository
 
-_FILE = re.compile(r"^(?=diff --git )", re.MULTILINE)
-_HUNK = re.compile(r"^(?=@@ )", re.MULTILINE)
+_FILE = pattern(r"^(?=diff --git )", re.MULTILINE)
+_HUNK = pattern(r"^(?=@@ )", re.MULTILINE)
 _IDENTITY = ("-c", "user.name=recycle-harness", "-c", "user.email=recycle-harness@localhost")
 
 

@@ -6,12 +6,12 @@ Everything that was recorded is data: it can neither start a workflow command no
 from __future__ import annotations
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from harness.core.model import Json, Outcome
+from harness.core.patterns import pattern
 from harness.provision.spec import Tree, parse_spec
 from harness.records.store import load_run
 from harness.report import summary
@@ -25,7 +25,7 @@ from harness.studies.diff.report import conclude, list_tables
 from harness.studies.matrix.report.summary import describe_sample
 from harness.studies.matrix.result import RunResult
 
-_FRAME = re.compile(r"(?P<file>[\w./-]+\.py):(?P<line>[0-9]+)(?: |$)")
+_FRAME = pattern(r"(?P<file>[\w./-]+\.py):(?P<line>[0-9]+)(?: |$)")
 
 SAYINGS = {
     Outcome.VIOLATED: "The change makes it worse, beyond chance",

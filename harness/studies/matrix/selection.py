@@ -14,6 +14,7 @@ from packaging.version import InvalidVersion, Version
 
 from harness.core.errors import UsageError
 from harness.core.frozen import dataclass
+from harness.core.patterns import pattern
 from harness.provision.releases import ReleaseRow
 
 ALL = "all"
@@ -23,7 +24,7 @@ OLDEST_OF_ALL = "0.16"
 
 FORMS = "19.6.0, 19.0..20.1, 26.., latest, all, a path, or git+file:///path@rev; several with commas between"
 _NUMBER = r"[0-9][0-9A-Za-z]*(?:\.[0-9A-Za-z]+)*"
-_RANGE = re.compile(rf"(?P<first>{_NUMBER})?\.\.(?P<last>{_NUMBER})?")
+_RANGE = pattern(rf"(?P<first>{_NUMBER})?\.\.(?P<last>{_NUMBER})?")
 
 T = TypeVar("T")
 
