@@ -27,7 +27,8 @@ def collect_seldom() -> None:
 
 
 AHEAD = (
-    "httpcore",
+    "h11",
+    "concurrent.futures.thread",
     "harness.engine.ledger",
     "harness.engine.conclusion",
     "harness.report.as_html",

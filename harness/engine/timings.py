@@ -33,6 +33,9 @@ class Timings:
     tick_s: float = 0.01
     """How often the load and the settle phase check the processes."""
 
+    ending_tick_s: float = 0.002
+    """How often it is looked whether a load has ended that was told to."""
+
     load_grace_s: float = 10.0
     """A load ends by itself when its duration is over; wrk looks every 0.1 s; httpx takes a second or more to
     start on a busy machine, and waits up to 2 s for the last answers."""

@@ -6,12 +6,12 @@ import itertools
 import socket
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-import httpcore
 import pytest
 
 from harness.core.clock import now_ns, wait_until
@@ -140,13 +140,59 @@ def test_a_file_that_is_no_socket_is_refused(tmp_path: Path) -> None:
         assert client.ask() == "refused"
 
 
-def test_no_permission_is_another_failure() -> None:
-    class Refusing(httpcore.ConnectionPool):
-        def handle_request(self, request: httpcore.Request) -> httpcore.Response:
-            raise httpcore.ConnectError(f"no {request.url.target!r}") from PermissionError(13, "denied")
+def test_no_permission_is_another_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_self: ProbeClient) -> socket.socket:
+        raise PermissionError(13, "denied")
 
-    with ProbeClient(Refusing(), "x", 1.0) as client:
+    monkeypatch.setattr(ProbeClient, "_connect", refuse)
+    with open_client("127.0.0.1:1") as client:
         assert client.ask() == "other"
+
+
+def test_what_may_not_be_asked_is_not_sent(place: tuple[socket.socket, str]) -> None:
+    listener, address = place
+    with _serving(listener, _closes), open_client(address, asked=Asked(path="/a b")) as client:
+        assert client.ask() == "other"
+
+
+def _switches(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 101 X\r\nUpgrade: chat\r\nConnection: upgrade\r\n\r\nhello")
+
+
+def test_another_protocol_is_an_answer(place: tuple[socket.socket, str]) -> None:
+    listener, address = place
+    asked = Asked(path="/", headers=(("Upgrade", "chat"), ("Connection", "upgrade")))
+    with _serving(listener, _switches), open_client(address, asked=asked) as client:
+        assert client.ask() == "101"
+
+
+def _answers_slowly(connection: socket.socket) -> None:
+    connection.recv(65536)
+    for piece in (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n", b"\r\nhal", b"f and ", b"half"):
+        connection.sendall(piece)
+        time.sleep(0.01)
+
+
+def test_an_answer_in_pieces_that_ends_with_its_connection(place: tuple[socket.socket, str]) -> None:
+    listener, address = place
+    with _serving(listener, _answers_slowly), open_client(address) as client:
+        assert client.ask() == "200"
+
+
+def _answers_before_all_is_read(connection: socket.socket) -> None:
+    connection.recv(10)
+    connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n")
+    connection.shutdown(socket.SHUT_RDWR)
+
+
+def test_an_answer_to_half_a_request_counts(tmp_path: Path) -> None:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(tmp_path / "s"))
+    listener.listen()
+    asked = Asked(method="POST", path="/", body=b"x" * (1 << 24))
+    with _serving(listener, _answers_before_all_is_read), open_client(f"unix:{tmp_path}/s", asked=asked) as client:
+        assert client.ask() == "413"
 
 
 def test_the_users_proxies_are_ignored(place: tuple[socket.socket, str], monkeypatch: pytest.MonkeyPatch) -> None:
