@@ -14,7 +14,7 @@ import os
 import threading
 from typing import NoReturn
 
-MOST_YOUNG = 50_000
+MOST_YOUNG = 100_000
 """So many objects that may be part of a cycle are made before the garbage collector looks for cycles again."""
 
 

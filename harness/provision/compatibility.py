@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
 from harness.core.errors import UnrunnableError
 from harness.provision.interpreters import OLDEST_PYTHON, Interpreter, Request, Survey
 from harness.provision.releases import Catalogue, Minor, parse_minor
+from harness.provision.specifiers import check_specifier, meets
 
 NEWEST_TO_FETCH = 14
 """The last Python 3.x that is asked for when none here fits and uv may fetch one."""
@@ -127,7 +126,7 @@ def wanted_pythons(
     fitting = [
         minor
         for minor in minors
-        if catalogue.why_not(release, minor, worker) is None and allowed.contains(f"{_dotted(minor)}.99")
+        if catalogue.why_not(release, minor, worker) is None and meets(f"{_dotted(minor)}.99", allowed)
     ]
     return tuple(_dotted(minor) for minor in sorted(fitting, key=lambda minor: _rank(catalogue, minor)))
 
@@ -171,8 +170,8 @@ def _dotted(minor: Minor) -> str:
     return f"{minor[0]}.{minor[1]}"
 
 
-def _parse_specifier(text: str) -> SpecifierSet:
+def _parse_specifier(text: str) -> str:
     try:
-        return SpecifierSet(text)
-    except InvalidSpecifier:
-        return SpecifierSet("")  # uv shortened the specifier in its message, so it tells nothing
+        return check_specifier(text)
+    except ValueError:
+        return ""  # uv shortened the specifier in its message, so it tells nothing

@@ -9,12 +9,11 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from packaging.version import Version
-
 from harness.core.patterns import pattern
 from harness.provision import installer
-from harness.provision.releases import Catalogue, as_version
+from harness.provision.releases import Catalogue
 from harness.provision.sources import Source
+from harness.provision.specifiers import as_version
 
 BELOW = "recycle_harness_below.pth"
 _BELOW = "import site; site.addsitedir({folder!r})\n"
@@ -26,7 +25,8 @@ def choose_base(catalogue: Catalogue, version: str | None) -> str | None:
     declared = as_version(version)
     if declared is None:
         return None
-    known = [(number, row.version) for row in catalogue.released if (number := Version(row.version)) <= declared]
+    numbered = [(as_version(row.version), row.version) for row in catalogue.released]
+    known = [(number, version) for number, version in numbered if number is not None and number <= declared]
     return max(known)[1] if known else None
 
 

@@ -13,10 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
-
 from harness.core.frozen import dataclass
+from harness.provision.specifiers import check_specifier, meets
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -41,20 +39,17 @@ class ReleaseRow:
 class Scope:
     """What a row of the catalogue is about: releases (PEP 440), Pythons (PEP 440), workers (none named: all)."""
 
-    releases: SpecifierSet
-    python: SpecifierSet
+    releases: str
+    python: str
     workers: tuple[str, ...]
 
     def covers(self, release: str | None, *, python: str | None = None, worker: str | None = None) -> bool:
         """Whether the row speaks of this release; an unknown release (None) is covered by rows for all of them."""
         if self.workers and worker not in self.workers:
             return False
-        if python is not None and not self.python.contains(python, prereleases=True):
+        if python is not None and not meets(python, self.python):
             return False
-        if not str(self.releases):
-            return True
-        known = as_version(release)
-        return known is not None and self.releases.contains(known, prereleases=True)
+        return not self.releases or meets(release, self.releases)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,14 +147,6 @@ class Catalogue:
         return tuple(shim for shim in self.era_shims if shim.scope.covers(release, python=python, worker=worker))
 
 
-def as_version(release: str | None) -> Version | None:
-    """The release as a PEP 440 version; None where it isn't known or isn't one."""
-    try:
-        return Version(release) if release else None
-    except InvalidVersion:
-        return None
-
-
 def parse_minor(text: str) -> Minor:
     """The first two numbers of a Python's version: "3.6.15" gives (3, 6).
 
@@ -219,8 +206,8 @@ def suggest_release(text: str) -> str:
 
 def _parse_scope(row: Mapping[str, Any]) -> Scope:
     return Scope(
-        releases=SpecifierSet(row.get("releases", "")),
-        python=SpecifierSet(row.get("python", "")),
+        releases=check_specifier(row.get("releases", "")),
+        python=check_specifier(row.get("python", "")),
         workers=tuple(row.get("workers", ())),
     )
 

@@ -13,8 +13,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from packaging.specifiers import SpecifierSet
-
 from harness.backends.local.backend import LocalBackend
 from harness.core.errors import HarnessError, UnrunnableError
 from harness.core.model import Cell
@@ -78,7 +76,7 @@ def try_release(release: str, python: str, worker: str, *, say: Callable[[str], 
 
 
 _SHIMMED = PythonLimit(
-    scope=Scope(releases=SpecifierSet(), python=SpecifierSet(), workers=()),
+    scope=Scope(releases="", python="", workers=()),
     oldest=None,
     newest=(3, 0),
     reason="this trial is one with era shims",

@@ -10,7 +10,7 @@ from harness.core.errors import UsageError
 from harness.core.model import Json, Outcome
 from harness.disturb import RECYCLE
 from harness.judge.record import judge_record
-from harness.provision.releases import as_version
+from harness.provision.specifiers import as_version
 from harness.records.store import load_run
 from harness.records.stored import StoredRun
 from harness.report import summary

@@ -11,6 +11,7 @@ from packaging.version import Version
 
 from harness.core.model import Cell, Json, Outcome
 from harness.provision.releases import list_releases, load_catalogue
+from harness.provision.specifiers import meets
 from harness.report.known import bisects
 from harness.report.known.bisects import KnownBisect, find_bisects, load_bisects
 from harness.report.known.causes import UNKNOWN, explain, find_cause, load_causes, write_history
@@ -114,13 +115,12 @@ def test_not_to_restart_is_no_help_where_workers_never_did(limit: int | None) ->
 def test_where_a_finding_came_and_went_is_as_the_releases_of_the_rows_say() -> None:
     for cause in load_causes():
         for version, inside in ((cause.introduced, True), (cause.gone, False)):
-            if version and str(cause.releases):
+            if version and cause.releases:
                 others = [one for one in load_causes() if set(one.findings) & set(cause.findings)]
                 covered = any(
-                    one.releases.contains(version) and set(one.workers) & set(cause.workers or WORKERS)
-                    for one in others
+                    meets(version, one.releases) and set(one.workers) & set(cause.workers or WORKERS) for one in others
                 )
-                assert cause.releases.contains(version) is inside or covered, f"{cause.id}: {version}"
+                assert meets(version, cause.releases) is inside or covered, f"{cause.id}: {version}"
 
 
 def _verdict(release: str, *findings: str, worker: str = "gthread", spec: str | None = None) -> dict[str, object]:

@@ -9,11 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
-
 from harness.core.frozen import dataclass
 from harness.core.model import Json
+from harness.provision.specifiers import check_specifier, meets
 from harness.report.fields import items, number, text
 from harness.report.known.bisects import KnownBisect, find_bisects
 
@@ -45,7 +43,7 @@ class Cause:
 
     id: str
     findings: tuple[str, ...]
-    releases: SpecifierSet
+    releases: str
     workers: tuple[str, ...]
     binds: tuple[str, ...]
     sentence: str
@@ -66,12 +64,7 @@ class Cause:
         """Whether the row speaks of this cell. A release that is no version is covered by rows for all of them."""
         if (self.workers and worker not in self.workers) or (self.binds and bind not in self.binds):
             return False
-        if not str(self.releases):
-            return True
-        try:
-            return self.releases.contains(Version(release), prereleases=True)
-        except InvalidVersion:
-            return False
+        return not self.releases or meets(release, self.releases)
 
     @property
     def addresses(self) -> list[tuple[int, str]]:
@@ -129,7 +122,7 @@ def _parse(row: Mapping[str, Any], remedies: Mapping[str, Remedy]) -> Cause:
     return Cause(
         id=row["id"],
         findings=tuple(row["findings"]),
-        releases=SpecifierSet(row.get("releases", "")),
+        releases=check_specifier(row.get("releases", "")),
         workers=tuple(row.get("workers", ())),
         binds=tuple(row.get("binds", ())),
         sentence=row["cause"],

@@ -20,7 +20,7 @@ from harness.core.frozen import dataclass
 from harness.core.model import Cell, Outcome
 from harness.disturb import DISTURBANCES, RECYCLE
 from harness.judge.restarts import BY_CHANCE, chance_of
-from harness.provision.releases import as_version
+from harness.provision.specifiers import as_version
 from harness.studies.matrix.result import UNDECIDED, Agreement, Expected, RunResult, combine_runs
 
 if sys.version_info >= (3, 11):

@@ -21,7 +21,8 @@ from harness.engine.options import PROFILES, add_cell_options, make_request, rea
 from harness.engine.request import RunRequest
 from harness.engine.settings_reading import read_said
 from harness.judge.blind_spots import load_blind_spots
-from harness.provision.releases import as_version, list_releases
+from harness.provision.releases import list_releases
+from harness.provision.specifiers import as_version
 from harness.stack.proxies import PROXIES
 from harness.stack.workers import WORKERS, find_worker
 from harness.studies.matrix.expectations import Expectations, load_expectations

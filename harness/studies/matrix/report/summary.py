@@ -9,7 +9,7 @@ from packaging.version import Version
 from harness.core.model import Outcome
 from harness.core.text import plural
 from harness.disturb import RECYCLE
-from harness.provision.releases import as_version
+from harness.provision.specifiers import as_version
 from harness.report.fields import line
 from harness.studies.chance.difference import RunSample
 from harness.studies.matrix.document import Matrix
