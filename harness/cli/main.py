@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import errno
 import sys
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -60,6 +59,8 @@ def _explain(problem: Exception) -> int:
     if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
         print(printable(f"harness: {problem}: make room there; what was recorded so far is kept"), file=sys.stderr)
     else:
+        import traceback
+
         traceback.print_exception(problem)
         print(BUG, file=sys.stderr)
     return errors.EXIT_ERROR

@@ -130,7 +130,7 @@ def _follow_load(stack: Stack, process: Process, course: Course, machine: Machin
             process.stop()
             break
         stack.run.say(_describe(stack.progress, elapsed_s, stack.cell))
-        pause(timings.ending_tick_s if early else timings.tick_s)
+        pause(timings.short_tick_s if early or stack.progress.deleted_ns is not None else timings.tick_s)
     return early
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -97,6 +96,8 @@ def recording(run: Run) -> Iterator[None]:
         name = type(problem).__name__
         run.sink.emit(Fault(outcome=outcome, type=name, what=what, remedy=problem.remedy, log=log))
     except Exception as problem:  # noqa: BLE001 - a bug of ours must not look like a verdict, and must not be lost
+        import traceback
+
         run.folder.write_text("logs/harness.traceback.log", traceback.format_exc())
         fault = Fault(
             outcome="error",

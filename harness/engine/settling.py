@@ -24,7 +24,7 @@ def settle(stack: Stack, *, boot_s: float) -> None:
             stack.watchers.pause_probes("proxy", timings.linger_s)
             since_ns += int(timings.linger_s * 1e9)
         stack.run.say(f"settling: {progress.live_workers} of {stack.cell.workers} workers live")
-        pause(timings.tick_s)
+        pause(timings.tick_s if progress.deleted_ns is None else timings.short_tick_s)
 
 
 def _has_settled(stack: Stack, started_ns: int) -> bool:

@@ -33,8 +33,8 @@ class Timings:
     tick_s: float = 0.01
     """How often the load and the settle phase check the processes."""
 
-    ending_tick_s: float = 0.002
-    """How often it is looked whether a load has ended that was told to."""
+    short_tick_s: float = 0.002
+    """How often they do once the path is gone, or the load was told to end: a load that counts would suffer."""
 
     load_grace_s: float = 10.0
     """A load ends by itself when its duration is over; wrk looks every 0.1 s; httpx takes a second or more to

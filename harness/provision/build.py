@@ -6,7 +6,6 @@ the end. Other modules decide which interpreter is taken and who may use the res
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -17,6 +16,7 @@ from typing import Any
 
 from harness.core import paths, subprocesses
 from harness.core.clock import now_ns
+from harness.core.digests import sha256
 from harness.core.errors import SurroundingsError, UnrunnableError
 from harness.core.frozen import dataclass
 from harness.core.subprocesses import Done
@@ -80,7 +80,7 @@ def make_plan(
     requirements = (*pins, *extra)
     shims = catalogue.era_shims_for(source.version, interpreter.version, worker) if era_shims else ()
     matter = [SCHEMA, source.identity, str(interpreter.path), interpreter.version, *requirements, *era.identify(shims)]
-    digest = hashlib.sha256(json.dumps(matter).encode()).hexdigest()[:12]
+    digest = sha256(json.dumps(matter).encode()).hexdigest()[:12]
     version = re.sub(r"[^0-9A-Za-z.]+", "_", source.version or "unknown")[:40]
     key = f"{version}{source.suffix}-py{interpreter.version}-{digest}"
     return BuildPlan(
@@ -100,7 +100,7 @@ def make_layer_plan(
     """The plan for a source's package on top of the environment ``base``; commits with the same package share it."""
     shims = catalogue.era_shims_for(source.version, interpreter.version, worker) if era_shims else ()
     matter = [SCHEMA, source.package, base.name, *era.identify(shims)]
-    digest = hashlib.sha256(json.dumps(matter).encode()).hexdigest()[:12]
+    digest = sha256(json.dumps(matter).encode()).hexdigest()[:12]
     version = re.sub(r"[^0-9A-Za-z.]+", "_", source.version or "unknown")[:40]
     key = f"{version}-layer-py{interpreter.version}-{digest}"
     return BuildPlan(

@@ -6,10 +6,11 @@ The functions are pure: they get what was found (``interpreters``) and what is k
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass as error_class
 from pathlib import Path
 
 from harness.core.errors import UnrunnableError
+from harness.core.frozen import dataclass
 from harness.provision.interpreters import OLDEST_PYTHON, Interpreter, Request, Survey
 from harness.provision.releases import Catalogue, Minor, parse_minor
 from harness.provision.specifiers import check_specifier, meets
@@ -18,7 +19,7 @@ NEWEST_TO_FETCH = 14
 """The last Python 3.x that is asked for when none here fits and uv may fetch one."""
 
 
-@dataclass(kw_only=True, eq=False)
+@error_class(kw_only=True, eq=False)
 class NoInterpreterError(UnrunnableError):
     """The release would run on some Python, but none of those is here."""
 

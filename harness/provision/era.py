@@ -8,13 +8,13 @@ run with it, and on which Python.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from harness.core.digests import sha256
 from harness.core.paths import fixtures_dir
 from harness.core.patterns import pattern
 from harness.provision.releases import EraShim
@@ -47,10 +47,10 @@ def shim_file(name: str) -> Path:
 def identify(shims: Sequence[EraShim]) -> list[str]:
     """What identifies a choice of shims, for the key of an environment: names, rows and files. Empty for none."""
     files = [fixtures_dir() / "era" / LOADER] if shims else []
-    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in files]
+    digests = [sha256(path.read_bytes()).hexdigest() for path in files]
     for shim in shims:
         row = f"{shim.name} {shim.uses}".encode()
-        digests.append(hashlib.sha256(row + shim_file(shim.name).read_bytes()).hexdigest())
+        digests.append(sha256(row + shim_file(shim.name).read_bytes()).hexdigest())
     return digests
 
 

@@ -11,12 +11,14 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass as changing_dataclass
+from dataclasses import field
 from pathlib import Path
 from typing import TypeAlias
 
 from harness.core.errors import UsageError
 from harness.core.files import replace_file
+from harness.core.frozen import dataclass
 from harness.core.paths import expand_home
 from harness.core.patterns import pattern
 from harness.provision.candidates import list_candidates, one_per_file
@@ -86,7 +88,7 @@ class Request:
         return self.version is None or f"{interpreter.version}.".startswith(f"{self.version}.")
 
 
-@dataclass(slots=True, kw_only=True)
+@changing_dataclass(slots=True, kw_only=True)
 class Memory:
     """What interpreters said of themselves, in one JSON file; a wrong or missing file only costs the time to ask."""
 

@@ -6,13 +6,13 @@ files behind. This module neither imports nor executes anything from it; the ins
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 
+from harness.core.digests import sha256
 from harness.core.errors import NoSuchReleaseError, SurroundingsError, UsageError
 from harness.core.frozen import dataclass
 from harness.core.patterns import pattern
@@ -161,7 +161,7 @@ def digest_files(root: Path, *, whole: bool = False) -> str:
     Raises:
         UsageError: it holds more than can be one gunicorn.
     """
-    total = hashlib.sha256()
+    total = sha256()
     names = sorted(_walk(root, everything=True) if whole else list_files(root))
     size_bytes = sum((root / name).lstat().st_size for name in names)
     if size_bytes > MOST_BYTES:
@@ -225,7 +225,7 @@ def _digest_file(path: Path) -> str:
         size_bytes = path.stat().st_size
         if size_bytes > MOST_BYTES:
             raise UsageError(what=f"{path} has {size_bytes} bytes, more than {MOST_BYTES}", remedy="name an sdist")
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return sha256(path.read_bytes()).hexdigest()
     except FileNotFoundError:
         raise UsageError(what=f"there is no file {path} any more", remedy="name an sdist or a wheel") from None
 

@@ -20,7 +20,6 @@ from harness.core import locks
 from harness.core.errors import SurroundingsError
 from harness.core.frozen import dataclass
 from harness.core.paths import cache_dir
-from harness.provision import apt
 
 SYSTEM_FOLDERS = ("/usr/sbin", "/usr/local/sbin", "/sbin")
 VERSION_TIMEOUT_S = 10.0
@@ -113,6 +112,8 @@ def install_tool(recipe: Recipe) -> Tool:
     """
     if tool := find_tool(recipe):
         return tool
+    from harness.provision import apt  # where nothing is missing, a run does without
+
     if not apt.available():
         raise missing(recipe, "the experiment")
     tools_dir().mkdir(parents=True, exist_ok=True)
@@ -167,6 +168,8 @@ def _unpack_tool(recipe: Recipe) -> Tool:
     half = tools_dir() / f"{recipe.name}.tmp"
     if half.exists():
         shutil.rmtree(half)
+    from harness.provision import apt
+
     version = apt.unpack(recipe.debian, half)
     tool = unpacked_tool(recipe, half)
     if tool is None:

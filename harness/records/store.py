@@ -13,6 +13,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.core.cells import cell_from_json
 from harness.core.errors import SurroundingsError, UsageError
@@ -21,7 +22,9 @@ from harness.core.frozen import dataclass
 from harness.core.model import Cell, Json
 from harness.core.paths import expand_home
 from harness.disturb import read_names
-from harness.records.stored import StoredRun, Unpacked, read_object
+
+if TYPE_CHECKING:
+    from harness.records.stored import StoredRun, Unpacked
 
 LATEST = "latest"
 LENT_FOLDER, LENT_FILE = 0o750, 0o640
@@ -157,6 +160,8 @@ def load_run(path: Path) -> StoredRun:
         return _load_folder(found.resolve().parent, None)
     import zipfile  # this import costs 5 ms, and most runs are no attachments
 
+    from harness.records.stored import Unpacked
+
     if not (found.is_file() and zipfile.is_zipfile(found)):
         raise UsageError(what=f"{path} is neither a run's folder nor an attachment.", remedy=_remedy(found))
     from harness.records.unpack import open_attachment
@@ -170,6 +175,8 @@ def load_run(path: Path) -> StoredRun:
 
 
 def _load_folder(folder: Path, unpacked: Unpacked | None) -> StoredRun:
+    from harness.records.stored import StoredRun, read_object  # with all that reads events, once there are some
+
     cell = read_object(folder / "cell.json")
     if cell is None:
         traces = any((folder / name).exists() for name in ("events.jsonl", "facts.json", "verdict.json", "config"))

@@ -5,7 +5,7 @@ A GET of / unless the user says otherwise. The functions are pure; each client h
 
 from __future__ import annotations
 
-import base64
+import binascii
 import json
 
 from harness.core.frozen import dataclass
@@ -78,7 +78,7 @@ def render_json(asked: Asked) -> str:
         "method": asked.method,
         "path": asked.path,
         "headers": [list(pair) for pair in asked.headers],
-        "body": base64.b64encode(asked.body).decode(),
+        "body": binascii.b2a_base64(asked.body, newline=False).decode(),
         "status": asked.status,
     }
     return json.dumps(data, indent=1) + "\n"
@@ -91,6 +91,6 @@ def parse_json(text: str) -> Asked:
         method=data["method"],
         path=data["path"],
         headers=tuple((name, value) for name, value in data["headers"]),
-        body=base64.b64decode(data["body"]),
+        body=binascii.a2b_base64(data["body"]),
         status=data["status"],
     )

@@ -73,12 +73,19 @@ class Follower:
     def __init__(self, handlers: dict[Path, Handler], period_s: float) -> None:
         self._tails = [_Tail(path, handler) for path, handler in handlers.items()]
         self._period_s = period_s
+        self._reading = threading.Lock()
 
     def loop(self, stop: threading.Event) -> None:
         """Read until told to stop, then read to the end of each file."""
         while not stop.is_set():
-            busy = [tail.read() for tail in self._tails]
-            if not any(busy):
+            if not self.look():
                 stop.wait(self._period_s)
-        for tail in self._tails:
-            tail.close()
+        with self._reading:
+            for tail in self._tails:
+                tail.close()
+
+    def look(self) -> bool:
+        """Hand over what is new in each file now, also from another thread; True where there may be more."""
+        with self._reading:
+            busy = [tail.read() for tail in self._tails]
+        return any(busy)

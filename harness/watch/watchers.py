@@ -40,6 +40,7 @@ class LocalWatchers:
         self._socket: SocketWatcher | None = None
         self._workers: WorkerSampler | None = None
         self._prober: Prober | None = None
+        self._followers: list[Follower] = []
 
     def watch_files(self, cell: Cell, *, logs: Path, socket: Path, trace: Path, site: str) -> None:
         """Before gunicorn starts: the socket's folder, the logs, and the tracer's file."""
@@ -53,8 +54,9 @@ class LocalWatchers:
             lines[trace] = read_trace(self._sink, site)
         if cell.app is not None:
             lines[logs / APP_FAULTS_FILE] = read_app_faults(self._sink)
-        self._start("logs", Follower(lines, LINES_S))
-        self._start("tallies", Follower(self._tallies(cell, logs), TALLIES_S))
+        self._followers = [Follower(lines, LINES_S), Follower(self._tallies(cell, logs), TALLIES_S)]
+        for name, follower in zip(("logs", "tallies"), self._followers, strict=True):
+            self._start(name, follower)
 
     def watch_arbiter(self, pid: int, *, memory: bool = False) -> None:
         """As soon as gunicorn has a pid: its children, and where it is wanted everybody's memory.
@@ -82,7 +84,10 @@ class LocalWatchers:
         """With the load: an independent client on each way.
 
         ``ledger``: its requests carry ids. ``compares``: the app sends them back, so answers can be compared.
+        The logs are read first: what was answered before the load is told before it.
         """
+        for follower in self._followers:
+            follower.look()
         self._prober = Prober(ways, self._sink, ledger=ledger, compares=compares, asked=asked)
         self._start("prober", self._prober)
 

@@ -52,6 +52,24 @@ def test_lines_come_while_the_file_grows(tmp_path: Path) -> None:
     assert before_ns <= heard.times_ns[0] <= heard.times_ns[-1] <= now_ns()
 
 
+def test_who_looks_between_two_periods_gets_all_that_is_there_once(tmp_path: Path) -> None:
+    paths, heard, stop = [tmp_path / "a", tmp_path / "b"], _Heard(), threading.Event()
+    follower = Follower(dict.fromkeys(paths, heard.handle), period_s=60.0)
+    thread = threading.Thread(target=follower.loop, args=(stop,))
+    thread.start()
+    try:
+        for path in paths:
+            path.write_bytes(path.name.encode() + b"\n")
+        while thread.is_alive() and follower.look():
+            pass
+        assert sorted(heard.pieces) == [b"a\n", b"b\n"]
+        assert not follower.look()
+    finally:
+        stop.set()
+        thread.join()
+    assert sorted(heard.pieces) == [b"a\n", b"b\n"]
+
+
 def test_a_file_that_never_comes_is_no_error(tmp_path: Path) -> None:
     assert _follow_once(tmp_path / "never").pieces == []
 

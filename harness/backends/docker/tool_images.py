@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 OBSERVER_PYTHONS = ("3.12", "3.11", "3.13", "3.10")
-OBSERVER_NEEDS = ("httpx", "inotify-simple")
+OBSERVER_NEEDS = ("h11", "inotify-simple")
 """The third-party packages that the harness's watchers import."""
 
 

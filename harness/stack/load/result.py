@@ -17,9 +17,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass as changing_dataclass
+from dataclasses import field
 
 from harness.core.events.clients import Answers
+from harness.core.frozen import dataclass
 from harness.core.model import CLIENT_ERRORS
 from harness.core.patterns import pattern
 from harness.stack.load.latency import summarise
@@ -40,7 +42,7 @@ _SUMMARY = pattern(
 )
 
 
-@dataclass(slots=True, kw_only=True)
+@changing_dataclass(slots=True, kw_only=True)
 class LoadTally:
     """What was counted; also the sum of several. ``outcomes`` by (bucket, status or error), ``latency`` by us.
 
