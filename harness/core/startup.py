@@ -20,6 +20,7 @@ MOST_YOUNG = 100_000
 The shortest run makes half as many; with the threshold at that half, a look of 24 ms came just before the verdict.
 """
 
+
 def collect_seldom() -> None:
     """Look for cycles of dead objects less often than after every 700 objects: imports make many, and none is dead.
 

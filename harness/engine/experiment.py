@@ -10,7 +10,7 @@ from harness.engine.facts import collect_facts
 from harness.engine.fleet import await_fleet
 from harness.engine.idle_workers import ask_idle_workers
 from harness.engine.leftovers import look_at_files, look_for_strays
-from harness.engine.load_phase import run_load
+from harness.engine.load_phase import make_load, run_load
 from harness.engine.options import run_arguments
 from harness.engine.readiness import await_ready, send_controls
 from harness.engine.recovering import climb_ladder
@@ -28,8 +28,9 @@ def conduct(stack: Stack) -> None:
         HarnessError: the set-up is broken, a program is missing, or a server ended too soon.
     """
     run, watchers = stack.run, stack.watchers
-    import_ahead()  # both while gunicorn boots, which takes longer
+    import_ahead()  # all three while gunicorn boots, which takes longer
     _write_facts(stack)
+    load = make_load(stack)
     boot_s = stack.masters.boot_s = await_ready(stack)
     if not await_fleet(stack, boot_s=boot_s):
         return
@@ -38,7 +39,7 @@ def conduct(stack: Stack) -> None:
     look_at_files(stack, "before")
     run.enter("load")
     watchers.probe(stack.ways, ledger=stack.cell.ledger, compares=sends_ids_back(stack.cell), asked=stack.asked)
-    run_load(stack)
+    run_load(stack, load)
     run.enter("settle")
     watchers.hurry_probes()
     settle(stack, boot_s=boot_s)

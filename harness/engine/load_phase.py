@@ -33,16 +33,16 @@ from harness.watch.machine import Usage, foreign_share
 from harness.watch.progress import Progress
 
 
-def run_load(stack: Stack) -> None:
+def run_load(stack: Stack, command: Command) -> None:
     """Drive the clients' address until the time is over or enough was seen; emits ``load`` and ``answers``.
 
+    ``command``: see ``make_load``.
+
     Raises:
-        SurroundingsError: the load's program is missing or can't be started; the proxy died; the record can't be
-            written.
+        SurroundingsError: the load's program can't be started; the proxy died; the record can't be written.
     """
     cell, backend = stack.cell, stack.backend
-    result = stack.logs / f"{cell.load}.result"
-    command = _make_command(stack, result)
+    result = _result_file(stack)
     stack.scratch.load_ending.unlink(missing_ok=True)  # the file that ended an earlier load
     process = backend.spawn(command)
     course, machine = begin(DisturbedService(stack)), MachineWatch(stack)  # the time to start the load is not counted
@@ -54,13 +54,22 @@ def run_load(stack: Stack) -> None:
     _record_load(stack, process.poll(), result.read_text() if result.exists() else "", stopped_early=early)
 
 
-def _make_command(stack: Stack, result: Path) -> Command:
+def _result_file(stack: Stack) -> Path:
+    return stack.logs / f"{stack.cell.load}.result"
+
+
+def make_load(stack: Stack) -> Command:
+    """The load's command, whose script and request are written into the record.
+
+    Raises:
+        SurroundingsError: the load's program is missing; the record can't be written.
+    """
     cell, load = stack.cell, LOADS[stack.cell.load]
     tool = find_load_tool(cell, stack.backend)
     env = {
         **base_environment(stack.scratch.home),
         **tool.env,
-        RESULT_VARIABLE: str(result),
+        RESULT_VARIABLE: str(_result_file(stack)),
         **({TEXT_VARIABLE: TEXT.decode()} if sends_ids_back(cell) else {}),
         ENDING_VARIABLE: str(stack.scratch.load_ending),
     }

@@ -16,10 +16,12 @@ _NAMES = ("python3", "python", *(f"python3.{minor}" for minor in range(30)), "py
 def list_candidates(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
     """Every file that may be an interpreter: on PATH, below pyenv's versions (newest first), then uv's own."""
     roots = _pyenv_roots(environ, home)
+    shims = {root / "shims" for root in roots}
     for folder in environ.get("PATH", "").split(os.pathsep):
         # pyenv's shims exist for every version, selected or not, and the real interpreters come below.
-        if folder and os.path.isabs(folder) and Path(folder) not in {root / "shims" for root in roots}:  # noqa: PTH117
-            yield from (Path(folder, name) for name in _NAMES)
+        if folder and os.path.isabs(folder) and Path(folder) not in shims:  # noqa: PTH117
+            # Few of the names exist: as texts they take a tenth of the time that paths take.
+            yield from (Path(folder, name) for name in _NAMES if os.access(f"{folder}/{name}", os.F_OK))
     for root in roots:
         for version in sorted(_folders(root / "versions"), key=_numbers, reverse=True):
             yield version / "bin" / "python"

@@ -9,7 +9,7 @@ from harness.core.errors import SurroundingsError
 from harness.core.events.base import Event
 from harness.core.events.clients import LoadEnded
 from harness.core.frozen import dataclass
-from harness.engine.load_phase import run_load
+from harness.engine.load_phase import make_load, run_load
 from harness.engine.running_stack import find_load_tool
 from harness.pytest_plugin.scene import H2oProxy
 
@@ -53,7 +53,8 @@ class Load:
         )
         (stack.logs / f"{cell.load}.result").unlink(missing_ok=True)  # without the end of an earlier load
         stack.run.enter("load")
-        run_load(replace(stack, cell=cell))
+        loaded = replace(stack, cell=cell)
+        run_load(loaded, make_load(loaded))
         return self._answers(self._ended[-1])
 
     def _answers(self, ended: LoadEnded) -> LoadAnswers:

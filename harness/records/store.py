@@ -85,12 +85,15 @@ class RunFolder:
                 path.chmod(OWN_FOLDER if path.is_dir() else OWN_FILE)
 
     def write_json(self, name: str, data: Json) -> Path:
-        """Write ``data`` as ``name`` in one step; see ``write_text``."""
-        return self.write_text(name, json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        """Write ``data`` as ``name`` in one step; see ``write_text``. It is on the disk when this returns."""
+        text = json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        return self._write(name, text.encode("utf-8", "backslashreplace"), mode=OWN_FILE, durable=True)
 
     def write_text(self, name: str, text: str, *, executable: bool = False, shared: bool = False) -> Path:
         r"""Write ``text`` as ``name`` (relative to the folder) in one step: whole, or not at all.
 
+        Only a power cut may leave it empty: a report can be rendered again, and settings are those of a run that ends
+        with the power.
         Characters that UTF-8 can't hold (lone surrogates out of file names) are written as ``\udcxx``.
 
         Raises:
@@ -101,10 +104,12 @@ class RunFolder:
 
     def write_bytes(self, name: str, content: bytes, *, executable: bool = False, shared: bool = False) -> Path:
         """Write ``content`` as ``name``, as ``write_text`` does. ``shared``: a server of another user reads it."""
+        return self._write(name, content, mode=OPEN_TO_ALL if shared else OWN_PROGRAM if executable else OWN_FILE)
+
+    def _write(self, name: str, content: bytes, *, mode: int, durable: bool = False) -> Path:
         target = self.path / name
-        mode = OPEN_TO_ALL if shared else OWN_PROGRAM if executable else OWN_FILE
         try:
-            replace_file(target, content, mode=mode, durable=True)
+            replace_file(target, content, mode=mode, durable=durable)
         except OSError as problem:
             raise _cannot_write(target, problem) from problem
         return target

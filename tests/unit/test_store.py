@@ -12,7 +12,7 @@ import pytest
 from harness.core.cells import cell_from_json, cell_id, cell_to_json
 from harness.core.errors import SurroundingsError, UsageError
 from harness.core.model import Cell
-from harness.records.store import create_run, load_run
+from harness.records.store import RunFolder, create_run, load_run
 from harness.records.stored import StoredRun
 from harness.report.attachment import bundle
 from harness.watch.event_log import EventSink
@@ -49,23 +49,38 @@ def test_written_files_are_whole_and_have_their_modes(tmp_path: Path) -> None:
     assert (run.path / "reproduce.sh").stat().st_mode & 0o777 == 0o700
 
 
-@pytest.mark.parametrize(("number", "word"), [(errno.ENOSPC, "No space is left"), (errno.EDQUOT, "quota")])
+@pytest.mark.parametrize("failure", [(errno.ENOSPC, "No space is left"), (errno.EDQUOT, "quota")])
+@pytest.mark.parametrize(("call", "write"), [("fsync", RunFolder.write_json), ("fchmod", RunFolder.write_text)])
 def test_full_disk_leaves_the_old_file_and_nothing_else(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, word: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    call: str,
+    write: Callable[[RunFolder, str, str], Path],
+    failure: tuple[int, str],
 ) -> None:
+    number, word = failure
     run = create_run(tmp_path, "cell")
     run.write_text("verdict.json", "old")
 
-    def full(_: int) -> None:
+    def full(*_: int) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("os.fsync", full)
+    monkeypatch.setattr(os, call, full)
     with pytest.raises(SurroundingsError, match=word) as caught:
-        run.write_text("verdict.json", "new")
+        write(run, "verdict.json", "new")
     assert str(run.path) in caught.value.what
     assert caught.value.remedy
     assert (run.path / "verdict.json").read_text() == "old"
     assert sorted(entry.name for entry in run.path.iterdir()) == ["config", "logs", "verdict.json"]
+
+
+def test_data_are_on_the_disk_once_they_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, synced = create_run(tmp_path, "cell"), list[int]()
+    monkeypatch.setattr(os, "fsync", synced.append)
+    run.write_text("report.md", "a report can be rendered again")
+    assert synced == []
+    run.write_json("verdict.json", {})
+    assert len(synced) == 1
 
 
 def test_latest_is_a_relative_link_that_moves_on(tmp_path: Path) -> None:
