@@ -41,7 +41,6 @@ def conduct(stack: Stack) -> None:
     watchers.probe(stack.ways, ledger=stack.cell.ledger, compares=sends_ids_back(stack.cell), asked=stack.asked)
     run_load(stack, load)
     run.enter("settle")
-    watchers.hurry_probes()
     settle(stack, boot_s=boot_s)
     look_at_files(stack, "settled")
     look_for_strays(stack)

@@ -16,6 +16,7 @@ def settle(stack: Stack, *, boot_s: float) -> None:
     """
     timings, progress = stack.timings, stack.progress
     started_ns = since_ns = now_ns()
+    stack.watchers.hurry_probes()  # after the time from which they count
     while (now_ns() - started_ns) / 1e9 < timings.settle_s + timings.settle_boots * boot_s:
         watch_pulse(stack)
         if _has_settled(stack, since_ns):

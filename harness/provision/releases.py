@@ -47,8 +47,8 @@ class Scope:
         """Whether the row speaks of this release; an unknown release (None) is covered by rows for all of them."""
         if self.workers and worker not in self.workers:
             return False
-        if python is not None and not meets(python, self.python):
-            return False
+        if python is not None and self.python and not meets(python.rstrip("+"), self.python):
+            return False  # the sign says that it was built from later sources
         return not self.releases or meets(release, self.releases)
 
 

@@ -10,6 +10,8 @@ from typing import Any, cast
 import pytest
 
 from harness.core.clock import now_ns
+from harness.core.events.clients import Probe
+from harness.core.events.servers import ArbiterExited
 from harness.core.model import Cell
 from harness.engine.load_phase import is_enough
 from harness.engine.readiness import await_gunicorn, await_proxy
@@ -21,17 +23,20 @@ from harness.stack.asked import ASKED
 from harness.watch.progress import Progress
 
 
-def _settle_s(boot_s: float, timings: Timings) -> float:
-    """How long a service that does not come back is waited for."""
+def _settle_s(
+    boot_s: float, timings: Timings, progress: Progress | None = None, hurry: Callable[[], None] = lambda: None
+) -> float:
+    """How long a service that does not come back is waited for; ``hurry``: what the prober does on its call."""
     stack = SimpleNamespace(
         cell=Cell(spec="1.0"),
         proxy=None,
         gunicorn=SimpleNamespace(pid=1, poll=lambda: None, is_stopped=lambda with_children: with_children),
-        progress=Progress(),
+        progress=progress or Progress(),
         sink=SimpleNamespace(check=lambda: None),
         run=SimpleNamespace(say=lambda _text: None),
         timings=timings,
         stops=StopWatch(),
+        watchers=SimpleNamespace(hurry_probes=hurry),
     )
     begin_ns = now_ns()
     settle(cast(Stack, stack), boot_s=boot_s)
@@ -42,6 +47,17 @@ def test_a_service_may_take_the_boot_time_of_its_app_to_come_back() -> None:
     timings = Timings(settle_s=0.05, settle_boots=2)
     assert _settle_s(0.0, timings) >= 0.05
     assert _settle_s(0.2, timings) >= 0.05 + 2 * 0.2
+
+
+def test_the_probes_that_begin_with_the_phase_count() -> None:
+    progress = Progress()
+    progress.hear(ArbiterExited(pid=1, status=3))
+
+    def probe() -> None:
+        for number in range(3):
+            progress.hear(Probe(at_ns=now_ns(), via="direct", outcome="refused", took_ns=1, id=f"d{number}"))
+
+    assert _settle_s(0.0, Timings(settle_s=5.0), progress, probe) < 5.0
 
 
 def test_requests_that_were_given_up_while_gunicorn_booted_are_counted() -> None:

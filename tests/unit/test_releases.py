@@ -214,3 +214,16 @@ def test_missing_module(text: str, module: str | None) -> None:
 )
 def test_was_in_stdlib(module: str, python: str, expected: bool) -> None:
     assert was_in_stdlib(module, python) is expected
+
+
+def test_a_python_between_two_releases_needs_what_the_earlier_one_needs() -> None:
+    catalogue = load_catalogue()
+    pins = catalogue.requirements("19.6.0", "3.15.0a1", "gthread")
+    assert pins == catalogue.requirements("19.6.0", "3.15.0a1+", "gthread")
+    assert set(catalogue.requirements("19.6.0", "3.9.0", "gthread")) & set(pins), "a pin for every Python"
+    assert any(pin.startswith("legacy-cgi") for pin in pins)
+
+
+def test_a_python_without_a_version_gets_what_every_python_gets() -> None:
+    catalogue = load_catalogue()
+    assert catalogue.requirements("19.6.0", "strange", "gthread") == ("setuptools<80",)
