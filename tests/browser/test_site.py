@@ -7,12 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import closing
 from html import unescape
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
+from harness.core import locks
 from tests.browser.conftest import OpenWindow, Window
 from tests.browser.test_report_page import CONTRAST
 
@@ -28,9 +30,18 @@ SHOWN = "#cells tbody tr:not([hidden])"
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The whole site, with the pages of two records."""
+    """The whole site, with the pages of two records; made once for all workers of pytest-xdist."""
     pytest.importorskip("sphinx", reason="Sphinx is not installed: make generator")
-    records, out = tmp_path_factory.mktemp("records"), tmp_path_factory.mktemp("pages") / "site"
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with closing(locks.take_exclusive(shared / "site.lock", on_wait=lambda: None)):
+        out = shared / "site"
+        if not out.exists():
+            make_site(tmp_path_factory.mktemp("records"), tmp_path_factory.mktemp("pages") / "site").rename(out)
+    return out
+
+
+def make_site(records: Path, out: Path) -> Path:
     for name in ("gthread-19.6.0.zip", "scenario-tcp.zip"):
         shutil.copy(ROOT / "tests" / "records" / name, records)
     command = [sys.executable, "-m", "maintenance.site", "--out", str(out), "--records", str(records)]

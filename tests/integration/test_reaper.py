@@ -16,6 +16,7 @@ from harness.core.clock import wait_until
 from harness.core.keeping import start_reaper
 
 LATE_S = reaper_start.SHORT_MS / 1000 + 0.3
+WHEN = (pytest.param(0.0, id="at once"), pytest.param(LATE_S, id="late", marks=pytest.mark.waits))
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def left(marker: str) -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
-@pytest.mark.parametrize("after_s", [0.0, LATE_S], ids=["at once", "late"])
+@pytest.mark.parametrize("after_s", WHEN)
 def test_a_killed_harness_leaves_nothing(
     marker: str, left: subprocess.Popen[bytes], after_s: float, tmp_path: Path
 ) -> None:
@@ -50,7 +51,7 @@ def test_a_killed_harness_leaves_nothing(
     assert not (tmp_path / "f").exists()
 
 
-@pytest.mark.parametrize("after_s", [0.0, LATE_S], ids=["at once", "late"])
+@pytest.mark.parametrize("after_s", WHEN)
 def test_an_end_in_order_touches_nothing(marker: str, left: subprocess.Popen[bytes], after_s: float) -> None:
     running = start_reaper(marker)
     assert running is not None
